@@ -1,0 +1,4 @@
+//! Campanile, a notifier engine for continuous integration.
+#![deny(unsafe_code)]
+
+pub mod model;

@@ -1,0 +1,300 @@
+//! Typed facts: what happened, in the names of M-EV-01.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Build, BuildId, BuildRequest, Builder, BuilderState, Buildset, Change, Results, Step, Worker};
+
+/// Something that happened. The tag `event` names it in JSON; the older `slave...` names are read too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "snake_case")]
+pub enum Event {
+    /// A builder exists, or its description or tags changed.
+    BuilderAdded {
+        /// The builder as it is now.
+        builder: Builder,
+    },
+    /// A builder is gone.
+    BuilderRemoved {
+        /// Its name.
+        builder: String,
+    },
+    /// A builder went offline, idle or to work.
+    BuilderChangedState {
+        /// Its name.
+        builder: String,
+        /// What it does now.
+        state: BuilderState,
+    },
+    /// Somebody asked for builds.
+    BuildsetSubmitted {
+        /// What was asked for.
+        buildset: Buildset,
+    },
+    /// All requests of a buildset are complete.
+    BuildsetComplete {
+        /// The buildset with its outcome.
+        buildset: Buildset,
+    },
+    /// One build was asked for.
+    RequestSubmitted {
+        /// The request.
+        request: BuildRequest,
+    },
+    /// A request was taken back before it was built.
+    RequestCancelled {
+        /// The request.
+        request: BuildRequest,
+    },
+    /// A build began.
+    BuildStarted {
+        /// The build as far as it is known.
+        build: Box<Build>,
+    },
+    /// A running build's expected end moved.
+    #[serde(rename = "buildETAUpdate")]
+    BuildEtaUpdate {
+        /// Which build.
+        build: BuildId,
+        /// Seconds from now; absent when not known.
+        eta: Option<f64>,
+    },
+    /// A step began.
+    StepStarted {
+        /// Of which build.
+        build: BuildId,
+        /// The step as far as it is known.
+        step: Step,
+    },
+    /// A step's words changed.
+    StepTextChanged {
+        /// Of which build.
+        build: BuildId,
+        /// The step's name.
+        step: String,
+        /// Its words.
+        text: Vec<String>,
+    },
+    /// What a step adds to its build's words changed.
+    #[serde(rename = "stepText2Changed")]
+    StepText2Changed {
+        /// Of which build.
+        build: BuildId,
+        /// The step's name.
+        step: String,
+        /// Its words.
+        text2: Vec<String>,
+    },
+    /// A step's expected end moved.
+    #[serde(rename = "stepETAUpdate")]
+    StepEtaUpdate {
+        /// Of which build.
+        build: BuildId,
+        /// The step's name.
+        step: String,
+        /// Seconds from now; absent when not known.
+        eta: Option<f64>,
+        /// `[metric, current, target]` triples.
+        #[serde(default)]
+        expectations: Vec<(String, f64, f64)>,
+    },
+    /// A log exists from now on.
+    LogStarted {
+        /// Which log.
+        #[serde(flatten)]
+        log: LogRef,
+    },
+    /// A piece of a log.
+    LogChunk {
+        /// Which log.
+        #[serde(flatten)]
+        log: LogRef,
+        /// Where the text came out.
+        #[serde(default)]
+        channel: LogChannel,
+        /// The text itself.
+        text: String,
+    },
+    /// A log is whole.
+    LogFinished {
+        /// Which log.
+        #[serde(flatten)]
+        log: LogRef,
+    },
+    /// A step ended.
+    StepFinished {
+        /// Of which build.
+        build: BuildId,
+        /// The step as it ended.
+        step: Step,
+    },
+    /// A build ended. Delivered once per build (M-EV-04).
+    BuildFinished {
+        /// The build as it ended; what it leaves out is taken from what came before.
+        build: Box<Build>,
+    },
+    /// A change came in.
+    ChangeAdded {
+        /// The change, with its number.
+        change: Box<Change>,
+    },
+    /// A worker connected.
+    #[serde(alias = "slaveConnected")]
+    WorkerConnected {
+        /// The worker.
+        worker: Worker,
+    },
+    /// A worker disconnected.
+    #[serde(alias = "slaveDisconnected")]
+    WorkerDisconnected {
+        /// The worker.
+        worker: Worker,
+    },
+    /// A worker takes no more builds.
+    #[serde(alias = "slavePaused")]
+    WorkerPaused {
+        /// The worker.
+        worker: Worker,
+    },
+    /// A worker takes builds again.
+    #[serde(alias = "slaveUnpaused")]
+    WorkerUnpaused {
+        /// The worker.
+        worker: Worker,
+    },
+    /// A worker has been away for too long.
+    #[serde(alias = "slaveMissing")]
+    WorkerMissing {
+        /// The worker.
+        worker: Worker,
+    },
+}
+
+/// A step of a build by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StepRef {
+    /// Of which build.
+    pub build: BuildId,
+    /// The step's name.
+    pub step: String,
+}
+
+/// A log of a step by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LogRef {
+    /// Of which build.
+    pub build: BuildId,
+    /// The step's name.
+    pub step: String,
+    /// The log's name.
+    pub log: String,
+}
+
+/// Where a piece of a log came out (M-LOG-01).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogChannel {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// What the machinery wrote about the command; never part of the log's text.
+    Header,
+}
+
+impl Event {
+    /// Every event's name, as in JSON.
+    pub const NAMES: [&'static str; 24] = [
+        "builderAdded",
+        "builderRemoved",
+        "builderChangedState",
+        "buildsetSubmitted",
+        "buildsetComplete",
+        "requestSubmitted",
+        "requestCancelled",
+        "buildStarted",
+        "buildETAUpdate",
+        "stepStarted",
+        "stepTextChanged",
+        "stepText2Changed",
+        "stepETAUpdate",
+        "logStarted",
+        "logChunk",
+        "logFinished",
+        "stepFinished",
+        "buildFinished",
+        "changeAdded",
+        "workerConnected",
+        "workerDisconnected",
+        "workerPaused",
+        "workerUnpaused",
+        "workerMissing",
+    ];
+
+    /// The name of M-EV-01, as in JSON.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BuilderAdded { .. } => "builderAdded",
+            Self::BuilderRemoved { .. } => "builderRemoved",
+            Self::BuilderChangedState { .. } => "builderChangedState",
+            Self::BuildsetSubmitted { .. } => "buildsetSubmitted",
+            Self::BuildsetComplete { .. } => "buildsetComplete",
+            Self::RequestSubmitted { .. } => "requestSubmitted",
+            Self::RequestCancelled { .. } => "requestCancelled",
+            Self::BuildStarted { .. } => "buildStarted",
+            Self::BuildEtaUpdate { .. } => "buildETAUpdate",
+            Self::StepStarted { .. } => "stepStarted",
+            Self::StepTextChanged { .. } => "stepTextChanged",
+            Self::StepText2Changed { .. } => "stepText2Changed",
+            Self::StepEtaUpdate { .. } => "stepETAUpdate",
+            Self::LogStarted { .. } => "logStarted",
+            Self::LogChunk { .. } => "logChunk",
+            Self::LogFinished { .. } => "logFinished",
+            Self::StepFinished { .. } => "stepFinished",
+            Self::BuildFinished { .. } => "buildFinished",
+            Self::ChangeAdded { .. } => "changeAdded",
+            Self::WorkerConnected { .. } => "workerConnected",
+            Self::WorkerDisconnected { .. } => "workerDisconnected",
+            Self::WorkerPaused { .. } => "workerPaused",
+            Self::WorkerUnpaused { .. } => "workerUnpaused",
+            Self::WorkerMissing { .. } => "workerMissing",
+        }
+    }
+
+    /// The build that this is about, if it is about one.
+    #[must_use]
+    pub fn build_id(&self) -> Option<BuildId> {
+        match self {
+            Self::BuildStarted { build } | Self::BuildFinished { build } => Some(build.id()),
+            Self::BuildEtaUpdate { build, .. }
+            | Self::StepStarted { build, .. }
+            | Self::StepTextChanged { build, .. }
+            | Self::StepText2Changed { build, .. }
+            | Self::StepEtaUpdate { build, .. }
+            | Self::StepFinished { build, .. } => Some(build.clone()),
+            Self::LogStarted { log } | Self::LogChunk { log, .. } | Self::LogFinished { log } => {
+                Some(log.build.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The outcome that this reports, if it reports one.
+    #[must_use]
+    pub fn results(&self) -> Option<Results> {
+        match self {
+            Self::BuildFinished { build } => build.results,
+            Self::BuildsetComplete { buildset } => buildset.results,
+            Self::StepFinished { step, .. } => step.results,
+            _ => None,
+        }
+    }
+
+    /// The event as a JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).expect("events hold only JSON-able data with text keys")
+    }
+}
