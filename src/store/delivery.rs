@@ -1,0 +1,116 @@
+//! Deliveries: the life of one event at one target, as it is stored.
+
+use serde::Serialize;
+
+use super::EventId;
+use crate::model::Timestamp;
+
+/// Identity of a delivery.
+pub type DeliveryId = i64;
+
+/// A delivery that an event leads to, before it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The target's name.
+    pub target: String,
+    /// Deliveries of one target with the same key go out one at a time and in order.
+    pub ordering_key: Option<String>,
+}
+
+/// A stored delivery.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Delivery {
+    /// Its identity.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub tenant: String,
+    /// The event that it tells of.
+    pub event: EventId,
+    /// That event's name.
+    pub event_name: String,
+    /// What the event is about, for people: `linux #4`, or a change's revision.
+    pub subject: String,
+    /// The target's name.
+    pub target: String,
+    /// See `NewDelivery`.
+    pub ordering_key: Option<String>,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// When it was made.
+    pub created: Timestamp,
+    /// No attempt before this.
+    pub not_before: Timestamp,
+    /// A closed code: a fault's, or a silence's.
+    pub code: Option<String>,
+    /// What it came to, in words.
+    pub text: Option<String>,
+    /// The prepared bytes, once there are any.
+    #[serde(skip)]
+    pub message: Option<Vec<u8>>,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// To be prepared or sent.
+    Waiting,
+    /// The far side took it over, wholly or in part.
+    Delivered,
+    /// Nothing was to be sent; the code says why.
+    Silent,
+    /// Given up; a person can make it wait again.
+    Dead,
+}
+
+impl DeliveryState {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Silent, Self::Dead];
+
+    /// The lower-case name, as stored and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Silent => "silent",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// Where the delivery stands now.
+    pub state: DeliveryState,
+    /// Whether an attempt to send was made, which counts and is listed.
+    pub attempted: bool,
+    /// A closed code: a fault's, or a silence's; none when all went well.
+    pub code: Option<String>,
+    /// In words: the receipt, the fault or the silence.
+    pub text: String,
+    /// When waiting: not before this.
+    pub not_before: Timestamp,
+}
+
+/// One try to send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The state that it left.
+    pub state: DeliveryState,
+    /// The fault's code, if it failed.
+    pub code: Option<String>,
+    /// In words.
+    pub text: String,
+}

@@ -1,0 +1,191 @@
+//! What is kept: events, what they project to, logs, and deliveries with their leases.
+//!
+//! `Store` is the whole contract; `sqlite` is the embedded one. Transactions are methods: no caller holds a
+//! connection.
+//!
+//! Invariant: knows nothing of targets, callbacks or HTTP. Who wants an event is decided before it comes here.
+
+mod delivery;
+mod query;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
+
+pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState, NewDelivery, Settlement};
+pub use query::{BuildQuery, DeliveryQuery, Page};
+
+/// Identity of a stored event.
+pub type EventId = i64;
+
+/// An event on its way in, with the deliveries that it leads to.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// What happened.
+    pub event: Event,
+    /// One for each target that wants it.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// What a request brings: all of it is stored, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// In the order of happening.
+    pub events: Vec<Incoming>,
+    /// The sender's own name for this request: a second one with the same name within 24 h stores nothing (H-XALL-01).
+    pub dedup_key: Option<String>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is durable. The ids stand in the order of the batch; `None` for an event that repeats a known fact.
+    Stored {
+        /// Ids of the stored events.
+        ids: Vec<Option<EventId>>,
+    },
+    /// The same request was stored before.
+    Duplicate,
+}
+
+/// A builder and what its builds come to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct BuilderRow {
+    /// The builder itself.
+    #[serde(flatten)]
+    pub builder: Builder,
+    /// Number of its newest build, if it has one.
+    pub last_build: Option<u64>,
+}
+
+/// What went wrong with the store, in its callers' words.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be opened.
+    #[error("cannot open the store `{url}`: {reason}")]
+    Open {
+        /// As in the settings.
+        url: String,
+        /// What the database said.
+        reason: String,
+    },
+    /// A statement failed.
+    #[error("the store failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// What was read is not what was written.
+    #[error("the store holds {what} that cannot be read: {source}")]
+    Corrupt {
+        /// Which row.
+        what: String,
+        /// Why it cannot be read.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A log has no build.
+    #[error("there is no build {0}; send buildStarted or buildFinished first")]
+    NoSuchBuild(BuildId),
+    /// The store takes nothing more, because it is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A log that is being uploaded; nothing of it is visible before `finish`.
+#[async_trait]
+pub trait LogWriter: Send {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When the store fails; the upload is then as if it had never begun.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
+
+    /// Makes the log visible and durable; a log of that name is replaced. Returns lines and bytes kept.
+    ///
+    /// # Errors
+    /// When the store fails; the upload is then as if it had never begun.
+    async fn finish(self: Box<Self>) -> Result<(u64, u64), StoreError>;
+}
+
+/// Everything that is kept, for all tenants. Every method is one transaction at most.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Stores a batch, its projection and its deliveries in one transaction, and returns when that is durable.
+    /// Change numbers are given here, in order. A second `buildFinished` of a build is a repeated fact and makes no
+    /// deliveries (M-EV-04); the first one is completed with what was known of the build before.
+    async fn append(&self, tenant: &str, batch: Batch, now: Timestamp) -> Result<Appended, StoreError>;
+
+    /// The event with this id.
+    async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError>;
+
+    /// Builders sorted by name, naturally (M-BLD-08).
+    async fn builders(&self, tenant: &str) -> Result<Vec<BuilderRow>, StoreError>;
+    /// Builds, newest first.
+    async fn builds(&self, tenant: &str, query: &BuildQuery) -> Result<Vec<Build>, StoreError>;
+    /// One build with its steps and the sizes of its logs.
+    async fn build(&self, tenant: &str, id: &BuildId) -> Result<Option<Build>, StoreError>;
+    /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18), at most `limit`.
+    async fn earlier_builds(
+        &self,
+        tenant: &str,
+        before: &BuildId,
+        limit: u32,
+    ) -> Result<Vec<Build>, StoreError>;
+    /// Changes, newest first.
+    async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError>;
+
+    /// Begins an upload of a raw log. The build must be known.
+    async fn write_log(&self, tenant: &str, log: &LogRef) -> Result<Box<dyn LogWriter>, StoreError>;
+    /// The last `lines` lines of a log without header lines, at most `max_bytes`; none if there is no such log.
+    async fn log_tail(
+        &self,
+        tenant: &str,
+        log: &LogRef,
+        lines: u32,
+        max_bytes: usize,
+    ) -> Result<Option<String>, StoreError>;
+    /// At most `limit` bytes of a log (without header lines) from byte `offset` on; none if there is no such log.
+    async fn log_read(
+        &self,
+        tenant: &str,
+        log: &LogRef,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Takes up to `limit` due deliveries under a lease of `lease` for `owner`. A delivery whose ordering key has an
+    /// older unsettled one is not due. A lease that ran out is taken over.
+    async fn claim(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError>;
+    /// Keeps the prepared bytes: every later attempt sends just these.
+    async fn save_message(&self, id: DeliveryId, message: &[u8]) -> Result<(), StoreError>;
+    /// Notes what an attempt, or the decision not to make one, came to, and gives the lease back.
+    async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
+    /// Gives back all leases of `owner`, as at a clean stop, or at a start under the same name.
+    async fn release(&self, owner: &str) -> Result<(), StoreError>;
+    /// When the next waiting delivery is due, if any waits.
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Deliveries, newest first.
+    async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
+    /// One delivery with all its attempts, oldest first.
+    async fn delivery(
+        &self,
+        tenant: &str,
+        id: DeliveryId,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
+    /// Makes a dead or delivered one wait again, due now, with its age counted from now. False if there is none such.
+    async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
+    /// How many deliveries are in each state, over all tenants.
+    async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
+
+    /// Fails when the store cannot be written to.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// Finishes what is under way and closes.
+    async fn close(&self);
+}
