@@ -1,0 +1,39 @@
+//! What the engine tells about one tenant: the `master_status` of Buildbot's callbacks.
+//!
+//! Targets read through the same door as guests do, so that both see the same builds and logs.
+
+use async_trait::async_trait;
+
+use crate::model::{Build, BuildId, LogRef};
+
+/// One tenant's builds and logs, and how it is called.
+#[async_trait]
+pub trait Status: Send + Sync {
+    /// What the installation is called.
+    fn title(&self) -> &str;
+    /// Where its pages start, with a final slash.
+    fn url(&self) -> Option<&str>;
+    /// Page of a build (M-URL-02), if pages are known.
+    fn url_for(&self, id: &BuildId) -> Option<String>;
+    /// Page of a step's log: the build's page with `/steps/STEP/logs/LOG` (M-URL-03).
+    fn log_url_for(&self, log: &LogRef) -> Option<String>;
+    /// A finished or running build.
+    async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError>;
+    /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18).
+    async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError>;
+    /// The last lines of a log without header lines, at most `max_bytes`.
+    async fn log_tail(
+        &self,
+        log: &LogRef,
+        lines: u32,
+        max_bytes: usize,
+    ) -> Result<Option<String>, StatusError>;
+    /// A part of a log without header lines.
+    async fn log_read(&self, log: &LogRef, offset: u64, limit: usize)
+    -> Result<Option<Vec<u8>>, StatusError>;
+}
+
+/// The store behind it did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StatusError(pub String);

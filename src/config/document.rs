@@ -1,0 +1,130 @@
+//! A TOML file as a tree whose every value knows its line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Place, Problems, Severity};
+
+/// A settings file, read and parsed.
+#[derive(Debug)]
+pub struct Document {
+    pub(super) file: PathBuf,
+    pub(super) root: Node,
+}
+
+/// A value and its line.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) line: usize,
+    pub(super) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Text(String),
+    Integer(i64),
+    Float,
+    Boolean(bool),
+    Datetime,
+    List(Vec<Node>),
+    Table(BTreeMap<String, Node>),
+}
+
+impl Value {
+    /// What a person would call it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text",
+            Self::Integer(_) => "an integer",
+            Self::Float => "a number",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime => "a date",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+impl Document {
+    /// Reads and parses a file; what is wrong goes to `problems`, and what can still be read comes back.
+    #[must_use]
+    pub fn read(file: &Path, problems: &Problems) -> Option<Self> {
+        match std::fs::read_to_string(file) {
+            Ok(source) => Some(Self::parse(file, &source, problems)),
+            Err(error) => {
+                let place = Place { file: file.to_owned(), line: 1 };
+                problems.add(Severity::Error, place, format!("cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Parses text that stands for a file.
+    #[must_use]
+    pub fn parse(file: &Path, source: &str, problems: &Problems) -> Self {
+        let lines = LineIndex::new(source);
+        let (table, errors) = DeTable::parse_recoverable(source);
+        for error in errors {
+            let line = error.span().map_or(1, |span| lines.line(span.start));
+            let text = error.message().trim().replace('\n', ", ");
+            problems.add(Severity::Error, Place { file: file.to_owned(), line }, text);
+        }
+        let root = Node { line: 1, value: Value::Table(lines.table(table.get_ref())) };
+        Self { file: file.to_owned(), root }
+    }
+
+    /// The folder that relative paths in the file start at.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+}
+
+/// Byte offsets of line starts.
+struct LineIndex(Vec<usize>);
+
+impl LineIndex {
+    fn new(source: &str) -> Self {
+        Self(std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|&start| start <= offset).max(1)
+    }
+
+    fn table(&self, table: &DeTable<'_>) -> BTreeMap<String, Node> {
+        table
+            .iter()
+            .map(|(key, value)| {
+                // A table's own span starts at its header or brace, a value's after the `=`: the key is what people look for.
+                let node = Node { line: self.line(key.span().start), value: self.value(value.get_ref()) };
+                (key.get_ref().to_string(), node)
+            })
+            .collect()
+    }
+
+    fn value(&self, value: &DeValue<'_>) -> Value {
+        match value {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(integer) => {
+                let digits = integer.as_str().replace('_', "");
+                i64::from_str_radix(&digits, integer.radix()).map_or(Value::Text(digits), Value::Integer)
+            }
+            DeValue::Float(_) => Value::Float,
+            DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+            DeValue::Datetime(_) => Value::Datetime,
+            DeValue::Array(items) => Value::List(
+                items
+                    .iter()
+                    .map(|item| Node {
+                        line: self.line(item.span().start),
+                        value: self.value(item.get_ref()),
+                    })
+                    .collect(),
+            ),
+            DeValue::Table(table) => Value::Table(self.table(table)),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `campanile.toml` as checked, typed settings, with every problem found at once and each at its `file:line`.
+//!
+//! `document` reads TOML into a tree that knows its places, `reader` takes typed values out of it and notes what is
+//! wrong, `settings` is the shape of the whole file. What a target, a dialect or a poller may be told is theirs to
+//! read: here their tables are only handed on.
+
+mod document;
+mod problems;
+mod reader;
+mod secret;
+mod settings;
+
+pub use document::Document;
+pub use problems::{Place, Problem, Problems, Severity};
+pub use reader::{Item, Reader};
+pub use secret::Secret;
+pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};

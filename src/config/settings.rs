@@ -1,0 +1,231 @@
+//! The shape of the settings file: what is read here, and which tables are handed on to those they are for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Reader, Secret};
+
+/// Top-level tables that are read here; all others belong to targets and pollers.
+pub const TABLES: &[&str] = &["server", "store", "change_hooks", "callbacks", "users", "delivery"];
+
+/// Everything but the targets.
+#[derive(Debug)]
+pub struct Settings {
+    /// `[server]`.
+    pub server: ServerSettings,
+    /// `store.url`, a path in it made absolute to the file's folder.
+    pub store_url: String,
+    /// `store.max_log_bytes`.
+    pub max_log_bytes: u64,
+    /// `[change_hooks]`, without its dialects.
+    pub hooks: HookSettings,
+    /// `[callbacks.NAME]`.
+    pub callbacks: BTreeMap<String, CallbackSettings>,
+    /// `[[users]]`.
+    pub users: Vec<User>,
+    /// `delivery.max_age`: a delivery that fails for longer than this is dead.
+    pub max_age: Duration,
+    /// `delivery.concurrency`: how many deliveries are prepared and sent side by side.
+    pub concurrency: usize,
+}
+
+/// `[server]`.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// Where the HTTP door listens.
+    pub listen: SocketAddr,
+    /// Where links in messages start; none: messages have no links.
+    pub url: Option<String>,
+    /// `default`, `chapter` or `modern` (M-URL-02).
+    pub url_style: String,
+    /// What the installation is called.
+    pub title: String,
+    /// Bearer token for `/api`; without one it answers loopback peers only.
+    pub api_token: Option<Secret>,
+    /// Path prefix in front of every route, for a proxy that does not strip it (H-GEN-19).
+    pub base_path: String,
+    /// How long a drain may take at a stop.
+    pub shutdown_timeout: Duration,
+}
+
+/// `[change_hooks]`.
+#[derive(Debug, Default)]
+pub struct HookSettings {
+    /// `SCHEME:ARGUMENT` entries; none: hooks are open. An empty list refuses everyone (H-AUTH-01).
+    pub auth: Option<Vec<String>>,
+    /// Largest body taken, in bytes (H-GEN-13).
+    pub max_body: u64,
+}
+
+/// `[callbacks.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackSettings {
+    /// The component's file.
+    pub component: PathBuf,
+    /// A call takes no longer than this.
+    pub deadline: Duration,
+    /// Bytes of memory, summed over all of a component's memories.
+    pub memory: u64,
+    /// Calls side by side.
+    pub concurrency: usize,
+}
+
+/// `[[users]]`: who is behind names of version control (M-29).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Unique name of the record.
+    pub identifier: String,
+    /// Login name, as `owner` properties have it.
+    pub login: Option<String>,
+    /// Mail address.
+    pub email: Option<String>,
+    /// Names at version control systems, by kind (`git`, `svn`...).
+    pub vcs: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Reads what is not a target's, a dialect's or a poller's. Wrong values are noted and take their default.
+    #[must_use]
+    pub fn read(root: &Reader<'_>) -> Self {
+        let mut settings = Self {
+            server: ServerSettings::read(root.table("server")),
+            store_url: format!("sqlite:{}", root.folder().join("campanile.db").display()),
+            max_log_bytes: 64 << 20,
+            hooks: HookSettings { auth: None, max_body: 25 << 20 },
+            callbacks: read_callbacks(root),
+            users: root.tables("users").into_iter().map(User::read).collect(),
+            max_age: Duration::from_secs(86_400),
+            concurrency: 32,
+        };
+        if let Some(store) = root.table("store") {
+            if let Some(url) = store.text("url") {
+                match url.strip_prefix("sqlite:") {
+                    Some(path) => {
+                        settings.store_url = format!("sqlite:{}", root.folder().join(path).display())
+                    }
+                    None => store.error("url", "`url` must be `sqlite:PATH`"),
+                }
+            }
+            if let Some(bytes) = store.size("max_log_bytes") {
+                settings.max_log_bytes = bytes;
+            }
+            store.finish();
+        }
+        if let Some(hooks) = root.table("change_hooks") {
+            settings.hooks = HookSettings::read(&hooks);
+            hooks.item("dialects");
+            hooks.finish();
+        }
+        if let Some(delivery) = root.table("delivery") {
+            if let Some(max_age) = delivery.duration("max_age") {
+                settings.max_age = max_age;
+            }
+            if let Some(concurrency) = delivery.integer("concurrency", 1..=1024) {
+                settings.concurrency = usize::try_from(concurrency).unwrap_or(settings.concurrency);
+            }
+            delivery.finish();
+        }
+        settings
+    }
+}
+
+impl ServerSettings {
+    fn read(table: Option<Reader<'_>>) -> Self {
+        let mut settings = Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8010)),
+            url: None,
+            url_style: "default".to_owned(),
+            title: "Campanile".to_owned(),
+            api_token: None,
+            base_path: String::new(),
+            shutdown_timeout: Duration::from_secs(30),
+        };
+        let Some(table) = table else { return settings };
+        if let Some(listen) = table.text("listen") {
+            match listen.parse() {
+                Ok(address) => settings.listen = address,
+                Err(_) => table.error("listen", format!("`{listen}` is not an address like 127.0.0.1:8010")),
+            }
+        }
+        if let Some(text) = table.text("url") {
+            match url::Url::parse(&text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") => settings.url = Some(text),
+                _ => table.error("url", format!("`{text}` is not an http or https URL")),
+            }
+        }
+        if let Some(style) = table.text("url_style") {
+            if ["default", "chapter", "modern"].contains(&style.as_str()) {
+                settings.url_style = style;
+            } else {
+                table.error("url_style", "`url_style` must be `default`, `chapter` or `modern`");
+            }
+        }
+        settings.title = table.text("title").unwrap_or(settings.title);
+        settings.api_token = table.secret("api_token");
+        if let Some(prefix) = table.text("base_path") {
+            settings.base_path = match prefix.trim_matches('/') {
+                "" => String::new(),
+                inner => format!("/{inner}"),
+            };
+        }
+        settings.shutdown_timeout = table.duration("shutdown_timeout").unwrap_or(settings.shutdown_timeout);
+        table.finish();
+        settings
+    }
+}
+
+impl HookSettings {
+    fn read(table: &Reader<'_>) -> Self {
+        let auth = table.item("auth").and_then(|item| match item.as_text() {
+            Some(text) => Some(vec![text.to_owned()]),
+            None => item.texts("auth"),
+        });
+        Self { auth, max_body: table.size("max_body").unwrap_or(25 << 20) }
+    }
+}
+
+fn read_callbacks(root: &Reader<'_>) -> BTreeMap<String, CallbackSettings> {
+    let Some(table) = root.table("callbacks") else { return BTreeMap::new() };
+    let mut callbacks = BTreeMap::new();
+    for (name, item) in table.entries() {
+        let Some(table) = item.table(&format!("callbacks.{name}")) else {
+            item.error(format!("`callbacks.{name}` must be a table with a `component`"));
+            continue;
+        };
+        let deadline = table.duration("deadline").unwrap_or(Duration::from_millis(250));
+        let memory = table.size("memory").unwrap_or(64 << 20);
+        let concurrency =
+            table.integer("concurrency", 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(16);
+        if table.required_text("component").is_some()
+            && let Some(component) = table.file("component")
+        {
+            callbacks.insert(name.to_owned(), CallbackSettings { component, deadline, memory, concurrency });
+        }
+        table.finish();
+    }
+    callbacks
+}
+
+impl User {
+    #[allow(clippy::needless_pass_by_value)] // a reader is used up by its `finish`
+    fn read(table: Reader<'_>) -> Self {
+        let mut user = Self {
+            identifier: table.required_text("identifier").unwrap_or_default(),
+            login: table.text("login"),
+            email: table.text("email"),
+            vcs: Vec::new(),
+        };
+        for kind in ["git", "svn", "hg", "cvs", "darcs", "bzr"] {
+            let Some(item) = table.item(kind) else { continue };
+            let names = match item.as_text() {
+                Some(name) => vec![name.to_owned()],
+                None => item.texts(kind).unwrap_or_default(),
+            };
+            user.vcs.extend(names.into_iter().map(|name| (kind.to_owned(), name)));
+        }
+        table.finish();
+        user
+    }
+}

@@ -1,0 +1,128 @@
+//! Places that notifications go to: the trait that all of them are, and the list of them.
+//!
+//! A target decides what an event means for it and writes the bytes; it never retries, sleeps or keeps state between
+//! deliveries. When to try again is the engine's business.
+//!
+//! Invariant: targets don't know each other, nor the engine, nor the store.
+
+mod fault;
+pub mod mail;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::callbacks::{Callback, Status};
+use crate::config::{Problems, Reader, Settings};
+use crate::model::{Event, Timestamp};
+
+pub use fault::{Fault, FaultCode, Lasting, Silence};
+
+/// What an event that concerns a target must stay in order with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Deliveries of this target with the same key go out one at a time and in order.
+    pub ordering_key: Option<String>,
+}
+
+/// What a target may ask while it prepares.
+pub struct Context {
+    /// The tenant's builds and logs.
+    pub status: Arc<dyn Status>,
+    /// The time of day.
+    pub now: Timestamp,
+}
+
+/// What preparing came to.
+#[derive(Debug)]
+pub enum Prepared {
+    /// Bytes to keep and to send; their form is the target's own.
+    Message(Vec<u8>),
+    /// Nothing is to be sent, for this reason.
+    Silent(Silence),
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The far side took it over; its answer, for people.
+    Delivered(String),
+    /// It took it over for some of the recipients and refused the others for good.
+    Partly {
+        /// Its answer, for people.
+        receipt: String,
+        /// Who was refused and why, each in a sentence.
+        refused: Vec<String>,
+    },
+    /// Part of it went out and must not go out again: try later with these bytes instead.
+    Rest {
+        /// The message for what is left.
+        message: Vec<u8>,
+        /// Why something is left.
+        fault: Fault,
+        /// The far side asked to be left alone until then.
+        not_before: Option<Timestamp>,
+    },
+    /// Not now.
+    Deferred {
+        /// Why not.
+        fault: Fault,
+        /// The far side asked to be left alone until then.
+        not_before: Option<Timestamp>,
+    },
+    /// Never: trying again cannot help.
+    Refused(Fault),
+}
+
+/// A place that notifications go to.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Unique name within the tenant.
+    fn name(&self) -> &str;
+    /// Whether this event concerns the target, and what it must stay in order with. Cheap: runs while an event is taken in.
+    fn wants(&self, event: &Event) -> Option<Wanted>;
+    /// Writes the bytes to send, or says why nothing is sent. Runs callbacks; touches no network.
+    async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault>;
+    /// Hands the message over once. Never retries, never sleeps, never renders.
+    async fn send(&self, message: &[u8]) -> Outcome;
+    /// Proves that address and credentials work; says what the far side offers.
+    async fn probe(&self) -> Result<String, Fault>;
+}
+
+/// What targets are made with.
+pub struct Parts<'a> {
+    /// The settings that are nobody's own.
+    pub settings: &'a Settings,
+    /// Callbacks by name. Looking one up that isn't there is for the target to report.
+    pub callbacks: &'a std::collections::BTreeMap<String, Callback>,
+    /// Where problems go.
+    pub problems: &'a Problems,
+}
+
+type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;
+
+/// Every kind of target: its table, and how one is made from the n-th such table. A new kind is one more line.
+const KINDS: &[(&str, Build)] = &[("mail", mail::from_settings)];
+
+/// Reads all targets of the settings. One with an error is left out, and the error noted (M-01).
+#[must_use]
+pub fn from_settings(root: &Reader<'_>, parts: &Parts<'_>) -> Vec<Arc<dyn Target>> {
+    let mut targets: Vec<Arc<dyn Target>> = Vec::new();
+    for (table, build) in KINDS {
+        for (index, reader) in root.tables(table).into_iter().enumerate() {
+            let target = build(&reader, index + 1, parts);
+            if let Some(target) = target {
+                if targets.iter().any(|other| other.name() == target.name()) {
+                    reader.error(
+                        "name",
+                        format!("two targets are named `{}`: give each its own name", target.name()),
+                    );
+                } else {
+                    targets.push(target);
+                }
+            }
+            reader.finish();
+        }
+    }
+    targets
+}
