@@ -8,18 +8,34 @@ mod build;
 mod builder;
 mod buildset;
 mod change;
+mod dict;
 mod event;
+mod literal;
+mod order;
+mod people;
 mod property;
+mod queries;
 mod results;
 mod source_stamp;
+mod text;
 mod timestamp;
+mod urls;
 
 pub use build::{Build, BuildId, LogSummary, Step};
 pub use builder::{Builder, BuilderState, Worker};
 pub use buildset::{BuildRequest, Buildset};
 pub use change::Change;
+pub use dict::{BuilderActivity, Dicts, worker_info};
 pub use event::{Event, LogChannel, LogRef, StepRef};
+pub use literal::{is_true, push_value_text, value_text};
+pub use order::{build_number_at, last_finished, natural_order, sort_changes, tags_match};
+pub use people::{Owners, gather_owners, owners};
 pub use property::{Properties, Property};
+pub use queries::{short_revision, unique_step_name};
 pub use results::{InvalidResults, Results, StepFlags};
 pub use source_stamp::{Patch, SourceStamp};
+pub use text::{
+    build_text, machinery_failed_text, state_text, step_text, stopped_build_text, worker_lost_text,
+};
 pub use timestamp::{InvalidDate, Timestamp};
+pub use urls::{Links, Master, Named, NamedStep, UrlStyle};
