@@ -3,6 +3,7 @@
 
 pub mod callbacks;
 pub mod config;
+pub mod interpolate;
 pub mod model;
 pub mod store;
 pub mod targets;
