@@ -279,15 +279,17 @@ impl<'a> Parser<'a> {
 
 /// The older form: the last marker splits, for colons may be part of names (N-OLD-01).
 fn old_key(key: &str) -> (What, How) {
-    let markers: [(&str, fn(Vec<Part>) -> How); 3] =
-        [(":-", How::OrMissing), (":~", How::OrFalse), (":+", How::IfExists)];
-    let last = markers.into_iter().filter_map(|(marker, how)| Some((key.rsplit_once(marker)?, how)));
-    match last.max_by_key(|((name, _), _)| name.len()) {
-        Some(((name, replacement), how)) => {
-            (What::Property(name.to_owned()), how(vec![Part::Literal(replacement.to_owned())]))
-        }
-        None => (What::Property(key.to_owned()), How::Required),
-    }
+    let splits = [":-", ":~", ":+"].into_iter().filter_map(|marker| Some((key.rsplit_once(marker)?, marker)));
+    let Some(((name, replacement), marker)) = splits.max_by_key(|((name, _), _)| name.len()) else {
+        return (What::Property(key.to_owned()), How::Required);
+    };
+    let replacement = vec![Part::Literal(replacement.to_owned())];
+    let how = match marker {
+        ":-" => How::OrMissing(replacement),
+        ":~" => How::OrFalse(replacement),
+        _ => How::IfExists(replacement),
+    };
+    (What::Property(name.to_owned()), how)
 }
 
 fn split_how(text: &str) -> (&str, Option<&str>) {

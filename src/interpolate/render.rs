@@ -73,8 +73,14 @@ impl<'a> Renderer<'a> {
         let found = self.find(&substitution.what)?;
         let truth = found.as_ref().is_some_and(Found::is_true);
         let chosen = match (&substitution.how, &found) {
-            (How::OrMissing(_) | How::Required, Some(value)) => return Ok(value.push(out)),
-            (How::OrFalse(_), Some(value)) if truth => return Ok(value.push(out)),
+            (How::OrMissing(_) | How::Required, Some(value)) => {
+                value.push(out);
+                return Ok(());
+            }
+            (How::OrFalse(_), Some(value)) if truth => {
+                value.push(out);
+                return Ok(());
+            }
             (How::OrMissing(replacement), None) | (How::OrFalse(replacement), _) => replacement,
             (How::IfExists(replacement), Some(_)) => replacement,
             (How::IfExists(_), None) => return Ok(()),

@@ -183,7 +183,7 @@ fn n_sel_02_every_attribute_of_a_stamp() {
         Template::parse(source).map(|t| t.render(&Scope::new(&properties, std::slice::from_ref(stamp))))
     };
     assert_eq!(with(&stamp, attributes), Ok(Ok("lib git://x p False none none".to_owned())));
-    let changes = with(&stamp, "%(src:lib:changes)s").map(|text| text.unwrap_or_default());
+    let changes = with(&stamp, "%(src:lib:changes)s").map(Result::unwrap_or_default);
     assert!(changes.is_ok_and(|text| text.starts_with("[{'at': '?', 'branch': None") && text.contains("'number': 4")));
     stamp.patch = Some(Patch { level: 1, author: "ada".to_owned(), ..Patch::default() });
     assert_eq!(with(&stamp, attributes), Ok(Ok("lib git://x p True 1 ada".to_owned())));

@@ -57,6 +57,15 @@ pub struct BuildRequest {
 }
 
 impl Buildset {
+    /// The outcome of a set with these requests; none while one of them is incomplete (M-SET-05, M-RES-07).
+    ///
+    /// A set without requests is complete at once, and a success. What the sender says of a set wins over this.
+    #[must_use]
+    pub fn outcome(requests: &[BuildRequest]) -> Option<Results> {
+        let ended = requests.iter().map(|request| request.results.filter(|_| request.complete));
+        ended.collect::<Option<Vec<_>>>().map(Results::of_buildset)
+    }
+
     /// The reasons of merged requests as one text (M-SET-06).
     pub fn merged_reason<'a>(reasons: impl IntoIterator<Item = &'a str>) -> String {
         let mut distinct: Vec<&str> = Vec::new();
@@ -72,6 +81,16 @@ impl Buildset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn m_set_05_complete_when_no_request_is_incomplete() {
+        let request = |complete, results| BuildRequest { complete, results, ..BuildRequest::default() };
+        let success = request(true, Some(Results::Success));
+        assert_eq!(Buildset::outcome(&[]), Some(Results::Success));
+        assert_eq!(Buildset::outcome(&[success.clone(), request(false, None)]), None);
+        let failure = request(true, Some(Results::Failure));
+        assert_eq!(Buildset::outcome(&[success, failure]), Some(Results::Failure));
+    }
 
     #[test]
     fn m_set_06_merged_reasons_are_distinct_and_in_order() {
