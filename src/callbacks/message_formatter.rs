@@ -1,5 +1,101 @@
 //! The MailNotifier messageFormatter (M-45 to M-47): its types on the engine's side, and its call.
 
+use std::sync::Arc;
+
+use super::bindings::message_formatting::exports::campanile::notifier::message_formatter as wit;
+use super::callback::{Callback, CallbackFault, Report};
+use super::convert;
+use super::status::Status;
+use crate::model::{Build, Results};
+
+impl Callback {
+    /// Runs the message formatter (M-45); `modes` is the expanded set, `name` the builder's.
+    ///
+    /// # Errors
+    /// When the component has none, refuses, traps, or meets a limit.
+    pub async fn format_message(
+        &self,
+        status: Arc<dyn Status>,
+        modes: Modes,
+        name: &str,
+        build: &Build,
+        results: Results,
+    ) -> Result<FormattedMessage, CallbackFault> {
+        self.format_message_measured(status, modes, name, build, results).await.map(|(message, _)| message)
+    }
+
+    /// As `format_message`, and says what the call cost.
+    ///
+    /// # Errors
+    /// As `format_message`.
+    pub async fn format_message_measured(
+        &self,
+        status: Arc<dyn Status>,
+        modes: Modes,
+        name: &str,
+        build: &Build,
+        results: Results,
+    ) -> Result<(FormattedMessage, Report), CallbackFault> {
+        let loaded = self.loaded();
+        let Some(formatter) = &loaded.message_formatter else {
+            return Err(CallbackFault::NotExported("message-formatter"));
+        };
+        let record = convert::build(build, &*status);
+        let call = async |mut store| {
+            let answer = async {
+                let instance = formatter.instantiate_async(&mut store).await?;
+                let exports = instance.campanile_notifier_message_formatter();
+                let results = convert::results(results);
+                exports.call_format_message(&mut store, modes.into(), name, &record, results).await
+            };
+            let answer = answer.await;
+            (store, answer)
+        };
+        let (message, report) = self.run(status, call).await?;
+        let message = FormattedMessage::from(message);
+        if message.size() > self.limits().output {
+            let limit = self.limits().output >> 10;
+            return Err(CallbackFault::OverLimit(format!("its message is larger than {limit} KiB")));
+        }
+        Ok((message, report))
+    }
+}
+
+impl From<Modes> for wit::Mode {
+    fn from(modes: Modes) -> Self {
+        modes.iter().fold(Self::empty(), |set, mode| {
+            set | match mode {
+                Mode::Change => Self::CHANGE,
+                Mode::Failing => Self::FAILING,
+                Mode::Passing => Self::PASSING,
+                Mode::Problem => Self::PROBLEM,
+                Mode::Warnings => Self::WARNINGS,
+                Mode::Exception => Self::EXCEPTION,
+                Mode::Cancelled => Self::CANCELLED,
+            }
+        })
+    }
+}
+
+impl From<wit::Message> for FormattedMessage {
+    fn from(message: wit::Message) -> Self {
+        let kind = match message.kind {
+            wit::Kind::Plain => MessageKind::Plain,
+            wit::Kind::Html => MessageKind::Html,
+        };
+        let wit::Message { subject, body, alternative, headers, .. } = message;
+        Self { subject, body, kind, alternative, headers }
+    }
+}
+
+impl FormattedMessage {
+    fn size(&self) -> usize {
+        let texts = [self.subject.as_deref(), Some(&self.body), self.alternative.as_deref()];
+        let texts: usize = texts.into_iter().flatten().map(str::len).sum();
+        texts + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+    }
+}
+
 /// One of the seven modes of a mail target (M-10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {

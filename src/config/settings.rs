@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Reader, Secret};
+use crate::model::UrlStyle;
 
 /// Top-level tables that are read here; all others belong to targets and pollers.
 pub const TABLES: &[&str] = &["server", "store", "change_hooks", "callbacks", "users", "delivery"];
@@ -39,7 +40,7 @@ pub struct ServerSettings {
     /// Where links in messages start; none: messages have no links.
     pub url: Option<String>,
     /// `default`, `chapter` or `modern` (M-URL-02).
-    pub url_style: String,
+    pub url_style: UrlStyle,
     /// What the installation is called.
     pub title: String,
     /// Bearer token for `/api`; without one it answers loopback peers only.
@@ -136,7 +137,7 @@ impl ServerSettings {
         let mut settings = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8010)),
             url: None,
-            url_style: "default".to_owned(),
+            url_style: UrlStyle::Default,
             title: "Campanile".to_owned(),
             api_token: None,
             base_path: String::new(),
@@ -156,10 +157,11 @@ impl ServerSettings {
             }
         }
         if let Some(style) = table.text("url_style") {
-            if ["default", "chapter", "modern"].contains(&style.as_str()) {
-                settings.url_style = style;
-            } else {
-                table.error("url_style", "`url_style` must be `default`, `chapter` or `modern`");
+            match style.as_str() {
+                "default" => settings.url_style = UrlStyle::Default,
+                "chapter" => settings.url_style = UrlStyle::Chapter,
+                "modern" => settings.url_style = UrlStyle::Modern,
+                _ => table.error("url_style", "`url_style` must be `default`, `chapter` or `modern`"),
             }
         }
         settings.title = table.text("title").unwrap_or(settings.title);

@@ -1,0 +1,121 @@
+//! The one WebAssembly engine of the process: its settings, its clock, what guests can link to.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::bindings::host::campanile::notifier::{logging, status};
+use super::cage::Cage;
+use super::compile::{CompileError, Compiler};
+
+/// How often running guests are interrupted to see whether their time is up.
+const TICK: Duration = Duration::from_millis(5);
+/// Calls that can be under way at once, in all.
+const MAX_CALLS: u32 = 64;
+/// No component may have more memory than this, whatever its own limit.
+pub(super) const MAX_MEMORY: usize = 128 << 20;
+
+/// Compiles, links and runs components. One a process; cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    engine: Engine,
+    linker: Arc<Linker<Cage>>,
+    compiler: Arc<Compiler>,
+}
+
+/// Settings that decide what code is compiled to; engine and compiler process must agree on them.
+pub(super) fn code_settings() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.memory_init_cow(true);
+    config
+}
+
+impl Runtime {
+    /// Starts the engine. `program` is this program itself, which compiles in a process of its own; `cache` is a
+    /// private folder for finished code.
+    ///
+    /// # Errors
+    /// When the machine refuses the address space, or the folder can't be made.
+    pub fn new(program: PathBuf, cache: PathBuf) -> Result<Self, CompileError> {
+        let mut pool = PoolingAllocationConfig::new();
+        // Room for the script languages' components, of some 40 core modules each (docs/callbacks.md).
+        pool.total_component_instances(MAX_CALLS)
+            .total_core_instances(MAX_CALLS * 40)
+            .total_memories(MAX_CALLS * 2)
+            .total_tables(MAX_CALLS * 4)
+            .total_stacks(MAX_CALLS)
+            .max_memory_size(MAX_MEMORY)
+            .table_elements(20_000)
+            .max_core_instances_per_component(64)
+            .max_memories_per_component(4)
+            .max_tables_per_component(20)
+            .max_component_instance_size(4 << 20)
+            // Without these two, every call's madvise stops the other threads too.
+            .linear_memory_keep_resident(1 << 20)
+            .table_keep_resident(64 << 10)
+            .pagemap_scan(Enabled::Auto)
+            .decommit_batch_size(16);
+        let mut config = code_settings();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config).map_err(|error| CompileError::Engine(format!("{error:#}")))?;
+
+        let mut linker = Linker::new(&engine);
+        status::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage)
+            .and_then(|()| logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage))
+            .map_err(|error| CompileError::Engine(format!("{error:#}")))?;
+
+        start_ticker(&engine)?;
+        let compiler = Compiler::new(program, cache, &engine)?;
+        Ok(Self { engine, linker: Arc::new(linker), compiler: Arc::new(compiler) })
+    }
+
+    /// Compiles a component, or takes finished code from the cache, and links it. Returns its digest with it.
+    pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<(String, InstancePre<Cage>), CompileError> {
+        let (digest, code) = self.compiler.compile(wasm).await?;
+        let component = self.map_code(&code)?;
+        let linked = self
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| CompileError::Refused(refusal(&error)))?;
+        Ok((digest, linked))
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    #[allow(unsafe_code)]
+    fn map_code(&self, code: &std::path::Path) -> Result<Component, CompileError> {
+        // SAFETY: the file was written by this program's own compiler process into a folder that only its user can
+        // enter, under a name made from the component's digest and the engine's settings, and renamed there whole.
+        unsafe { Component::deserialize_file(&self.engine, code) }
+            .map_err(|error| CompileError::Cache(format!("{}: {error:#}", code.display())))
+    }
+}
+
+/// Advances the epoch by the clock. Ends when the engine is dropped.
+fn start_ticker(engine: &Engine) -> Result<(), CompileError> {
+    let weak = engine.weak();
+    std::thread::Builder::new()
+        .name("callback-clock".to_owned())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })
+        .map(drop)
+        .map_err(|error| CompileError::Engine(error.to_string()))
+}
+
+/// What a person can do about a component that does not link.
+fn refusal(error: &wasmtime::Error) -> String {
+    format!("it does not fit the contract: {error:#}; a callback may import only `status` and `logging`")
+}

@@ -1,0 +1,58 @@
+//! What targets and callbacks are told: one tenant's part of the store, and its links.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::callbacks::{Status, StatusError};
+use crate::model::{Build, BuildId, Links, LogRef, Named};
+use crate::store::{Store, StoreError};
+
+/// One tenant's view of the store.
+pub(super) struct Facts {
+    pub(super) tenant: Arc<str>,
+    pub(super) title: String,
+    pub(super) url: Option<String>,
+    pub(super) links: Links,
+    pub(super) store: Arc<dyn Store>,
+}
+
+#[async_trait]
+impl Status for Facts {
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    fn url_for(&self, id: &BuildId) -> Option<String> {
+        self.links.build(Named::by_name(&id.builder), id.number)
+    }
+
+    fn log_url_for(&self, log: &LogRef) -> Option<String> {
+        self.links.log_under_build(&self.url_for(&log.build)?, &log.step, &log.log)
+    }
+
+    async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError> {
+        self.store.build(&self.tenant, id).await.map_err(told)
+    }
+
+    async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError> {
+        self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)
+    }
+
+    async fn log_tail(&self, log: &LogRef, lines: u32, max_bytes: usize) -> Result<Option<String>, StatusError> {
+        self.store.log_tail(&self.tenant, log, lines, max_bytes).await.map_err(told)
+    }
+
+    async fn log_read(&self, log: &LogRef, offset: u64, limit: usize) -> Result<Option<Vec<u8>>, StatusError> {
+        self.store.log_read(&self.tenant, log, offset, limit).await.map_err(told)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // stands in `map_err`
+fn told(error: StoreError) -> StatusError {
+    StatusError(error.to_string())
+}

@@ -1,0 +1,81 @@
+//! From a settings file to a tenant's parts, with every problem found on the way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::callbacks::{Callback, CompileError, Runtime};
+use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
+use crate::hooks::Hooks;
+use crate::model::Links;
+use crate::targets::{self, Parts, Target};
+
+/// Settings without an error, and what was made of them. Nothing is bound or connected yet.
+pub struct Checked {
+    /// What is nobody's own.
+    pub settings: Settings,
+    /// The targets in their order.
+    pub targets: Vec<Arc<dyn Target>>,
+    /// The change hooks.
+    pub hooks: Hooks,
+    /// The callbacks by name.
+    pub callbacks: BTreeMap<String, Callback>,
+}
+
+/// Reads a settings file and makes everything that it names. Gives all problems, by place; the value is there when
+/// none of them is an error.
+pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Problem>) {
+    let problems = Problems::new();
+    let Some(document) = Document::read(file, &problems) else {
+        return (None, problems.into_sorted());
+    };
+    let settings = Settings::read(&Reader::root(&document, &problems));
+    // Whatever else is wrong, it is told together with what the components have to say.
+    let loaded = load_callbacks(&settings, runtime).await;
+
+    let root = Reader::root(&document, &problems);
+    let mut callbacks = BTreeMap::new();
+    for (name, result) in loaded {
+        match result {
+            Ok(callback) => drop(callbacks.insert(name, callback)),
+            Err(error) => {
+                if let Some(table) = root.table("callbacks").and_then(|callbacks| callbacks.table(&name)) {
+                    table.error("component", format!("callback `{name}`: {error}"));
+                }
+            }
+        }
+    }
+    let parts = Parts { settings: &settings, callbacks: &callbacks, problems: &problems };
+    let targets = targets::from_settings(&root, &parts);
+    let hooks = Hooks::from_settings(&root, &settings, &problems);
+    warn_of_local_links(&root, &settings, &targets);
+    for table in TABLES {
+        root.item(table);
+    }
+    root.finish();
+
+    let checked = (!problems.any_error()).then_some(Checked { settings, targets, hooks, callbacks });
+    (checked, problems.into_sorted())
+}
+
+async fn load_callbacks(
+    settings: &Settings,
+    runtime: &Runtime,
+) -> Vec<(String, Result<Callback, CompileError>)> {
+    let mut loaded = Vec::new();
+    for (name, callback) in &settings.callbacks {
+        loaded.push((name.clone(), Callback::load(runtime, name, callback).await));
+    }
+    loaded
+}
+
+/// Links to localhost reach nobody who reads a mail (M-TRAP-4).
+fn warn_of_local_links(root: &Reader<'_>, settings: &Settings, targets: &[Arc<dyn Target>]) {
+    let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
+    if links.is_localhost()
+        && !targets.is_empty()
+        && let Some(server) = root.table("server")
+    {
+        server.warning("url", "links in messages start at this machine's own name: set the address that readers use");
+    }
+}

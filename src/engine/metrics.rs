@@ -1,0 +1,82 @@
+//! What is counted, in Prometheus' text form.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::store::DeliveryState;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Counters of the whole engine. Labels come from closed sets and from the settings, never from requests.
+pub struct Metrics {
+    registry: Registry,
+    events: Family<Labels, Counter>,
+    hooks: Family<Labels, Counter>,
+    outcomes: Family<Labels, Counter>,
+    reloads: Family<Labels, Counter>,
+    age: Histogram,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut registry = Registry::with_prefix("campanile");
+        let mut counters = |name: &str, help: &str| {
+            let family = Family::<Labels, Counter>::default();
+            registry.register(name, help, family.clone());
+            family
+        };
+        let events = counters("events_accepted", "Events taken in, by name");
+        let hooks = counters("hook_requests", "Change hook requests, by dialect and HTTP status");
+        let outcomes = counters("deliveries", "Steps of deliveries, by target, outcome and code");
+        let reloads = counters("settings_reloads", "Times that settings were read anew, by outcome");
+        let age = Histogram::new(exponential_buckets(0.001, 2.0, 20));
+        registry.register("delivery_age_seconds", "From an event's acceptance to its delivery", age.clone());
+        Self { registry, events, hooks, outcomes, reloads, age }
+    }
+
+    pub(super) fn event_accepted(&self, name: &str) {
+        self.events.get_or_create(&vec![("event", name.to_owned())]).inc();
+    }
+
+    /// Counts a change hook request. `dialect` must be the name of an enabled one, or `other`.
+    pub fn hook_request(&self, dialect: &str, status: u16) {
+        self.hooks.get_or_create(&vec![("dialect", dialect.to_owned()), ("status", status.to_string())]).inc();
+    }
+
+    pub(super) fn delivery(&self, target: &str, outcome: &str, code: &str) {
+        let labels = [("target", target), ("outcome", outcome), ("code", code)];
+        self.outcomes.get_or_create(&labels.map(|(name, value)| (name, value.to_owned())).to_vec()).inc();
+    }
+
+    pub(super) fn delivered_after(&self, age: Duration) {
+        self.age.observe(age.as_secs_f64());
+    }
+
+    pub(super) fn reload(&self, outcome: &str) {
+        self.reloads.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// Everything as Prometheus reads it, with how many deliveries stand in each state.
+    #[must_use]
+    pub fn render(&self, counts: &[(DeliveryState, u64)]) -> String {
+        const END: &str = "# EOF\n";
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        if text.ends_with(END) {
+            text.truncate(text.len() - END.len());
+        }
+        text.push_str("# HELP campanile_deliveries_stored Deliveries in the store, by state.\n");
+        text.push_str("# TYPE campanile_deliveries_stored gauge\n");
+        for (state, count) in counts {
+            let _ = writeln!(text, "campanile_deliveries_stored{{state=\"{}\"}} {count}", state.name());
+        }
+        text.push_str(END);
+        text
+    }
+}

@@ -1,0 +1,144 @@
+//! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
+//!
+//! `load` makes a tenant of the settings, `Engine` takes events in and swaps tenants, `workers` prepare, keep and
+//! send, `retry` says when to try again.
+//!
+//! Invariant: knows nothing of HTTP or the command line.
+
+mod clock;
+mod facts;
+mod load;
+mod metrics;
+mod retry;
+mod tenant;
+mod workers;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, Notify};
+
+use crate::callbacks::Runtime;
+use crate::config::Problem;
+use crate::model::Event;
+use crate::store::{Appended, Batch, Incoming, Store, StoreError};
+
+pub use clock::now;
+pub use load::{Checked, check};
+pub use metrics::Metrics;
+pub use retry::{Next, Policy};
+pub use tenant::Tenant;
+
+/// The name under which this node takes deliveries. A store file belongs to one node (`serve` holds its lock), so a
+/// start under the same name may take back what an earlier run had taken.
+const NODE: &str = "node";
+
+/// Takes events in and sees their deliveries through.
+pub struct Engine {
+    settings_file: PathBuf,
+    runtime: Runtime,
+    store: Arc<dyn Store>,
+    tenant: ArcSwap<Tenant>,
+    metrics: Metrics,
+    /// Told when there may be something to deliver.
+    wake: Notify,
+    /// Held while settings are read anew, so that two reloads don't cross.
+    reloading: Mutex<()>,
+}
+
+impl Engine {
+    /// An engine for a tenant that `check` has made, on an open store.
+    #[must_use]
+    pub fn new(settings_file: PathBuf, runtime: Runtime, store: Arc<dyn Store>, checked: Checked) -> Self {
+        let tenant = Tenant::new(checked, Arc::clone(&store));
+        Self {
+            settings_file,
+            runtime,
+            store,
+            tenant: ArcSwap::from_pointee(tenant),
+            metrics: Metrics::new(),
+            wake: Notify::new(),
+            reloading: Mutex::new(()),
+        }
+    }
+
+    /// The tenant as it is now; a reload puts another in its place.
+    #[must_use]
+    pub fn tenant(&self) -> Arc<Tenant> {
+        self.tenant.load_full()
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The settings file that reloads read.
+    #[must_use]
+    pub fn settings_file(&self) -> &std::path::Path {
+        &self.settings_file
+    }
+
+    /// Takes events in: when this returns, they and their deliveries are durable.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing of the batch was taken.
+    pub async fn accept(&self, events: Vec<Event>, dedup_key: Option<String>) -> Result<Appended, StoreError> {
+        let tenant = self.tenant();
+        let names: Vec<&'static str> = events.iter().map(Event::name).collect();
+        let events: Vec<Incoming> = events
+            .into_iter()
+            .map(|event| Incoming { deliveries: tenant.route(&event), event })
+            .collect();
+        let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
+        let appended = self.store.append(tenant.name(), Batch { events, dedup_key }, now()).await?;
+        if let Appended::Stored { ids } = &appended {
+            for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
+                self.metrics.event_accepted(name);
+            }
+        }
+        if expects_work {
+            self.wake.notify_one();
+        }
+        Ok(appended)
+    }
+
+    /// Makes a dead or delivered delivery wait again. False if there is none such.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn retry(&self, id: i64) -> Result<bool, StoreError> {
+        let retried = self.store.retry(self.tenant().name(), id, now()).await?;
+        self.wake.notify_one();
+        Ok(retried)
+    }
+
+    /// Reads the settings file anew and puts it to use; with an error in it, everything stays as it was.
+    ///
+    /// # Errors
+    /// All problems, when one of them is an error; otherwise the warnings come back as the value.
+    pub async fn reload(&self) -> Result<Vec<Problem>, Vec<Problem>> {
+        let _turn = self.reloading.lock().await;
+        let (checked, problems) = check(&self.settings_file, &self.runtime).await;
+        let Some(checked) = checked else {
+            self.metrics.reload("refused");
+            return Err(problems);
+        };
+        let old = self.tenant();
+        if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
+            tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
+        }
+        self.tenant.store(Arc::new(Tenant::new(checked, Arc::clone(&self.store))));
+        self.metrics.reload("done");
+        self.wake.notify_one();
+        Ok(problems)
+    }
+}

@@ -1,0 +1,108 @@
+//! When to try again: a pure function of what was tried and what came of it.
+
+use std::time::Duration;
+
+use crate::model::Timestamp;
+use crate::targets::{Fault, Lasting};
+
+/// How long to go on, and how to space the attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The first delay's upper bound; each further one's is twice the last.
+    pub first: Duration,
+    /// No delay is longer.
+    pub longest: Duration,
+    /// A delivery that still fails at this age is dead.
+    pub max_age: Duration,
+}
+
+impl Policy {
+    /// One second, doubling up to an hour, for as long as `max_age`.
+    #[must_use]
+    pub fn new(max_age: Duration) -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(3_600), max_age }
+    }
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Try again, not before this.
+    At(Timestamp),
+    /// Give up; a person may start it again.
+    Dead,
+}
+
+/// What failed, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed<'a> {
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// When the delivery was made.
+    pub created: Timestamp,
+    /// Why it failed.
+    pub fault: &'a Fault,
+    /// The far side asked to be left alone until then.
+    pub not_before: Option<Timestamp>,
+    /// When it failed.
+    pub now: Timestamp,
+}
+
+/// What to do after a failure. `random` lies in 0..1 and spreads the attempts over the whole delay ("full jitter").
+#[must_use]
+pub fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
+    if failed.fault.lasting == Lasting::Yes {
+        return Next::Dead;
+    }
+    let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
+    let bound = policy.first.saturating_mul(doubled).min(policy.longest);
+    let at = failed.now.after(bound.mul_f64(random.clamp(0.0, 1.0))).max(failed.not_before.unwrap_or(failed.now));
+    if at > failed.created.after(policy.max_age) { Next::Dead } else { Next::At(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::FaultCode;
+
+    fn after(attempt: u32, age: i64, not_before: Option<i64>, random: f64) -> Next {
+        let now = Timestamp::from_seconds(1_000_000);
+        let failed = Failed {
+            attempt,
+            created: Timestamp::from_seconds(1_000_000 - age),
+            fault: &Fault::passing(FaultCode::Busy, "421"),
+            not_before: not_before.map(Timestamp::from_seconds),
+            now,
+        };
+        next(&Policy::new(Duration::from_secs(86_400)), failed, random)
+    }
+
+    fn at(seconds: i64) -> Next {
+        Next::At(Timestamp::from_seconds(seconds))
+    }
+
+    #[test]
+    fn delays_double_up_to_an_hour() {
+        assert_eq!(after(1, 0, None, 1.0), at(1_000_001));
+        assert_eq!(after(4, 0, None, 1.0), at(1_000_008));
+        assert_eq!(after(4, 0, None, 0.5), at(1_000_004));
+        assert_eq!(after(40, 0, None, 1.0), at(1_003_600));
+        assert_eq!(after(u32::MAX, 0, None, 1.0), at(1_003_600));
+    }
+
+    #[test]
+    fn the_far_side_may_ask_for_more_but_not_for_less() {
+        assert_eq!(after(1, 0, Some(1_000_060), 1.0), at(1_000_060));
+        assert_eq!(after(4, 0, Some(5), 1.0), at(1_000_008));
+    }
+
+    #[test]
+    fn an_old_delivery_dies_and_a_lasting_fault_kills_at_once() {
+        assert_eq!(after(1, 86_400, None, 1.0), Next::Dead);
+        assert_eq!(after(1, 10, Some(9_000_000), 1.0), Next::Dead);
+        let now = Timestamp::from_seconds(5);
+        let fault = Fault::lasting(FaultCode::Rejected, "550");
+        let failed = Failed { attempt: 1, created: now, fault: &fault, not_before: None, now };
+        assert_eq!(next(&Policy::new(Duration::from_secs(60)), failed, 0.0), Next::Dead);
+    }
+}

@@ -1,0 +1,99 @@
+//! A tenant in use: its targets, hooks and callbacks, made once from its settings and never changed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::facts::Facts;
+use super::load::Checked;
+use super::retry::Policy;
+use crate::callbacks::{Callback, Status};
+use crate::config::{Secret, Settings};
+use crate::hooks::Hooks;
+use crate::model::{Event, Links};
+use crate::store::{NewDelivery, Store};
+use crate::targets::{Context, Target};
+
+/// A tenant in use.
+pub struct Tenant {
+    name: Arc<str>,
+    settings: Settings,
+    targets: Vec<Arc<dyn Target>>,
+    hooks: Arc<Hooks>,
+    callbacks: BTreeMap<String, Callback>,
+    status: Arc<dyn Status>,
+}
+
+impl Tenant {
+    pub(super) fn new(checked: Checked, store: Arc<dyn Store>) -> Self {
+        let Checked { settings, targets, hooks, callbacks } = checked;
+        let name: Arc<str> = "default".into();
+        let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
+        let status = Arc::new(Facts {
+            tenant: Arc::clone(&name),
+            title: settings.server.title.clone(),
+            url: links.master(),
+            links,
+            store,
+        });
+        Self { name, settings, targets, hooks: Arc::new(hooks), callbacks, status }
+    }
+
+    /// `default` for the settings file itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its change hooks.
+    #[must_use]
+    pub fn hooks(&self) -> &Arc<Hooks> {
+        &self.hooks
+    }
+
+    /// Its callbacks by name.
+    #[must_use]
+    pub fn callbacks(&self) -> &BTreeMap<String, Callback> {
+        &self.callbacks
+    }
+
+    /// Bearer token for the API, if one is asked for.
+    #[must_use]
+    pub fn api_token(&self) -> Option<&Secret> {
+        self.settings.server.api_token.as_ref()
+    }
+
+    /// The target of this name.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<&Arc<dyn Target>> {
+        self.targets.iter().find(|target| target.name() == name)
+    }
+
+    /// The deliveries that an event leads to: one for each target that it concerns.
+    #[must_use]
+    pub fn route(&self, event: &Event) -> Vec<NewDelivery> {
+        let wanted = self.targets.iter().filter_map(|target| Some((target, target.wants(event)?)));
+        wanted
+            .map(|(target, wanted)| NewDelivery {
+                target: target.name().to_owned(),
+                ordering_key: wanted.ordering_key,
+            })
+            .collect()
+    }
+
+    pub(super) fn context(&self) -> Context {
+        Context { status: Arc::clone(&self.status), now: super::now() }
+    }
+
+    pub(super) fn retry_policy(&self) -> Policy {
+        Policy::new(self.settings.max_age)
+    }
+
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.settings.server.listen
+    }
+
+    pub(super) fn store_url(&self) -> &str {
+        &self.settings.store_url
+    }
+}

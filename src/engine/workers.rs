@@ -1,0 +1,232 @@
+//! Sees deliveries through: claims what is due, prepares it, keeps the message, sends it, notes what it came to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::retry::{self, Failed, Next};
+use super::{Engine, NODE, now};
+use crate::model::Timestamp;
+use crate::store::{Delivery, DeliveryState, Settlement, StoreError};
+use crate::targets::{Fault, FaultCode, Lasting, Outcome, Prepared, Silence, Target};
+
+/// A lease outlives the longest attempt.
+const LEASE: Duration = Duration::from_secs(900);
+/// An attempt that takes longer has failed.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(600);
+/// At most so many deliveries are claimed at once.
+const CLAIM: usize = 64;
+/// How long to wait for news when nothing is due; wake-ups make this a safety net only.
+const IDLE: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Delivers until `stop` says so; then finishes what is under way, for `drain` at most, and gives the rest back.
+    ///
+    /// # Errors
+    /// When the store can't be asked at all at the start or the end.
+    pub async fn run_deliveries(
+        self: Arc<Self>,
+        concurrency: usize,
+        mut stop: watch::Receiver<bool>,
+        drain: Duration,
+    ) -> Result<(), StoreError> {
+        self.store.release(NODE).await?;
+        let permits = Arc::new(Semaphore::new(concurrency));
+        let mut under_way = JoinSet::new();
+        while !*stop.borrow() {
+            while under_way.try_join_next().is_some() {}
+            let free = permits.available_permits().min(CLAIM);
+            let pause = match self.claim(free).await {
+                Ok(claimed) if claimed.is_empty() && free == 0 => Pause::UntilFree,
+                Ok(claimed) if claimed.is_empty() => Pause::For(self.until_next_due().await),
+                Ok(claimed) => {
+                    for delivery in claimed {
+                        let permit = Arc::clone(&permits).acquire_owned().await;
+                        let engine = Arc::clone(&self);
+                        under_way.spawn(async move {
+                            engine.see_through(delivery).await;
+                            drop(permit);
+                            // Its end may be what another one of the same ordering key waits for.
+                            engine.wake.notify_one();
+                        });
+                    }
+                    Pause::No
+                }
+                Err(error) => {
+                    tracing::error!("cannot claim deliveries: {error}");
+                    Pause::For(Duration::from_secs(1))
+                }
+            };
+            let paused = async {
+                match pause {
+                    Pause::No => {}
+                    Pause::UntilFree => drop(permits.acquire().await),
+                    Pause::For(time) => drop(tokio::time::timeout(time, self.wake.notified()).await),
+                }
+            };
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = paused => {}
+            }
+        }
+        let drained = tokio::time::timeout(drain, async { while under_way.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!("{} deliveries were cut off and go out after the next start", under_way.len());
+            under_way.shutdown().await;
+        }
+        self.store.release(NODE).await
+    }
+
+    async fn claim(&self, free: usize) -> Result<Vec<Delivery>, StoreError> {
+        if free == 0 {
+            return Ok(Vec::new());
+        }
+        self.store.claim(NODE, u32::try_from(free).unwrap_or(1), LEASE, now()).await
+    }
+
+    async fn until_next_due(&self) -> Duration {
+        match self.store.next_due().await {
+            Ok(Some(due)) => due.since(now()).clamp(Duration::from_millis(1), IDLE),
+            Ok(None) | Err(_) => IDLE,
+        }
+    }
+
+    /// One delivery from its claim to its settlement. A panic in a target counts as a fault that may pass.
+    async fn see_through(self: &Arc<Self>, delivery: Delivery) {
+        let delivery = Arc::new(delivery);
+        let (engine, attempt) = (Arc::clone(self), Arc::clone(&delivery));
+        let attempted = tokio::spawn(async move { engine.attempt(&attempt).await }).await;
+        let settlement = attempted.unwrap_or_else(|panic| {
+            tracing::error!(delivery = delivery.id, target = delivery.target, "a target panicked: {panic}");
+            let fault = Fault::passing(FaultCode::Local, "the target failed inside; this is a bug in campanile");
+            self.settle_fault(&delivery, &fault, None)
+        });
+        self.note(&delivery, &settlement);
+        if let Err(error) = self.store.settle(delivery.id, settlement, now()).await {
+            // The lease runs out and the same message goes out once more, with the same Message-ID.
+            tracing::error!(delivery = delivery.id, "cannot note what became of a delivery: {error}");
+        }
+    }
+
+    async fn attempt(&self, delivery: &Delivery) -> Settlement {
+        let tenant = self.tenant();
+        let Some(target) = tenant.target(&delivery.target) else {
+            let text = format!("there is no target `{}` in the settings any more", delivery.target);
+            return self.settle_fault(delivery, &Fault::lasting(FaultCode::TargetGone, text), None);
+        };
+        let message = match &delivery.message {
+            Some(message) => message.clone(),
+            None => match self.prepare(delivery, &**target).await {
+                Ok(Prepared::Message(message)) => message,
+                Ok(Prepared::Silent(silence)) => return settle_silence(&silence),
+                Err(fault) => return self.settle_fault(delivery, &fault, None),
+            },
+        };
+        let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send(&message)).await;
+        match sent {
+            Ok(Outcome::Delivered(receipt)) => settle_delivered(None, receipt),
+            Ok(Outcome::Partly { receipt, refused }) => {
+                settle_delivered(Some("partly"), format!("{receipt}; not to all: {}", refused.join("; ")))
+            }
+            Ok(Outcome::Rest { message, fault, not_before }) => {
+                match self.store.save_message(delivery.id, &message).await {
+                    Ok(()) => self.settle_fault(delivery, &fault, not_before),
+                    Err(error) => self.settle_fault(delivery, &store_fault(&error), None),
+                }
+            }
+            Ok(Outcome::Deferred { fault, not_before }) => self.settle_fault(delivery, &fault, not_before),
+            Ok(Outcome::Refused(fault)) => {
+                self.settle_fault(delivery, &Fault { lasting: Lasting::Yes, ..fault }, None)
+            }
+            Err(_) => {
+                let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
+                self.settle_fault(delivery, &fault, None)
+            }
+        }
+    }
+
+    /// Prepares the message and keeps it: from then on every attempt sends just these bytes.
+    async fn prepare(&self, delivery: &Delivery, target: &dyn Target) -> Result<Prepared, Fault> {
+        let stored = self.store.event(&delivery.tenant, delivery.event).await;
+        let Some(event) = stored.map_err(|error| store_fault(&error))? else {
+            return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
+        };
+        let prepared = target.prepare(&event, &self.tenant().context()).await?;
+        if let Prepared::Message(message) = &prepared {
+            self.store.save_message(delivery.id, message).await.map_err(|error| store_fault(&error))?;
+        }
+        Ok(prepared)
+    }
+
+    fn settle_fault(&self, delivery: &Delivery, fault: &Fault, not_before: Option<Timestamp>) -> Settlement {
+        let failed = Failed {
+            attempt: delivery.attempts.saturating_add(1),
+            created: delivery.created,
+            fault,
+            not_before,
+            now: now(),
+        };
+        let (state, not_before) = match retry::next(&self.tenant().retry_policy(), failed, fastrand::f64()) {
+            Next::At(at) => (DeliveryState::Waiting, at),
+            Next::Dead => (DeliveryState::Dead, failed.now),
+        };
+        Settlement {
+            state,
+            attempted: true,
+            code: Some(fault.code.name().to_owned()),
+            text: fault.text.clone(),
+            not_before,
+        }
+    }
+
+    fn note(&self, delivery: &Delivery, settlement: &Settlement) {
+        let code = settlement.code.as_deref().unwrap_or("");
+        let (state, text) = (settlement.state, &settlement.text);
+        let (id, target, subject) = (delivery.id, &delivery.target, &delivery.subject);
+        self.metrics.delivery(target, state.name(), code);
+        match state {
+            DeliveryState::Delivered => {
+                self.metrics.delivered_after(now().since(delivery.created));
+                tracing::info!(delivery = id, target, subject, "delivered: {text}");
+            }
+            DeliveryState::Silent => tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}"),
+            DeliveryState::Waiting => {
+                tracing::warn!(delivery = id, target, subject, code, "failed, to be tried again: {text}");
+            }
+            DeliveryState::Dead => tracing::error!(delivery = id, target, subject, code, "given up: {text}"),
+        }
+    }
+}
+
+/// What to do before claiming again.
+enum Pause {
+    No,
+    UntilFree,
+    For(Duration),
+}
+
+fn store_fault(error: &StoreError) -> Fault {
+    Fault::passing(FaultCode::Store, error.to_string())
+}
+
+fn settle_silence(silence: &Silence) -> Settlement {
+    Settlement {
+        state: DeliveryState::Silent,
+        attempted: false,
+        code: Some(silence.code().to_owned()),
+        text: silence.to_string(),
+        not_before: now(),
+    }
+}
+
+fn settle_delivered(code: Option<&str>, text: String) -> Settlement {
+    Settlement {
+        state: DeliveryState::Delivered,
+        attempted: true,
+        code: code.map(str::to_owned),
+        text,
+        not_before: now(),
+    }
+}
