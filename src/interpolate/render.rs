@@ -120,7 +120,13 @@ impl<'a> Renderer<'a> {
     fn source(self, codebase: &str, attribute: &str) -> Option<Found<'a>> {
         let stamp = self.scope.source_stamps.iter().find(|stamp| stamp.codebase == codebase)?;
         let text = |text: &'a str| Some(Found::Text(Cow::Borrowed(text)));
+        let text_or_null = |text: &'a Option<String>| match text {
+            Some(text) => Found::Text(Cow::Borrowed(text)),
+            None => Found::Value(Cow::Owned(Value::Null)),
+        };
         match attribute {
+            "revision" => Some(text_or_null(&stamp.revision)),
+            "branch" => Some(text_or_null(&stamp.branch)),
             "repository" => text(&stamp.repository),
             "project" => text(&stamp.project),
             "codebase" => text(&stamp.codebase),

@@ -50,3 +50,19 @@ impl Change {
         future
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m_ch_02_a_time_in_the_future_becomes_now() {
+        let (past, now) = (Timestamp::from_seconds(5), Timestamp::from_seconds(9));
+        let mut change = Change { when: past, ..Change::default() };
+        assert!(!change.clamp_time(now));
+        assert_eq!(change.when, past);
+        change.when = Timestamp::from_seconds(10);
+        assert!(change.clamp_time(now));
+        assert_eq!(change.when, now);
+    }
+}

@@ -298,3 +298,74 @@ impl Event {
         serde_json::to_value(self).expect("events hold only JSON-able data with text keys")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// One of each, as JSON without what has a default.
+    fn samples() -> Vec<Value> {
+        let build = json!({"builder": "b", "number": 1});
+        let bodies = [
+            ("builderAdded", json!({"builder": {"name": "b"}})),
+            ("builderRemoved", json!({"builder": "b"})),
+            ("builderChangedState", json!({"builder": "b", "state": "idle"})),
+            ("buildsetSubmitted", json!({"buildset": {"bsid": 1}})),
+            ("buildsetComplete", json!({"buildset": {"bsid": 1, "results": "failure"}})),
+            ("requestSubmitted", json!({"request": {"brid": 1}})),
+            ("requestCancelled", json!({"request": {"brid": 1}})),
+            ("buildStarted", json!({"build": build})),
+            ("buildETAUpdate", json!({"build": build, "eta": 2.5})),
+            ("stepStarted", json!({"build": build, "step": {"name": "s"}})),
+            ("stepTextChanged", json!({"build": build, "step": "s", "text": ["a"]})),
+            ("stepText2Changed", json!({"build": build, "step": "s", "text2": ["a"]})),
+            ("stepETAUpdate", json!({"build": build, "step": "s", "eta": null})),
+            ("logStarted", json!({"build": build, "step": "s", "log": "stdio"})),
+            ("logChunk", json!({"build": build, "step": "s", "log": "stdio", "text": "x"})),
+            ("logFinished", json!({"build": build, "step": "s", "log": "stdio"})),
+            ("stepFinished", json!({"build": build, "step": {"name": "s", "results": 0}})),
+            ("buildFinished", json!({"build": {"builder": "b", "number": 1, "results": 2}})),
+            ("changeAdded", json!({"change": {"number": 1}})),
+            ("workerConnected", json!({"worker": {"name": "w"}})),
+            ("workerDisconnected", json!({"worker": {"name": "w"}})),
+            ("workerPaused", json!({"worker": {"name": "w"}})),
+            ("workerUnpaused", json!({"worker": {"name": "w"}})),
+            ("workerMissing", json!({"worker": {"name": "w"}})),
+        ];
+        let named = |(name, mut body): (&str, Value)| {
+            if let Some(map) = body.as_object_mut() {
+                map.insert("event".to_owned(), name.into());
+            }
+            body
+        };
+        bodies.into_iter().map(named).collect()
+    }
+
+    #[test]
+    fn m_ev_01_every_event_reads_and_writes_under_its_name() {
+        let samples = samples();
+        assert_eq!(samples.len(), Event::NAMES.len());
+        for (sample, name) in samples.into_iter().zip(Event::NAMES) {
+            let event: Event =
+                serde_json::from_value(sample).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(event.name(), name);
+            let json = event.to_json();
+            assert_eq!(json.get("event").and_then(Value::as_str), Some(name));
+            assert_eq!(serde_json::from_value::<Event>(json).ok().as_ref(), Some(&event));
+            let of_build =
+                name.starts_with("build") && !name.starts_with("builder") && !name.starts_with("buildset");
+            let about_build = of_build || name.starts_with("step") || name.starts_with("log");
+            assert_eq!(event.build_id().is_some(), about_build, "{name}");
+        }
+    }
+
+    #[test]
+    fn m_ev_01_the_older_names_of_worker_events_are_read() {
+        for (old, new) in [("slaveConnected", "workerConnected"), ("slaveUnpaused", "workerUnpaused")] {
+            let event: Option<Event> =
+                serde_json::from_value(json!({"event": old, "worker": {"name": "w"}})).ok();
+            assert_eq!(event.map(|event| event.name()), Some(new));
+        }
+    }
+}

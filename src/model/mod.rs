@@ -28,7 +28,9 @@ pub use change::Change;
 pub use dict::{BuilderActivity, Dicts, worker_info};
 pub use event::{Event, LogChannel, LogRef, StepRef};
 pub use literal::{is_true, push_value_text, value_text};
-pub use order::{build_number_at, last_finished, natural_order, sort_changes, tags_match};
+pub use order::{
+    build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
+};
 pub use people::{Owners, gather_owners, owners};
 pub use property::{Properties, Property};
 pub use queries::{short_revision, unique_step_name};

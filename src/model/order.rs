@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Build, Builder, BuilderState, Change};
+use super::{Build, Builder, BuilderState, Change, Results};
 
 /// Whether a filter by tags lets a builder through: any common tag does, and so does an empty filter (M-BLD-04).
 pub fn tags_match<T: AsRef<str>, F: AsRef<str>>(tags: &[T], filter: &[F]) -> bool {
@@ -24,6 +24,17 @@ pub fn build_number_at(index: i64, newest: Option<u64>) -> Option<u64> {
 /// The finished build with the highest number, whichever still run (M-BLD-07).
 pub fn last_finished<'a>(builds: impl IntoIterator<Item = &'a Build>) -> Option<&'a Build> {
     builds.into_iter().filter(|build| build.is_finished()).max_by_key(|build| build.number)
+}
+
+/// The build that a build is compared with: the newest before it that ended and was not a retry, whatever is
+/// still running or was lost in between (M-B-03, M-TRAP-1, M-TRAP-2).
+pub fn previous_conclusive<'a>(
+    builds: impl IntoIterator<Item = &'a Build>,
+    number: u64,
+) -> Option<&'a Build> {
+    let conclusive = |build: &&Build| build.results.is_some_and(|results| results != Results::Retry);
+    let before = builds.into_iter().filter(|build| build.number < number && build.is_finished());
+    before.filter(conclusive).max_by_key(|build| build.number)
 }
 
 /// Puts changes in the order of their numbers (M-CH-06).
@@ -159,6 +170,24 @@ mod tests {
             build.finished = Some(Timestamp::from_seconds(1));
         }
         assert_eq!(last_finished(&builds).map(|build| build.number), Some(1));
+    }
+
+    #[test]
+    fn m_trap_1_and_m_trap_2_running_and_retried_builds_are_passed_over() {
+        let ended = |number, results| {
+            let mut build = Build::new("b", number);
+            (build.results, build.finished) = (Some(results), Some(Timestamp::from_seconds(1)));
+            build
+        };
+        let builds = [
+            ended(1, Results::Success),
+            ended(2, Results::Failure),
+            ended(3, Results::Retry),
+            Build::new("b", 4),
+            ended(6, Results::Success),
+        ];
+        assert_eq!(previous_conclusive(&builds, 5).map(|build| build.number), Some(2));
+        assert_eq!(previous_conclusive(&builds, 1).map(|build| build.number), None);
     }
 
     #[test]

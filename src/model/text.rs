@@ -101,7 +101,8 @@ impl SourceStamp {
                 parts.push(format!("({})", self.codebase));
             }
         }
-        parts.push(self.revision.clone().unwrap_or_else(|| "latest".to_owned()));
+        let revision = self.revision.as_deref().filter(|revision| !revision.is_empty());
+        parts.push(revision.unwrap_or("latest").to_owned());
         if let Some(branch) = self.branch.as_deref().filter(|branch| !branch.is_empty()) {
             parts.push(format!("in '{branch}'"));
         }
