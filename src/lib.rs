@@ -1,8 +1,27 @@
 //! Campanile, a notifier engine for continuous integration.
+//!
+//! # Layout, in the order that news takes
+//!
+//! 1. [`hooks`] and [`ingest`]: what comes in becomes typed events; pure.
+//! 2. [`store`]: events, what they project to, and deliveries, in one transaction.
+//! 3. [`engine`]: which targets an event concerns, and every delivery until its end.
+//! 4. [`targets`]: where notifications go; decide, write, send.
+//! 5. [`callbacks`]: the user's own functions, as caged WebAssembly components.
+//! 6. [`http`]: the door. [`cli`]: the commands.
+//!
+//! Below all of them: [`config`] for settings, [`interpolate`] for the template language, [`model`] for the facts.
+//!
+//! Imports point one way: `cli -> http -> engine -> {targets, hooks, ingest} -> {store, callbacks, config} ->
+//! interpolate -> model`.
 #![deny(unsafe_code)]
 
 pub mod callbacks;
+pub mod cli;
 pub mod config;
+pub mod engine;
+pub mod hooks;
+pub mod http;
+pub mod ingest;
 pub mod interpolate;
 pub mod model;
 pub mod store;

@@ -1,0 +1,62 @@
+//! Reads request bodies within limits of size and time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+
+use super::answer::Problem;
+
+/// The next piece of a body must come within this.
+const PIECE: Duration = Duration::from_secs(30);
+/// A whole body must come within this.
+const WHOLE: Duration = Duration::from_secs(600);
+
+/// A body that is read piece by piece, and no further than its limits.
+pub(super) struct Limited {
+    body: Body,
+    left: u64,
+    limit: u64,
+    until: tokio::time::Instant,
+}
+
+impl Limited {
+    pub(super) fn new(body: Body, limit: u64) -> Self {
+        Self { body, left: limit, limit, until: tokio::time::Instant::now() + WHOLE }
+    }
+
+    /// The next piece; none at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        loop {
+            let deadline = self.until.min(tokio::time::Instant::now() + PIECE);
+            let Ok(frame) = tokio::time::timeout_at(deadline, self.body.frame()).await else {
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body came too slowly"));
+            };
+            let Some(frame) = frame else { return Ok(None) };
+            let frame = frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            self.left = self.left.checked_sub(length).ok_or_else(|| too_large(self.limit))?;
+            return Ok(Some(piece));
+        }
+    }
+
+    /// All of it.
+    pub(super) async fn whole(mut self) -> Result<Bytes, Problem> {
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.next().await? else { return Ok(first) };
+        let mut all = BytesMut::from(first);
+        all.extend_from_slice(&second);
+        while let Some(piece) = self.next().await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.freeze())
+    }
+}
+
+fn too_large(limit: u64) -> Problem {
+    let detail = format!("the body is larger than {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+}

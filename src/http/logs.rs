@@ -1,0 +1,61 @@
+//! `PUT .../logs/{log}`: a raw log, streamed into the store; `GET` gives its end back.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::Problem;
+use super::body::Limited;
+use crate::engine::Engine;
+use crate::model::{BuildId, LogRef};
+
+/// Largest upload; how much of it is kept is the store's `max_log_bytes`.
+const MAX_UPLOAD: u64 = 4 << 30;
+/// No more of a log is given back at once.
+const MAX_TAIL: usize = 1 << 20;
+
+type LogPath = Path<(String, u64, String, String)>;
+
+pub(super) async fn upload(
+    State(engine): State<Arc<Engine>>,
+    path: LogPath,
+    request: Request,
+) -> Result<Response, Problem> {
+    let log = log_ref(path)?;
+    let mut writer = engine.store().write_log(engine.tenant().name(), &log).await?;
+    let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
+    while let Some(piece) = body.next().await? {
+        writer.write(&piece).await?;
+    }
+    let (lines, bytes) = writer.finish().await?;
+    Ok(axum::Json(json!({ "lines": lines, "bytes": bytes })).into_response())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Tail {
+    lines: Option<u32>,
+}
+
+pub(super) async fn read(
+    State(engine): State<Arc<Engine>>,
+    path: LogPath,
+    Query(tail): Query<Tail>,
+) -> Result<Response, Problem> {
+    let log = log_ref(path)?;
+    let lines = tail.lines.unwrap_or(1_000);
+    let text = engine.store().log_tail(engine.tenant().name(), &log, lines, MAX_TAIL).await?;
+    let text = text.ok_or_else(|| Problem::not_found(format!("there is no log `{}` of {}", log.log, log.build)))?;
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    Ok((headers, text).into_response())
+}
+
+fn log_ref(Path((builder, number, step, log)): LogPath) -> Result<LogRef, Problem> {
+    if step.is_empty() || log.is_empty() {
+        return Err(Problem::bad_request("the step's and the log's name must not be blank"));
+    }
+    Ok(LogRef { build: BuildId { builder, number }, step, log })
+}

@@ -1,0 +1,53 @@
+//! The HTTP door: change hooks, events, logs, lists, metrics.
+//!
+//! `server` accepts connections and keeps limits, `access` says who may, `body` reads what is sent, `answer` writes
+//! errors; the other files are the routes, one subject each.
+//!
+//! Invariant: what a request brings is in the store before it is answered with success.
+
+mod access;
+mod answer;
+mod body;
+mod change_hooks;
+mod deliveries;
+mod events;
+mod health;
+mod lists;
+mod logs;
+mod server;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{any, get, post, put};
+
+use crate::engine::Engine;
+
+pub use server::serve;
+
+/// All routes, under `base_path` (blank: at the root).
+pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
+    let api = Router::new()
+        .route("/events", post(events::accept))
+        .route("/builders", get(lists::builders))
+        .route("/builds", get(lists::builds))
+        .route("/builds/{builder}/{number}", get(lists::build))
+        .route("/builds/{builder}/{number}/steps/{step}/logs/{log}", put(logs::upload).get(logs::read))
+        .route("/changes", get(lists::changes))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/{id}", get(deliveries::show))
+        .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
+    let routes = Router::new()
+        .nest("/api/v1", api)
+        .route("/change_hook", any(change_hooks::base))
+        .route("/change_hook/", any(change_hooks::base))
+        .route("/change_hook/{dialect}", any(change_hooks::named))
+        .route("/change_hook/{dialect}/", any(change_hooks::named))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(answer::no_such_page)
+        .with_state(engine);
+    if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
+}
