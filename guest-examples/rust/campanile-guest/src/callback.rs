@@ -56,10 +56,11 @@ macro_rules! message_formatter {
                 }
             }
 
-            message_formatting::export!(Callback with_types_in message_formatting);
+    message_formatting::export!(Callback with_types_in message_formatting);
         };
         #[cfg(not(target_arch = "wasm32"))]
-        const _: fn(&$crate::MessageRequest, &dyn $crate::Status) -> Result<$crate::Message, String> = $render;
+        const _: fn(&$crate::MessageRequest, &dyn $crate::Status) -> Result<$crate::Message, String> =
+            $render;
     };
 }
 
@@ -81,7 +82,7 @@ macro_rules! previous_build_getter {
                 }
             }
 
-            build_ordering::export!(Callback with_types_in build_ordering);
+    build_ordering::export!(Callback with_types_in build_ordering);
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn(&$crate::Build, &dyn $crate::Status) -> Result<Option<$crate::BuildId>, String> = $choose;

@@ -18,11 +18,7 @@ pub struct FixedStatus {
 
 impl Default for FixedStatus {
     fn default() -> Self {
-        Self {
-            title: "Quad CI".to_owned(),
-            url: Some("https://ci.example/".to_owned()),
-            builds: Vec::new(),
-        }
+        Self { title: "Quad CI".to_owned(), url: Some("https://ci.example/".to_owned()), builds: Vec::new() }
     }
 }
 
