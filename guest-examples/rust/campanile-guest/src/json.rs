@@ -63,11 +63,12 @@ fn unicode(chars: &mut std::str::Chars<'_>) -> Option<char> {
     }
     // The first half of a pair: its other half must follow.
     let mut ahead = chars.clone();
-    if ahead.next() == Some('\\') && ahead.next() == Some('u') {
-        if let Some(second @ 0xdc00..0xe000) = hex(&mut ahead) {
-            *chars = ahead;
-            return char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00));
-        }
+    if ahead.next() == Some('\\')
+        && ahead.next() == Some('u')
+        && let Some(second @ 0xdc00..0xe000) = hex(&mut ahead)
+    {
+        *chars = ahead;
+        return char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00));
     }
     Some(char::REPLACEMENT_CHARACTER)
 }
