@@ -69,7 +69,7 @@ fn stamp(stamp: &SourceStamp) -> String {
 
 fn last_stdio(build: &Build, build_url: Option<&str>, status: &dyn Status) -> Option<LogEnd> {
     let logs = build.steps.iter().flat_map(|step| step.logs.iter().map(move |log| (step, log)));
-    let (step, log) = logs.filter(|(_, log)| log.name == "stdio").last()?;
+    let (step, log) = logs.rev().find(|(_, log)| log.name == "stdio")?;
     Some(LogEnd {
         label: format!("{}.{}", step.name, log.name),
         url: flat::log_url(build_url, &step.name, &log.name, log.url.as_deref()),
