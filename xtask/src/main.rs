@@ -1,4 +1,42 @@
-//! The chores of the workspace: `cargo xtask guests|test|demo|bench`.
+//! The chores of the workspace: `cargo xtask guests|test|demo`.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod demo;
+mod guests;
+mod install;
+mod place;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  guests   build the example and test callbacks into components
+  test     install what the tests need, run them all and count them
+  demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    let outcome = match (command.as_deref(), rest.is_empty()) {
+        (Some("guests"), true) => guests::run(),
+        (Some("test"), true) => test::run(),
+        (Some("demo"), _) => demo::run(&rest),
+        (Some("help" | "--help" | "-h"), _) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,102 @@
+//! Installs what the tests need: Debian packages as root on Debian, and a Python with a mail server of its own.
+//!
+//! Nothing here fails a run: what cannot be installed is named, and the tests that need it say so themselves.
+
+use crate::{place, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What Debian's Rust needs to build callbacks.
+pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
+/// A real mail server to send to, and what the Python environment is made with.
+const TEST_PACKAGES: [&str; 3] = ["postfix", "openssl", "python3-venv"];
+const REQUIREMENTS: [&str; 2] = ["aiosmtpd==1.4.6", "cryptography==50.0.2"];
+
+/// Installs what the tests need beside callbacks; the Python that has the mail server, if it could be made.
+pub(crate) fn for_tests() -> Option<PathBuf> {
+    debian(&TEST_PACKAGES);
+    python()
+}
+
+/// Installs the missing ones of `packages`, or says how to.
+pub(crate) fn debian(packages: &[&str]) {
+    if !Path::new("/etc/debian_version").exists() {
+        let missing = missing_tools();
+        if !missing.is_empty() {
+            eprintln!("missing: {}; install them with the packages of your system", missing.join(", "));
+        }
+        return;
+    }
+    let missing: Vec<&str> = packages.iter().copied().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    if run::answer("id", &["-u"]).as_deref() != Some("0") {
+        eprintln!("missing: {0}; as root: `apt-get install {0}`", missing.join(" "));
+        return;
+    }
+    if let Err(error) = apt(&missing) {
+        eprintln!("cannot install {}: {error:#}", missing.join(" "));
+    }
+}
+
+fn installed(package: &str) -> bool {
+    run::answer("dpkg-query", &["--show", "--showformat=${Status}", package]).as_deref()
+        == Some("install ok installed")
+}
+
+fn apt(packages: &[&str]) -> anyhow::Result<()> {
+    let apt_get = || {
+        let mut command = Command::new("apt-get");
+        // A mail server must not ask how it is to be set up: it comes without a configuration.
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    if packages.contains(&"postfix") {
+        let answers = place::target().join("postfix.debconf");
+        fs::create_dir_all(place::target())?;
+        fs::write(&answers, "postfix postfix/main_mailer_type select No configuration\n")?;
+        run::shown(Command::new("debconf-set-selections").arg(&answers))?;
+    }
+    run::shown(apt_get().args(["--quiet", "update"]))?;
+    run::shown(apt_get().args(["--quiet", "--yes", "--no-install-recommends", "install"]).args(packages))
+}
+
+/// Programs that tests use and that are not there, for systems other than Debian.
+fn missing_tools() -> Vec<&'static str> {
+    [
+        ("openssl", ["openssl", "version"]),
+        ("python3", ["python3", "--version"]),
+        ("postfix", ["postconf", "mail_version"]),
+    ]
+    .into_iter()
+    .filter(|(_, [program, arg])| run::answer(program, &[arg]).is_none())
+    .map(|(name, _)| name)
+    .collect()
+}
+
+/// The Python of `target/venv`, made or brought up to date if need be.
+fn python() -> Option<PathBuf> {
+    let venv = place::target().join("venv");
+    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let wanted = REQUIREMENTS.join("\n");
+    // Written last: an environment that was cut short is made again.
+    let marker = venv.join("campanile-requirements.txt");
+    if python.exists() && fs::read_to_string(&marker).is_ok_and(|have| have == wanted) {
+        return Some(python);
+    }
+    let made = run::shown(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
+        .and_then(|()| {
+            let mut pip = Command::new(&python);
+            run::shown(pip.args(["-m", "pip", "install", "--quiet"]).args(REQUIREMENTS))
+        })
+        .and_then(|()| Ok(fs::write(&marker, &wanted)?));
+    match made {
+        Ok(()) => Some(python),
+        Err(error) => {
+            eprintln!("cannot make the Python environment with {}: {error:#}", REQUIREMENTS.join(" and "));
+            None
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Where things are: the repository, the build output, the tools.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Top folder of the repository.
+pub(crate) fn repo() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map_or(here.clone(), Path::to_owned)
+}
+
+/// Build output: `CARGO_TARGET_DIR`, else `target` in the repository.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .and_then(|dir| std::path::absolute(dir).ok())
+        .unwrap_or_else(|| repo().join("target"))
+}
+
+/// The Rust workspace of callbacks.
+pub(crate) fn guest_workspace() -> PathBuf {
+    repo().join("guest-examples/rust")
+}
+
+/// Where finished components are.
+pub(crate) fn components() -> PathBuf {
+    target().join("guests")
+}
+
+/// The cargo that runs this program.
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
