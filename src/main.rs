@@ -1,1 +1,8 @@
-fn main() {}
+//! The `campanile` program: see `campanile --help`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    campanile::cli::main()
+}

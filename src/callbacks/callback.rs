@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
@@ -18,7 +17,7 @@ use super::runtime::{MAX_MEMORY, Runtime};
 use super::status::Status;
 use crate::config::CallbackSettings;
 
-/// A callback in use, by the name that the settings give it. Cheap to clone; follows swaps of its component.
+/// A callback in use, by the name that the settings give it. Cheap to clone.
 #[derive(Clone)]
 pub struct Callback {
     inner: Arc<Inner>,
@@ -29,7 +28,7 @@ struct Inner {
     runtime: Runtime,
     limits: Limits,
     permits: Semaphore,
-    loaded: ArcSwap<Loaded>,
+    loaded: Arc<Loaded>,
 }
 
 /// A component, linked, with those of its exports that are callbacks.
@@ -87,27 +86,9 @@ impl Callback {
                 runtime: runtime.clone(),
                 limits,
                 permits: Semaphore::new(settings.concurrency),
-                loaded: ArcSwap::from_pointee(loaded),
+                loaded: Arc::new(loaded),
             }),
         })
-    }
-
-    /// Puts another version of the component in its place; calls under way finish on the old one.
-    /// Returns whether it was another one at all.
-    ///
-    /// # Errors
-    /// When the new version can't be used or lacks what the old one exported; the old one then goes on.
-    pub async fn swap(&self, component: &Path) -> Result<bool, CompileError> {
-        let old = self.inner.loaded.load_full();
-        let new = Loaded::from_file(&self.inner.runtime, component).await?;
-        if new.digest == old.digest {
-            return Ok(false);
-        }
-        if let Some(lost) = old.exports().into_iter().find(|name| !new.exports().contains(name)) {
-            return Err(CompileError::Refused(format!("it exports no {lost}, as the version in use does")));
-        }
-        self.inner.loaded.store(Arc::new(new));
-        Ok(true)
     }
 
     /// The name in the settings.
@@ -119,29 +100,29 @@ impl Callback {
     /// Digest of the component in use, sha256 in hex.
     #[must_use]
     pub fn digest(&self) -> String {
-        self.inner.loaded.load().digest.clone()
+        self.inner.loaded.digest.clone()
     }
 
     /// Names of the callbacks that the component exports.
     #[must_use]
     pub fn exports(&self) -> Vec<&'static str> {
-        self.inner.loaded.load().exports()
+        self.inner.loaded.exports()
     }
 
     /// Whether its component exports a message formatter.
     #[must_use]
     pub fn is_message_formatter(&self) -> bool {
-        self.inner.loaded.load().message_formatter.is_some()
+        self.inner.loaded.message_formatter.is_some()
     }
 
     /// Whether its component exports a previousBuildGetter.
     #[must_use]
     pub fn is_previous_build_getter(&self) -> bool {
-        self.inner.loaded.load().previous_build_getter.is_some()
+        self.inner.loaded.previous_build_getter.is_some()
     }
 
     pub(super) fn loaded(&self) -> Arc<Loaded> {
-        self.inner.loaded.load_full()
+        Arc::clone(&self.inner.loaded)
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -81,6 +81,12 @@ impl Tenant {
             .collect()
     }
 
+    /// Files of its callbacks' components.
+    #[must_use]
+    pub fn component_files(&self) -> Vec<std::path::PathBuf> {
+        self.settings.callbacks.values().map(|callback| callback.component.clone()).collect()
+    }
+
     pub(super) fn context(&self) -> Context {
         Context { status: Arc::clone(&self.status), now: super::now() }
     }

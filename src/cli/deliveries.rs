@@ -1,0 +1,105 @@
+//! `campanile deliveries`: what became of every event at every target.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::ServerOptions;
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(subcommand)]
+    what: What,
+    /// Print the engine's JSON as it is
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The newest deliveries, one a line
+    List {
+        /// Only those that are waiting, delivered, silent or dead
+        #[arg(long)]
+        state: Option<String>,
+        /// Only this target's
+        #[arg(long)]
+        target: Option<String>,
+        /// Only those of this event
+        #[arg(long)]
+        event: Option<i64>,
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// One delivery with all its attempts
+    Show {
+        /// Its number
+        id: i64,
+    },
+    /// Send a dead or delivered one again: the same message, byte for byte
+    Retry {
+        /// Its number
+        id: i64,
+    },
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let client = options.server.client()?;
+    let answer = match &options.what {
+        What::List { state, target, event, limit } => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(state.iter().map(|state| ("state", state.clone())));
+            query.extend(target.iter().map(|target| ("target", target.clone())));
+            query.extend(event.iter().map(|event| ("event", event.to_string())));
+            client.call(Method::GET, &["deliveries"], &query, None).await?
+        }
+        What::Show { id } => client.call(Method::GET, &["deliveries", &id.to_string()], &[], None).await?,
+        What::Retry { id } => client.call(Method::POST, &["deliveries", &id.to_string(), "retry"], &[], None).await?,
+    };
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&answer)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match options.what {
+        What::List { .. } => {
+            let deliveries = answer.get("deliveries").and_then(Value::as_array);
+            deliveries.into_iter().flatten().for_each(print_row);
+        }
+        What::Show { .. } => {
+            if let Some(delivery) = answer.get("delivery") {
+                print_row(delivery);
+            }
+            let attempts = answer.get("attempts").and_then(Value::as_array);
+            for (number, attempt) in attempts.into_iter().flatten().enumerate() {
+                let (at, state) = (time(attempt, "at"), text(attempt, "state"));
+                println!("  attempt {}: {at} {state} {}", number + 1, text(attempt, "text"));
+            }
+        }
+        What::Retry { id } => println!("delivery {id} waits to be sent again"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_row(row: &Value) {
+    let id = row.get("id").and_then(Value::as_i64).unwrap_or_default();
+    let code = row.get("code").and_then(Value::as_str).map(|code| format!(" ({code})")).unwrap_or_default();
+    let (state, target, event, subject) =
+        (text(row, "state"), text(row, "target"), text(row, "event_name"), text(row, "subject"));
+    println!("{id:>6} {state:<9} {target:<16} {event} {subject}{code}: {}", text(row, "text"));
+}
+
+/// A field for a terminal: what came from outside can't steer it.
+fn text(row: &Value, field: &str) -> String {
+    let text = row.get(field).and_then(Value::as_str).unwrap_or("-");
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+fn time(row: &Value, field: &str) -> String {
+    let stamp = row.get(field).and_then(|value| serde_json::from_value(value.clone()).ok());
+    stamp.map_or_else(|| "-".to_owned(), |stamp: crate::model::Timestamp| stamp.to_rfc3339())
+}

@@ -1,0 +1,115 @@
+//! The command line: what can be asked, and which file does it.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or settings. Standard output is for data, standard error for people.
+
+mod check;
+mod client;
+mod deliveries;
+mod demo;
+mod report;
+mod send_change;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A notifier engine for continuous integration.
+#[derive(Parser)]
+#[command(name = "campanile", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the engine
+    #[command(after_help = "Example: campanile serve --config /etc/campanile/campanile.toml")]
+    Serve(serve::Options),
+    /// Check a settings file and everything that it names
+    #[command(after_help = "Example: campanile check --connect --config campanile.toml")]
+    Check(check::Options),
+    /// Tell a running engine about a build, from any script or CI job
+    #[command(after_help = "Example: campanile report build-finished --builder linux --number 7 --results failure")]
+    Report(report::Options),
+    /// Tell a change hook of dialect `base` about a change
+    #[command(after_help = "Example: campanile send-change -r https://git.example.org/bells -P bells -R 1f0c2d -f tower.c")]
+    SendChange(send_change::Options),
+    /// List, explain and repeat deliveries of a running engine
+    #[command(after_help = "Example: campanile deliveries list --state dead")]
+    Deliveries(deliveries::Options),
+    /// Show on a temporary store what the engine does with a push and three builds
+    #[command(after_help = "Example: campanile demo --keep")]
+    Demo(demo::Options),
+    /// Compile a component from standard input within limits; the engine calls this itself
+    #[command(hide = true)]
+    CompileComponent {
+        /// Where to write the code
+        output: PathBuf,
+    },
+}
+
+/// The settings file to use.
+#[derive(Args)]
+struct ConfigOption {
+    /// The settings file
+    #[arg(short, long, value_name = "FILE", default_value = "campanile.toml", env = "CAMPANILE_CONFIG")]
+    config: PathBuf,
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::CompileComponent { output } = &cli.command {
+        // Without a runtime, so that the limits on memory and CPU time count for the compiler alone.
+        return crate::callbacks::compile_component(output);
+    }
+    // Fails only if somebody else was first, and then there is one too.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("campanile: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(options) => serve::run(options).await,
+            Command::Check(options) => check::run(options).await,
+            Command::Report(options) => report::run(options).await,
+            Command::SendChange(options) => send_change::run(options).await,
+            Command::Deliveries(options) => deliveries::run(options).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::CompileComponent { .. } => Ok(ExitCode::SUCCESS),
+        }
+    });
+    // What still blocks somewhere has had its time to drain.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done.unwrap_or_else(|error| {
+        eprintln!("campanile: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Wrong usage or settings.
+fn usage_error() -> ExitCode {
+    ExitCode::from(2)
+}
+
+/// Sends the program's own log to standard error; `CAMPANILE_LOG` filters it (`debug`, `campanile=trace`...).
+fn start_log(json: bool) {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CAMPANILE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // Fails only if a log is set up already, as when `demo` serves.
+    let _ = if json { log.json().try_init() } else { log.try_init() };
+}

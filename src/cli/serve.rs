@@ -1,0 +1,178 @@
+//! `campanile serve`: log, settings, parts, door, drain.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use notify::Watcher as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::ConfigOption;
+use crate::callbacks::Runtime;
+use crate::config::Problem;
+use crate::engine::{self, Engine};
+use crate::http;
+use crate::store::{SqliteStore, Store, StoreOptions};
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// Write the log as JSON, one object a line
+    #[arg(long)]
+    log_json: bool,
+}
+
+pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    super::start_log(options.log_json);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let Some(running) = Running::start(&options.config.config).await? else {
+        return Ok(super::usage_error());
+    };
+    // For whoever started us on port 0, or waits for us.
+    println!("campanile: listening on http://{}/", running.address);
+    std::io::stdout().flush()?;
+
+    let (changed, mut changes) = mpsc::channel(1);
+    let _watcher = watch_files(&running.engine, changed)?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&running.engine).await,
+            Some(()) = changes.recv() => {
+                // Editors write in several steps.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                while changes.try_recv().is_ok() {}
+                reload(&running.engine).await;
+            }
+        }
+    }
+    tracing::info!("stopping: finishing what is under way");
+    running.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An engine at work.
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) engine: Arc<Engine>,
+    store: Arc<dyn Store>,
+    stop: watch::Sender<bool>,
+    door: JoinHandle<()>,
+    workers: JoinHandle<Result<(), crate::store::StoreError>>,
+    _lock: File,
+}
+
+impl Running {
+    /// Starts everything that a settings file names; none if it has errors, which are then told.
+    pub(super) async fn start(config: &Path) -> anyhow::Result<Option<Self>> {
+        let runtime = runtime(config)?;
+        let (checked, problems) = engine::check(config, &runtime).await;
+        tell(&problems);
+        let Some(checked) = checked else { return Ok(None) };
+        let (listen, base_path, drain) = {
+            let server = &checked.settings.server;
+            (server.listen, server.base_path.clone(), server.shutdown_timeout)
+        };
+        let concurrency = checked.settings.concurrency;
+
+        let lock = lock_store(&checked.settings.store_url)?;
+        let store_options = StoreOptions { max_log_bytes: checked.settings.max_log_bytes, ..StoreOptions::default() };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&checked.settings.store_url, store_options).await?);
+        let engine = Arc::new(Engine::new(config.to_owned(), runtime, Arc::clone(&store), checked));
+
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}: is another engine running? change `server.listen`"))?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let router = http::router(Arc::clone(&engine), &base_path);
+        let door = tokio::spawn(http::serve(listener, router, stopped.clone(), drain));
+        let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, drain));
+        tracing::info!("listening on http://{address}/");
+        Ok(Some(Self { address, engine, store, stop, door, workers, _lock: lock }))
+    }
+
+    /// Closes the door, lets requests and deliveries under way finish, and closes the store.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        // Both ends listen for as long as they run.
+        let _ = self.stop.send(true);
+        self.door.await?;
+        let delivered = self.workers.await?;
+        self.store.close().await;
+        Ok(delivered?)
+    }
+}
+
+/// The callback runtime, with its cache of finished code beside the settings file.
+pub(super) fn runtime(config: &Path) -> anyhow::Result<Runtime> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("cannot read `{}`: there is no folder `{}`", config.display(), folder.display());
+    }
+    Ok(Runtime::new(program, folder.join(".campanile-cache"))?)
+}
+
+/// Tells people what is wrong with the settings.
+pub(super) fn tell(problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+}
+
+/// A store file belongs to one engine at a time.
+fn lock_store(url: &str) -> anyhow::Result<File> {
+    let path = format!("{}.lock", url.strip_prefix("sqlite:").unwrap_or(url));
+    let file = File::create(&path).with_context(|| format!("cannot write beside the store: `{path}`"))?;
+    if file.try_lock().is_err() {
+        bail!("another engine uses the store `{url}`: stop it, or set another `store.url`");
+    }
+    Ok(file)
+}
+
+async fn reload(engine: &Engine) {
+    match engine.reload().await {
+        Ok(problems) => {
+            tell(&problems);
+            tracing::info!("settings read anew");
+        }
+        Err(problems) => {
+            tell(&problems);
+            tracing::error!("the settings have errors: going on with the old ones");
+        }
+    }
+}
+
+/// Watches the settings file and the components that it named at the start. Folders are watched, since editors
+/// replace files rather than write into them.
+fn watch_files(engine: &Engine, changed: mpsc::Sender<()>) -> anyhow::Result<notify::RecommendedWatcher> {
+    let mut files: BTreeSet<PathBuf> = engine.tenant().component_files().into_iter().collect();
+    files.insert(engine.settings_file().to_owned());
+    let files: BTreeSet<PathBuf> = files.iter().filter_map(|file| std::path::absolute(file).ok()).collect();
+    let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        let write = matches!(event.kind, notify::EventKind::Create(_) | notify::EventKind::Modify(_));
+        if write && event.paths.iter().any(|path| files.contains(path)) {
+            // A full channel holds a change already.
+            let _ = changed.try_send(());
+        }
+    })?;
+    for folder in folders {
+        watcher.watch(&folder, notify::RecursiveMode::NonRecursive)?;
+    }
+    Ok(watcher)
+}
