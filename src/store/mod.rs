@@ -5,8 +5,11 @@
 //!
 //! Invariant: knows nothing of targets, callbacks or HTTP. Who wants an event is decided before it comes here.
 
+#[cfg(test)]
+mod conformance;
 mod delivery;
 mod query;
+pub mod sqlite;
 
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
 
 pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState, NewDelivery, Settlement};
 pub use query::{BuildQuery, DeliveryQuery, Page};
+pub use sqlite::{SqliteStore, StoreOptions};
 
 /// Identity of a stored event.
 pub type EventId = i64;

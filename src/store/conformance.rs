@@ -1,0 +1,343 @@
+//! What every store must do, as functions over `&dyn Store`: a new store runs the same suite.
+//!
+//! Each function takes an empty store.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::{Buildset, LogChannel, Results, Step, Worker};
+
+const T: &str = "acme";
+const LEASE: Duration = Duration::from_secs(60);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_700_000_000 + seconds)
+}
+
+fn bid(builder: &str, number: u64) -> BuildId {
+    BuildId { builder: builder.into(), number }
+}
+
+fn started(builder: &str, number: u64) -> Event {
+    Event::BuildStarted { build: Box::new(Build::new(builder, number)) }
+}
+
+fn finished(builder: &str, number: u64, results: Results) -> Event {
+    Event::BuildFinished { build: Box::new(Build { results: Some(results), ..Build::new(builder, number) }) }
+}
+
+fn log_ref(name: &str) -> LogRef {
+    LogRef { build: bid("linux", 1), step: "compile".into(), log: name.into() }
+}
+
+fn to(event: Event, targets: &[(&str, Option<&str>)]) -> Incoming {
+    let deliveries = targets
+        .iter()
+        .map(|(target, key)| NewDelivery { target: (*target).into(), ordering_key: key.map(str::to_owned) })
+        .collect();
+    Incoming { event, deliveries }
+}
+
+async fn put(store: &dyn Store, now: i64, events: Vec<Incoming>) -> Vec<Option<EventId>> {
+    match store.append(T, Batch { events, dedup_key: None }, at(now)).await.unwrap() {
+        Appended::Stored { ids } => ids,
+        Appended::Duplicate => panic!("a request without a name is no duplicate"),
+    }
+}
+
+async fn put_one(store: &dyn Store, now: i64, event: Event) -> Option<EventId> {
+    put(store, now, vec![to(event, &[])]).await[0]
+}
+
+fn settled(state: DeliveryState) -> Settlement {
+    Settlement { state, attempted: true, code: None, text: "ok".into(), not_before: at(0) }
+}
+
+pub(super) async fn dedup_holds_for_a_day(store: &dyn Store) {
+    let batch = Batch { events: vec![to(started("linux", 1), &[])], dedup_key: Some("k".into()) };
+    assert!(matches!(store.append(T, batch.clone(), at(0)).await.unwrap(), Appended::Stored { .. }));
+    assert_eq!(store.append(T, batch.clone(), at(86_399)).await.unwrap(), Appended::Duplicate);
+    assert!(matches!(store.append("other", batch.clone(), at(5)).await.unwrap(), Appended::Stored { .. }));
+    assert!(matches!(store.append(T, batch, at(86_400)).await.unwrap(), Appended::Stored { .. }));
+}
+
+pub(super) async fn a_finished_build_knows_what_came_before(store: &dyn Store) {
+    let mut build = Build { reason: "push".into(), worker: "w1".into(), ..Build::new("linux", 1) };
+    build.properties.set("a", 1, "Build");
+    build.properties.set("b", 1, "Build");
+    let step = |name: &str| Step { name: name.into(), ..Step::default() };
+    let builder = Builder { name: "linux".into(), tags: vec!["t".into()], ..Builder::default() };
+    put_one(store, 0, Event::BuilderAdded { builder }).await;
+    put_one(store, 1, Event::BuildStarted { build: Box::new(build) }).await;
+    let id = bid("linux", 1);
+    put_one(store, 2, Event::StepStarted { build: id.clone(), step: step("zeta") }).await;
+    let text = vec!["going".into()];
+    put_one(store, 3, Event::StepTextChanged { build: id.clone(), step: "zeta".into(), text }).await;
+    put_one(store, 4, Event::StepStarted { build: id.clone(), step: step("alpha") }).await;
+    let running = store.build(T, &id).await.unwrap().unwrap();
+    assert_eq!(running.steps.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["zeta", "alpha"]);
+    let done = Step { results: Some(Results::Failure), ..step("zeta") };
+    put_one(store, 5, Event::StepFinished { build: id.clone(), step: done }).await;
+    let mut end = Build { results: Some(Results::Failure), ..Build::new("linux", 1) };
+    end.properties.set("b", 2, "Build");
+    let event = put_one(store, 6, Event::BuildFinished { build: Box::new(end) }).await.unwrap();
+    let Some(Event::BuildFinished { build }) = store.event(T, event).await.unwrap() else { panic!() };
+    assert_eq!((build.reason.as_str(), build.worker.as_str()), ("push", "w1"));
+    assert_eq!((build.started, build.finished), (at(1), Some(at(6))));
+    assert_eq!(build.tags, ["t"]);
+    assert_eq!(build.properties.value("a"), Some(&1.into()));
+    assert_eq!(build.properties.value("b"), Some(&2.into()));
+    assert_eq!(build.steps.len(), 2);
+    assert_eq!(build.steps[0].text, ["going"]);
+    assert_eq!((build.steps[0].started, build.steps[0].finished), (Some(at(2)), Some(at(5))));
+    assert_eq!(store.build(T, &id).await.unwrap().as_ref(), Some(&*build));
+    // What comes late changes nothing.
+    put_one(store, 7, Event::StepStarted { build: id.clone(), step: step("late") }).await;
+    assert_eq!(store.build(T, &id).await.unwrap().unwrap().steps.len(), 2);
+    assert_eq!(store.event("other", event).await.unwrap(), None);
+    assert_eq!(store.build("other", &id).await.unwrap(), None);
+}
+
+pub(super) async fn repeated_facts_are_told_once(store: &dyn Store) {
+    let wanted = [("mail", None)];
+    let ids = put(
+        store,
+        0,
+        vec![
+            to(finished("linux", 1, Results::Success), &wanted),
+            to(finished("linux", 1, Results::Failure), &wanted),
+        ],
+    )
+    .await;
+    assert!(ids[0].is_some() && ids[1].is_none());
+    assert_eq!(put(store, 1, vec![to(finished("linux", 1, Results::Failure), &wanted)]).await, [None]);
+    assert_eq!(put(store, 1, vec![to(started("linux", 1), &wanted)]).await, [None]);
+    let build = store.build(T, &bid("linux", 1)).await.unwrap().unwrap();
+    assert_eq!(build.results, Some(Results::Success));
+    let set = || Event::BuildsetComplete { buildset: Buildset { bsid: 7, ..Buildset::default() } };
+    assert!(put_one(store, 2, set()).await.is_some());
+    assert!(put_one(store, 2, set()).await.is_none());
+    assert_eq!(store.claim("me", 10, LEASE, at(9)).await.unwrap().len(), 1);
+}
+
+pub(super) async fn out_of_order_events_make_a_build(store: &dyn Store) {
+    let step = Step { name: "compile".into(), started: Some(at(-5)), ..Step::default() };
+    put_one(store, 0, Event::StepStarted { build: bid("linux", 1), step }).await;
+    let build = store.build(T, &bid("linux", 1)).await.unwrap().unwrap();
+    assert_eq!((build.started, build.steps.len()), (at(-5), 1));
+    put_one(
+        store,
+        1,
+        Event::BuildStarted { build: Box::new(Build { reason: "r".into(), ..Build::new("linux", 1) }) },
+    )
+    .await;
+    let build = store.build(T, &bid("linux", 1)).await.unwrap().unwrap();
+    assert_eq!((build.reason.as_str(), build.started, build.steps.len()), ("r", at(-5), 1));
+}
+
+pub(super) async fn lists_and_earlier_builds(store: &dyn Store) {
+    for number in 1..=6 {
+        for builder in ["b10", "b2", "a"] {
+            put_one(store, 0, started(builder, number)).await;
+            let results = match number {
+                2 => Results::Retry,
+                4 => continue,
+                _ => Results::Success,
+            };
+            put_one(store, 1, finished(builder, number, results)).await;
+        }
+    }
+    let numbers = |builds: Vec<Build>| builds.iter().map(|b| b.number).collect::<Vec<_>>();
+    for builder in ["b10", "b2", "a"] {
+        let earlier = store.earlier_builds(T, &bid(builder, 6), 10).await.unwrap();
+        assert!(earlier.iter().all(|b| b.builder == builder));
+        assert_eq!(numbers(earlier), [5, 3, 1]);
+    }
+    assert_eq!(numbers(store.earlier_builds(T, &bid("a", 5), 1).await.unwrap()), [3]);
+    let query = |builder: Option<&str>, before| BuildQuery {
+        builder: builder.map(str::to_owned),
+        page: Page { limit: 2, before },
+    };
+    assert_eq!(numbers(store.builds(T, &query(Some("a"), Some(5))).await.unwrap()), [4, 3]);
+    let newest = store.builds(T, &query(None, None)).await.unwrap();
+    assert_eq!(newest.iter().map(|b| b.builder.as_str()).collect::<Vec<_>>(), ["a", "b2"]);
+    assert_eq!(store.builds(T, &query(None, Some(2))).await.unwrap()[0].id(), bid("b10", 6));
+    let builders = store.builders(T).await.unwrap();
+    let names: Vec<_> = builders.iter().map(|b| (b.builder.name.as_str(), b.last_build)).collect();
+    assert_eq!(names, [("a", Some(6)), ("b2", Some(6)), ("b10", Some(6))]);
+    put_one(store, 2, Event::BuilderRemoved { builder: "b2".into() }).await;
+    assert_eq!(store.builders(T).await.unwrap().len(), 2);
+}
+
+pub(super) async fn changes_are_numbered_per_tenant(store: &dyn Store) {
+    let change = |when| Event::ChangeAdded {
+        change: Box::new(Change { when, revision: Some("abc".into()), ..Change::default() }),
+    };
+    let ids = put(store, 10, vec![to(change(at(99)), &[("irc", None)]), to(change(at(3)), &[])]).await;
+    let Some(Event::ChangeAdded { change: first }) = store.event(T, ids[0].unwrap()).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!((first.number, first.when), (1, at(10)));
+    store
+        .append("other", Batch { events: vec![to(change(at(0)), &[])], dedup_key: None }, at(0))
+        .await
+        .unwrap();
+    put_one(store, 11, change(Timestamp::default())).await;
+    let page = |before| Page { limit: 10, before };
+    let changes = store.changes(T, page(None)).await.unwrap();
+    assert_eq!(
+        changes.iter().map(|c| (c.number, c.when)).collect::<Vec<_>>(),
+        [(3, at(11)), (2, at(3)), (1, at(10))]
+    );
+    assert_eq!(store.changes(T, page(Some(2))).await.unwrap().len(), 1);
+    assert_eq!(store.changes("other", page(None)).await.unwrap()[0].number, 1);
+    assert_eq!(store.claim("me", 1, LEASE, at(10)).await.unwrap()[0].subject, "abc");
+}
+
+pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
+    for number in 1..=3 {
+        put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;
+    }
+    let claim = |now| store.claim("me", 100, LEASE, at(now));
+    let first = claim(0).await.unwrap();
+    assert_eq!(first.iter().filter(|d| d.target == "push").count(), 1);
+    assert_eq!(first.len(), 4);
+    assert!(first.is_sorted_by_key(|d| d.id));
+    assert_eq!(first[0].subject, "linux #1");
+    assert!(claim(0).await.unwrap().is_empty());
+    let push = first.iter().find(|d| d.target == "push").unwrap().id;
+    // A failure that is tried again keeps its place.
+    let later = Settlement { not_before: at(50), ..settled(DeliveryState::Waiting) };
+    store.settle(push, later, at(1)).await.unwrap();
+    assert!(claim(49).await.unwrap().is_empty());
+    assert_eq!(store.next_due().await.unwrap(), Some(at(50)));
+    assert_eq!(claim(50).await.unwrap()[0].id, push);
+    store.settle(push, settled(DeliveryState::Delivered), at(51)).await.unwrap();
+    let second = claim(52).await.unwrap();
+    assert_eq!(second.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #2"]);
+    store.settle(second[0].id, settled(DeliveryState::Dead), at(53)).await.unwrap();
+    // Made to wait again, it is the older one and goes before the third.
+    assert!(store.retry(T, second[0].id, at(54)).await.unwrap());
+    assert_eq!(claim(55).await.unwrap()[0].id, second[0].id);
+    store.settle(second[0].id, settled(DeliveryState::Delivered), at(56)).await.unwrap();
+    assert_eq!(claim(57).await.unwrap()[0].subject, "linux #3");
+}
+
+pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
+    put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
+    assert_eq!(store.next_due().await.unwrap(), Some(at(0)));
+    let id = store.claim("a", 9, LEASE, at(0)).await.unwrap()[0].id;
+    store.save_message(id, b"bytes").await.unwrap();
+    assert!(store.claim("b", 9, LEASE, at(59)).await.unwrap().is_empty());
+    assert_eq!(store.next_due().await.unwrap(), Some(at(60)));
+    let taken = store.claim("b", 9, LEASE, at(60)).await.unwrap();
+    assert_eq!(taken[0].message.as_deref(), Some(&b"bytes"[..]));
+    store.release("a").await.unwrap();
+    assert!(store.claim("a", 9, LEASE, at(61)).await.unwrap().is_empty());
+    store.release("b").await.unwrap();
+    assert_eq!(store.claim("a", 9, LEASE, at(61)).await.unwrap().len(), 1);
+    // Who lost the lease cannot undo what the other one did.
+    store.settle(id, settled(DeliveryState::Delivered), at(62)).await.unwrap();
+    store.settle(id, settled(DeliveryState::Waiting), at(63)).await.unwrap();
+    let (delivery, attempts) = store.delivery(T, id).await.unwrap().unwrap();
+    assert_eq!((delivery.state, delivery.attempts, attempts.len()), (DeliveryState::Delivered, 2, 2));
+    assert_eq!(store.next_due().await.unwrap(), None);
+}
+
+pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store) {
+    let ids =
+        put(store, 0, vec![to(started("linux", 1), &[("mail", None), ("irc", None), ("push", None)])]).await;
+    let claimed = store.claim("me", 9, LEASE, at(0)).await.unwrap();
+    let silent = Settlement {
+        attempted: false,
+        code: Some("same".into()),
+        text: "as before".into(),
+        ..settled(DeliveryState::Silent)
+    };
+    store.save_message(claimed[0].id, b"m").await.unwrap();
+    store.settle(claimed[0].id, settled(DeliveryState::Dead), at(1)).await.unwrap();
+    store.settle(claimed[1].id, silent, at(1)).await.unwrap();
+    let query = |state, target: Option<&str>, event, before| DeliveryQuery {
+        state,
+        target: target.map(str::to_owned),
+        event,
+        page: Page { limit: 10, before },
+    };
+    let list =
+        |q| async move { store.deliveries(T, &q).await.unwrap().iter().map(|d| d.id).collect::<Vec<_>>() };
+    let all: Vec<_> = claimed.iter().rev().map(|d| d.id).collect();
+    assert_eq!(list(query(None, None, None, None)).await, all);
+    assert_eq!(list(query(None, None, ids[0], None)).await, all);
+    assert_eq!(list(query(None, None, ids[0].map(|id| id + 1), None)).await, [0; 0]);
+    assert_eq!(list(query(None, None, None, Some(all[0]))).await, all[1..]);
+    assert_eq!(list(query(Some(DeliveryState::Dead), None, None, None)).await, [claimed[0].id]);
+    assert_eq!(list(query(None, Some("irc"), None, None)).await, [claimed[1].id]);
+    assert!(store.deliveries("other", &query(None, None, None, None)).await.unwrap().is_empty());
+    let counts = store.delivery_counts().await.unwrap();
+    assert_eq!(counts.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1, 0, 1, 1]);
+    let (delivery, attempts) = store.delivery(T, claimed[1].id).await.unwrap().unwrap();
+    assert_eq!((delivery.code.as_deref(), attempts.len()), (Some("same"), 0));
+    assert!(!store.retry(T, claimed[1].id, at(5)).await.unwrap());
+    assert!(!store.retry("other", claimed[0].id, at(5)).await.unwrap());
+    assert!(store.retry(T, claimed[0].id, at(5)).await.unwrap());
+    let again = store.claim("me", 9, LEASE, at(5)).await.unwrap();
+    assert_eq!((again[0].created, again[0].message.as_deref()), (at(5), Some(&b"m"[..])));
+}
+
+pub(super) async fn logs_are_uploaded_replaced_and_read(store: &dyn Store) {
+    let log = log_ref("stdio");
+    assert!(matches!(store.write_log(T, &log).await, Err(StoreError::NoSuchBuild(_))));
+    let event = put_one(store, 0, finished("linux", 1, Results::Success)).await.unwrap();
+    let mut upload = store.write_log(T, &log).await.unwrap();
+    upload.write(b"one\ntwo\n\xff\xfe three").await.unwrap();
+    assert_eq!(store.log_tail(T, &log, 9, 99).await.unwrap(), None);
+    assert_eq!(upload.finish().await.unwrap(), (3, 16));
+    let tail = |lines, bytes| async move {
+        store.log_tail(T, &log_ref("stdio"), lines, bytes).await.unwrap().unwrap()
+    };
+    assert_eq!(tail(2, 99).await, "two\n\u{fffd}\u{fffd} three");
+    assert_eq!(tail(9, 5).await, "three");
+    assert_eq!(tail(0, 99).await, "");
+    assert_eq!(store.log_read(T, &log, 4, 3).await.unwrap().as_deref(), Some(&b"two"[..]));
+    assert_eq!(store.log_read(T, &log, 99, 3).await.unwrap().as_deref(), Some(&b""[..]));
+    let mut second = store.write_log(T, &log).await.unwrap();
+    second.write(b"new\n").await.unwrap();
+    assert_eq!(second.finish().await.unwrap(), (1, 4));
+    assert_eq!(tail(9, 99).await, "new\n");
+    let Some(Event::BuildFinished { build }) = store.event(T, event).await.unwrap() else { panic!() };
+    assert_eq!((build.steps[0].name.as_str(), build.steps[0].logs[0].bytes), ("compile", 4));
+    assert_eq!(store.build(T, &bid("linux", 1)).await.unwrap().unwrap().steps[0].logs[0].lines, 1);
+    assert_eq!(store.log_tail("other", &log, 9, 99).await.unwrap(), None);
+}
+
+pub(super) async fn log_chunks_add_up(store: &dyn Store) {
+    let chunk = |channel, text: &str| Event::LogChunk { log: log_ref("stdio"), channel, text: text.into() };
+    put_one(store, 0, started("linux", 1)).await;
+    put_one(store, 1, Event::LogStarted { log: log_ref("stdio") }).await;
+    assert_eq!(store.log_tail(T, &log_ref("stdio"), 1, 9).await.unwrap().as_deref(), Some(""));
+    put_one(store, 2, chunk(LogChannel::Header, "$ make\n")).await;
+    put_one(store, 3, chunk(LogChannel::Stdout, "a")).await;
+    let events =
+        vec![to(chunk(LogChannel::Stderr, "b\n"), &[]), to(chunk(LogChannel::Header, "exit 0\n"), &[])];
+    put(store, 4, events).await;
+    put_one(store, 5, chunk(LogChannel::Stdout, "c\n")).await;
+    assert_eq!(store.log_tail(T, &log_ref("stdio"), 9, 99).await.unwrap().as_deref(), Some("ab\nc\n"));
+    assert_eq!(store.log_read(T, &log_ref("stdio"), 1, 3).await.unwrap().as_deref(), Some(&b"b\nc"[..]));
+    let big = "0123456789abcde\n".repeat(20_000);
+    put_one(store, 6, chunk(LogChannel::Stdout, &big)).await;
+    let build = store.build(T, &bid("linux", 1)).await.unwrap().unwrap();
+    assert_eq!((build.steps[0].logs[0].lines, build.steps[0].logs[0].bytes), (20_002, 320_005));
+    let read = store.log_read(T, &log_ref("stdio"), 5, 400_000).await.unwrap().unwrap();
+    assert!(read == big.as_bytes());
+}
+
+pub(super) async fn a_closed_store_takes_nothing(store: &dyn Store) {
+    let worker = Worker { name: "w".into(), ..Worker::default() };
+    put_one(store, 0, Event::WorkerConnected { worker }).await;
+    store.ping().await.unwrap();
+    store.close().await;
+    assert!(matches!(store.ping().await, Err(StoreError::Closed)));
+    assert!(matches!(store.append(T, Batch::default(), at(0)).await, Err(StoreError::Closed)));
+    assert!(matches!(store.next_due().await, Err(StoreError::Closed)));
+}

@@ -1,0 +1,299 @@
+//! Deliveries: who may be claimed, leases, settlements and lists.
+//!
+//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `settle`
+//! and `retry`, so that a claim looks only at rows that it takes.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::writer::Answer;
+use crate::model::Timestamp;
+use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Settlement, StoreError};
+
+/// Blocks those of the new deliveries that have an older one before them.
+pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE deliveries AS d SET blocked = 1 WHERE d.id >= ? AND d.ordering_key IS NOT NULL AND EXISTS \
+         (SELECT 1 FROM deliveries o WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
+          AND o.ordering_key = d.ordering_key AND o.id < d.id)",
+    )
+    .bind(first)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Leases the first due ones; those that are due longest go first, and the result is in order of id.
+pub(super) async fn claim(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    limit: u32,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
+         WHERE state = 'waiting' AND blocked = 0 AND due <= ? ORDER BY due, id LIMIT ?) RETURNING id",
+    )
+    .bind(owner)
+    .bind(until.as_micros())
+    .bind(now.as_micros())
+    .bind(limit)
+    .fetch_all(&mut *tx)
+    .await?;
+    if ids.is_empty() {
+        return Ok(Answer::Claimed(Vec::new()));
+    }
+    let ids = serde_json::Value::from(ids).to_string();
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
+         d.not_before, d.code, d.text, d.message FROM deliveries d JOIN events e ON e.id = d.event \
+         WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id",
+    )
+    .bind(ids)
+    .fetch_all(tx)
+    .await?;
+    Ok(Answer::Claimed(rows.into_iter().map(delivery).collect::<Result<_, _>>()?))
+}
+
+pub(super) async fn save_message(
+    tx: &mut SqliteConnection,
+    id: DeliveryId,
+    message: &[u8],
+) -> Result<Answer, StoreError> {
+    sqlx::query("UPDATE deliveries SET message = ? WHERE id = ?").bind(message).bind(id).execute(tx).await?;
+    Ok(Answer::Done)
+}
+
+/// Notes what came of a delivery. One that was settled meanwhile by whoever took the lease over stays so, but the
+/// attempt counts.
+pub(super) async fn settle(
+    tx: &mut SqliteConnection,
+    id: DeliveryId,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    let key: Option<Key> = sqlx::query_as(
+        "UPDATE deliveries SET state = ?1, code = ?2, text = ?3, not_before = ?4, due = ?4, lease_owner = NULL \
+         WHERE id = ?5 AND state = 'waiting' RETURNING tenant, target, ordering_key",
+    )
+    .bind(settlement.state.name())
+    .bind(&settlement.code)
+    .bind(&settlement.text)
+    .bind(settlement.not_before.as_micros())
+    .bind(id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    if settlement.attempted {
+        // Both follow the row: of a delivery that there is not, nothing is noted.
+        sqlx::query(
+            "INSERT INTO attempts (delivery, at, state, code, text) SELECT id, ?, ?, ?, ? FROM deliveries WHERE id = ?",
+        )
+        .bind(now.as_micros())
+        .bind(settlement.state.name())
+        .bind(&settlement.code)
+        .bind(&settlement.text)
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE deliveries SET attempts = attempts + 1 WHERE id = ?")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    if let Some((tenant, target, Some(key))) = key
+        && settlement.state != DeliveryState::Waiting
+    {
+        sqlx::query(
+            "UPDATE deliveries SET blocked = 0 WHERE id = (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
+             AND tenant = ? AND target = ? AND ordering_key = ?)",
+        )
+        .bind(tenant)
+        .bind(target)
+        .bind(key)
+        .execute(tx)
+        .await?;
+    }
+    Ok(Answer::Done)
+}
+
+/// Tenant, target, ordering key.
+type Key = (String, String, Option<String>);
+
+/// Gives back what `owner` has leased; all of it is due as it was before.
+pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
+    )
+    .bind(owner)
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
+/// Makes a dead or delivered one wait again. The message stays: the same bytes go out again.
+pub(super) async fn retry(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    let key: Option<Key> = sqlx::query_as(
+        "UPDATE deliveries SET state = 'waiting', blocked = 0, created = ?1, not_before = ?1, due = ?1, code = NULL, \
+         text = NULL WHERE id = ?2 AND tenant = ?3 AND state IN ('dead', 'delivered') \
+         RETURNING tenant, target, ordering_key",
+    )
+    .bind(now.as_micros())
+    .bind(id)
+    .bind(tenant)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((tenant, target, key)) = key else { return Ok(Answer::Found(false)) };
+    if let Some(key) = key {
+        // It may stand before one that could go until now, or behind one.
+        sqlx::query(
+            "UPDATE deliveries SET blocked = (id > (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
+             AND tenant = ?1 AND target = ?2 AND ordering_key = ?3)) \
+             WHERE state = 'waiting' AND tenant = ?1 AND target = ?2 AND ordering_key = ?3 AND blocked = 0",
+        )
+        .bind(tenant)
+        .bind(target)
+        .bind(key)
+        .execute(tx)
+        .await?;
+    }
+    Ok(Answer::Found(true))
+}
+
+/// When something can be claimed: not yet due ones and leases that run out count too.
+pub(super) async fn next_due(reader: &mut SqliteConnection) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> =
+        sqlx::query_scalar("SELECT min(due) FROM deliveries WHERE state = 'waiting' AND blocked = 0")
+            .fetch_one(reader)
+            .await?;
+    Ok(due.map(Timestamp::from_micros))
+}
+
+/// Newest first, without their messages: a list of many megabytes helps nobody.
+pub(super) async fn list(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    query: &DeliveryQuery,
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(
+        "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
+         d.not_before, d.code, d.text, NULL FROM deliveries d JOIN events e ON e.id = d.event WHERE d.tenant = ",
+    );
+    sql.push_bind(tenant);
+    if let Some(state) = query.state {
+        sql.push(" AND d.state = ").push_bind(state.name());
+    }
+    if let Some(target) = &query.target {
+        sql.push(" AND d.target = ").push_bind(target);
+    }
+    if let Some(event) = query.event {
+        sql.push(" AND d.event = ").push_bind(event);
+    }
+    if let Some(before) = query.page.before {
+        sql.push(" AND d.id < ").push_bind(before);
+    }
+    sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.page.limit);
+    let rows: Vec<Row> = sql.build_query_as().fetch_all(reader).await?;
+    rows.into_iter().map(delivery).collect()
+}
+
+pub(super) async fn one(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    id: DeliveryId,
+) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
+         d.not_before, d.code, d.text, d.message FROM deliveries d JOIN events e ON e.id = d.event \
+         WHERE d.tenant = ? AND d.id = ?",
+    )
+    .bind(tenant)
+    .bind(id)
+    .fetch_optional(&mut *reader)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let attempts: Vec<(i64, String, Option<String>, String)> =
+        sqlx::query_as("SELECT at, state, code, text FROM attempts WHERE delivery = ? ORDER BY id")
+            .bind(id)
+            .fetch_all(reader)
+            .await?;
+    let attempts = attempts
+        .into_iter()
+        .map(|(at, name, code, text)| {
+            Ok(Attempt { at: Timestamp::from_micros(at), state: state(&name)?, code, text })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Some((delivery(row)?, attempts)))
+}
+
+pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT state, count FROM delivery_counts").fetch_all(reader).await?;
+    let count = |state: DeliveryState| rows.iter().find(|(name, _)| name == state.name());
+    Ok(DeliveryState::ALL
+        .into_iter()
+        .map(|state| (state, count(state).map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0))))
+        .collect())
+}
+
+/// In the order of the columns that the three statements above ask for.
+type Row = (
+    i64,
+    String,
+    i64,
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    u32,
+    i64,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<Vec<u8>>,
+);
+
+fn delivery(row: Row) -> Result<Delivery, StoreError> {
+    let (
+        id,
+        tenant,
+        event,
+        event_name,
+        subject,
+        target,
+        ordering_key,
+        name,
+        attempts,
+        created,
+        not_before,
+        ..,
+    ) = row;
+    Ok(Delivery {
+        id,
+        tenant,
+        event,
+        event_name,
+        subject,
+        target,
+        ordering_key,
+        state: state(&name)?,
+        attempts,
+        created: Timestamp::from_micros(created),
+        not_before: Timestamp::from_micros(not_before),
+        code: row.11,
+        text: row.12,
+        message: row.13,
+    })
+}
+
+fn state(name: &str) -> Result<DeliveryState, StoreError> {
+    DeliveryState::from_name(name).ok_or_else(|| StoreError::Corrupt {
+        what: "a delivery".to_owned(),
+        source: format!("`{name}` is no state").into(),
+    })
+}

@@ -1,0 +1,271 @@
+//! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
+//!
+//! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `unit` (its SQL),
+//! `deliveries`, `logs` with `upload`, `reads`.
+//!
+//! Invariant: only the writer's connection writes; the pool's connections cannot.
+
+mod deliveries;
+mod logs;
+mod merge;
+mod projection;
+mod reads;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod upload;
+mod writer;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Appended, Attempt, Batch, BuildQuery, BuilderRow, Delivery, DeliveryId, DeliveryQuery, DeliveryState,
+    EventId, LogWriter, Page, Settlement, Store, StoreError,
+};
+use crate::model::{Build, BuildId, Change, Event, LogRef, Timestamp};
+use writer::{Answer, Job, Work};
+
+/// What can be set about the embedded store.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Of a longer log the middle is left out: its first quarter and its last three quarters are kept.
+    pub max_log_bytes: u64,
+    /// How many connections read side by side.
+    pub readers: u32,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { max_log_bytes: 64 * 1024 * 1024, readers: 4 }
+    }
+}
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    writer: Writer,
+    options: StoreOptions,
+}
+
+impl SqliteStore {
+    /// Opens the file of a `sqlite:PATH` address, and makes it if there is none.
+    ///
+    /// # Errors
+    /// When the address is no such address, or the file cannot be opened, brought up to date or written to.
+    pub async fn open(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let failed = |reason: String| StoreError::Open { url: url.to_owned(), reason };
+        if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(failed("write it as `sqlite:PATH`, with the path of a file".to_owned()));
+        }
+        let file = SqliteConnectOptions::from_str(url)
+            .map_err(|error| failed(error.to_string()))?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit that was answered survives loss of power.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
+        sqlx::migrate!("src/store/migrations/sqlite")
+            .run(&mut connection)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers.max(1))
+            // A reader that was idle costs nothing but its page cache; asking it first costs a round trip.
+            .test_before_acquire(false)
+            .connect_with(file.pragma("query_only", "on"))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let writer = Writer::start(connection, options.clone());
+        Ok(Self { readers, writer, options })
+    }
+
+    async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolClosed => StoreError::Closed,
+            other => other.into(),
+        })
+    }
+}
+
+/// The way to the one writing task.
+#[derive(Clone, Debug)]
+struct Writer(mpsc::Sender<Job>);
+
+impl Writer {
+    fn start(connection: SqliteConnection, options: StoreOptions) -> Self {
+        // Room for two batches: one is written while the next one gathers.
+        let (sender, receiver) = mpsc::channel(2 * writer::MAX_JOBS);
+        tokio::spawn(writer::run(connection, receiver, options));
+        Self(sender)
+    }
+
+    /// Has the work done; answered when that is durable.
+    async fn ask(&self, work: Work) -> Result<Answer, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Job { work, reply }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Leaves work whose end nobody waits for; it is dropped when the writer is overloaded.
+    fn leave(&self, work: Work) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.0.try_send(Job { work, reply });
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn append(&self, tenant: &str, batch: Batch, now: Timestamp) -> Result<Appended, StoreError> {
+        match self.writer.ask(Work::Append { tenant: tenant.to_owned(), batch, now }).await? {
+            Answer::Appended(appended) => Ok(appended),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError> {
+        reads::event(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn builders(&self, tenant: &str) -> Result<Vec<BuilderRow>, StoreError> {
+        reads::builders(&mut *self.reader().await?, tenant).await
+    }
+
+    async fn builds(&self, tenant: &str, query: &BuildQuery) -> Result<Vec<Build>, StoreError> {
+        let mut reader = self.reader().await?;
+        // One snapshot: a build that ends between two statements would lose its steps.
+        reads::builds(&mut *reader.begin().await?, tenant, query).await
+    }
+
+    async fn build(&self, tenant: &str, id: &BuildId) -> Result<Option<Build>, StoreError> {
+        let mut reader = self.reader().await?;
+        reads::build(&mut *reader.begin().await?, tenant, id).await
+    }
+
+    async fn earlier_builds(
+        &self,
+        tenant: &str,
+        before: &BuildId,
+        limit: u32,
+    ) -> Result<Vec<Build>, StoreError> {
+        reads::earlier_builds(&mut *self.reader().await?, tenant, before, limit).await
+    }
+
+    async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError> {
+        reads::changes(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn write_log(&self, tenant: &str, log: &LogRef) -> Result<Box<dyn LogWriter>, StoreError> {
+        let build = reads::build_row(&mut *self.reader().await?, tenant, &log.build)
+            .await?
+            .ok_or_else(|| StoreError::NoSuchBuild(log.build.clone()))?;
+        Ok(Box::new(upload::Upload::new(self.writer.clone(), build, log, self.options.max_log_bytes)))
+    }
+
+    async fn log_tail(
+        &self,
+        tenant: &str,
+        log: &LogRef,
+        lines: u32,
+        max_bytes: usize,
+    ) -> Result<Option<String>, StoreError> {
+        let mut reader = self.reader().await?;
+        // One snapshot: the log may be replaced meanwhile.
+        let mut snapshot = reader.begin().await?;
+        logs::tail(&mut snapshot, tenant, log, lines, max_bytes).await
+    }
+
+    async fn log_read(
+        &self,
+        tenant: &str,
+        log: &LogRef,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut snapshot = reader.begin().await?;
+        logs::read(&mut snapshot, tenant, log, offset, limit).await
+    }
+
+    async fn claim(
+        &self,
+        owner: &str,
+        limit: u32,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // Asking for work when there is none must not cost a write.
+        if deliveries::next_due(&mut *self.reader().await?).await?.is_none_or(|due| due > now) {
+            return Ok(Vec::new());
+        }
+        match self.writer.ask(Work::Claim { owner: owner.to_owned(), limit, lease, now }).await? {
+            Answer::Claimed(deliveries) => Ok(deliveries),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn save_message(&self, id: DeliveryId, message: &[u8]) -> Result<(), StoreError> {
+        self.writer.ask(Work::SaveMessage { id, message: message.to_vec() }).await.map(drop)
+    }
+
+    async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.ask(Work::Settle { id, settlement, now }).await.map(drop)
+    }
+
+    async fn release(&self, owner: &str) -> Result<(), StoreError> {
+        self.writer.ask(Work::Release { owner: owner.to_owned() }).await.map(drop)
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        deliveries::next_due(&mut *self.reader().await?).await
+    }
+
+    async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::list(&mut *self.reader().await?, tenant, query).await
+    }
+
+    async fn delivery(
+        &self,
+        tenant: &str,
+        id: DeliveryId,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut snapshot = reader.begin().await?;
+        deliveries::one(&mut snapshot, tenant, id).await
+    }
+
+    async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        match self.writer.ask(Work::Retry { tenant: tenant.to_owned(), id, now }).await? {
+            Answer::Found(found) => Ok(found),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
+        deliveries::counts(&mut *self.reader().await?).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer.ask(Work::Ping).await.map(drop)
+    }
+
+    async fn close(&self) {
+        let _ = self.writer.ask(Work::Close).await;
+        self.readers.close().await;
+    }
+}

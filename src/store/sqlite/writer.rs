@@ -1,0 +1,201 @@
+//! Group commit: one task owns the only writing connection and does what has gathered in one transaction.
+//!
+//! All that a transaction did is answered after its commit. Work that fails by itself is told from its neighbours by
+//! doing each alone again; that is safe as long as nothing was committed.
+
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
+use tokio::sync::{mpsc, oneshot};
+
+use super::logs::LogPart;
+use super::{StoreOptions, deliveries, logs, unit};
+use crate::model::Timestamp;
+use crate::store::{Appended, Batch, Delivery, DeliveryId, Settlement, StoreError};
+
+/// At most so many jobs share a transaction.
+pub(super) const MAX_JOBS: usize = 256;
+
+/// How often rows that have had their time are removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// Something to do, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    Append { tenant: String, batch: Batch, now: Timestamp },
+    SaveMessage { id: DeliveryId, message: Vec<u8> },
+    Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
+    Claim { owner: String, limit: u32, lease: Duration, now: Timestamp },
+    Release { owner: String },
+    Retry { tenant: String, id: DeliveryId, now: Timestamp },
+    Log(LogPart),
+    DiscardLog { log: i64 },
+    Ping,
+    Close,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Appended(Appended),
+    Claimed(Vec<Delivery>),
+    Found(bool),
+    Log { log: i64, lines: u64, bytes: u64 },
+    Done,
+}
+
+impl Answer {
+    /// For an answer of another kind than the question's.
+    pub(super) fn unexpected<T>(self) -> T {
+        unreachable!("each kind of work has its kind of answer, and this is not it: {self:?}")
+    }
+}
+
+/// Works until all senders are gone or a `Close` comes; what was sent before that is done first.
+pub(super) async fn run(
+    mut connection: SqliteConnection,
+    mut receiver: mpsc::Receiver<Job>,
+    options: StoreOptions,
+) {
+    let mut jobs = Vec::with_capacity(MAX_JOBS);
+    let mut closers = Vec::new();
+    let mut pruned = Timestamp::default();
+    while receiver.recv_many(&mut jobs, MAX_JOBS).await > 0 {
+        let (mut works, mut replies) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+        for Job { work, reply } in jobs.drain(..) {
+            if matches!(work, Work::Close) {
+                receiver.close();
+                closers.push(reply);
+            } else {
+                works.push(work);
+                replies.push(reply);
+            }
+        }
+        let prune = works.iter().find_map(|work| match work {
+            Work::Append { now, .. } if now.since(pruned) > PRUNE_EVERY => Some(*now),
+            _ => None,
+        });
+        pruned = prune.unwrap_or(pruned);
+        for (reply, answer) in replies.into_iter().zip(commit(&mut connection, &works, &options, prune).await)
+        {
+            // Nobody listening is no fault: the caller went away, its work is done all the same.
+            let _ = reply.send(answer);
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the store did not close cleanly; nothing that was answered is lost");
+    }
+    for closer in closers {
+        let _ = closer.send(Ok(Answer::Done));
+    }
+}
+
+/// What kept a transaction from happening.
+enum Failure {
+    /// Before the commit: nothing of it is stored.
+    Work(StoreError),
+    /// The commit itself: all that is known is that it must not be answered as done.
+    Commit(sqlx::Error),
+}
+
+/// Does all works, together if possible; one answer each, in order.
+async fn commit(
+    connection: &mut SqliteConnection,
+    works: &[Work],
+    options: &StoreOptions,
+    prune: Option<Timestamp>,
+) -> Vec<Result<Answer, StoreError>> {
+    if works.is_empty() {
+        return Vec::new();
+    }
+    let error = match transaction(connection, works, options, prune).await {
+        Ok(answers) => return answers.into_iter().map(Ok).collect(),
+        Err(Failure::Work(error)) if works.len() == 1 => return vec![Err(error)],
+        Err(Failure::Work(_)) => {
+            let mut answers = Vec::with_capacity(works.len());
+            for work in works {
+                answers.push(
+                    match transaction(connection, std::slice::from_ref(work), options, None).await {
+                        // Exactly one work was asked for.
+                        Ok(mut alone) => alone.pop().ok_or(StoreError::Closed),
+                        Err(Failure::Work(error)) => Err(error),
+                        Err(Failure::Commit(error)) => Err(error.into()),
+                    },
+                );
+            }
+            return answers;
+        }
+        Err(Failure::Commit(error)) => error,
+    };
+    let text = error.to_string();
+    works.iter().map(|_| Err(sqlx::Error::Protocol(text.clone()).into())).collect()
+}
+
+async fn transaction(
+    connection: &mut SqliteConnection,
+    works: &[Work],
+    options: &StoreOptions,
+    prune: Option<Timestamp>,
+) -> Result<Vec<Answer>, Failure> {
+    // IMMEDIATE: the lock that another process may hold is waited for here, not in the middle.
+    let mut tx =
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| Failure::Work(error.into()))?;
+    let answers = perform(&mut tx, works, options, prune).await.map_err(Failure::Work)?;
+    tx.commit().await.map_err(Failure::Commit)?;
+    Ok(answers)
+}
+
+async fn perform(
+    tx: &mut SqliteTransaction<'_>,
+    works: &[Work],
+    options: &StoreOptions,
+    prune: Option<Timestamp>,
+) -> Result<Vec<Answer>, StoreError> {
+    let appends: Vec<_> = works
+        .iter()
+        .filter_map(|work| match work {
+            Work::Append { tenant, batch, now } => Some((tenant.as_str(), batch, *now)),
+            _ => None,
+        })
+        .collect();
+    // All appends first and at once: nobody can tell, because none of these callers has an answer yet.
+    let mut appended = unit::append(tx, &appends, options).await?.into_iter();
+    let mut answers = Vec::with_capacity(works.len());
+    for work in works {
+        answers.push(match work {
+            Work::Append { .. } => {
+                Answer::Appended(appended.next().expect("`append` answers each of its batches"))
+            }
+            Work::SaveMessage { id, message } => deliveries::save_message(tx, *id, message).await?,
+            Work::Settle { id, settlement, now } => deliveries::settle(tx, *id, settlement, *now).await?,
+            Work::Claim { owner, limit, lease, now } => {
+                deliveries::claim(tx, owner, *limit, now.after(*lease), *now).await?
+            }
+            Work::Release { owner } => deliveries::release(tx, owner).await?,
+            Work::Retry { tenant, id, now } => deliveries::retry(tx, tenant, *id, *now).await?,
+            Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
+            Work::DiscardLog { log } => logs::discard(tx, *log).await?,
+            Work::Ping => ping(tx).await?,
+            Work::Close => Answer::Done,
+        });
+    }
+    if let Some(now) = prune {
+        unit::forget_requests(tx, now).await?;
+        logs::discard_abandoned(tx).await?;
+    }
+    Ok(answers)
+}
+
+/// Writes a row that says nothing, since only a write proves that writing works.
+async fn ping(tx: &mut SqliteConnection) -> Result<Answer, StoreError> {
+    sqlx::query("UPDATE delivery_counts SET count = count WHERE state = 'waiting'").execute(tx).await?;
+    Ok(Answer::Done)
+}
