@@ -164,7 +164,7 @@ fn parse_properties(pairs: &[String]) -> anyhow::Result<Properties> {
         let Some((name, value)) = pair.split_once('=') else {
             bail!("`--property {pair}`: write NAME=VALUE");
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        let value = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::from(value));
         properties.set(name, value, "report");
     }
     Ok(properties)

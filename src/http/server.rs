@@ -12,7 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tower::{Service as _, ServiceExt as _};
+use tower::ServiceExt as _;
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -92,8 +92,5 @@ fn answer(
     let mut request = request.map(axum::body::Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     let router = router.clone();
-    async move {
-        let mut ready = router.ready_oneshot().await?;
-        ready.call(request).await
-    }
+    router.oneshot(request)
 }
