@@ -27,7 +27,6 @@ use crate::store::{Appended, Batch, Incoming, Store, StoreError};
 pub use clock::now;
 pub use load::{Checked, check};
 pub use metrics::Metrics;
-pub use retry::{Next, Policy};
 pub use tenant::Tenant;
 
 /// The name under which this node takes deliveries. A store file belongs to one node (`serve` holds its lock), so a
