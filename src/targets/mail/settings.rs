@@ -91,10 +91,10 @@ fn not_built(reader: &Reader<'_>) {
     {
         match (item.as_text(), item.as_boolean().is_some() || item.list().is_some()) {
             (Some(text), _) => {
-                item.error(format!("`add_logs` must be true, false or a list: write [{text:?}]"))
+                item.error(format!("`add_logs` must be true, false or a list: write [{text:?}]"));
             }
             (None, true) => {
-                item.error("attaching logs (`add_logs`) is not available in this version: use false")
+                item.error("attaching logs (`add_logs`) is not available in this version: use false");
             }
             (None, false) => item.error("`add_logs` must be true, false or a list of texts"),
         }

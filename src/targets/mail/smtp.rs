@@ -232,12 +232,12 @@ impl Relay {
         };
         if tally.accepted == 0 {
             self.reset(connection).await;
-            return self.nobody(tally, mail);
+            return self.nobody(tally, &mail);
         }
         match self.hand_over(&mut connection, &mail.raw).await {
             Ok(receipt) => {
                 self.pool.put(connection);
-                self.handed_over(tally, mail, receipt)
+                self.handed_over(tally, mail, &receipt)
             }
             Err(trouble) => {
                 let fault =
@@ -293,7 +293,7 @@ impl Relay {
     }
 
     /// All recipients were refused or put off.
-    fn nobody(&self, tally: Tally, mail: StoredMail) -> Outcome {
+    fn nobody(&self, tally: Tally, mail: &StoredMail) -> Outcome {
         if let Some((recipient, trouble)) = tally.deferred.first() {
             let what = format!("{} does not take mail for `{recipient}` now", self.label);
             let fault = Fault::passing(FaultCode::Busy, format!("{what} ({})", trouble.answer()));
@@ -308,7 +308,7 @@ impl Relay {
     }
 
     /// At least one recipient got it.
-    fn handed_over(&self, tally: Tally, mut mail: StoredMail, receipt: String) -> Outcome {
+    fn handed_over(&self, tally: Tally, mut mail: StoredMail, receipt: &str) -> Outcome {
         let served = mail.envelope.served + tally.accepted;
         let receipt = format!("{}:{} took it for {}: {receipt}", self.host, self.port, tally.accepted);
         mail.envelope.served = served;
