@@ -105,7 +105,11 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_named() { write!(f, "{} <{}>", self.display, self.bare()) } else { f.write_str(&self.bare()) }
+        if self.is_named() {
+            write!(f, "{} <{}>", self.display, self.bare())
+        } else {
+            f.write_str(&self.bare())
+        }
     }
 }
 
@@ -129,11 +133,13 @@ fn unquoted(display: &str) -> String {
         return display.to_owned();
     };
     let mut escaped = false;
-    inner.chars().filter(|&c| {
-        escaped = c == '\\' && !escaped;
-        !escaped
-    })
-    .collect()
+    inner
+        .chars()
+        .filter(|&c| {
+            escaped = c == '\\' && !escaped;
+            !escaped
+        })
+        .collect()
 }
 
 #[cfg(test)]

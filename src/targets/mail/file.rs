@@ -77,8 +77,10 @@ mod tests {
             write(&outbox, mail.clone()).await.unwrap();
         }
         probe(&outbox).await.unwrap();
-        let names: Vec<_> =
-            fs::read_dir(&outbox).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let names: Vec<_> = fs::read_dir(&outbox)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         assert_eq!(names, ["20260101T000000.000000Z-.._1@x.org.eml"]);
     }
 }

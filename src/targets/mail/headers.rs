@@ -31,7 +31,8 @@ pub(super) fn list(name: &str, pieces: &[String]) -> String {
 }
 
 fn unstructured(name: &str, value: &str) -> String {
-    let first = if name.len() + WORD * 2 > WIDTH { "\r\n " } else { "" };
+    // The longest encoded word has 64 characters.
+    let first = if name.len() + 2 + 64 > WIDTH + 2 { "\r\n " } else { "" };
     format!("{name}: {first}{}\r\n", encoded_words(value).join("\r\n "))
 }
 
@@ -198,7 +199,9 @@ mod tests {
 
     #[test]
     fn m_60_which_headers_may_be_added() {
-        for name in ["To", "CC", "bcc", "Content-Type", "MIME-version", "Subject", "From", "Date", "a b", "", "a:"] {
+        for name in
+            ["To", "CC", "bcc", "Content-Type", "MIME-version", "Subject", "From", "Date", "a b", "", "a:"]
+        {
             assert_eq!(Extra::checked(name, "x"), None, "{name}");
         }
         for name in ["X-Campanile", "Message-ID", "auto-submitted", "Reply-To", "List-Id"] {

@@ -49,7 +49,8 @@ impl StoredMail {
     /// # Errors
     /// When the bytes are no stored mail.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
-        let damaged = || Fault::lasting(FaultCode::Local, "the stored mail cannot be read: its envelope is damaged");
+        let damaged =
+            || Fault::lasting(FaultCode::Local, "the stored mail cannot be read: its envelope is damaged");
         let end = bytes.iter().position(|&byte| byte == b'\n').ok_or_else(damaged)?;
         let (head, raw) = bytes.split_at(end);
         let envelope = serde_json::from_slice(head).map_err(|_| damaged())?;

@@ -116,8 +116,7 @@ fn file(attachment: Attachment) -> SinglePart {
     let text = crlf(&text);
     let travels = text.bytes().all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
         && text.split("\r\n").all(|line| line.len() <= 998);
-    let encoding =
-        if travels { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::Base64 };
+    let encoding = if travels { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::Base64 };
     let body = Body::new_with_encoding(text, encoding)
         // Base64 takes everything, and what travels has short lines of ASCII.
         .unwrap_or_else(Body::new);
@@ -141,7 +140,8 @@ fn clean(text: &str) -> String {
     if text.chars().all(carried) {
         return crlf(text);
     }
-    let text: String = text.chars().map(|c| if carried(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
+    let text: String =
+        text.chars().map(|c| if carried(c) { c } else { char::REPLACEMENT_CHARACTER }).collect();
     crlf(&text)
 }
 
@@ -241,7 +241,7 @@ mod tests {
         };
         build.source_stamps = vec![stamp("+a\n"), SourceStamp::default(), stamp("+ü\n"), stamp("")];
         let raw = raw("s", "Ada", "text", &[], patches(&build));
-        assert!(raw.contains("Content-Type: multipart/mixed; boundary="));
+        assert!(raw.contains("Content-Type: multipart/mixed;"), "{raw}");
         for n in 0..3 {
             assert!(raw.contains(&format!("filename=\"source patch {n}\"")), "{raw}");
         }
@@ -254,7 +254,13 @@ mod tests {
     fn m_58_file_names_lead_nowhere() {
         assert_eq!(file_name("../../etc/passwd\n"), ".._.._etc_passwd_");
         assert_eq!(file_name(".."), "attachment");
-        let raw = raw("s", "Ada", "t", &[], vec![Attachment { name: "Ü\"\r\nX: y".to_owned(), text: "t".to_owned() }]);
+        let raw = raw(
+            "s",
+            "Ada",
+            "t",
+            &[],
+            vec![Attachment { name: "Ü\"\r\nX: y".to_owned(), text: "t".to_owned() }],
+        );
         assert!(raw.contains("filename*") && !raw.contains("\nX: y"), "{raw}");
     }
 

@@ -116,15 +116,8 @@ mod tests {
         (Cancelled, ["", "C", "C", "C", "C", "C", ""]),
         (Retry, ["", "", "", "", "", "", ""]),
     ];
-    const BEFORE: [Option<Results>; 7] = [
-        None,
-        Some(Success),
-        Some(Warnings),
-        Some(Failure),
-        Some(Skipped),
-        Some(Exception),
-        Some(Cancelled),
-    ];
+    const BEFORE: [Option<Results>; 7] =
+        [None, Some(Success), Some(Warnings), Some(Failure), Some(Skipped), Some(Exception), Some(Cancelled)];
 
     #[test]
     fn m_13_plain_modes_ignore_the_previous_build() {
@@ -150,15 +143,21 @@ mod tests {
             for (previous, cell) in BEFORE.into_iter().zip(row) {
                 let seen = format!("{results} after {previous:?}");
                 assert_eq!(asks(only(Mode::Change), results, previous), cell.contains('C'), "change: {seen}");
-                assert_eq!(asks(only(Mode::Problem), results, previous), cell.contains('P'), "problem: {seen}");
+                assert_eq!(
+                    asks(only(Mode::Problem), results, previous),
+                    cell.contains('P'),
+                    "problem: {seen}"
+                );
             }
         }
     }
 
     #[test]
     fn m_15_default_modes() {
-        let mailed: Vec<Results> =
-            Results::ALL.into_iter().filter(|&results| asks(default_modes(), results, Some(Failure))).collect();
+        let mailed: Vec<Results> = Results::ALL
+            .into_iter()
+            .filter(|&results| asks(default_modes(), results, Some(Failure)))
+            .collect();
         assert_eq!(mailed, [Success, Warnings, Failure]);
     }
 

@@ -78,9 +78,8 @@ impl Audience {
         });
         let patches = build.source_stamps.iter().filter_map(|stamp| stamp.patch.as_ref());
         let logins = patches.map(|patch| patch.author.as_str()).chain(owners.iter().map(String::as_str));
-        let by_login = logins.map(|login| {
-            (login, self.users.iter().find(|user| user.login.as_deref() == Some(login)))
-        });
+        let by_login =
+            logins.map(|login| (login, self.users.iter().find(|user| user.login.as_deref() == Some(login))));
         authors
             .chain(by_login)
             .filter_map(|(name, user)| match user {
@@ -132,7 +131,13 @@ mod tests {
     use serde_json::json;
 
     fn audience() -> Audience {
-        Audience { interested: true, extra: Vec::new(), domain: None, author_addresses: false, users: Vec::new() }
+        Audience {
+            interested: true,
+            extra: Vec::new(),
+            domain: None,
+            author_addresses: false,
+            users: Vec::new(),
+        }
     }
 
     fn addresses(texts: &[&str]) -> Vec<Address> {
@@ -222,7 +227,10 @@ mod tests {
         let audience =
             Audience { domain: Some("x.org".to_owned()), extra: addresses(&["list@x.org"]), ..audience() };
         let recipients = audience.of(&build(&["zoe"]));
-        assert_eq!((written(&recipients.to), written(&recipients.cc)), (vec!["zoe@x.org".to_owned()], vec!["list@x.org".to_owned()]));
+        assert_eq!(
+            (written(&recipients.to), written(&recipients.cc)),
+            (vec!["zoe@x.org".to_owned()], vec!["list@x.org".to_owned()])
+        );
         assert_eq!(recipients.envelope(), ["zoe@x.org", "list@x.org"]);
         let recipients = audience.of(&build(&[]));
         assert_eq!((written(&recipients.to), recipients.cc), (vec!["list@x.org".to_owned()], Vec::new()));

@@ -26,7 +26,9 @@ pub(super) enum InvalidSubject {
     #[error("Newlines are not allowed in email subjects")]
     Newline,
     /// A key that stands for nothing.
-    #[error("`%({0})s` stands for nothing in a subject: use %(result)s, %(title)s, %(projectName)s or %(builder)s")]
+    #[error(
+        "`%({0})s` stands for nothing in a subject: use %(result)s, %(title)s, %(projectName)s or %(builder)s"
+    )]
     UnknownKey(String),
     /// A `%` that begins nothing.
     #[error("a stray `%` in the subject: write `%%` for a percent sign")]
@@ -131,7 +133,8 @@ mod tests {
     #[test]
     fn m_41_line_breaks_become_one_space() {
         assert_eq!(one_line("a\r\n\nb\u{2028}c\td"), "a b c d");
-        let subject = SubjectTemplate::parse(DEFAULT).map(|s| s.render(Results::Success, "T\r\nBcc: x@y.z", "b"));
+        let subject =
+            SubjectTemplate::parse(DEFAULT).map(|s| s.render(Results::Success, "T\r\nBcc: x@y.z", "b"));
         assert_eq!(subject.as_deref(), Ok("campanile success in T Bcc: x@y.z on b"));
     }
 

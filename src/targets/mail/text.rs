@@ -54,7 +54,8 @@ pub(super) fn built_in(build: &Build, facts: Facts<'_>) -> String {
         nobody if nobody.is_empty() => "nobody known".to_owned(),
         users => users.join(", "),
     };
-    let _ = write!(out, "Responsible: {responsible}\n\n{}\n\n-- \nCampanile\n", summary(build, facts.results));
+    let _ =
+        write!(out, "Responsible: {responsible}\n\n{}\n\n-- \nCampanile\n", summary(build, facts.results));
     text
 }
 
@@ -118,7 +119,11 @@ fn summary(build: &Build, results: Results) -> String {
         Results::Skipped => "The build was skipped",
         Results::Failure | Results::Exception | Results::Retry => "The build failed",
     };
-    if build.text.is_empty() { format!("{sentence}.") } else { format!("{sentence}: {}", build.text.join(" ")) }
+    if build.text.is_empty() {
+        format!("{sentence}.")
+    } else {
+        format!("{sentence}: {}", build.text.join(" "))
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +231,10 @@ mod tests {
         let mut build = build();
         assert_eq!(summary(&build, Results::Warnings), "The build had warnings: failed compile");
         build.text = vec!["cancelled".to_owned(), "(stopped by ada)".to_owned()];
-        assert_eq!(summary(&build, Results::Cancelled), "The build was cancelled: cancelled (stopped by ada)");
+        assert_eq!(
+            summary(&build, Results::Cancelled),
+            "The build was cancelled: cancelled (stopped by ada)"
+        );
         build.text.clear();
         assert_eq!(summary(&build, Results::Exception), "The build failed.");
     }
