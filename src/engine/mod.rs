@@ -90,13 +90,15 @@ impl Engine {
     ///
     /// # Errors
     /// When the store fails; then nothing of the batch was taken.
-    pub async fn accept(&self, events: Vec<Event>, dedup_key: Option<String>) -> Result<Appended, StoreError> {
+    pub async fn accept(
+        &self,
+        events: Vec<Event>,
+        dedup_key: Option<String>,
+    ) -> Result<Appended, StoreError> {
         let tenant = self.tenant();
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
-        let events: Vec<Incoming> = events
-            .into_iter()
-            .map(|event| Incoming { deliveries: tenant.route(&event), event })
-            .collect();
+        let events: Vec<Incoming> =
+            events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
         let appended = self.store.append(tenant.name(), Batch { events, dedup_key }, now()).await?;
         if let Appended::Stored { ids } = &appended {

@@ -56,7 +56,8 @@ pub(super) fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
     }
     let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
     let bound = policy.first.saturating_mul(doubled).min(policy.longest);
-    let at = failed.now.after(bound.mul_f64(random.clamp(0.0, 1.0))).max(failed.not_before.unwrap_or(failed.now));
+    let at =
+        failed.now.after(bound.mul_f64(random.clamp(0.0, 1.0))).max(failed.not_before.unwrap_or(failed.now));
     if at > failed.created.after(policy.max_age) { Next::Dead } else { Next::At(at) }
 }
 

@@ -52,7 +52,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let Some((stream, peer, permit)) = accepted else { continue };
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
         tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(&router, peer, request));
+            let service =
+                hyper::service::service_fn(move |request: Request<Incoming>| answer(&router, peer, request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%peer, "connection ended: {error}");

@@ -84,8 +84,11 @@ async fn m_44_on_callback_error_dead_says_so() {
 
 #[tokio::test]
 async fn m_19_the_getter_decides_what_changed() {
-    let Some(component) = guest("previous-none") else { return skip("the guest `previous-none` is not built") };
-    let engine = Engine::start(&settings(&component, "previous_build_getter = \"own\"\nmode = [\"change\"]\n"));
+    let Some(component) = guest("previous-none") else {
+        return skip("the guest `previous-none` is not built");
+    };
+    let engine =
+        Engine::start(&settings(&component, "previous_build_getter = \"own\"\nmode = [\"change\"]\n"));
     engine.build(1, "success").await;
     engine.build(2, "failure").await;
     let all = crate::support::patiently("both are settled", async || {

@@ -51,8 +51,12 @@ async fn report_and_deliveries() {
     );
     let server = engine.url.clone();
     std::fs::write(engine.folder.join("build.log"), "oops\n").unwrap();
-    let arguments = ["report", "--server", &server, "build-finished", "--builder", "linux", "--number", "7", "--results"];
-    let reported = run(&engine.folder, &[&arguments[..], &["failure", "--who", "ada", "--log", "compile=build.log"]].concat());
+    let arguments =
+        ["report", "--server", &server, "build-finished", "--builder", "linux", "--number", "7", "--results"];
+    let reported = run(
+        &engine.folder,
+        &[&arguments[..], &["failure", "--who", "ada", "--log", "compile=build.log"]].concat(),
+    );
     assert!(reported.status.success(), "{}", text(&reported.stderr));
     engine.outbox(1).await;
     engine.delivery_in("delivered").await;
@@ -79,7 +83,24 @@ async fn h_cli_send_change() {
     let host = engine.url.replace("http://", "");
     let sent = run(
         &engine.folder,
-        &["send-change", "-H", &host, "-r", "repo", "-P", "bells", "-w", "ada", "-f", "a.c", "-f", "b.c", "-p", "n=1", "-v"],
+        &[
+            "send-change",
+            "-H",
+            &host,
+            "-r",
+            "repo",
+            "-P",
+            "bells",
+            "-w",
+            "ada",
+            "-f",
+            "a.c",
+            "-f",
+            "b.c",
+            "-p",
+            "n=1",
+            "-v",
+        ],
     );
     assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
     assert_eq!(text(&sent.stdout), "202 Accepted\n", "H-CLI-06");

@@ -21,7 +21,8 @@ async fn m_ev_04_a_build_finishes_once_and_keeps_what_came_before() {
     let engine = Engine::start("");
     let started = json!({"event": "buildStarted", "build": {"builder": "a/b ü", "number": 7, "worker": "w1",
         "source_stamps": [{"branch": "main"}], "properties": {"p": 1}}});
-    let finished = json!({"event": "buildFinished", "build": {"builder": "a/b ü", "number": 7, "results": 2}});
+    let finished =
+        json!({"event": "buildFinished", "build": {"builder": "a/b ü", "number": 7, "results": 2}});
     engine.event(&json!([started, finished])).await;
     let (status, text) = engine.post("/api/v1/events", finished.to_string()).await;
     assert_eq!((status, text.as_str()), (202, "{\"ids\":[null]}"));
@@ -41,7 +42,9 @@ async fn lines_and_a_repeated_request() {
         crate::support::build_finished(2, "failure")
     );
     for expected in ["{\"ids\":[1,2]}", "{\"duplicate\":true,\"ids\":[]}"] {
-        let request = http().post(format!("{}/api/v1/events", engine.url)).header("Content-Type", "application/x-ndjson");
+        let request = http()
+            .post(format!("{}/api/v1/events", engine.url))
+            .header("Content-Type", "application/x-ndjson");
         let response = request.header("Idempotency-Key", "once").body(body.clone()).send().await.unwrap();
         assert_eq!(response.status(), 202);
         assert_eq!(response.text().await.unwrap(), expected);
@@ -79,7 +82,9 @@ async fn the_api_wants_its_token_and_says_nothing_without() {
 async fn health_and_metrics() {
     let engine = Engine::start("");
     engine.build(1, "success").await;
-    let text = async |path: &str| http().get(format!("{}{path}", engine.url)).send().await.unwrap().text().await.unwrap();
+    let text = async |path: &str| {
+        http().get(format!("{}{path}", engine.url)).send().await.unwrap().text().await.unwrap()
+    };
     assert_eq!(text("/healthz").await, "ok\n");
     assert_eq!(text("/readyz").await, "ready\n");
     let metrics = text("/metrics").await;
@@ -95,7 +100,8 @@ async fn h_gen_a_push_becomes_changes_once() {
     let engine = Engine::start(HOOKS);
     let push = include_str!("../../src/cli/demo/push.json");
     let post = async |id: &str| {
-        let request = http().post(format!("{}/change_hook/github", engine.url)).basic_auth("forge", Some("pa:ss"));
+        let request =
+            http().post(format!("{}/change_hook/github", engine.url)).basic_auth("forge", Some("pa:ss"));
         let request = request.header("Content-Type", "application/json").header("X-GitHub-Event", "push");
         let response = request.header("X-GitHub-Delivery", id).body(push).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
@@ -135,7 +141,11 @@ async fn h_gen_refusals() {
     let signed = auth(http().post(url("/github"))).header("Content-Type", "application/json");
     let wrong = signed.header("X-Hub-Signature-256", format!("sha256={}", "0".repeat(64))).body("{}");
     let wrong = wrong.send().await.unwrap();
-    assert_eq!((wrong.status().as_u16(), wrong.text().await.unwrap().as_str()), (403, "Hash mismatch"), "H-XGH-05");
+    assert_eq!(
+        (wrong.status().as_u16(), wrong.text().await.unwrap().as_str()),
+        (403, "Hash mismatch"),
+        "H-XGH-05"
+    );
 
     let form = auth(http().post(url("/base"))).header("Content-Type", "application/x-www-form-urlencoded");
     let bad = form.body("files=notjson").send().await.unwrap();

@@ -60,7 +60,8 @@ async fn m_68_a_certificate_of_nobody_we_know_is_not_trusted() {
 #[tokio::test]
 async fn m_70_wrong_credentials_never_show_the_password() {
     let Some(smtp) = SmtpServer::start(&["--auth", "bell:tower"]) else { return };
-    let engine = Engine::start(&settings(smtp.port, "smtp_user = \"bell\"\nsmtp_password = \"hunter2secret\"\n"));
+    let engine =
+        Engine::start(&settings(smtp.port, "smtp_user = \"bell\"\nsmtp_password = \"hunter2secret\"\n"));
     engine.build(1, "failure").await;
     crate::support::patiently("authentication fails", async || {
         engine.deliveries().await.into_iter().find(|delivery| delivery["code"] == "authentication")
@@ -182,7 +183,8 @@ async fn m_41_m_62_text_from_outside_stays_text() {
     event["build"]["reason"] = json!("Grüße 🔔");
     engine.event(&event).await;
     let mails = smtp.wait_for(1).await;
-    let names: Vec<_> = mails[0]["headers"].as_array().unwrap().iter().map(|header| header[0].clone()).collect();
+    let names: Vec<_> =
+        mails[0]["headers"].as_array().unwrap().iter().map(|header| header[0].clone()).collect();
     assert!(!names.contains(&json!("Bcc")), "{names:?}");
     assert_eq!(mails[0]["to"], json!(["ada@example.org"]));
     assert!(mails[0]["subject"].as_str().unwrap().contains("\u{fc}x \u{1f514}"), "{}", mails[0]["subject"]);

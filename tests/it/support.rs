@@ -119,7 +119,8 @@ impl Engine {
                 .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
                 .collect();
             paths.sort();
-            (paths.len() >= count).then(|| paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect())
+            (paths.len() >= count)
+                .then(|| paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect())
         })
         .await
     }
@@ -144,7 +145,9 @@ pub fn write_settings(folder: &Path, settings: &str) {
     let all = if settings.contains("[server]") {
         settings.to_owned()
     } else {
-        format!("[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\ntitle = \"Test CI\"\n\n{settings}")
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\ntitle = \"Test CI\"\n\n{settings}"
+        )
     };
     std::fs::write(folder.join("campanile.toml"), all).unwrap();
 }
