@@ -194,7 +194,7 @@ impl Engine {
                 tracing::info!(delivery = id, target, subject, "delivered: {text}");
             }
             DeliveryState::Silent => {
-                tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}")
+                tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}");
             }
             DeliveryState::Waiting => {
                 tracing::warn!(delivery = id, target, subject, code, "failed, to be tried again: {text}");
