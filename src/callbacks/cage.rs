@@ -44,15 +44,7 @@ pub(super) struct Cage {
 
 impl Cage {
     pub(super) fn new(name: Arc<str>, status: Arc<dyn Status>, limits: &Limits) -> Self {
-        Self {
-            name,
-            status,
-            memory_limit: limits.memory,
-            memory: 0,
-            table_elements: 0,
-            logged: 0,
-            hit: None,
-        }
+        Self { name, status, memory_limit: limits.memory, memory: 0, table_elements: 0, logged: 0, hit: None }
     }
 
     /// Bytes of memory that the call came to; memories never shrink, so this is the peak.

@@ -72,7 +72,11 @@ impl Callback {
     ///
     /// # Errors
     /// When the file can't be read, compiled or linked, or exports no callback.
-    pub async fn load(runtime: &Runtime, name: &str, settings: &CallbackSettings) -> Result<Self, CompileError> {
+    pub async fn load(
+        runtime: &Runtime,
+        name: &str,
+        settings: &CallbackSettings,
+    ) -> Result<Self, CompileError> {
         let limits = Limits {
             deadline: settings.deadline,
             memory: usize::try_from(settings.memory).unwrap_or(usize::MAX).min(MAX_MEMORY),

@@ -137,9 +137,12 @@ fn compile_within_limits(output: &Path) -> Result<(), String> {
     std::io::stdin().lock().read_to_end(&mut wasm).map_err(|error| error.to_string())?;
     let engine = Engine::new(&code_settings()).map_err(|error| format!("{error:#}"))?;
     if wasm.get(..8).is_some_and(|head| head == b"\0asm\x01\0\0\0") {
-        return Err("it is a core module, not a component: wrap it with `wasm-tools component new`".to_owned());
+        return Err(
+            "it is a core module, not a component: wrap it with `wasm-tools component new`".to_owned()
+        );
     }
-    let code = engine.precompile_component(&wasm).map_err(|error| format!("it is no valid component: {error:#}"))?;
+    let code =
+        engine.precompile_component(&wasm).map_err(|error| format!("it is no valid component: {error:#}"))?;
     std::fs::write(output, code).map_err(|error| error.to_string())
 }
 

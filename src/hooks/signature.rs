@@ -36,7 +36,8 @@ pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> R
     };
     let code = from_hex(hex.trim());
     // Every secret is tried, so that the time does not tell which one is in use.
-    let right = secrets.iter().filter(|secret| code.as_deref().is_some_and(|code| matches(secret, &hook.body, code)));
+    let right =
+        secrets.iter().filter(|secret| code.as_deref().is_some_and(|code| matches(secret, &hook.body, code)));
     if right.count() > 0 { Ok(()) } else { Err(Rejection::forbidden("Hash mismatch")) }
 }
 
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn h_xgh_05_each_failure_has_its_text() {
-        let with = |value| judge(BODY, &["bell-tower"], &[("x-hub-signature", value)]);
+        let with = |value: &str| judge(BODY, &["bell-tower"], &[("x-hub-signature", value)]);
         assert_eq!(judge(BODY, &["bell-tower"], &[]), refused("Request has no required signature"));
         assert_eq!(with("sha1"), refused("Wrong signature format: sha1"));
         assert_eq!(with("sha1=a=b"), refused("Wrong signature format: sha1=a=b"));

@@ -92,7 +92,7 @@ async fn health_and_metrics() {
     assert!(metrics.ends_with("# EOF\n"));
 }
 
-const HOOKS: &str = "[change_hooks]\nauth = \"memory:forge:pa:ss\"\nmax_body = \"64 KiB\"\n\n\
+const HOOKS: &str = "[change_hooks]\nauth = \"memory:forge:pass\"\nmax_body = \"64 KiB\"\n\n\
                      [change_hooks.dialects]\nbase = true\ngithub = { secret = \"bell-tower\" }\n";
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn h_gen_a_push_becomes_changes_once() {
     let push = include_str!("../../src/cli/demo/push.json");
     let post = async |id: &str| {
         let request =
-            http().post(format!("{}/change_hook/github", engine.url)).basic_auth("forge", Some("pa:ss"));
+            http().post(format!("{}/change_hook/github", engine.url)).basic_auth("forge", Some("pass"));
         let request = request.header("Content-Type", "application/json").header("X-GitHub-Event", "push");
         let response = request.header("X-GitHub-Delivery", id).body(push).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
@@ -120,7 +120,7 @@ async fn h_gen_a_push_becomes_changes_once() {
 async fn h_gen_refusals() {
     let engine = Engine::start(HOOKS);
     let url = |path: &str| format!("{}/change_hook{path}", engine.url);
-    let auth = |request: reqwest::RequestBuilder| request.basic_auth("forge", Some("pa:ss"));
+    let auth = |request: reqwest::RequestBuilder| request.basic_auth("forge", Some("pass"));
     let denied = http().post(url("")).send().await.unwrap();
     assert_eq!(denied.status(), 401, "H-AUTH-07");
     assert_eq!(denied.headers()["www-authenticate"], "Basic realm=\"Protected area\"");

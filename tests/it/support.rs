@@ -7,28 +7,28 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_campanile");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_campanile");
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says that a test can't run here. With `CI` set that is a failure.
-pub fn skip(reason: &str) {
+pub(crate) fn skip(reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "a dependency of the tests is missing: {reason}");
     println!("SKIPPED: {reason}");
 }
 
 /// A guest component that `cargo xtask guests` has built.
-pub fn guest(name: &str) -> Option<PathBuf> {
+pub(crate) fn guest(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CAMPANILE_GUESTS")?).join(format!("{name}.wasm"));
     path.is_file().then_some(path)
 }
 
-pub fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// Asks until there is an answer.
-pub async fn patiently<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn patiently<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until {
         if let Some(answer) = ask().await {
@@ -40,16 +40,16 @@ pub async fn patiently<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -
 }
 
 /// A running engine. Killed when dropped.
-pub struct Engine {
-    pub folder: PathBuf,
-    pub url: String,
+pub(crate) struct Engine {
+    pub(crate) folder: PathBuf,
+    pub(crate) url: String,
     child: Child,
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Engine {
     /// Starts with these settings, on a free port of its own, in a new folder.
-    pub fn start(settings: &str) -> Self {
+    pub(crate) fn start(settings: &str) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().to_owned();
         write_settings(&folder, settings);
@@ -58,51 +58,51 @@ impl Engine {
     }
 
     /// kill -9, and a new start on the same folder.
-    pub fn kill_and_restart(&mut self) {
+    pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         (self.child, self.url) = spawn(&self.folder);
     }
 
     /// Ends it as a service manager does; gives the exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.signal("-TERM");
         self.child.wait().unwrap().code()
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let done = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
         assert!(done.success());
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let response = http().get(format!("{}{path}", self.url)).send().await.unwrap();
         assert!(response.status().is_success(), "{path}: {}", response.status());
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 
-    pub async fn post(&self, path: &str, body: impl Into<String>) -> (u16, String) {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<String>) -> (u16, String) {
         let request = http().post(format!("{}{path}", self.url)).header("Content-Type", "application/json");
         let response = request.body(body.into()).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    pub async fn event(&self, event: &Value) {
+    pub(crate) async fn event(&self, event: &Value) {
         let (status, text) = self.post("/api/v1/events", event.to_string()).await;
         assert_eq!(status, 202, "{text}");
     }
 
     /// A finished build of `linux` by ada.
-    pub async fn build(&self, number: u64, results: &str) {
+    pub(crate) async fn build(&self, number: u64, results: &str) {
         self.event(&build_finished(number, results)).await;
     }
 
-    pub async fn deliveries(&self) -> Vec<Value> {
+    pub(crate) async fn deliveries(&self) -> Vec<Value> {
         self.get("/api/v1/deliveries?limit=500").await["deliveries"].as_array().unwrap().clone()
     }
 
     /// Waits until the only delivery stands in this state.
-    pub async fn delivery_in(&self, state: &str) -> Value {
+    pub(crate) async fn delivery_in(&self, state: &str) -> Value {
         patiently(&format!("a delivery becomes {state}"), async || {
             self.deliveries().await.into_iter().find(|delivery| delivery["state"] == state)
         })
@@ -110,7 +110,7 @@ impl Engine {
     }
 
     /// Waits for so many mails of the `file:outbox` transport.
-    pub async fn outbox(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn outbox(&self, count: usize) -> Vec<String> {
         patiently(&format!("{count} mails lie in the outbox"), async || {
             let mut paths: Vec<PathBuf> = std::fs::read_dir(self.folder.join("outbox"))
                 .into_iter()
@@ -133,7 +133,7 @@ impl Drop for Engine {
     }
 }
 
-pub fn build_finished(number: u64, results: &str) -> Value {
+pub(crate) fn build_finished(number: u64, results: &str) -> Value {
     json!({"event": "buildFinished", "build": {
         "builder": "linux", "number": number, "results": results, "text": [results, "compile"],
         "source_stamps": [{"branch": "main", "revision": "1f0c2d", "project": "bells",
@@ -141,7 +141,7 @@ pub fn build_finished(number: u64, results: &str) -> Value {
         "steps": [{"name": "compile", "results": results}]}})
 }
 
-pub fn write_settings(folder: &Path, settings: &str) {
+pub(crate) fn write_settings(folder: &Path, settings: &str) {
     let all = if settings.contains("[server]") {
         settings.to_owned()
     } else {
@@ -153,7 +153,7 @@ pub fn write_settings(folder: &Path, settings: &str) {
 }
 
 /// Runs the program to its end in a folder.
-pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).current_dir(folder).output().unwrap()
 }
 
@@ -176,15 +176,15 @@ fn spawn(folder: &Path) -> (Child, String) {
 }
 
 /// A real SMTP server (aiosmtpd) that keeps what it gets, and answers as `behave` says.
-pub struct SmtpServer {
-    pub port: u16,
+pub(crate) struct SmtpServer {
+    pub(crate) port: u16,
     folder: tempfile::TempDir,
     child: Child,
 }
 
 impl SmtpServer {
     /// Starts one; none if Python with aiosmtpd is not at hand, which is then said.
-    pub fn start(options: &[&str]) -> Option<Self> {
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
         let Some(python) = std::env::var_os("CAMPANILE_PYTHON") else {
             skip("CAMPANILE_PYTHON is not set: run the tests by `cargo xtask test`");
             return None;
@@ -209,24 +209,24 @@ impl SmtpServer {
     }
 
     /// Answers from now on: `{"mail": "421 ...", "rcpt": {"a@b": "550 ..."}, "data": "drop"}`.
-    pub fn behave(&self, behaviour: &Value) {
+    pub(crate) fn behave(&self, behaviour: &Value) {
         let path = self.folder.path().join("behaviour.json");
         std::fs::write(path.with_extension("new"), behaviour.to_string()).unwrap();
         std::fs::rename(path.with_extension("new"), path).unwrap();
     }
 
     /// The certificate of the server's own authority.
-    pub fn ca(&self) -> PathBuf {
+    pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
     /// Every mail taken so far, in order: envelope, and headers and text as Python's `email` package reads them.
-    pub fn mails(&self) -> Vec<Value> {
+    pub(crate) fn mails(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(self.folder.path().join("mails.jsonl")).unwrap_or_default();
         log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub async fn wait_for(&self, count: usize) -> Vec<Value> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Value> {
         patiently(&format!("{count} mails reach the SMTP server"), async || {
             let mails = self.mails();
             (mails.len() >= count).then_some(mails)
