@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn h_xgh_05_each_failure_has_its_text() {
-        let with = |value| judge(BODY, &["bell-tower"], &[("x-hub-signature", value)]);
+        let with = |value: &str| judge(BODY, &["bell-tower"], &[("x-hub-signature", value)]);
         assert_eq!(judge(BODY, &["bell-tower"], &[]), refused("Request has no required signature"));
         assert_eq!(with("sha1"), refused("Wrong signature format: sha1"));
         assert_eq!(with("sha1=a=b"), refused("Wrong signature format: sha1=a=b"));
