@@ -2,7 +2,9 @@
 
 use super::Status;
 use super::bindings::host::campanile::notifier::types as wit;
-use crate::model::{Build, BuildId, Change, LogRef, LogSummary, Properties, Results, SourceStamp, Step};
+use crate::model::{
+    Build, BuildId, Change, LogRef, LogSummary, Properties, Results, SourceStamp, Step, Timestamp,
+};
 
 /// A build as a guest sees it. What the feed left out (its page, pages of logs) is computed.
 pub(super) fn build(build: &Build, status: &dyn Status) -> wit::Build {
@@ -15,7 +17,7 @@ pub(super) fn build(build: &Build, status: &dyn Status) -> wit::Build {
         reason: build.reason.clone(),
         worker: build.worker.clone(),
         started: build.started.as_seconds_f64(),
-        finished: build.finished.map(|at| at.as_seconds_f64()),
+        finished: build.finished.map(Timestamp::as_seconds_f64),
         responsible_users: build.responsible_users(),
         interested_users: build.interested_users(),
         properties: properties(&build.properties),
@@ -107,8 +109,8 @@ fn step(step: &Step, build: &BuildId, status: &dyn Status) -> wit::Step {
         name: step.name.clone(),
         text: step.text.clone(),
         results: step.results.map(results),
-        started: step.started.map(|at| at.as_seconds_f64()),
-        finished: step.finished.map(|at| at.as_seconds_f64()),
+        started: step.started.map(Timestamp::as_seconds_f64),
+        finished: step.finished.map(Timestamp::as_seconds_f64),
         logs: step.logs.iter().map(log).collect(),
     }
 }

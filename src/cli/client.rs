@@ -10,7 +10,13 @@ use serde_json::Value;
 #[derive(clap::Args)]
 pub(super) struct ServerOptions {
     /// Where the engine listens
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8010/", env = "CAMPANILE_SERVER", global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8010/",
+        env = "CAMPANILE_SERVER",
+        global = true
+    )]
     server: Url,
     /// Its API token; better given in the environment, where others don't see it
     #[arg(long, env = "CAMPANILE_TOKEN", hide_env_values = true, global = true)]

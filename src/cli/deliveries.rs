@@ -59,7 +59,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             client.call(Method::GET, &["deliveries"], &query, None).await?
         }
         What::Show { id } => client.call(Method::GET, &["deliveries", &id.to_string()], &[], None).await?,
-        What::Retry { id } => client.call(Method::POST, &["deliveries", &id.to_string(), "retry"], &[], None).await?,
+        What::Retry { id } => {
+            client.call(Method::POST, &["deliveries", &id.to_string(), "retry"], &[], None).await?
+        }
     };
     if options.json {
         println!("{}", serde_json::to_string_pretty(&answer)?);

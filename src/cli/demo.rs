@@ -33,7 +33,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let config = folder.join("campanile.toml");
     tokio::fs::write(&config, settings(options.formatter.as_deref())?).await?;
     let Some(running) = Running::start(&config).await? else { bail!("the demo's settings have errors") };
-    println!("An engine serves at http://{}/ with settings, store and mails in {}", running.address, folder.display());
+    println!(
+        "An engine serves at http://{}/ with settings, store and mails in {}",
+        running.address,
+        folder.display()
+    );
     println!();
 
     let demo = Demo {
@@ -59,7 +63,9 @@ fn settings(formatter: Option<&Path>) -> anyhow::Result<String> {
             bail!("there is no component `{}`", path.display());
         }
         let path = toml::Value::from(path.to_string_lossy().into_owned());
-        settings.push_str(&format!("message_formatter = \"formatter\"\n\n[callbacks.formatter]\ncomponent = {path}\n"));
+        settings.push_str(&format!(
+            "message_formatter = \"formatter\"\n\n[callbacks.formatter]\ncomponent = {path}\n"
+        ));
     }
     Ok(settings)
 }
@@ -74,7 +80,10 @@ struct Demo {
 impl Demo {
     async fn play(&self) -> anyhow::Result<()> {
         let stored = self.push().await?;
-        println!("1. GitHub pushed {} commits: {stored}; no mail, since nothing was built yet.", pushed()?.len());
+        println!(
+            "1. GitHub pushed {} commits: {stored}; no mail, since nothing was built yet.",
+            pushed()?.len()
+        );
 
         self.build(1, Results::Success).await?;
         let mail = self.mail(1).await?;
@@ -130,13 +139,18 @@ impl Demo {
             Results::Failure => vec!["failed".to_owned(), "compile".to_owned()],
             other => vec![other.name().to_owned()],
         };
-        let logs = if failed { vec![LogSummary { name: "stdio".to_owned(), ..LogSummary::default() }] } else { Vec::new() };
+        let logs = if failed {
+            vec![LogSummary { name: "stdio".to_owned(), ..LogSummary::default() }]
+        } else {
+            Vec::new()
+        };
         build.steps = vec![Step { name, results: Some(results), logs, ..Step::default() }];
         self.event(&Event::BuildFinished { build: Box::new(build) }).await
     }
 
     async fn event(&self, event: &Event) -> anyhow::Result<()> {
-        let request = self.http.post(format!("{}/api/v1/events", self.door)).body(event.to_json().to_string());
+        let request =
+            self.http.post(format!("{}/api/v1/events", self.door)).body(event.to_json().to_string());
         request.header("Content-Type", "application/json").send().await?.error_for_status()?;
         Ok(())
     }
@@ -210,7 +224,14 @@ fn source_stamp() -> anyhow::Result<SourceStamp> {
     let changes: Vec<Change> = pushed()?.iter().map(change).collect();
     let revision = changes.last().and_then(|change| change.revision.clone());
     let project = "bells".to_owned();
-    Ok(SourceStamp { branch: Some("main".to_owned()), revision, project, changes, repository, ..SourceStamp::default() })
+    Ok(SourceStamp {
+        branch: Some("main".to_owned()),
+        revision,
+        project,
+        changes,
+        repository,
+        ..SourceStamp::default()
+    })
 }
 
 fn json_texts(object: &Value, key: &str) -> Vec<String> {

@@ -32,10 +32,14 @@ enum Command {
     #[command(after_help = "Example: campanile check --connect --config campanile.toml")]
     Check(check::Options),
     /// Tell a running engine about a build, from any script or CI job
-    #[command(after_help = "Example: campanile report build-finished --builder linux --number 7 --results failure")]
+    #[command(
+        after_help = "Example: campanile report build-finished --builder linux --number 7 --results failure"
+    )]
     Report(report::Options),
     /// Tell a change hook of dialect `base` about a change
-    #[command(after_help = "Example: campanile send-change -r https://git.example.org/bells -P bells -R 1f0c2d -f tower.c")]
+    #[command(
+        after_help = "Example: campanile send-change -r https://git.example.org/bells -P bells -R 1f0c2d -f tower.c"
+    )]
     SendChange(send_change::Options),
     /// List, explain and repeat deliveries of a running engine
     #[command(after_help = "Example: campanile deliveries list --state dead")]

@@ -93,7 +93,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             build.results = Some(results);
             build.finished = Some(now());
             build.text = text;
-            build.steps = logs.iter().map(|(step, _)| Step { name: step.clone(), ..Step::default() }).collect();
+            build.steps =
+                logs.iter().map(|(step, _)| Step { name: step.clone(), ..Step::default() }).collect();
             (Event::BuildFinished { build: Box::new(build) }, logs)
         }
     };
@@ -105,7 +106,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         client.call(Method::POST, &["events"], &[], Some(("application/json", known.into_bytes()))).await?;
         let number = id.number.to_string();
         for (step, file) in logs {
-            let bytes = tokio::fs::read(&file).await.with_context(|| format!("cannot read `{}`", file.display()))?;
+            let bytes =
+                tokio::fs::read(&file).await.with_context(|| format!("cannot read `{}`", file.display()))?;
             let path = ["builds", &id.builder, &number, "steps", &step, "logs", "stdio"];
             client.call(Method::PUT, &path, &[], Some(("text/plain", bytes))).await?;
         }
@@ -164,7 +166,7 @@ fn parse_properties(pairs: &[String]) -> anyhow::Result<Properties> {
         let Some((name, value)) = pair.split_once('=') else {
             bail!("`--property {pair}`: write NAME=VALUE");
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        let value = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::from(value));
         properties.set(name, value, "report");
     }
     Ok(properties)

@@ -133,7 +133,9 @@ impl Options {
         for property in &self.property {
             if property.trim_start().starts_with('{') {
                 let object: Map<String, Value> = serde_json::from_str(property).with_context(|| {
-                    format!("`--property {property}`: not a JSON object; names and texts stand in double quotes")
+                    format!(
+                        "`--property {property}`: not a JSON object; names and texts stand in double quotes"
+                    )
                 })?;
                 all.extend(object);
             } else if let Some((name, value)) = property.split_once('=') {
@@ -201,5 +203,8 @@ fn seconds(when: &str) -> anyhow::Result<String> {
 
 #[allow(clippy::disallowed_methods)] // the login name is the documented default
 fn login_name() -> String {
-    ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "unknown".to_owned())
+    ["LOGNAME", "USER"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "unknown".to_owned())
 }

@@ -89,13 +89,15 @@ impl Running {
         let concurrency = checked.settings.concurrency;
 
         let lock = lock_store(&checked.settings.store_url)?;
-        let store_options = StoreOptions { max_log_bytes: checked.settings.max_log_bytes, ..StoreOptions::default() };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&checked.settings.store_url, store_options).await?);
+        let store_options =
+            StoreOptions { max_log_bytes: checked.settings.max_log_bytes, ..StoreOptions::default() };
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&checked.settings.store_url, store_options).await?);
         let engine = Arc::new(Engine::new(config.to_owned(), runtime, Arc::clone(&store), checked));
 
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}: is another engine running? change `server.listen`"))?;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}: is another engine running? change `server.listen`")
+        })?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&engine), &base_path);
@@ -162,7 +164,8 @@ fn watch_files(engine: &Engine, changed: mpsc::Sender<()>) -> anyhow::Result<not
     let mut files: BTreeSet<PathBuf> = engine.tenant().component_files().into_iter().collect();
     files.insert(engine.settings_file().to_owned());
     let files: BTreeSet<PathBuf> = files.iter().filter_map(|file| std::path::absolute(file).ok()).collect();
-    let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
+    let folders: BTreeSet<PathBuf> =
+        files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
         let write = matches!(event.kind, notify::EventKind::Create(_) | notify::EventKind::Modify(_));

@@ -104,7 +104,7 @@ impl Settings {
             if let Some(url) = store.text("url") {
                 match url.strip_prefix("sqlite:") {
                     Some(path) => {
-                        settings.store_url = format!("sqlite:{}", root.folder().join(path).display())
+                        settings.store_url = format!("sqlite:{}", root.folder().join(path).display());
                     }
                     None => store.error("url", "`url` must be `sqlite:PATH`"),
                 }

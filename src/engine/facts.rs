@@ -43,11 +43,21 @@ impl Status for Facts {
         self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)
     }
 
-    async fn log_tail(&self, log: &LogRef, lines: u32, max_bytes: usize) -> Result<Option<String>, StatusError> {
+    async fn log_tail(
+        &self,
+        log: &LogRef,
+        lines: u32,
+        max_bytes: usize,
+    ) -> Result<Option<String>, StatusError> {
         self.store.log_tail(&self.tenant, log, lines, max_bytes).await.map_err(told)
     }
 
-    async fn log_read(&self, log: &LogRef, offset: u64, limit: usize) -> Result<Option<Vec<u8>>, StatusError> {
+    async fn log_read(
+        &self,
+        log: &LogRef,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StatusError> {
         self.store.log_read(&self.tenant, log, offset, limit).await.map_err(told)
     }
 }

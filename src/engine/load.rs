@@ -76,6 +76,9 @@ fn warn_of_local_links(root: &Reader<'_>, settings: &Settings, targets: &[Arc<dy
         && !targets.is_empty()
         && let Some(server) = root.table("server")
     {
-        server.warning("url", "links in messages start at this machine's own name: set the address that readers use");
+        server.warning(
+            "url",
+            "links in messages start at this machine's own name: set the address that readers use",
+        );
     }
 }

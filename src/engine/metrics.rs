@@ -46,7 +46,9 @@ impl Metrics {
 
     /// Counts a change hook request. `dialect` must be the name of an enabled one, or `other`.
     pub fn hook_request(&self, dialect: &str, status: u16) {
-        self.hooks.get_or_create(&vec![("dialect", dialect.to_owned()), ("status", status.to_string())]).inc();
+        self.hooks
+            .get_or_create(&vec![("dialect", dialect.to_owned()), ("status", status.to_string())])
+            .inc();
     }
 
     pub(super) fn delivery(&self, target: &str, outcome: &str, code: &str) {

@@ -27,7 +27,6 @@ use crate::store::{Appended, Batch, Incoming, Store, StoreError};
 pub use clock::now;
 pub use load::{Checked, check};
 pub use metrics::Metrics;
-pub use retry::{Next, Policy};
 pub use tenant::Tenant;
 
 /// The name under which this node takes deliveries. A store file belongs to one node (`serve` holds its lock), so a
@@ -91,13 +90,15 @@ impl Engine {
     ///
     /// # Errors
     /// When the store fails; then nothing of the batch was taken.
-    pub async fn accept(&self, events: Vec<Event>, dedup_key: Option<String>) -> Result<Appended, StoreError> {
+    pub async fn accept(
+        &self,
+        events: Vec<Event>,
+        dedup_key: Option<String>,
+    ) -> Result<Appended, StoreError> {
         let tenant = self.tenant();
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
-        let events: Vec<Incoming> = events
-            .into_iter()
-            .map(|event| Incoming { deliveries: tenant.route(&event), event })
-            .collect();
+        let events: Vec<Incoming> =
+            events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
         let appended = self.store.append(tenant.name(), Batch { events, dedup_key }, now()).await?;
         if let Appended::Stored { ids } = &appended {

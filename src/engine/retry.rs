@@ -7,26 +7,26 @@ use crate::targets::{Fault, Lasting};
 
 /// How long to go on, and how to space the attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub(super) struct Policy {
     /// The first delay's upper bound; each further one's is twice the last.
-    pub first: Duration,
+    pub(super) first: Duration,
     /// No delay is longer.
-    pub longest: Duration,
+    pub(super) longest: Duration,
     /// A delivery that still fails at this age is dead.
-    pub max_age: Duration,
+    pub(super) max_age: Duration,
 }
 
 impl Policy {
     /// One second, doubling up to an hour, for as long as `max_age`.
     #[must_use]
-    pub fn new(max_age: Duration) -> Self {
+    pub(super) fn new(max_age: Duration) -> Self {
         Self { first: Duration::from_secs(1), longest: Duration::from_secs(3_600), max_age }
     }
 }
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     /// Try again, not before this.
     At(Timestamp),
     /// Give up; a person may start it again.
@@ -35,28 +35,29 @@ pub enum Next {
 
 /// What failed, and when.
 #[derive(Clone, Copy, Debug)]
-pub struct Failed<'a> {
+pub(super) struct Failed<'a> {
     /// Which attempt, from 1.
-    pub attempt: u32,
+    pub(super) attempt: u32,
     /// When the delivery was made.
-    pub created: Timestamp,
+    pub(super) created: Timestamp,
     /// Why it failed.
-    pub fault: &'a Fault,
+    pub(super) fault: &'a Fault,
     /// The far side asked to be left alone until then.
-    pub not_before: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
     /// When it failed.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 /// What to do after a failure. `random` lies in 0..1 and spreads the attempts over the whole delay ("full jitter").
 #[must_use]
-pub fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
+pub(super) fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
     if failed.fault.lasting == Lasting::Yes {
         return Next::Dead;
     }
     let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
     let bound = policy.first.saturating_mul(doubled).min(policy.longest);
-    let at = failed.now.after(bound.mul_f64(random.clamp(0.0, 1.0))).max(failed.not_before.unwrap_or(failed.now));
+    let at =
+        failed.now.after(bound.mul_f64(random.clamp(0.0, 1.0))).max(failed.not_before.unwrap_or(failed.now));
     if at > failed.created.after(policy.max_age) { Next::Dead } else { Next::At(at) }
 }
 

@@ -71,7 +71,8 @@ impl Engine {
                 () = paused => {}
             }
         }
-        let drained = tokio::time::timeout(drain, async { while under_way.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout(drain, async { while under_way.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!("{} deliveries were cut off and go out after the next start", under_way.len());
             under_way.shutdown().await;
@@ -100,7 +101,8 @@ impl Engine {
         let attempted = tokio::spawn(async move { engine.attempt(&attempt).await }).await;
         let settlement = attempted.unwrap_or_else(|panic| {
             tracing::error!(delivery = delivery.id, target = delivery.target, "a target panicked: {panic}");
-            let fault = Fault::passing(FaultCode::Local, "the target failed inside; this is a bug in campanile");
+            let fault =
+                Fault::passing(FaultCode::Local, "the target failed inside; this is a bug in campanile");
             self.settle_fault(&delivery, &fault, None)
         });
         self.note(&delivery, &settlement);
@@ -191,7 +193,9 @@ impl Engine {
                 self.metrics.delivered_after(now().since(delivery.created));
                 tracing::info!(delivery = id, target, subject, "delivered: {text}");
             }
-            DeliveryState::Silent => tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}"),
+            DeliveryState::Silent => {
+                tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}");
+            }
             DeliveryState::Waiting => {
                 tracing::warn!(delivery = id, target, subject, code, "failed, to be tried again: {text}");
             }

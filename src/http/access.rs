@@ -41,7 +41,9 @@ fn allowed(engine: &Engine, peer: SocketAddr, headers: &HeaderMap) -> Result<(),
     };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match given.split_once(' ') {
-        Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") && token.matches(bearer.trim().as_bytes()) => {
+        Some((scheme, bearer))
+            if scheme.eq_ignore_ascii_case("bearer") && token.matches(bearer.trim().as_bytes()) =>
+        {
             Ok(())
         }
         _ => Err(denied("send `Authorization: Bearer TOKEN` with the token of `server.api_token`")),

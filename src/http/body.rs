@@ -32,10 +32,15 @@ impl Limited {
         loop {
             let deadline = self.until.min(tokio::time::Instant::now() + PIECE);
             let Ok(frame) = tokio::time::timeout_at(deadline, self.body.frame()).await else {
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body came too slowly"));
+                return Err(Problem::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "too-slow",
+                    "the body came too slowly",
+                ));
             };
             let Some(frame) = frame else { return Ok(None) };
-            let frame = frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+            let frame =
+                frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
             let Ok(piece) = frame.into_data() else { continue };
             let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
             self.left = self.left.checked_sub(length).ok_or_else(|| too_large(self.limit))?;

@@ -21,7 +21,11 @@ pub(super) async fn base(engine: State<Arc<Engine>>, request: Request) -> Respon
     handle(engine, "base".to_owned(), request).await
 }
 
-pub(super) async fn named(engine: State<Arc<Engine>>, Path(dialect): Path<String>, request: Request) -> Response {
+pub(super) async fn named(
+    engine: State<Arc<Engine>>,
+    Path(dialect): Path<String>,
+    request: Request,
+) -> Response {
     handle(engine, dialect, request).await
 }
 
@@ -52,7 +56,15 @@ async fn handle(State(engine): State<Arc<Engine>>, dialect: String, request: Req
     match &taken {
         Ok(taken) => {
             let note = taken.note.as_deref().unwrap_or("");
-            tracing::info!(tenant = tenant.name(), dialect, status, changes = taken.changes, ?time, note, "hook");
+            tracing::info!(
+                tenant = tenant.name(),
+                dialect,
+                status,
+                changes = taken.changes,
+                ?time,
+                note,
+                "hook"
+            );
         }
         Err(refusal) => {
             let reason = &refusal.message;
@@ -95,7 +107,8 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
     if count == 0 {
         return Ok(Taken { changes: 0, ids: Vec::new(), duplicate: false, note: parsed.note });
     }
-    let events = parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
+    let events =
+        parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
     match engine.accept(events, delivery_id).await? {
         Appended::Stored { ids } => {
             let ids = ids.into_iter().flatten().collect();
@@ -202,7 +215,8 @@ fn plain(status: StatusCode, text: &str) -> Response {
             shown.push(character);
         }
     }
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (status, headers, shown).into_response()
 }
 

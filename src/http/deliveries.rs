@@ -52,13 +52,11 @@ pub(super) async fn retry(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<i64>,
 ) -> Result<Json<Value>, Problem> {
-    if engine.retry(id).await? {
-        Ok(Json(json!({ "id": id, "state": "waiting" })))
-    } else {
-        Err(no_such(id))
-    }
+    if engine.retry(id).await? { Ok(Json(json!({ "id": id, "state": "waiting" }))) } else { Err(no_such(id)) }
 }
 
 fn no_such(id: i64) -> Problem {
-    Problem::not_found(format!("there is no settled delivery {id}: `campanile deliveries list` shows those there are"))
+    Problem::not_found(format!(
+        "there is no settled delivery {id}: `campanile deliveries list` shows those there are"
+    ))
 }

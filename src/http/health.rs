@@ -20,7 +20,8 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
             tracing::error!("not ready: {error}");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", "the store does not take writes").into_response()
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", "the store does not take writes")
+                .into_response()
         }
     }
 }

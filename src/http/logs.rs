@@ -48,8 +48,10 @@ pub(super) async fn read(
     let log = log_ref(path)?;
     let lines = tail.lines.unwrap_or(1_000);
     let text = engine.store().log_tail(engine.tenant().name(), &log, lines, MAX_TAIL).await?;
-    let text = text.ok_or_else(|| Problem::not_found(format!("there is no log `{}` of {}", log.log, log.build)))?;
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    let text =
+        text.ok_or_else(|| Problem::not_found(format!("there is no log `{}` of {}", log.log, log.build)))?;
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     Ok((headers, text).into_response())
 }
 

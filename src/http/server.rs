@@ -12,7 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tower::{Service as _, ServiceExt as _};
+use tower::ServiceExt as _;
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -52,7 +52,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let Some((stream, peer, permit)) = accepted else { continue };
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
         tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request: Request<Incoming>| answer(&router, peer, request));
+            let service =
+                hyper::service::service_fn(move |request: Request<Incoming>| answer(&router, peer, request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%peer, "connection ended: {error}");
@@ -92,8 +93,5 @@ fn answer(
     let mut request = request.map(axum::body::Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     let router = router.clone();
-    async move {
-        let mut ready = router.ready_oneshot().await?;
-        ready.call(request).await
-    }
+    router.oneshot(request)
 }

@@ -61,7 +61,8 @@ fn parse_one(path: &str, text: &str) -> Result<Event, BadEvents> {
 
 /// What the types alone don't say.
 fn complain(event: &Event) -> Option<(&'static str, String)> {
-    let blank = |field: &'static str, name: &str| name.is_empty().then(|| (field, "must not be blank".to_owned()));
+    let blank =
+        |field: &'static str, name: &str| name.is_empty().then(|| (field, "must not be blank".to_owned()));
     match event {
         Event::BuildFinished { build } => {
             blank("build.builder", &build.builder).or_else(|| match build.results {
@@ -173,8 +174,14 @@ mod tests {
                 "$.build.source_stamps[0].changes[0].when: `soon` is not a date",
             ),
             (r#"{"event":"buildStarted","build":{"builder":"","number":1}}"#, "$.build.builder: must not"),
-            (r#"{"event":"buildStarted","build":{"builder":"a","number":1,"colour":"red"}}"#, "$.build.colour: unknown"),
-            (r#"{"event":"stepStarted","build":{"builder":"a"},"step":{"name":"x"}}"#, "$.build: missing field `number`"),
+            (
+                r#"{"event":"buildStarted","build":{"builder":"a","number":1,"colour":"red"}}"#,
+                "$.build.colour: unknown",
+            ),
+            (
+                r#"{"event":"stepStarted","build":{"builder":"a"},"step":{"name":"x"}}"#,
+                "$.build: missing field `number`",
+            ),
         ] {
             assert!(error(body).starts_with(path), "{body}: {}", error(body));
         }

@@ -1,11 +1,12 @@
 //! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
 //!
 //! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `unit` (its SQL),
-//! `deliveries`, `logs` with `upload`, `reads`.
+//! `deliveries`, `logs` with `upload` and `log_reads`, `reads`.
 //!
 //! Invariant: only the writer's connection writes; the pool's connections cannot.
 
 mod deliveries;
+mod log_reads;
 mod logs;
 mod merge;
 mod projection;
@@ -187,7 +188,7 @@ impl Store for SqliteStore {
         let mut reader = self.reader().await?;
         // One snapshot: the log may be replaced meanwhile.
         let mut snapshot = reader.begin().await?;
-        logs::tail(&mut snapshot, tenant, log, lines, max_bytes).await
+        log_reads::tail(&mut snapshot, tenant, log, lines, max_bytes).await
     }
 
     async fn log_read(
@@ -199,7 +200,7 @@ impl Store for SqliteStore {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let mut reader = self.reader().await?;
         let mut snapshot = reader.begin().await?;
-        logs::read(&mut snapshot, tenant, log, offset, limit).await
+        log_reads::read(&mut snapshot, tenant, log, offset, limit).await
     }
 
     async fn claim(

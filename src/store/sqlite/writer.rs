@@ -17,6 +17,9 @@ use crate::store::{Appended, Batch, Delivery, DeliveryId, Settlement, StoreError
 /// At most so many jobs share a transaction.
 pub(super) const MAX_JOBS: usize = 256;
 
+/// How many turns of the runtime a transaction waits for company: microseconds, where a commit takes milliseconds.
+const GATHER_TURNS: usize = 100;
+
 /// How often rows that have had their time are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
@@ -68,7 +71,10 @@ pub(super) async fn run(
     let mut jobs = Vec::with_capacity(MAX_JOBS);
     let mut closers = Vec::new();
     let mut pruned = Timestamp::default();
+    let mut usual = 1;
     while receiver.recv_many(&mut jobs, MAX_JOBS).await > 0 {
+        gather(&mut receiver, &mut jobs, usual).await;
+        usual = jobs.len();
         let (mut works, mut replies) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
         for Job { work, reply } in jobs.drain(..) {
             if matches!(work, Work::Close) {
@@ -95,6 +101,22 @@ pub(super) async fn run(
     }
     for closer in closers {
         let _ = closer.send(Ok(Answer::Done));
+    }
+}
+
+/// Waits a moment for as many jobs as the last transaction had. Those callers have just been answered and are about to
+/// ask again; the first of them would otherwise get a whole commit to itself while all others wait for the next one.
+async fn gather(receiver: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, usual: usize) {
+    for _ in 0..GATHER_TURNS {
+        if jobs.len() >= usual {
+            return;
+        }
+        tokio::task::yield_now().await;
+        while jobs.len() < MAX_JOBS
+            && let Ok(job) = receiver.try_recv()
+        {
+            jobs.push(job);
+        }
     }
 }
 

@@ -1,11 +1,94 @@
-//! MailNotifier: which builds lead to a mail, to whom, and what it says.
+//! MailNotifier: which builds lead to a mail, to whom, and what it says. `docs/spec/mail-notifier.md` gives the rules
+//! by number.
+//!
+//! In the order of a mail's life: `settings` reads the table; `mode` decides whether a build is mailed; `recipients`
+//! and `address` say to whom; `subject`, `text` and `headers` what it says; `mime` writes the bytes; `message` is
+//! their stored form; `smtp` (with `pool` and `trouble`) and `file` send it. `prepare` puts the first half together.
+//!
+//! Invariant: a mail that was stored is sent byte for byte, with the same Message-ID at every attempt.
+
+mod address;
+mod file;
+mod headers;
+mod message;
+mod mime;
+mod mode;
+mod pool;
+mod prepare;
+mod recipients;
+#[cfg(test)]
+mod relay_tests;
+mod settings;
+mod smtp;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trouble;
 
 use std::sync::Arc;
 
-use super::{Parts, Target};
+use async_trait::async_trait;
+
+use super::{Context, Fault, Outcome, Parts, Prepared, Silence, Target, Wanted};
 use crate::config::Reader;
+use crate::model::Event;
+
+pub use address::{Address, InvalidAddress};
+pub use message::{Envelope, StoredMail};
+
+use settings::{MailSettings, Transport};
 
 /// Makes a mail target from the n-th `[[mail]]` table.
-pub fn from_settings(_reader: &Reader<'_>, _index: usize, _parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
-    None
+pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+    let settings = settings::read(reader, index, parts)?;
+    Some(Arc::new(MailTarget { settings }))
+}
+
+/// One `[[mail]]` table at work.
+struct MailTarget {
+    settings: MailSettings,
+}
+
+#[async_trait]
+impl Target for MailTarget {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Every finished build: also why one is not mailed is recorded (M-05, M-21).
+    fn wants(&self, event: &Event) -> Option<Wanted> {
+        let Event::BuildFinished { build } = event else { return None };
+        Some(Wanted { ordering_key: Some(format!("{}/{}", build.builder, build.number)) })
+    }
+
+    async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
+        match event {
+            Event::BuildFinished { build } => prepare::prepare(&self.settings, build, context).await,
+            other => Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", other.name()) })),
+        }
+    }
+
+    async fn send(&self, message: &[u8]) -> Outcome {
+        let mail = match StoredMail::from_bytes(message) {
+            Ok(mail) => mail,
+            Err(fault) => return Outcome::Refused(fault),
+        };
+        match &self.settings.transport {
+            Transport::Smtp(relay) => relay.send(mail).await,
+            Transport::Files(folder) => match file::write(folder, mail).await {
+                Ok(file) => Outcome::Delivered(format!("written to `{}`", file.display())),
+                Err(fault) => Outcome::Deferred { fault, not_before: None },
+            },
+        }
+    }
+
+    async fn probe(&self) -> Result<String, Fault> {
+        match &self.settings.transport {
+            Transport::Smtp(relay) => relay.probe().await,
+            Transport::Files(folder) => {
+                file::probe(folder).await.map(|()| format!("mails can be written to `{}`", folder.display()))
+            }
+        }
+    }
 }

@@ -1,0 +1,67 @@
+//! Connections that are kept for further mails of the same target (M-71).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+
+/// How many wait for work.
+const KEPT: usize = 8;
+/// How long one waits before it is let go.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Idle connections, the one used last at the end.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    idle: Vec<(AsyncSmtpConnection, Instant)>,
+    watched: bool,
+}
+
+impl Pool {
+    /// A connection that may still be alive.
+    pub(super) fn take(&self) -> Option<AsyncSmtpConnection> {
+        let mut state = self.state();
+        state.let_go();
+        state.idle.pop().map(|(connection, _)| connection)
+    }
+
+    /// Keeps a connection that is ready for the next mail.
+    pub(super) fn put(self: &Arc<Self>, connection: AsyncSmtpConnection) {
+        let mut state = self.state();
+        if state.idle.len() < KEPT {
+            state.idle.push((connection, Instant::now()));
+        }
+        if !state.watched {
+            state.watched = true;
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing is done to the list that a panic could leave half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn let_go(&mut self) {
+        self.idle.retain(|(_, since)| since.elapsed() < IDLE);
+    }
+}
+
+/// Lets idle connections go while nobody sends; ends with the last of them, or with the pool.
+async fn watch(pool: std::sync::Weak<Pool>) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut state = pool.state();
+        state.let_go();
+        if state.idle.is_empty() {
+            state.watched = false;
+            return;
+        }
+    }
+}

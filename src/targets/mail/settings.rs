@@ -1,0 +1,355 @@
+//! Reads a `[[mail]]` table (section 1 of the rules), with every problem at its line.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lettre::transport::smtp::client::{Certificate, TlsParameters};
+
+use super::address::{Address, is_domain};
+use super::headers::{self, ExtraTemplate, Text};
+use super::mode::{self, Filter};
+use super::recipients::Audience;
+use super::smtp::{Credentials, Encryption, Relay};
+use super::subject::{self, SubjectTemplate};
+use crate::callbacks::{Callback, Modes};
+use crate::config::Reader;
+use crate::targets::Parts;
+
+/// What a mail target was told, checked.
+pub(super) struct MailSettings {
+    pub(super) name: String,
+    pub(super) from: Address,
+    pub(super) filter: Filter,
+    pub(super) modes: Modes,
+    pub(super) subject: SubjectTemplate,
+    pub(super) audience: Audience,
+    pub(super) formatter: Option<Callback>,
+    pub(super) previous_build: Option<Callback>,
+    pub(super) on_callback_error: OnCallbackError,
+    pub(super) extra_headers: Vec<ExtraTemplate>,
+    pub(super) add_patch: bool,
+    pub(super) transport: Transport,
+}
+
+/// What happens to a mail whose callback failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnCallbackError {
+    /// The built-in text or rule takes its place (M-44).
+    Default,
+    /// The delivery is tried again.
+    Retry,
+    /// The delivery is given up.
+    Dead,
+}
+
+/// How mails leave.
+pub(super) enum Transport {
+    /// To a relay.
+    Smtp(Arc<Relay>),
+    /// Into a folder.
+    Files(PathBuf),
+}
+
+/// Reads the n-th `[[mail]]` table. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
+pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<MailSettings> {
+    let name = reader.text("name").filter(|name| !name.trim().is_empty()).unwrap_or(format!("mail-{index}"));
+    if reader.item("custom_mesg").is_some() {
+        reader.error("custom_mesg", "customMesg is deprecated; use messageFormatter instead");
+    }
+    not_built(reader);
+    let from = sender(reader);
+    let filter = filter(reader);
+    let modes = reader.item("mode").map_or(Some(mode::default_modes()), mode::read);
+    let subject = subject(reader);
+    let audience = audience(reader, parts);
+    let formatter = callback(reader, parts, "message_formatter", Callback::is_message_formatter);
+    let previous_build = callback(reader, parts, "previous_build_getter", Callback::is_previous_build_getter);
+    let on_callback_error = on_callback_error(reader);
+    let extra_headers = extra_headers(reader);
+    let add_patch = reader.boolean("add_patch").unwrap_or(true);
+    let transport = transport(reader, &name);
+    Some(MailSettings {
+        from: from?,
+        filter,
+        modes: modes?,
+        subject: subject?,
+        audience,
+        formatter,
+        previous_build,
+        on_callback_error,
+        extra_headers,
+        add_patch,
+        transport: transport?,
+        name,
+    })
+}
+
+/// Arguments of the manual that this version knows but does not do: never ignored in silence.
+fn not_built(reader: &Reader<'_>) {
+    if let Some(item) = reader.item("add_logs")
+        && item.as_boolean() != Some(false)
+    {
+        match (item.as_text(), item.as_boolean().is_some() || item.list().is_some()) {
+            (Some(text), _) => {
+                item.error(format!("`add_logs` must be true, false or a list: write [{text:?}]"));
+            }
+            (None, true) => {
+                item.error("attaching logs (`add_logs`) is not available in this version: use false");
+            }
+            (None, false) => item.error("`add_logs` must be true, false or a list of texts"),
+        }
+    }
+    if reader.boolean("build_set_summary") == Some(true) {
+        reader.error(
+            "build_set_summary",
+            "one mail for a whole buildset (`build_set_summary`) is not available in this version: use false",
+        );
+    }
+}
+
+fn sender(reader: &Reader<'_>) -> Option<Address> {
+    let text = reader.required_text("fromaddr")?;
+    Address::parse_sender(&text)
+        .map_err(|error| reader.error("fromaddr", format!("`{text}` is {error}")))
+        .ok()
+}
+
+fn filter(reader: &Reader<'_>) -> Filter {
+    let builders = reader.texts("builders");
+    let tags = [reader.texts("tags"), reader.texts("categories")];
+    if builders.is_some() && tags.iter().any(Option::is_some) {
+        reader.error("builders", "Please specify only builders or tags to include - not both.");
+    }
+    if let Some(builders) = builders {
+        if builders.is_empty() {
+            reader.warning(
+                "builders",
+                "`builders` is empty: no mail will ever be sent; leave it out for all builders",
+            );
+        }
+        return Filter::Builders(builders.into_iter().collect());
+    }
+    let tags: std::collections::BTreeSet<String> = tags.into_iter().flatten().flatten().collect();
+    if tags.is_empty() { Filter::Everything } else { Filter::Tags(tags) }
+}
+
+fn subject(reader: &Reader<'_>) -> Option<SubjectTemplate> {
+    let source = reader.text("subject");
+    SubjectTemplate::parse(source.as_deref().unwrap_or(subject::DEFAULT))
+        .map_err(|error| reader.error("subject", error.to_string()))
+        .ok()
+}
+
+fn audience(reader: &Reader<'_>, parts: &Parts<'_>) -> Audience {
+    let audience = Audience {
+        interested: reader.boolean("send_to_interested_users").unwrap_or(true),
+        extra: extra_recipients(reader),
+        domain: lookup(reader),
+        author_addresses: reader.boolean("author_addresses").unwrap_or(false),
+        users: parts.settings.users.clone(),
+    };
+    let finds = audience.domain.is_some() || audience.author_addresses || !audience.users.is_empty();
+    if audience.extra.is_empty() && !(audience.interested && finds) {
+        let hint = if audience.interested {
+            "set `lookup`, `author_addresses`, `extra_recipients` or `[[users]]`"
+        } else {
+            "`send_to_interested_users` is false, so set `extra_recipients`"
+        };
+        reader.warning("fromaddr", format!("this target can reach nobody: {hint}"));
+    }
+    audience
+}
+
+fn extra_recipients(reader: &Reader<'_>) -> Vec<Address> {
+    let Some(item) = reader.item("extra_recipients") else { return Vec::new() };
+    let Some(items) = item.list() else {
+        item.error("extraRecipients must be a list or tuple");
+        return Vec::new();
+    };
+    let address = |item: crate::config::Item<'_>| {
+        let text = item.text("extra_recipients")?;
+        let address = Address::parse(&text).ok();
+        if address.is_none() {
+            item.error(format!("extra recipient '{text}' is not a valid email"));
+        }
+        address
+    };
+    items.into_iter().filter_map(address).collect()
+}
+
+fn lookup(reader: &Reader<'_>) -> Option<String> {
+    let item = reader.item("lookup")?;
+    let Some(domain) = item.as_text() else {
+        match item.table("lookup") {
+            Some(_) => item.error("lookup by callback is not available in this version"),
+            None => return item.wrong_type("lookup", "a domain"),
+        }
+        return None;
+    };
+    if !is_domain(domain, 1) {
+        item.error(format!("`lookup` must be a domain like `example.org`, not `{domain}`"));
+        return None;
+    }
+    if !is_domain(domain, 2) {
+        item.warning(format!("addresses at `{domain}` have no full domain and get no mail"));
+    }
+    Some(domain.to_owned())
+}
+
+fn callback(
+    reader: &Reader<'_>,
+    parts: &Parts<'_>,
+    key: &str,
+    fits: fn(&Callback) -> bool,
+) -> Option<Callback> {
+    let name = reader.text(key)?;
+    if let Some(callback) = parts.callbacks.get(&name).filter(|callback| fits(callback)) {
+        return Some(callback.clone());
+    }
+    // A callback whose component could not be loaded has its own error already.
+    let what = if parts.callbacks.contains_key(&name) || parts.settings.callbacks.contains_key(&name) {
+        format!("callback `{name}` exports no {}", key.replace('_', "-"))
+    } else {
+        format!("there is no callback `{name}`")
+    };
+    let known: Vec<String> = parts
+        .callbacks
+        .values()
+        .filter(|callback| fits(callback))
+        .map(|c| format!("`{}`", c.name()))
+        .collect();
+    let hint = if known.is_empty() {
+        "none of `[callbacks]` fits".to_owned()
+    } else {
+        format!("those that fit are {}", known.join(", "))
+    };
+    reader.error(key, format!("{what}: {hint}"));
+    None
+}
+
+fn on_callback_error(reader: &Reader<'_>) -> OnCallbackError {
+    match reader.text("on_callback_error").as_deref() {
+        None | Some("default") => OnCallbackError::Default,
+        Some("retry") => OnCallbackError::Retry,
+        Some("dead") => OnCallbackError::Dead,
+        Some(other) => {
+            let text = format!("`on_callback_error` must be `default`, `retry` or `dead`, not `{other}`");
+            reader.error("on_callback_error", text);
+            OnCallbackError::Default
+        }
+    }
+}
+
+fn extra_headers(reader: &Reader<'_>) -> Vec<ExtraTemplate> {
+    let Some(item) = reader.item("extra_headers") else { return Vec::new() };
+    let Some(table) = item.table("extra_headers") else {
+        item.error("extraHeaders must be a dictionary");
+        return Vec::new();
+    };
+    let mut extra = Vec::new();
+    for (name, item) in table.entries() {
+        let Some(value) = item.text(name) else { continue };
+        match (Text::read(name), Text::read(&value)) {
+            (Ok(name), Ok(value)) => {
+                if let Text::Literal(name) = &name {
+                    if !headers::is_name(name) {
+                        item.error(format!("`{name}` is no name for a header"));
+                    } else if headers::is_ours(name) {
+                        item.warning(format!("`{name}` is left out: every mail has it already"));
+                    }
+                }
+                extra.push(ExtraTemplate { name, value });
+            }
+            (name, value) => {
+                let errors = name.err().into_iter().chain(value.err()).flatten();
+                errors.for_each(|error| item.error(format!("extra header: {error}")));
+            }
+        }
+    }
+    extra
+}
+
+fn transport(reader: &Reader<'_>, name: &str) -> Option<Transport> {
+    // The relay's arguments are read even for files, so that trying a target out needs no other change.
+    let relay = relay(reader, name);
+    match reader.text("transport").as_deref() {
+        None | Some("smtp") => relay.map(|relay| Transport::Smtp(Arc::new(relay))),
+        Some(other) => match other.strip_prefix("file:").filter(|folder| !folder.is_empty()) {
+            Some(folder) => Some(Transport::Files(reader.folder().join(folder))),
+            None => {
+                reader.error(
+                    "transport",
+                    format!("`transport` must be \"smtp\" or \"file:FOLDER\", not {other:?}"),
+                );
+                None
+            }
+        },
+    }
+}
+
+fn relay(reader: &Reader<'_>, name: &str) -> Option<Relay> {
+    let host = reader.text("relayhost").unwrap_or_else(|| "localhost".to_owned());
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        reader.error("relayhost", "`relayhost` must be the name or address of a mail relay");
+        return None;
+    }
+    let credentials = match (reader.text("smtp_user"), reader.secret("smtp_password")) {
+        (Some(user), Some(password)) => Some(Credentials { user, password }),
+        (None, None) => None,
+        (Some(_), None) => return missing(reader, "smtp_user", "smtp_password"),
+        (None, Some(_)) => return missing(reader, "smtp_password", "smtp_user"),
+    };
+    let use_tls = reader.boolean("use_tls").unwrap_or(false);
+    let use_smtps = reader.boolean("use_smtps").unwrap_or(false);
+    let encryption = match (use_smtps, use_tls, credentials.is_some()) {
+        (true, true, _) => {
+            reader.error(
+                "use_smtps",
+                "`use_tls` and `use_smtps` exclude each other: keep the one that the relay's port wants",
+            );
+            return None;
+        }
+        (true, false, _) => Encryption::FromStart,
+        (false, true, _) => Encryption::Required,
+        (false, false, true) => Encryption::IfOffered,
+        (false, false, false) => Encryption::None,
+    };
+    if use_tls && credentials.is_none() {
+        reader.warning("use_tls", "`use_tls` without `smtp_user`: fine for relays that only want TLS");
+    }
+    let default_port = if use_smtps { 465 } else { 25 };
+    let port = reader.integer("smtp_port", 1..=65535).and_then(|port| u16::try_from(port).ok());
+    let allow_plain_auth = reader.boolean("allow_plain_auth").unwrap_or(false);
+    let root = reader.file("tls_ca");
+    let tls = match encryption {
+        Encryption::None => None,
+        _ => Some(tls(reader, &host, root)?),
+    };
+    Some(Relay::new(name, host, port.unwrap_or(default_port), encryption, tls, credentials, allow_plain_auth))
+}
+
+fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
+    // A secret that could not be read has its own error; this one still says what it is for.
+    reader.error(there, format!("`{there}` needs `{wanted}` too"));
+    None
+}
+
+fn tls(reader: &Reader<'_>, host: &str, root: Option<PathBuf>) -> Option<TlsParameters> {
+    let mut builder = TlsParameters::builder(host.to_owned());
+    if let Some(file) = root {
+        let pem = std::fs::read(&file).map_err(|error| error.to_string());
+        let root = pem.and_then(|pem| Certificate::from_pem(&pem).map_err(|error| error.to_string()));
+        match root {
+            Ok(root) => builder = builder.add_root_certificate(root),
+            Err(error) => {
+                reader.error("tls_ca", format!("cannot use `{}` as certificates: {error}", file.display()));
+                return None;
+            }
+        }
+    }
+    builder
+        .build()
+        .map_err(|error| reader.error("relayhost", format!("cannot prepare TLS for `{host}`: {error}")))
+        .ok()
+}

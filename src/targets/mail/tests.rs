@@ -1,0 +1,228 @@
+//! A mail target from its settings to a stored mail, and to a relay where one is at hand.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::message::StoredMail;
+use super::{Context, Outcome, Parts, Prepared, Silence, Target};
+use crate::callbacks::{Status, StatusError};
+use crate::config::{Document, Problems, Reader, Settings};
+use crate::model::{Build, BuildId, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
+
+const BASE: &str = "[[mail]]\nfromaddr = \"CI <ci@example.org>\"\nextra_recipients = [\"dev@example.org\"]\n";
+
+/// A target, and every problem of its settings.
+fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
+    let problems = Problems::new();
+    let document = Document::parse(Path::new("campanile.toml"), source, &problems);
+    let root = Reader::root(&document, &problems);
+    let settings = Settings::read(&root);
+    let callbacks = BTreeMap::new();
+    let parts = Parts { settings: &settings, callbacks: &callbacks, problems: &problems };
+    let target = crate::targets::from_settings(&root, &parts).pop();
+    (target, problems.into_sorted().iter().map(ToString::to_string).collect())
+}
+
+fn target(more: &str) -> Arc<dyn Target> {
+    let (target, problems) = read(&format!("{BASE}{more}"));
+    assert!(problems.is_empty(), "{problems:?}");
+    target.unwrap()
+}
+
+struct Facts(Mutex<Vec<Build>>);
+
+#[async_trait]
+impl Status for Facts {
+    fn title(&self) -> &str {
+        "Quad CI"
+    }
+
+    fn url(&self) -> Option<&str> {
+        Some("http://ci.example.org/")
+    }
+
+    fn url_for(&self, id: &BuildId) -> Option<String> {
+        Some(format!("http://ci.example.org/builders/{}/builds/{}", id.builder, id.number))
+    }
+
+    fn log_url_for(&self, _: &LogRef) -> Option<String> {
+        None
+    }
+
+    async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError> {
+        Ok(self.0.lock().unwrap().iter().find(|build| build.id() == *id).cloned())
+    }
+
+    async fn earlier_builds(&self, _: &BuildId, _: u32) -> Result<Vec<Build>, StatusError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    async fn log_tail(&self, _: &LogRef, _: u32, _: usize) -> Result<Option<String>, StatusError> {
+        Ok(None)
+    }
+
+    async fn log_read(&self, _: &LogRef, _: u64, _: usize) -> Result<Option<Vec<u8>>, StatusError> {
+        Ok(None)
+    }
+}
+
+fn build(number: u64, results: Results) -> Build {
+    let mut build = Build::new("linux", number);
+    build.results = Some(results);
+    build.finished = Some(Timestamp::from_seconds(1_397_948_626));
+    build
+}
+
+async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Prepared {
+    let status = Arc::new(Facts(Mutex::new(earlier)));
+    let context = Context { status, now: Timestamp::from_seconds(1_397_948_626) };
+    let event = Event::BuildFinished { build: Box::new(build) };
+    assert!(target.wants(&event).is_some());
+    target.prepare(&event, &context).await.unwrap()
+}
+
+fn mail(prepared: Prepared) -> StoredMail {
+    match prepared {
+        Prepared::Message(bytes) => StoredMail::from_bytes(&bytes).unwrap(),
+        Prepared::Silent(silence) => panic!("silent: {silence}"),
+    }
+}
+
+fn silence(prepared: Prepared) -> Silence {
+    match prepared {
+        Prepared::Silent(silence) => silence,
+        Prepared::Message(_) => panic!("a mail"),
+    }
+}
+
+#[test]
+fn m_01_every_problem_is_told_at_its_line() {
+    let (_, problems) =
+        read("[[mail]]\nmodus = \"all\"\nsubject = \"a\\nb\"\nextraRecipients = [\"foo@invalid\"]\n");
+    let all = problems.join("\n");
+    for text in [
+        "`fromaddr` is missing",
+        "did you mean `mode`?",
+        "campanile.toml:3: error: Newlines are not allowed in email subjects",
+        "extra recipient 'foo@invalid' is not a valid email",
+    ] {
+        assert!(all.contains(text) || all.contains(&text.replace(": error", "")), "{text}: {all}");
+    }
+}
+
+#[test]
+fn settings_errors_have_the_words_of_the_manual() {
+    for (more, text) in [
+        ("builders = []\ntags = []", "Please specify only builders or tags to include - not both."),
+        (
+            "mode = [\"all\"]",
+            "mode 'all' is not valid in an iterator and must be passed in as a separate string",
+        ),
+        ("mode = \"some\"", "mode some is not a valid mode"),
+        ("mode = [\"failing\", \"x\"]", "mode x is not a valid mode"),
+        ("custom_mesg = 1", "customMesg is deprecated; use messageFormatter instead"),
+        ("extra_headers = \"x\"", "extraHeaders must be a dictionary"),
+        ("addLogs = \"stdio\"", "write [\"stdio\"]"),
+        ("add_logs = true", "not available in this version"),
+        ("build_set_summary = true", "not available in this version"),
+        ("lookup = { callback = \"x\" }", "lookup by callback is not available in this version"),
+        ("lookup = \"a@b\"", "must be a domain"),
+        ("message_formatter = \"none\"", "there is no callback `none`"),
+        ("smtp_user = \"u\"", "needs `smtp_password` too"),
+        ("use_tls = true\nuse_smtps = true", "exclude each other"),
+        ("smtp_port = 0", "must be from 1 to 65535"),
+        ("relayhost = \" \"", "must be the name or address"),
+        ("transport = \"pigeon\"", "must be \"smtp\" or \"file:FOLDER\""),
+        ("on_callback_error = \"x\"", "must be `default`, `retry` or `dead`"),
+        ("extra_headers = { X = \"%(prop:a\" }", "never closed"),
+        ("send_to_interested_users = 1", "must be true or false"),
+    ] {
+        let (_, problems) = read(&format!("{BASE}{more}\n"));
+        assert!(problems.iter().any(|problem| problem.contains(text)), "{more}: {problems:?}");
+    }
+    let (_, problems) = read("[[mail]]\nfromaddr = \"a@b\"\nextra_recipients = \"a@b.c\"\n");
+    assert!(problems.iter().any(|problem| problem.contains("extraRecipients must be a list or tuple")));
+}
+
+#[test]
+fn m_04_a_target_that_reaches_nobody_is_warned_of() {
+    let (target, problems) = read("[[mail]]\nfromaddr = \"a@localhost\"\n");
+    assert!(target.is_some());
+    assert!(problems.iter().any(|problem| problem.contains("can reach nobody")), "{problems:?}");
+}
+
+#[tokio::test]
+async fn m_11_words_that_stand_for_several() {
+    for (mode, results, mailed) in [
+        ("\"all\"", Results::Exception, true),
+        ("\"warnings\"", Results::Failure, true),
+        ("[\"warnings\"]", Results::Failure, false),
+        ("\"passing\"", Results::Failure, false),
+    ] {
+        let prepared = prepared(&*target(&format!("mode = {mode}")), build(2, results), Vec::new()).await;
+        assert_eq!(matches!(prepared, Prepared::Message(_)), mailed, "{mode} {results}");
+    }
+}
+
+#[tokio::test]
+async fn m_21_silences_say_why() {
+    let target = target("mode = \"change\"\nbuilders = [\"linux\"]");
+    let again = prepared(&*target, build(2, Results::Success), vec![build(1, Results::Success)]).await;
+    assert_eq!(silence(again), Silence::Mode { seen: "success after success".to_owned() });
+    assert_eq!(silence(prepared(&*target, build(2, Results::Retry), Vec::new()).await), Silence::Retry);
+    let mut other = build(2, Results::Failure);
+    other.builder = "mac".to_owned();
+    assert_eq!(silence(prepared(&*target, other, Vec::new()).await), Silence::Builders);
+    let (nobody, _) = read("[[mail]]\nfromaddr = \"a@localhost\"\n");
+    let silent = prepared(&*nobody.unwrap(), build(2, Results::Failure), Vec::new()).await;
+    assert_eq!(silence(silent), Silence::NoRecipients);
+}
+
+#[tokio::test]
+async fn m_59_a_whole_mail() {
+    let target = target(
+        "mode = \"problem\"\nextra_headers = { X-Builder = \"b\", List-Id = \"<%(src::project)s.x>\" }",
+    );
+    let mut failed = build(2, Results::Failure);
+    failed.builder = "li\r\nBcc: evil@example.org".to_owned();
+    let patch = Patch { body: "+a\n".to_owned(), ..Patch::default() };
+    failed.source_stamps =
+        vec![SourceStamp { project: "quad".to_owned(), patch: Some(patch), ..SourceStamp::default() }];
+    let mail = mail(prepared(&*target, failed, vec![build(1, Results::Success)]).await);
+    assert_eq!(mail.envelope.sender, "ci@example.org");
+    assert_eq!(mail.envelope.recipients, ["dev@example.org"]);
+    assert_eq!(mail.envelope.rendered, "20140419T230346.000000Z");
+    let raw = String::from_utf8(mail.raw).unwrap();
+    for line in [
+        "Subject: campanile failure in Quad CI on li Bcc: evil@example.org\r\n",
+        "From: CI <ci@example.org>\r\nTo: dev@example.org\r\n",
+        "X-Builder: b\r\n",
+        "List-Id: <quad.x>\r\n",
+        "Campanile reports a new failure on builder li",
+        "filename=\"source patch 0\"",
+    ] {
+        assert!(raw.contains(line), "{line}: {raw}");
+    }
+    assert!(raw.contains(&format!("Message-ID: {}\r\n", mail.envelope.message_id)));
+    let (head, _) = raw.split_once("\r\n\r\n").unwrap();
+    assert!(!head.contains("\nBcc"));
+}
+
+#[tokio::test]
+async fn m_x_03_mails_as_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = target(&format!("transport = \"file:{}\"", folder.path().display()));
+    let Prepared::Message(bytes) = prepared(&*target, build(2, Results::Failure), Vec::new()).await else {
+        panic!("silent")
+    };
+    for _ in 0..2 {
+        assert!(matches!(target.send(&bytes).await, Outcome::Delivered(_)));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(target.probe().await.is_ok());
+    assert!(matches!(target.send(b"rubbish").await, Outcome::Refused(_)));
+}

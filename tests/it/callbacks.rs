@@ -1,0 +1,100 @@
+//! Formatters and previousBuildGetters in use, among them hostile ones (M-19, M-44, M-45, M-48, M-CB-03).
+
+use crate::support::{Engine, guest, skip};
+
+fn settings(component: &std::path::Path, more: &str) -> String {
+    format!(
+        "[callbacks.own]\ncomponent = {component:?}\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
+         transport = \"file:outbox\"\nlookup = \"example.org\"\n{more}"
+    )
+}
+
+/// One failing build's mail, or none where the guest is not built.
+async fn mail_by(name: &str, more: &str) -> Option<String> {
+    let Some(component) = guest(name) else {
+        skip(&format!("the guest `{name}` is not built: run `cargo xtask guests`"));
+        return None;
+    };
+    let engine = Engine::start(&settings(&component, &format!("message_formatter = \"own\"\n{more}")));
+    engine.build(1, "failure").await;
+    let mails = engine.outbox(1).await;
+    mails.into_iter().next()
+}
+
+#[tokio::test]
+async fn m_48_the_short_mail() {
+    let Some(mail) = mail_by("short-mail", "").await else { return };
+    assert!(mail.contains("STATUS: Failure"), "{mail}");
+}
+
+#[tokio::test]
+async fn m_48_the_html_mail_quotes_the_log() {
+    let Some(component) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
+    let engine = Engine::start(&settings(&component, "message_formatter = \"own\"\n"));
+    let mut started = crate::support::build_finished(1, "failure");
+    started["event"] = "buildStarted".into();
+    started["build"].as_object_mut().unwrap().remove("results");
+    engine.event(&started).await;
+    let log = format!("{}/api/v1/builds/linux/1/steps/compile/logs/stdio", engine.url);
+    let lines: String = (1..=200).map(|line| format!("line {line} <tag>\n")).collect();
+    let put = crate::support::http().put(log).body(lines).send().await.unwrap();
+    assert_eq!(put.status(), 200);
+    engine.build(1, "failure").await;
+    let mail = engine.outbox(1).await.remove(0);
+    assert!(mail.contains("text/html"), "{mail}");
+    let decoded = mail.replace("=\r\n", "").replace("=\n", "");
+    assert!(decoded.contains("line 200 &lt;tag&gt;"), "{decoded}");
+    assert!(decoded.contains("line 121 &lt;tag&gt;"), "the last 80 lines");
+    assert!(!decoded.contains("line 120 &lt;tag&gt;"), "not one more");
+}
+
+#[tokio::test]
+async fn m_44_a_trap_a_loop_and_greed_never_cost_a_mail() {
+    for (name, reason) in [
+        ("trap", "stopped"),
+        ("loop", "longer than"),
+        ("eat-memory", "memory"),
+        ("error", "no thanks"),
+        ("big-output", "own"),
+    ] {
+        let Some(mail) = mail_by(name, "").await else { return };
+        let text = mail.replace("=\r\n", "").replace("=\n", "");
+        assert!(text.contains("own") && text.contains(reason), "{name}: {text}");
+        assert!(text.contains("linux"), "{name}: the built-in text follows");
+    }
+}
+
+#[tokio::test]
+async fn m_41_m_60_a_formatter_cannot_forge_headers() {
+    let Some(mail) = mail_by("bad-subject", "").await else { return };
+    let head = mail.split("\r\n\r\n").next().unwrap();
+    assert_eq!(head.lines().filter(|line| line.starts_with("Subject:")).count(), 1);
+    assert!(!head.lines().any(|line| line.to_lowercase().starts_with("bcc:")), "{head}");
+}
+
+#[tokio::test]
+async fn m_44_on_callback_error_dead_says_so() {
+    let Some(component) = guest("trap") else { return skip("the guest `trap` is not built") };
+    let more = "message_formatter = \"own\"\non_callback_error = \"dead\"\n";
+    let engine = Engine::start(&settings(&component, more));
+    engine.build(1, "failure").await;
+    let delivery = engine.delivery_in("dead").await;
+    assert_eq!(delivery["code"], "callback");
+}
+
+#[tokio::test]
+async fn m_19_the_getter_decides_what_changed() {
+    let Some(component) = guest("previous-none") else {
+        return skip("the guest `previous-none` is not built");
+    };
+    let engine =
+        Engine::start(&settings(&component, "previous_build_getter = \"own\"\nmode = [\"change\"]\n"));
+    engine.build(1, "success").await;
+    engine.build(2, "failure").await;
+    let all = crate::support::patiently("both are settled", async || {
+        let all = engine.deliveries().await;
+        (all.len() == 2 && all.iter().all(|row| row["state"] == "silent")).then_some(all)
+    })
+    .await;
+    assert!(all.iter().all(|row| row["code"] == "mode"), "{all:?}");
+}

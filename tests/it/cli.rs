@@ -1,0 +1,141 @@
+//! The commands: their output, their exit codes, their hints.
+
+use crate::support::{Engine, guest, run, write_settings};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn m_01_check_tells_all_problems_at_once_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    write_settings(
+        folder.path(),
+        "[server]\nlisten = \"nowhere\"\n\n[[mail]]\nfromadr = \"ci@example.org\"\nmode = [\"all\"]\n\n[storr]\n",
+    );
+    let checked = run(folder.path(), &["check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let told = text(&checked.stderr);
+    for line in [
+        "campanile.toml:2: error: `nowhere` is not an address",
+        "campanile.toml:5: error: unknown key `fromadr` in `mail`: did you mean `fromaddr`?",
+        "campanile.toml:6: error: mode 'all' is not valid in an iterator",
+        "campanile.toml:8: error: unknown key `storr`: did you mean `store`?",
+    ] {
+        assert!(told.contains(line), "{line} is missing in:\n{told}");
+    }
+}
+
+#[test]
+fn check_refuses_what_is_no_component() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("core.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    std::fs::write(folder.path().join("text.wasm"), b"hello").unwrap();
+    write_settings(
+        folder.path(),
+        "[callbacks.core]\ncomponent = \"core.wasm\"\n[callbacks.gone]\ncomponent = \"gone.wasm\"\n\
+         [callbacks.text]\ncomponent = \"text.wasm\"\n",
+    );
+    let checked = run(folder.path(), &["check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let told = text(&checked.stderr);
+    assert!(told.contains("callback `core`: it is a core module, not a component"), "{told}");
+    assert!(told.contains("callback `gone`: cannot read"), "{told}");
+    assert!(told.contains("callback `text`: it is no valid component"), "{told}");
+}
+
+#[tokio::test]
+async fn report_and_deliveries() {
+    let engine = Engine::start(
+        "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n",
+    );
+    let server = engine.url.clone();
+    std::fs::write(engine.folder.join("build.log"), "oops\n").unwrap();
+    let arguments =
+        ["report", "--server", &server, "build-finished", "--builder", "linux", "--number", "7", "--results"];
+    let reported = run(
+        &engine.folder,
+        &[&arguments[..], &["failure", "--who", "ada", "--log", "compile=build.log"]].concat(),
+    );
+    assert!(reported.status.success(), "{}", text(&reported.stderr));
+    engine.outbox(1).await;
+    engine.delivery_in("delivered").await;
+    let build = engine.get("/api/v1/builds/linux/7").await;
+    assert_eq!(build["build"]["steps"][0]["logs"][0]["lines"], 1);
+
+    let listed = run(&engine.folder, &["deliveries", "--server", &server, "list"]);
+    assert!(text(&listed.stdout).contains("delivered"), "{}", text(&listed.stdout));
+    let shown = run(&engine.folder, &["deliveries", "--server", &server, "show", "1"]);
+    assert!(text(&shown.stdout).contains("attempt 1:"), "{}", text(&shown.stdout));
+    let retried = run(&engine.folder, &["deliveries", "--server", &server, "retry", "1"]);
+    assert!(retried.status.success());
+    let missing = run(&engine.folder, &["deliveries", "--server", &server, "show", "99"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("99"));
+
+    let wrong = run(&engine.folder, &[&arguments[..], &["broken"]].concat());
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn h_cli_send_change() {
+    let engine = Engine::start("[change_hooks.dialects]\nbase = true\n");
+    let host = engine.url.replace("http://", "");
+    let sent = run(
+        &engine.folder,
+        &[
+            "send-change",
+            "-H",
+            &host,
+            "-r",
+            "repo",
+            "-P",
+            "bells",
+            "-w",
+            "ada",
+            "-f",
+            "a.c",
+            "-f",
+            "b.c",
+            "-p",
+            "n=1",
+            "-v",
+        ],
+    );
+    assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
+    assert_eq!(text(&sent.stdout), "202 Accepted\n", "H-CLI-06");
+    let change = &engine.get("/api/v1/changes").await["changes"][0];
+    assert_eq!(change["who"], "ada");
+    assert_eq!(change["files"], serde_json::json!(["a.c", "b.c"]));
+    assert_eq!(change["properties"], serde_json::json!([["n", 1, "Change"]]));
+
+    let missing = run(&engine.folder, &["send-change", "-P", "bells"]);
+    assert_eq!(missing.status.code(), Some(2), "H-CLI-02");
+    assert!(text(&missing.stderr).starts_with("repository must be specified\n"));
+    let dry = run(&engine.folder, &["send-change", "-r", "r", "-P", "p", "-w", "ada", "-t"]);
+    assert_eq!(
+        text(&dry.stdout),
+        "params: author=ada&comments=post_build_request+submission&repository=r&project=p\n\
+         host: localhost:8010\nurlpath: /change_hook/base\n",
+        "H-CLI-07"
+    );
+    let python = run(&engine.folder, &["send-change", "-r", "r", "-P", "p", "-p", "{'a': 1}"]);
+    assert_eq!(python.status.code(), Some(2), "H-CLI-03");
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = guest("html-mail");
+    let mut arguments = vec!["demo"];
+    let path = component.as_ref().map(|path| path.to_str().unwrap());
+    if let Some(path) = path {
+        arguments.extend(["--formatter", path]);
+    }
+    let played = run(folder.path(), &arguments);
+    let (out, err) = (text(&played.stdout), text(&played.stderr));
+    assert_eq!(played.status.code(), Some(0), "{out}\n{err}");
+    assert_eq!(out.matches("Subject: ").count(), 3, "{out}");
+    assert!(out.contains("2 changes found"), "{out}");
+    assert!(out.contains("no mail, and the engine says why"), "{out}");
+}

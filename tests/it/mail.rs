@@ -1,0 +1,192 @@
+//! Mail through a real SMTP server: TLS, credentials, refusals, retries, and what a mail says (M-50 to M-72).
+
+use serde_json::json;
+
+use crate::support::{Engine, SmtpServer};
+
+fn settings(port: u16, more: &str) -> String {
+    format!(
+        "[[mail]]\nname = \"dev\"\nfromaddr = \"Test CI <ci@example.org>\"\nlookup = \"example.org\"\n\
+         relayhost = \"localhost\"\nsmtp_port = {port}\n{more}"
+    )
+}
+
+#[tokio::test]
+async fn m_68_m_70_starttls_and_auth_and_m_59_headers() {
+    let Some(smtp) = SmtpServer::start(&["--starttls", "--auth", "bell:tower"]) else { return };
+    let more = format!(
+        "use_tls = true\ntls_ca = {:?}\nsmtp_user = \"bell\"\nsmtp_password = \"tower\"\n\
+         extra_recipients = [\"Team <team@example.org>\"]\n",
+        smtp.ca()
+    );
+    let engine = Engine::start(&settings(smtp.port, &more));
+    engine.build(1, "failure").await;
+    let mails = smtp.wait_for(1).await;
+    let mail = &mails[0];
+    assert_eq!(mail["tls"], true);
+    assert_eq!(mail["user"], "bell");
+    assert_eq!(mail["from"], "ci@example.org", "M-66");
+    assert_eq!(mail["to"], json!(["ada@example.org", "team@example.org"]), "M-35");
+    assert!(mail["subject"].as_str().unwrap().contains("failure"), "M-39: {}", mail["subject"]);
+    assert_eq!(mail["defects"], json!([]));
+    let text = mail["text"].as_str().unwrap();
+    for fact in ["linux", "bells", "https://ci.example.org/builders/linux/builds/1", "ada", "1f0c2d"] {
+        assert!(text.contains(fact), "M-50: {fact} is missing in {text}");
+    }
+    let header = |name: &str| {
+        let headers = mail["headers"].as_array().unwrap();
+        headers.iter().find(|header| header[0] == name).map(|header| header[1].as_str().unwrap().to_owned())
+    };
+    assert_eq!(header("Auto-Submitted").as_deref(), Some("auto-generated"), "M-59");
+    assert!(header("Message-ID").unwrap().ends_with("@example.org>"), "M-59");
+    assert_eq!(header("Cc").as_deref(), Some("Team <team@example.org>"));
+    let delivery = engine.delivery_in("delivered").await;
+    assert_eq!(delivery["attempts"], 1);
+}
+
+#[tokio::test]
+async fn m_68_a_certificate_of_nobody_we_know_is_not_trusted() {
+    let Some(smtp) = SmtpServer::start(&["--starttls"]) else { return };
+    let engine = Engine::start(&settings(smtp.port, "use_tls = true\n"));
+    engine.build(1, "failure").await;
+    let delivery = crate::support::patiently("an attempt fails", async || {
+        engine.deliveries().await.into_iter().find(|delivery| delivery["code"] == "tls")
+    })
+    .await;
+    assert_ne!(delivery["state"], "delivered");
+    assert!(smtp.mails().is_empty());
+}
+
+#[tokio::test]
+async fn m_70_wrong_credentials_never_show_the_password() {
+    let Some(smtp) = SmtpServer::start(&["--auth", "bell:tower"]) else { return };
+    let engine =
+        Engine::start(&settings(smtp.port, "smtp_user = \"bell\"\nsmtp_password = \"hunter2secret\"\n"));
+    engine.build(1, "failure").await;
+    crate::support::patiently("authentication fails", async || {
+        engine.deliveries().await.into_iter().find(|delivery| delivery["code"] == "authentication")
+    })
+    .await;
+    assert!(smtp.mails().is_empty());
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    assert!(!log.contains("hunter2secret"));
+}
+
+#[tokio::test]
+async fn m_67_one_refused_recipient_does_not_deprive_the_others() {
+    let Some(smtp) = SmtpServer::start(&[]) else { return };
+    smtp.behave(&json!({"rcpt": {"gone@example.org": "550 5.1.1 no such user"}}));
+    let engine = Engine::start(&settings(smtp.port, "extra_recipients = [\"gone@example.org\"]\n"));
+    engine.build(1, "failure").await;
+    let mails = smtp.wait_for(1).await;
+    assert_eq!(mails[0]["to"], json!(["ada@example.org"]));
+    let delivery = engine.delivery_in("delivered").await;
+    assert_eq!(delivery["code"], "partly");
+    assert!(delivery["text"].as_str().unwrap().contains("gone@example.org"), "{delivery}");
+}
+
+#[tokio::test]
+async fn m_67_all_refused_is_final_and_a_person_can_retry() {
+    let Some(smtp) = SmtpServer::start(&[]) else { return };
+    smtp.behave(&json!({"rcpt": {"ada@example.org": "550 5.1.1 no such user"}}));
+    let engine = Engine::start(&settings(smtp.port, ""));
+    engine.build(1, "failure").await;
+    let delivery = engine.delivery_in("dead").await;
+    assert_eq!(delivery["code"], "rejected");
+    smtp.behave(&json!({}));
+    let (status, _) = engine.post(&format!("/api/v1/deliveries/{}/retry", delivery["id"]), "").await;
+    assert_eq!(status, 200);
+    smtp.wait_for(1).await;
+    engine.delivery_in("delivered").await;
+}
+
+#[tokio::test]
+async fn m_67_not_now_is_tried_again_with_the_same_message() {
+    let Some(smtp) = SmtpServer::start(&[]) else { return };
+    smtp.behave(&json!({"mail": "421 4.3.2 not now"}));
+    let engine = Engine::start(&settings(smtp.port, ""));
+    engine.build(1, "failure").await;
+    crate::support::patiently("an attempt fails", async || {
+        engine.deliveries().await.into_iter().find(|delivery| delivery["attempts"] != 0)
+    })
+    .await;
+    smtp.behave(&json!({}));
+    smtp.wait_for(1).await;
+    let delivery = engine.delivery_in("delivered").await;
+    assert!(delivery["attempts"].as_u64().unwrap() >= 2);
+}
+
+#[tokio::test]
+async fn m_59_a_connection_lost_after_data_repeats_the_message_id() {
+    let Some(smtp) = SmtpServer::start(&[]) else { return };
+    smtp.behave(&json!({"data": "drop"}));
+    let engine = Engine::start(&settings(smtp.port, ""));
+    engine.build(1, "failure").await;
+    smtp.wait_for(1).await;
+    smtp.behave(&json!({}));
+    engine.delivery_in("delivered").await;
+    let mails = smtp.mails();
+    assert!(mails.len() >= 2, "the far side took it over twice, as far as it can tell");
+    assert!(mails.iter().all(|mail| mail["message_id"] == mails[0]["message_id"]));
+}
+
+#[tokio::test]
+async fn m_67_a_relay_that_is_down_costs_nothing() {
+    // A port that nobody listens on until the relay comes up there.
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = probe.local_addr().unwrap().port();
+    drop(probe);
+    let engine = Engine::start(&settings(port, ""));
+    engine.build(1, "failure").await;
+    let delivery = crate::support::patiently("an attempt fails", async || {
+        engine.deliveries().await.into_iter().find(|delivery| delivery["attempts"] != 0)
+    })
+    .await;
+    assert_eq!((&delivery["state"], &delivery["code"]), (&json!("waiting"), &json!("connection")));
+}
+
+#[tokio::test]
+async fn m_13_m_21_silences_are_stored_with_their_reason() {
+    let engine = Engine::start(
+        "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
+         lookup = \"example.org\"\nmode = [\"change\"]\n\n\
+         [[mail]]\nname = \"other\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox2\"\n\
+         lookup = \"example.org\"\nbuilders = [\"windows\"]\n",
+    );
+    engine.build(1, "success").await;
+    engine.build(2, "success").await;
+    engine.build(3, "retry").await;
+    engine.build(4, "failure").await;
+    let mails = engine.outbox(1).await;
+    assert_eq!(mails.len(), 1, "only the change from success to failure");
+    let silent = crate::support::patiently("all are settled", async || {
+        let all = engine.deliveries().await;
+        all.iter().all(|delivery| delivery["state"] != "waiting").then_some(all)
+    })
+    .await;
+    let code = |target: &str, subject: &str| {
+        let found = silent.iter().find(|row| row["target"] == target && row["subject"] == subject);
+        found.map(|row| row["code"].clone()).unwrap()
+    };
+    assert_eq!(code("dev", "linux #1"), "mode");
+    assert_eq!(code("dev", "linux #2"), "mode");
+    assert_eq!(code("dev", "linux #3"), "retry");
+    assert_eq!(code("other", "linux #4"), "builders");
+}
+
+#[tokio::test]
+async fn m_41_m_62_text_from_outside_stays_text() {
+    let Some(smtp) = SmtpServer::start(&[]) else { return };
+    let engine = Engine::start(&settings(smtp.port, ""));
+    let mut event = crate::support::build_finished(1, "failure");
+    event["build"]["builder"] = json!("lin\r\nBcc: evil@example.org\r\n\u{fc}x \u{1f514}");
+    event["build"]["reason"] = json!("Grüße 🔔");
+    engine.event(&event).await;
+    let mails = smtp.wait_for(1).await;
+    let names: Vec<_> =
+        mails[0]["headers"].as_array().unwrap().iter().map(|header| header[0].clone()).collect();
+    assert!(!names.contains(&json!("Bcc")), "{names:?}");
+    assert_eq!(mails[0]["to"], json!(["ada@example.org"]));
+    assert!(mails[0]["subject"].as_str().unwrap().contains("\u{fc}x \u{1f514}"), "{}", mails[0]["subject"]);
+    assert!(mails[0]["text"].as_str().unwrap().contains("Grüße 🔔"));
+}

@@ -1,0 +1,9 @@
+//! Black-box tests: the built program, real servers on loopback ports of their own, no look inside.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
+mod callbacks;
+mod cli;
+mod door;
+mod durability;
+mod mail;
+mod support;

@@ -1,0 +1,243 @@
+//! The one harness: an engine in a folder of its own, and an SMTP server that does what a test asks of it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_campanile");
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says that a test can't run here. With `CI` set that is a failure.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "a dependency of the tests is missing: {reason}");
+    println!("SKIPPED: {reason}");
+}
+
+/// A guest component that `cargo xtask guests` has built.
+pub fn guest(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("CAMPANILE_GUESTS")?).join(format!("{name}.wasm"));
+    path.is_file().then_some(path)
+}
+
+pub fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// Asks until there is an answer.
+pub async fn patiently<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what}: did not happen within {} s", PATIENCE.as_secs());
+}
+
+/// A running engine. Killed when dropped.
+pub struct Engine {
+    pub folder: PathBuf,
+    pub url: String,
+    child: Child,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Engine {
+    /// Starts with these settings, on a free port of its own, in a new folder.
+    pub fn start(settings: &str) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().to_owned();
+        write_settings(&folder, settings);
+        let (child, url) = spawn(&folder);
+        Self { folder, url, child, _temporary: Some(temporary) }
+    }
+
+    /// kill -9, and a new start on the same folder.
+    pub fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.url) = spawn(&self.folder);
+    }
+
+    /// Ends it as a service manager does; gives the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let done = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
+        assert!(done.success());
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let response = http().get(format!("{}{path}", self.url)).send().await.unwrap();
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<String>) -> (u16, String) {
+        let request = http().post(format!("{}{path}", self.url)).header("Content-Type", "application/json");
+        let response = request.body(body.into()).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub async fn event(&self, event: &Value) {
+        let (status, text) = self.post("/api/v1/events", event.to_string()).await;
+        assert_eq!(status, 202, "{text}");
+    }
+
+    /// A finished build of `linux` by ada.
+    pub async fn build(&self, number: u64, results: &str) {
+        self.event(&build_finished(number, results)).await;
+    }
+
+    pub async fn deliveries(&self) -> Vec<Value> {
+        self.get("/api/v1/deliveries?limit=500").await["deliveries"].as_array().unwrap().clone()
+    }
+
+    /// Waits until the only delivery stands in this state.
+    pub async fn delivery_in(&self, state: &str) -> Value {
+        patiently(&format!("a delivery becomes {state}"), async || {
+            self.deliveries().await.into_iter().find(|delivery| delivery["state"] == state)
+        })
+        .await
+    }
+
+    /// Waits for so many mails of the `file:outbox` transport.
+    pub async fn outbox(&self, count: usize) -> Vec<String> {
+        patiently(&format!("{count} mails lie in the outbox"), async || {
+            let mut paths: Vec<PathBuf> = std::fs::read_dir(self.folder.join("outbox"))
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+                .collect();
+            paths.sort();
+            (paths.len() >= count)
+                .then(|| paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect())
+        })
+        .await
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn build_finished(number: u64, results: &str) -> Value {
+    json!({"event": "buildFinished", "build": {
+        "builder": "linux", "number": number, "results": results, "text": [results, "compile"],
+        "source_stamps": [{"branch": "main", "revision": "1f0c2d", "project": "bells",
+                           "changes": [{"who": "ada", "comments": "ring", "files": ["tower.c"]}]}],
+        "steps": [{"name": "compile", "results": results}]}})
+}
+
+pub fn write_settings(folder: &Path, settings: &str) {
+    let all = if settings.contains("[server]") {
+        settings.to_owned()
+    } else {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\ntitle = \"Test CI\"\n\n{settings}"
+        )
+    };
+    std::fs::write(folder.join("campanile.toml"), all).unwrap();
+}
+
+/// Runs the program to its end in a folder.
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn spawn(folder: &Path) -> (Child, String) {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("engine.log")).unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["serve", "--config", "campanile.toml"])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let Some(url) = line.trim().strip_prefix("campanile: listening on ") else {
+        let log = std::fs::read_to_string(folder.join("engine.log")).unwrap();
+        panic!("the engine did not start: {line}\n{log}");
+    };
+    (child, url.trim_end_matches('/').to_owned())
+}
+
+/// A real SMTP server (aiosmtpd) that keeps what it gets, and answers as `behave` says.
+pub struct SmtpServer {
+    pub port: u16,
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl SmtpServer {
+    /// Starts one; none if Python with aiosmtpd is not at hand, which is then said.
+    pub fn start(options: &[&str]) -> Option<Self> {
+        let Some(python) = std::env::var_os("CAMPANILE_PYTHON") else {
+            skip("CAMPANILE_PYTHON is not set: run the tests by `cargo xtask test`");
+            return None;
+        };
+        Some(Self::start_on(&python, 0, tempfile::tempdir().unwrap(), options))
+    }
+
+    fn start_on(python: &std::ffi::OsStr, port: u16, folder: tempfile::TempDir, options: &[&str]) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/smtp_server.py");
+        let mut child = Command::new(python)
+            .arg(script)
+            .arg(folder.path())
+            .arg(port.to_string())
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().parse().unwrap_or_else(|_| panic!("the SMTP server did not start: {line}"));
+        Self { port, folder, child }
+    }
+
+    /// Answers from now on: `{"mail": "421 ...", "rcpt": {"a@b": "550 ..."}, "data": "drop"}`.
+    pub fn behave(&self, behaviour: &Value) {
+        let path = self.folder.path().join("behaviour.json");
+        std::fs::write(path.with_extension("new"), behaviour.to_string()).unwrap();
+        std::fs::rename(path.with_extension("new"), path).unwrap();
+    }
+
+    /// The certificate of the server's own authority.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Every mail taken so far, in order: envelope, and headers and text as Python's `email` package reads them.
+    pub fn mails(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(self.folder.path().join("mails.jsonl")).unwrap_or_default();
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub async fn wait_for(&self, count: usize) -> Vec<Value> {
+        patiently(&format!("{count} mails reach the SMTP server"), async || {
+            let mails = self.mails();
+            (mails.len() >= count).then_some(mails)
+        })
+        .await
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
