@@ -36,9 +36,9 @@ impl Arguments {
             (Method::Post, MediaType::Form) => Ok(Self::urlencoded(&hook.body)),
             (Method::Post, MediaType::Multipart) => {
                 let content_type = hook.header("content-type").unwrap_or_default();
-                multipart(&content_type, hook.body.clone())
-                    .map(Self)
-                    .map_err(|error| Rejection::bad_request(format!("the multipart body cannot be read: {error}")))
+                multipart(&content_type, hook.body.clone()).map(Self).map_err(|error| {
+                    Rejection::bad_request(format!("the multipart body cannot be read: {error}"))
+                })
             }
             _ => Ok(Self::default()),
         }

@@ -48,7 +48,10 @@ impl Auth {
                         && let Err(error) = std::fs::read(path)
                     {
                         let path = path.display();
-                        table.warning("auth", format!("`{path}` cannot be read ({error}): every hook will be refused"));
+                        table.warning(
+                            "auth",
+                            format!("`{path}` cannot be read ({error}): every hook will be refused"),
+                        );
                     }
                     entries.push(entry);
                 }
@@ -153,13 +156,15 @@ fn accepts(users: &[User], name: &[u8], password: &[u8]) -> bool {
 fn entry(description: &str, table: Option<&Reader<'_>>) -> Option<Entry> {
     let (scheme, argument) = description.split_once(':')?;
     match scheme {
-        "file" if !argument.is_empty() => {
-            Some(Entry::File(table.map_or_else(|| PathBuf::from(argument), |table| table.folder().join(argument))))
-        }
+        "file" if !argument.is_empty() => Some(Entry::File(
+            table.map_or_else(|| PathBuf::from(argument), |table| table.folder().join(argument)),
+        )),
         "memory" => {
             let parts: Vec<&str> = argument.split(':').collect();
             let users = parts.chunks(2).map(|pair| match pair {
-                [name, password] => Some(User { name: name.as_bytes().into(), password: password.as_bytes().into() }),
+                [name, password] => {
+                    Some(User { name: name.as_bytes().into(), password: password.as_bytes().into() })
+                }
                 _ => None,
             });
             users.collect::<Option<_>>().map(Entry::Memory)
@@ -257,7 +262,8 @@ mod tests {
         let auth = auth(&[&format!("memory:ada:{bcrypt}:bob:{argon}:eve:plain:bad:$2b$nonsense")]);
         assert!(auth.is_slow());
         assert!(passes(&auth, "ada:tower") && passes(&auth, "bob:bell") && passes(&auth, "eve:plain"));
-        for wrong in ["ada:bell", "bob:tower", "eve:tower", "mallory:tower", "mallory:bell", "mallory:plain"] {
+        for wrong in ["ada:bell", "bob:tower", "eve:tower", "mallory:tower", "mallory:bell", "mallory:plain"]
+        {
             assert!(!passes(&auth, wrong), "{wrong}");
         }
         assert!(!passes(&auth, &format!("ada:{bcrypt}")), "a hash is not the password");
@@ -276,7 +282,9 @@ mod tests {
         let auth = auth(&["memory:ada:pw"]);
         let encoded = base64::engine::general_purpose::STANDARD.encode("ada:pw");
         assert!(auth.authorize(&authorization(&format!("bASIC {encoded}"))).is_ok());
-        for wrong in [format!("Bearer {encoded}"), encoded, "Basic".into(), "Basic !!!".into(), "Basic YWRh".into()] {
+        for wrong in
+            [format!("Bearer {encoded}"), encoded, "Basic".into(), "Basic !!!".into(), "Basic YWRh".into()]
+        {
             let rejection = auth.authorize(&authorization(&wrong)).unwrap_err();
             assert_eq!((rejection.status, rejection.message.as_str()), (401, "Unauthorized"));
         }

@@ -14,8 +14,21 @@ const NAME: &str = "base";
 
 /// The arguments that are looked at; all others are ignored (H-BASE-02, H-BASE-03).
 const ARGUMENTS: [&str; 15] = [
-    "author", "who", "files", "properties", "comments", "revision", "when", "when_timestamp", "branch", "category",
-    "revlink", "repository", "project", "codebase", "committer",
+    "author",
+    "who",
+    "files",
+    "properties",
+    "comments",
+    "revision",
+    "when",
+    "when_timestamp",
+    "branch",
+    "category",
+    "revlink",
+    "repository",
+    "project",
+    "codebase",
+    "committer",
 ];
 
 struct Base {
@@ -219,7 +232,10 @@ mod tests {
         assert!(refusal(get("when=inf")).starts_with("base: when: "));
         assert!(refusal(post("application/json", "{")).starts_with("base: the body is not JSON"));
         assert_eq!(refusal(post("application/json", "[]")), "base: the body must be a JSON object");
-        assert_eq!(refusal(post("application/json", "{\"branch\":[]}")), "base: branch: must be a text, not a list");
+        assert_eq!(
+            refusal(post("application/json", "{\"branch\":[]}")),
+            "base: branch: must be a text, not a list"
+        );
     }
 
     #[test]

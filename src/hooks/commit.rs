@@ -120,7 +120,9 @@ impl Codebases {
         match self {
             Self::None => String::new(),
             Self::All(codebase) => codebase.clone(),
-            Self::ByRepository(map) => names.iter().find_map(|name| map.get(*name)).cloned().unwrap_or_default(),
+            Self::ByRepository(map) => {
+                names.iter().find_map(|name| map.get(*name)).cloned().unwrap_or_default()
+            }
         }
     }
 }

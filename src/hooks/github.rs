@@ -112,7 +112,8 @@ impl Github {
             (true, Some(_)) => vec![head],
             (false, _) => self.taken(commits)?,
         };
-        let (pushed, full_name) = (commits.len(), push.at("repository.full_name")?.text()?.unwrap_or_default());
+        let (pushed, full_name) =
+            (commits.len(), push.at("repository.full_name")?.text()?.unwrap_or_default());
         let template = Change {
             branch: Some(short.to_owned()),
             category: tag.map(|_| "tag".to_owned()),

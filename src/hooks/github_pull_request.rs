@@ -10,7 +10,11 @@ use super::json::Json;
 use crate::model::{Change, Timestamp};
 
 /// One change for a pull request that was opened, reopened or got commits.
-pub(super) fn pull_request(options: &GithubOptions, value: &Value, now: Timestamp) -> Result<Outcome, Rejection> {
+pub(super) fn pull_request(
+    options: &GithubOptions,
+    value: &Value,
+    now: Timestamp,
+) -> Result<Outcome, Rejection> {
     let event = Json::top(NAME, value)?;
     let action = event.at("action")?.text()?.unwrap_or_default();
     if !matches!(action, "opened" | "reopened" | "synchronize") {

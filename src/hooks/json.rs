@@ -100,7 +100,8 @@ impl<'a> Json<'a> {
                 Timestamp::parse_date(text).map(Some).map_err(|error| self.error(&error.to_string()))
             }
             Some(Value::Number(number)) => {
-                let seconds = number.as_f64().and_then(|seconds| Timestamp::from_seconds_f64(seconds.trunc()));
+                let seconds =
+                    number.as_f64().and_then(|seconds| Timestamp::from_seconds_f64(seconds.trunc()));
                 seconds.map(Some).ok_or_else(|| self.error("is not a date"))
             }
             Some(_) => Err(self.mistyped("a date")),
@@ -141,7 +142,10 @@ mod tests {
         let text = |path: &str| top.at(path).and_then(Json::required).and_then(|it| it.text().map(drop));
         assert_eq!(text("repository.name").unwrap_err().message, "github: repository.name: missing");
         assert_eq!(text("repository.none").unwrap_err().message, "github: repository.none: missing");
-        assert_eq!(text("repository.url").unwrap_err().message, "github: repository.url: must be a text, not a number");
+        assert_eq!(
+            text("repository.url").unwrap_err().message,
+            "github: repository.url: must be a text, not a number"
+        );
         assert_eq!(text("n.x.y").unwrap_err().message, "github: n: must be an object, not a number");
         let commits = top.at("commits").unwrap().list().unwrap();
         let id = commits.first().unwrap().at("id").unwrap();
@@ -154,7 +158,8 @@ mod tests {
 
     #[test]
     fn h_ch_06_numbers_are_seconds_and_fractions_are_dropped() {
-        let payload = json!({"a": 1203116237, "b": 1203116237.9, "c": "2018-05-15 14:51:27 UTC", "d": "soon", "e": []});
+        let payload =
+            json!({"a": 1203116237, "b": 1203116237.9, "c": "2018-05-15 14:51:27 UTC", "d": "soon", "e": []});
         let top = Json::top("x", &payload).unwrap();
         let date = |key: &str| top.at(key).unwrap().date().map(|date| date.unwrap().as_seconds());
         assert_eq!(date("a").unwrap(), 1_203_116_237);

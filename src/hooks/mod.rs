@@ -165,7 +165,9 @@ impl Hooks {
     /// 400 with the text of H-GEN-06, whether there is a dialect of this name or not.
     pub fn dialect(&self, name: &str) -> Result<&dyn Dialect, Rejection> {
         self.dialects.get(name).map(AsRef::as_ref).ok_or_else(|| {
-            Rejection::bad_request(format!("The dialect specified, '{name}', wasn't whitelisted in change_hook"))
+            Rejection::bad_request(format!(
+                "The dialect specified, '{name}', wasn't whitelisted in change_hook"
+            ))
         })
     }
 

@@ -36,7 +36,8 @@ pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> R
     };
     let code = from_hex(hex.trim());
     // Every secret is tried, so that the time does not tell which one is in use.
-    let right = secrets.iter().filter(|secret| code.as_deref().is_some_and(|code| matches(secret, &hook.body, code)));
+    let right =
+        secrets.iter().filter(|secret| code.as_deref().is_some_and(|code| matches(secret, &hook.body, code)));
     if right.count() > 0 { Ok(()) } else { Err(Rejection::forbidden("Hash mismatch")) }
 }
 

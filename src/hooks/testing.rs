@@ -9,7 +9,12 @@ use crate::model::Timestamp;
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 pub(super) fn get(query: &str) -> RawHook {
-    RawHook { method: Method::Get, query: query.to_owned(), headers: HeaderMap::new(), body: bytes::Bytes::new() }
+    RawHook {
+        method: Method::Get,
+        query: query.to_owned(),
+        headers: HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    }
 }
 
 pub(super) fn post(content_type: &str, body: &str) -> RawHook {

@@ -49,7 +49,8 @@ struct Recorded {
 }
 
 fn recorded() -> Vec<Recorded> {
-    let names = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let names =
+        std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let all: Vec<Recorded> = names
         .filter_map(|name| name.strip_suffix(".expected.json").map(ToOwned::to_owned))
         .map(|name| {
@@ -77,7 +78,8 @@ fn h_gh_13_and_all_recorded_payloads_make_what_is_expected() {
     for Recorded { name, payload, event, note, changes } in recorded() {
         let hook = with_header(sent(&event, &payload), "x-github-delivery", "72d3162e-cc78");
         let parsed = run(github.as_ref(), hook).unwrap();
-        let wanted = Parsed { changes, event: Some(event), note, delivery_id: Some("72d3162e-cc78".to_owned()) };
+        let wanted =
+            Parsed { changes, event: Some(event), note, delivery_id: Some("72d3162e-cc78".to_owned()) };
         assert_eq!(parsed, wanted, "{name}");
     }
 }
@@ -86,8 +88,9 @@ fn h_gh_13_and_all_recorded_payloads_make_what_is_expected() {
 fn h_gh_01_form_and_query_make_the_same_as_a_json_body() {
     let github = github("");
     for Recorded { name, payload, event, changes, .. } in recorded() {
-        let field: String =
-            form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish();
+        let field: String = form_urlencoded::Serializer::new(String::new())
+            .append_pair("payload", &payload.to_string())
+            .finish();
         let multipart =
             format!("--B\r\nContent-Disposition: form-data; name=\"payload\"\r\n\r\n{payload}\r\n--B--\r\n");
         let hooks = [
@@ -105,16 +108,49 @@ fn h_gh_01_form_and_query_make_the_same_as_a_json_body() {
 
 /// The fields that the rules name; all others may be missing.
 const NAMED: &[&str] = &[
-    "ref", "deleted", "after", "repository.html_url", "repository.url", "commits", "head_commit",
-    "commits[].id", "commits[].distinct", "commits[].message", "commits[].timestamp", "commits[].url",
-    "commits[].author.name", "commits[].author.email", "commits[].committer.name", "commits[].committer.email",
-    "commits[].added", "commits[].modified", "commits[].removed",
-    "head_commit.id", "head_commit.distinct", "head_commit.message", "head_commit.timestamp", "head_commit.url",
-    "head_commit.author.name", "head_commit.author.email", "head_commit.committer.name",
-    "head_commit.committer.email", "head_commit.added", "head_commit.modified", "head_commit.removed",
-    "action", "number", "sender.login", "pull_request.head.sha", "pull_request.title", "pull_request.body",
-    "pull_request.commits", "pull_request.created_at", "pull_request.updated_at",
-    "pull_request._links.html.href", "pull_request.base.repo.full_name", "pull_request.base.ref",
+    "ref",
+    "deleted",
+    "after",
+    "repository.html_url",
+    "repository.url",
+    "commits",
+    "head_commit",
+    "commits[].id",
+    "commits[].distinct",
+    "commits[].message",
+    "commits[].timestamp",
+    "commits[].url",
+    "commits[].author.name",
+    "commits[].author.email",
+    "commits[].committer.name",
+    "commits[].committer.email",
+    "commits[].added",
+    "commits[].modified",
+    "commits[].removed",
+    "head_commit.id",
+    "head_commit.distinct",
+    "head_commit.message",
+    "head_commit.timestamp",
+    "head_commit.url",
+    "head_commit.author.name",
+    "head_commit.author.email",
+    "head_commit.committer.name",
+    "head_commit.committer.email",
+    "head_commit.added",
+    "head_commit.modified",
+    "head_commit.removed",
+    "action",
+    "number",
+    "sender.login",
+    "pull_request.head.sha",
+    "pull_request.title",
+    "pull_request.body",
+    "pull_request.commits",
+    "pull_request.created_at",
+    "pull_request.updated_at",
+    "pull_request._links.html.href",
+    "pull_request.base.repo.full_name",
+    "pull_request.base.ref",
 ];
 
 fn is_named(path: &str) -> bool {
@@ -182,7 +218,10 @@ fn h_gen_14_a_named_field_of_the_wrong_type_is_refused_by_its_path() {
             let Err(rejection) = run(github.as_ref(), sent(&event, &payload)) else { continue };
             let place = pointer.trim_start_matches('/').replace('/', ".");
             let told = rejection.message.replace('[', ".").replace(']', "");
-            assert!(rejection.status == 400 && told.starts_with(&format!("github: {place}: must be ")), "{name}: {told}");
+            assert!(
+                rejection.status == 400 && told.starts_with(&format!("github: {place}: must be ")),
+                "{name}: {told}"
+            );
             refused.insert(path.clone());
         }
     }
@@ -197,14 +236,33 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
-        "\\PC{0,12}|refs/heads/[a-z]{1,3}|0{0,41}|[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:00:00Z".prop_map(Value::from),
+        "\\PC{0,12}|refs/heads/[a-z]{1,3}|0{0,41}|[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:00:00Z"
+            .prop_map(Value::from),
     ];
     let key = prop_oneof![
         "\\PC{0,4}",
-        prop::sample::select(vec!["ref", "commits", "head_commit", "repository", "url", "id", "message", "author"])
-            .prop_map(ToOwned::to_owned),
-        prop::sample::select(vec!["files", "properties", "when", "name", "pull_request", "head", "sha", "number"])
-            .prop_map(ToOwned::to_owned),
+        prop::sample::select(vec![
+            "ref",
+            "commits",
+            "head_commit",
+            "repository",
+            "url",
+            "id",
+            "message",
+            "author"
+        ])
+        .prop_map(ToOwned::to_owned),
+        prop::sample::select(vec![
+            "files",
+            "properties",
+            "when",
+            "name",
+            "pull_request",
+            "head",
+            "sha",
+            "number"
+        ])
+        .prop_map(ToOwned::to_owned),
     ];
     leaf.prop_recursive(4, 40, 6, move |inner| {
         prop_oneof![

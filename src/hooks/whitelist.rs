@@ -116,7 +116,8 @@ mod tests {
         let list = Whitelist(vec![compile("github.a*").unwrap()]);
         let payload = json!({"a": {"b": 1, "c": {}, "d": [{"e": 1}], "n": null}, "z": 1});
         let properties = list.properties("github", Some(&payload));
-        let names: Vec<_> = properties.iter().map(|(name, property)| (name, property.value.to_string())).collect();
+        let names: Vec<_> =
+            properties.iter().map(|(name, property)| (name, property.value.to_string())).collect();
         let wanted = [("github.a.b", "1"), ("github.a.d", r#"[{"e":1}]"#), ("github.a.n", "null")];
         assert_eq!(names, wanted.map(|(name, value)| (name, value.to_owned())));
         assert!(Whitelist::default().properties("github", Some(&payload)).is_empty());

@@ -47,9 +47,8 @@ fn h_gh_01_what_is_no_payload_is_told() {
 
 #[test]
 fn h_gh_02_required_fields() {
-    let lacking = |pointer: &str| {
-        refused(sent("push", &without(&push(&json!({"commits": [commit("c")]})), pointer)))
-    };
+    let lacking =
+        |pointer: &str| refused(sent("push", &without(&push(&json!({"commits": [commit("c")]})), pointer)));
     assert_eq!(lacking("/ref"), (400, "github: ref: missing".to_owned()));
     assert_eq!(lacking("/repository/url").1, "github: repository.url: missing");
     assert_eq!(lacking("/repository").1, "github: repository.url: missing");
@@ -119,7 +118,8 @@ fn h_gh_10_defaults_and_dates_of_a_commit() {
     assert_eq!(change(json!({"timestamp": "2999-01-01T00:00:00Z"})).unwrap().when, NOW, "m_ch_02");
     let error = change(json!({"timestamp": "yesterday"})).unwrap_err().message;
     assert!(error.starts_with("github: commits[0].timestamp: `yesterday` is not a date"), "{error}");
-    let hostile = json!({"author": {"name": "Ada\nX-Evil: 1", "email": "a\r\n@b"}, "committer": {"name": " \n"}});
+    let hostile =
+        json!({"author": {"name": "Ada\nX-Evil: 1", "email": "a\r\n@b"}, "committer": {"name": " \n"}});
     let hostile = change(hostile).unwrap();
     assert_eq!((hostile.who.as_str(), hostile.committer), ("Ada X-Evil: 1 <a @b>", None));
 }
@@ -142,7 +142,10 @@ fn h_gen_18_codebase_for_all_or_by_repository() {
     assert_eq!(codebase(""), "");
     assert_eq!(codebase("codebase = \"all\""), "all");
     assert_eq!(codebase("codebase = { \"a/b\" = \"name\" }"), "name");
-    assert_eq!(codebase("codebase = { \"a/b\" = \"name\", \"https://git.example.org/a/b\" = \"url\" }"), "url");
+    assert_eq!(
+        codebase("codebase = { \"a/b\" = \"name\", \"https://git.example.org/a/b\" = \"url\" }"),
+        "url"
+    );
     assert_eq!(codebase("codebase = { \"a/c\" = \"other\" }"), "");
 }
 
@@ -160,7 +163,10 @@ fn h_xgh_07_events() {
 fn h_xgh_09_tags_can_be_turned_off() {
     let tag = json!({"ref": "refs/tags/v1"});
     let on = parsed("", &tag);
-    assert_eq!((on.changes[0].branch.as_deref(), on.changes[0].category.as_deref()), (Some("v1"), Some("tag")));
+    assert_eq!(
+        (on.changes[0].branch.as_deref(), on.changes[0].category.as_deref()),
+        (Some("v1"), Some("tag"))
+    );
     assert_eq!(parsed("tags = false", &tag).note.as_deref(), Some("tag `v1' ignored"));
 }
 
@@ -191,7 +197,10 @@ fn h_xgh_11_pull_requests_by_action() {
         assert!(pull(action, "").is_empty(), "{action}");
     }
     assert_eq!(pull("opened", "pullrequest_ref = \"head\"")[0].branch.as_deref(), Some("refs/pull/2/head"));
-    assert!(pull("opened", "skips = [\"README\"]").is_empty(), "h_xgh_13: the title stands in for the message");
+    assert!(
+        pull("opened", "skips = [\"README\"]").is_empty(),
+        "h_xgh_13: the title stands in for the message"
+    );
     let closed = json!({"action": "closed"});
     assert!(run(github("").as_ref(), sent("pull_request", &closed)).unwrap().changes.is_empty());
     let error = refused(sent("pull_request", &json!({"action": "opened"})));
@@ -204,7 +213,8 @@ fn h_xgh_12_whitelisted_properties() {
         changes[0].properties.iter().map(|(name, _)| name.to_owned()).collect()
     };
     let options = "github_property_whitelist = [\"github.number\", \"github.base.repo.owner.l*\"]";
-    let pull = run(github(options).as_ref(), sent("pull_request", &load("pull-request-opened.json"))).unwrap();
+    let pull =
+        run(github(options).as_ref(), sent("pull_request", &load("pull-request-opened.json"))).unwrap();
     let wanted = ["basename", "event", "github.base.repo.owner.login", "github.number", "pullrequesturl"];
     assert_eq!(names(&pull.changes), wanted);
     let push = parsed("github_property_whitelist = [\"github.repository.*\"]", &json!({}));
@@ -228,7 +238,8 @@ fn h_xgh_04_signed_and_unsigned_requests() {
     let ping = || with_header(post("application/json", body), "x-github-event", "ping");
     let right = "sha256=fcc8fa4e18aa6c8084e174339da8388e543cbc7ad034ce9fdd7702ba37c88af1";
     let signed = |value: &str| with_header(ping(), "x-hub-signature-256", value);
-    let status = |options: &str, hook: RawHook| run(github(options).as_ref(), hook).map_or_else(|e| e.status, |_| 200);
+    let status =
+        |options: &str, hook: RawHook| run(github(options).as_ref(), hook).map_or_else(|e| e.status, |_| 200);
     let (loose, strict) = ("secret = \"bell-tower\"", "secret = [\"new\", \"bell-tower\"]\nstrict = true");
     for options in [loose, strict] {
         assert_eq!(status(options, signed(right)), 200);

@@ -23,10 +23,13 @@ fn h_gen_04_true_and_an_empty_table_and_false() {
 
 #[test]
 fn h_gen_05_unknown_names_options_and_types_are_errors() {
-    let told = problems("[change_hooks.dialects]\nbse = true\nbase = 5\ngithub = { strictt = true, tags = 1 }\n");
+    let told =
+        problems("[change_hooks.dialects]\nbse = true\nbase = 5\ngithub = { strictt = true, tags = 1 }\n");
     assert_eq!(told.len(), 4, "{told:?}");
     let all = told.join("\n");
-    assert!(all.contains("campanile.toml:2: error: there is no change hook dialect `bse`: known are `base`, `github`"));
+    assert!(all.contains(
+        "campanile.toml:2: error: there is no change hook dialect `bse`: known are `base`, `github`"
+    ));
     assert!(all.contains("campanile.toml:3: error: `base` must be true, false or a table of options"));
     assert!(all.contains("unknown key `strictt` in `change_hooks.dialects.github`: did you mean `strict`?"));
     assert!(all.contains("`tags` must be true or false"));
@@ -73,7 +76,11 @@ fn h_auth_02_other_schemes_are_errors_that_show_no_password() {
         assert_eq!(told.len(), 1);
         let text = told.join("");
         assert!(text.contains("error: Invalid change_hook checker description: "), "{text}");
-        assert!(text.contains("`file:PATH`") && text.contains("`memory:USER:PASSWORD") && !text.contains("hunter2"));
+        assert!(
+            text.contains("`file:PATH`")
+                && text.contains("`memory:USER:PASSWORD")
+                && !text.contains("hunter2")
+        );
     }
 }
 
@@ -96,7 +103,10 @@ fn h_auth_08_a_dialect_without_a_guard_on_an_open_address_is_told() {
         ))
     };
     let told = settings("0.0.0.0:8010", "");
-    assert!(told.len() == 1 && told.join("").contains("warning: change hook `base` has no guard"), "{told:?}");
+    assert!(
+        told.len() == 1 && told.join("").contains("warning: change hook `base` has no guard"),
+        "{told:?}"
+    );
     assert!(told.join("").contains("fake a push"));
     assert_eq!(settings("127.0.0.1:8010", ""), [] as [&str; 0]);
     assert_eq!(settings("0.0.0.0:8010", "auth = \"memory:a:b\""), [] as [&str; 0]);
@@ -114,7 +124,10 @@ fn h_xgh_02_strict_without_a_secret() {
 
 #[test]
 fn h_xgh_04_a_secret_that_is_not_strict_is_told() {
-    assert!(github_problems("secret = { file = \"Cargo.toml\" }").contains("warning: requests without a signature pass"));
+    assert!(
+        github_problems("secret = { file = \"Cargo.toml\" }")
+            .contains("warning: requests without a signature pass")
+    );
     assert_eq!(github_problems("secret = { file = \"Cargo.toml\" }, strict = true"), "");
     assert!(github_problems("secret = []").contains("error: `secret` is blank"));
     assert!(github_problems("secret = \"\"").contains("error: `secret` is blank"));
@@ -129,7 +142,9 @@ fn h_xgh_10_and_12_bad_patterns() {
 
 #[test]
 fn h_xgh_13_look_ups_are_refused_not_ignored() {
-    for option in ["token = \"x\"", "pull_request_lookup = true", "github_api_endpoint = \"x\"", "verify = false"] {
+    for option in
+        ["token = \"x\"", "pull_request_lookup = true", "github_api_endpoint = \"x\"", "verify = false"]
+    {
         let told = github_problems(option);
         assert!(told.contains("look-ups at GitHub are not available in this version"), "{told}");
     }
