@@ -20,6 +20,7 @@ mod signature;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod whitelist;
 
