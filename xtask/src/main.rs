@@ -1,6 +1,7 @@
-//! The chores of the workspace: `cargo xtask guests|test|demo`.
+//! The chores of the workspace: `cargo xtask guests|test|demo|bench`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod guests;
 mod install;
@@ -16,6 +17,7 @@ usage: cargo xtask COMMAND
   guests   build the example and test callbacks into components
   test     install what the tests need, run them all and count them
   demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
+  bench    print figures of the engine against peers and limits of the same run
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         (Some("guests"), true) => guests::run(),
         (Some("test"), true) => test::run(),
         (Some("demo"), _) => demo::run(&rest),
+        (Some("bench"), true) => bench::run(),
         (Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
