@@ -9,6 +9,8 @@ mod problems;
 mod reader;
 mod secret;
 mod settings;
+mod spelling;
+mod units;
 
 pub use document::Document;
 pub use problems::{Place, Problem, Problems, Severity};

@@ -1,0 +1,85 @@
+//! Rules of the house that a machine can check: which way imports point, how files begin.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+/// Modules and their floors, from the ground up: a module imports only what stands on a lower floor than its own.
+const FLOORS: &[(&str, u8)] = &[
+    ("model", 0),
+    ("interpolate", 1),
+    ("config", 2),
+    ("store", 2),
+    ("callbacks", 3),
+    ("targets", 4),
+    ("hooks", 4),
+    ("ingest", 4),
+    ("engine", 5),
+    ("http", 6),
+    ("cli", 7),
+];
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+fn floor(module: &str) -> Option<u8> {
+    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
+}
+
+#[test]
+fn imports_point_toward_the_model() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for path in sources() {
+        let module = path.strip_prefix(&root).unwrap().iter().next().unwrap().to_str().unwrap();
+        let Some(own) = floor(module) else { continue };
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+            for (at, _) in line.match_indices("crate::") {
+                let rest = line.get(at + "crate::".len()..).unwrap_or_default();
+                let named = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+                let Some(other) = floor(named) else { continue };
+                checked += 1;
+                if named != module && other >= own {
+                    wrong.push(format!("{}:{}: {module} imports {named}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(checked > 100, "only {checked} imports were looked at");
+    assert!(wrong.is_empty(), "imports must point toward the model:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_about() {
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} must begin with a `//!` line", path.display());
+    }
+}
+
+#[test]
+fn targets_do_not_know_the_store_and_hooks_not_the_engine() {
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let inside = |module: &str| path.components().any(|part| part.as_os_str() == module);
+        if inside("targets") {
+            assert!(!text.contains("crate::store"), "{} knows the store", path.display());
+        }
+        if inside("hooks") {
+            assert!(!text.contains("tokio::"), "{} does I/O", path.display());
+        }
+    }
+}
