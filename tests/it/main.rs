@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod cli;
+mod docs;
 mod door;
 mod durability;
 mod mail;

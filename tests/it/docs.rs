@@ -1,0 +1,58 @@
+//! The documents' own examples: every settings example passes `check`, the event of docs/events.md is taken.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Engine, PROGRAM, guest, skip};
+
+/// The fenced blocks of one language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
+}
+
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md")];
+    for folder in ["docs", "docs/hooks", "docs/targets"] {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    pages
+}
+
+#[test]
+fn every_settings_example_passes_check() {
+    let Some(component) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
+    let mut examples = 0;
+    for page in pages() {
+        for example in blocks(&std::fs::read_to_string(&page).unwrap(), "toml") {
+            examples += 1;
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::copy(&component, folder.path().join("html-mail.wasm")).unwrap();
+            std::fs::write(folder.path().join("changehook.passwd"), "forge:password\n").unwrap();
+            std::fs::write(folder.path().join("campanile.toml"), &example).unwrap();
+            let checked = Command::new(PROGRAM)
+                .arg("check")
+                .current_dir(folder.path())
+                .env("GITHUB_SECRET", "bell-tower")
+                .env("SMTP_PASSWORD", "tower")
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&checked.stderr);
+            assert!(checked.status.success(), "{}:\n{example}\n{told}", page.display());
+        }
+    }
+    assert!(examples >= 5, "only {examples} examples were found");
+}
+
+#[tokio::test]
+async fn the_event_of_the_events_page_is_taken() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.md")).unwrap();
+    let shell = blocks(&page, "sh").remove(0);
+    let body = shell.split_once("-d '").unwrap().1.trim_end().trim_end_matches('\'');
+    let engine = Engine::start("");
+    assert_eq!(engine.post("/api/v1/events", body).await.0, 202);
+    let build = engine.get("/api/v1/builds/linux/7").await;
+    assert_eq!(build["build"]["results"], "failure");
+}
