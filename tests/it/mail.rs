@@ -190,3 +190,20 @@ async fn m_41_m_62_text_from_outside_stays_text() {
     assert!(mails[0]["subject"].as_str().unwrap().contains("\u{fc}x \u{1f514}"), "{}", mails[0]["subject"]);
     assert!(mails[0]["text"].as_str().unwrap().contains("Grüße 🔔"));
 }
+
+#[tokio::test]
+async fn m_t_06_check_connect_says_what_the_relay_offers() {
+    let Some(smtp) = SmtpServer::start(&["--starttls"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!("use_tls = true\ntls_ca = {:?}\n", smtp.ca());
+    crate::support::write_settings(folder.path(), &settings(smtp.port, &more));
+    let checked = crate::support::run(folder.path(), &["check", "--connect"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{said}{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(said.contains("dev: ") && said.contains("answers (encrypted)"), "{said}");
+
+    crate::support::write_settings(folder.path(), &settings(1, ""));
+    let refused = crate::support::run(folder.path(), &["check", "--connect"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("dev: connection: "));
+}

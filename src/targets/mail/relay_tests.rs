@@ -202,34 +202,3 @@ async fn m_68_and_m_70_nothing_is_said_without_tls_or_login() {
         !heard.lock().unwrap().lines.iter().any(|line| line.starts_with("MAIL") || line.starts_with("AUTH"))
     );
 }
-
-#[tokio::test]
-async fn a_real_sink_takes_the_mail() {
-    let sink = std::path::Path::new("/usr/sbin/smtp-sink");
-    if !sink.exists() {
-        return;
-    }
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    // As root it wants a user to become.
-    let user = ["-u", "nobody"];
-    let mut child = tokio::process::Command::new(sink)
-        .args(user)
-        .args([&format!("127.0.0.1:{port}"), "10"])
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let client = client(port);
-    for _ in 0..100 {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            break;
-        }
-        if child.try_wait().unwrap().is_some() {
-            // Without the right to become another user it does not start here.
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let outcome = client.send(mail(&["a"])).await;
-    assert!(matches!(outcome, Outcome::Delivered(_)), "{outcome:?}");
-    assert!(client.probe().await.is_ok_and(|said| said.contains("answers (not encrypted)")));
-}
