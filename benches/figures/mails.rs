@@ -22,12 +22,15 @@ pub(crate) async fn measure() {
     // As root it wants to know whom to run as.
     let mut sink =
         Command::new(sink).args(["-u", "nobody", &address, "256"]).stdout(Stdio::null()).spawn().unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let until = Instant::now() + Duration::from_secs(10);
+    while tokio::net::TcpStream::connect(&address).await.is_err() {
+        assert!(Instant::now() < until, "smtp-sink does not answer on {address}: {:?}", sink.try_wait());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 
     let began = Instant::now();
     let source = Command::new(sink_source())
         .args([
-            "-c",
             "-s",
             "8",
             "-m",
