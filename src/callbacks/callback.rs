@@ -144,6 +144,7 @@ impl Callback {
     {
         let Inner { limits, permits, name, runtime, .. } = &*self.inner;
         let _permit = permits.acquire().await.expect("the semaphore is never closed");
+        let _ticks = runtime.tick();
         let began = Instant::now();
         let mut store = Store::new(runtime.engine(), Cage::new(name.clone(), status, limits));
         store.limiter(|cage| cage);

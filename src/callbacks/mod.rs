@@ -9,6 +9,7 @@
 mod bindings;
 mod cage;
 mod callback;
+mod clock;
 mod compile;
 mod convert;
 mod message_formatter;

@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::host::campanile::notifier::{logging, status};
 use super::cage::Cage;
+use super::clock::{self, Clock};
 use super::compile::{CompileError, Compiler};
 
-/// How often running guests are interrupted to see whether their time is up.
-const TICK: Duration = Duration::from_millis(5);
 /// Calls that can be under way at once, in all.
 const MAX_CALLS: u32 = 64;
 /// No component may have more memory than this, whatever its own limit.
@@ -24,6 +22,7 @@ pub struct Runtime {
     engine: Engine,
     linker: Arc<Linker<Cage>>,
     compiler: Arc<Compiler>,
+    clock: Arc<Clock>,
 }
 
 /// Settings that decide what code is compiled to; engine and compiler process must agree on them.
@@ -70,9 +69,9 @@ impl Runtime {
             .and_then(|()| logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage))
             .map_err(|error| CompileError::Engine(format!("{error:#}")))?;
 
-        start_ticker(&engine)?;
+        let clock = Clock::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
         let compiler = Compiler::new(program, cache, &engine)?;
-        Ok(Self { engine, linker: Arc::new(linker), compiler: Arc::new(compiler) })
+        Ok(Self { engine, linker: Arc::new(linker), compiler: Arc::new(compiler), clock: Arc::new(clock) })
     }
 
     /// Compiles a component, or takes finished code from the cache, and links it. Returns its digest with it.
@@ -90,6 +89,11 @@ impl Runtime {
         &self.engine
     }
 
+    /// To be held while a call is under way.
+    pub(super) fn tick(&self) -> clock::Running<'_> {
+        self.clock.run()
+    }
+
     #[allow(unsafe_code)]
     fn map_code(&self, code: &std::path::Path) -> Result<Component, CompileError> {
         // SAFETY: the file was written by this program's own compiler process into a folder that only its user can
@@ -97,22 +101,6 @@ impl Runtime {
         unsafe { Component::deserialize_file(&self.engine, code) }
             .map_err(|error| CompileError::Cache(format!("{}: {error:#}", code.display())))
     }
-}
-
-/// Advances the epoch by the clock. Ends when the engine is dropped.
-fn start_ticker(engine: &Engine) -> Result<(), CompileError> {
-    let weak = engine.weak();
-    std::thread::Builder::new()
-        .name("callback-clock".to_owned())
-        .spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::sleep(TICK);
-            }
-        })
-        .map(drop)
-        .map_err(|error| CompileError::Engine(error.to_string()))
 }
 
 /// What a person can do about a component that does not link.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::output::out;
 use super::{ConfigOption, serve};
 use crate::config::{Problem, Severity};
 use crate::engine;
@@ -25,20 +26,20 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (checked, problems) = engine::check(&options.config.config, &runtime).await;
     if options.json {
         let list: Vec<_> = problems.iter().map(as_json).collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        out!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         serve::tell(&problems);
     }
     let Some(checked) = checked else { return Ok(super::usage_error()) };
     if !options.json {
         let (targets, callbacks) = (checked.targets.len(), checked.callbacks.len());
-        println!("{}: fine: {targets} targets, {callbacks} callbacks", options.config.config.display());
+        out!("{}: fine: {targets} targets, {callbacks} callbacks", options.config.config.display());
     }
     let mut code = ExitCode::SUCCESS;
     if options.connect {
         for target in &checked.targets {
             match target.probe().await {
-                Ok(offer) => println!("{}: {offer}", target.name()),
+                Ok(offer) => out!("{}: {offer}", target.name()),
                 Err(fault) => {
                     eprintln!("{}: {}: {fault}", target.name(), fault.code.name());
                     code = ExitCode::FAILURE;

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::ServerOptions;
+use super::output::out;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -64,35 +65,36 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        out!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(ExitCode::SUCCESS);
     }
     match options.what {
         What::List { .. } => {
             let deliveries = answer.get("deliveries").and_then(Value::as_array);
-            deliveries.into_iter().flatten().for_each(print_row);
+            deliveries.into_iter().flatten().try_for_each(print_row)?;
         }
         What::Show { .. } => {
             if let Some(delivery) = answer.get("delivery") {
-                print_row(delivery);
+                print_row(delivery)?;
             }
             let attempts = answer.get("attempts").and_then(Value::as_array);
             for (number, attempt) in attempts.into_iter().flatten().enumerate() {
                 let (at, state) = (time(attempt, "at"), text(attempt, "state"));
-                println!("  attempt {}: {at} {state} {}", number + 1, text(attempt, "text"));
+                out!("  attempt {}: {at} {state} {}", number + 1, text(attempt, "text"));
             }
         }
-        What::Retry { id } => println!("delivery {id} waits to be sent again"),
+        What::Retry { id } => out!("delivery {id} waits to be sent again"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_row(row: &Value) {
+fn print_row(row: &Value) -> anyhow::Result<()> {
     let id = row.get("id").and_then(Value::as_i64).unwrap_or_default();
     let code = row.get("code").and_then(Value::as_str).map(|code| format!(" ({code})")).unwrap_or_default();
     let (state, target, event, subject) =
         (text(row, "state"), text(row, "target"), text(row, "event_name"), text(row, "subject"));
-    println!("{id:>6} {state:<9} {target:<16} {event} {subject}{code}: {}", text(row, "text"));
+    out!("{id:>6} {state:<9} {target:<16} {event} {subject}{code}: {}", text(row, "text"));
+    Ok(())
 }
 
 /// A field for a terminal: what came from outside can't steer it.

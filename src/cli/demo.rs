@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
+use super::output::out;
 use super::serve::Running;
 use crate::engine::now;
 use crate::model::{Build, Change, Event, LogSummary, Results, SourceStamp, Step};
@@ -33,12 +34,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let config = folder.join("campanile.toml");
     tokio::fs::write(&config, settings(options.formatter.as_deref())?).await?;
     let Some(running) = Running::start(&config).await? else { bail!("the demo's settings have errors") };
-    println!(
+    out!(
         "An engine serves at http://{}/ with settings, store and mails in {}",
         running.address,
         folder.display()
     );
-    println!();
+    out!("");
 
     let demo = Demo {
         http: super::client::http()?,
@@ -48,7 +49,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     demo.play().await?;
 
     if options.keep {
-        println!("Still serving; stop it with Ctrl-C.");
+        out!("Still serving; stop it with Ctrl-C.");
         tokio::signal::ctrl_c().await?;
     }
     running.stop().await?;
@@ -80,29 +81,26 @@ struct Demo {
 impl Demo {
     async fn play(&self) -> anyhow::Result<()> {
         let stored = self.push().await?;
-        println!(
-            "1. GitHub pushed {} commits: {stored}; no mail, since nothing was built yet.",
-            pushed()?.len()
-        );
+        out!("1. GitHub pushed {} commits: {stored}; no mail, since nothing was built yet.", pushed()?.len());
 
         self.build(1, Results::Success).await?;
         let mail = self.mail(1).await?;
-        println!("2. Build 1 worked: the people who made the changes hear of it.");
-        println!("{mail}");
+        out!("2. Build 1 worked: the people who made the changes hear of it.");
+        out!("{mail}");
 
         self.build(2, Results::Failure).await?;
         let mail = self.mail(2).await?;
-        println!("3. Build 2 failed: the mail quotes the end of the compiler's log, read from the store.");
-        println!("{mail}");
+        out!("3. Build 2 failed: the mail quotes the end of the compiler's log, read from the store.");
+        out!("{mail}");
 
         self.build(3, Results::Success).await?;
         let mail = self.mail(3).await?;
-        println!("4. Build 3 worked again.");
-        println!("{mail}");
+        out!("4. Build 3 worked again.");
+        out!("{mail}");
 
         self.build(4, Results::Cancelled).await?;
         let silence = self.silence().await?;
-        println!("5. Build 4 was cancelled: no mail, and the engine says why: {silence}.");
+        out!("5. Build 4 was cancelled: no mail, and the engine says why: {silence}.");
         Ok(())
     }
 

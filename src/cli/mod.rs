@@ -6,9 +6,11 @@ mod check;
 mod client;
 mod deliveries;
 mod demo;
+mod output;
 mod report;
 mod send_change;
 mod serve;
+mod watched;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -94,6 +96,9 @@ pub fn main() -> ExitCode {
     // What still blocks somewhere has had its time to drain.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     done.unwrap_or_else(|error| {
+        if output::reader_left(&error) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("campanile: {error:#}");
         ExitCode::FAILURE
     })

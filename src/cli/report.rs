@@ -8,6 +8,7 @@ use clap::Subcommand;
 use reqwest::Method;
 
 use super::client::ServerOptions;
+use super::output::out;
 use crate::engine::now;
 use crate::model::{Build, Change, Event, Properties, Results, SourceStamp, Step};
 
@@ -114,7 +115,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     let body = event.to_json().to_string().into_bytes();
     let answer = client.call(Method::POST, &["events"], &[], Some(("application/json", body))).await?;
-    println!("{answer}");
+    out!("{answer}");
     Ok(ExitCode::SUCCESS)
 }
 

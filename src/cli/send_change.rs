@@ -7,6 +7,7 @@ use clap::ArgAction;
 use reqwest::{StatusCode, Url, header};
 use serde_json::{Map, Value};
 
+use super::output::out;
 use crate::model::Timestamp;
 
 #[derive(clap::Args)]
@@ -90,9 +91,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     if options.testing {
-        println!("params: {params}");
-        println!("host: {}", options.host);
-        println!("urlpath: {}", options.urlpath);
+        out!("params: {params}");
+        out!("host: {}", options.host);
+        out!("urlpath: {}", options.urlpath);
         return Ok(ExitCode::SUCCESS);
     }
     options.send(params).await
@@ -167,11 +168,11 @@ impl Options {
         let body = response.text().await.unwrap_or_default();
         let accepted = status == StatusCode::ACCEPTED;
         if self.json {
-            println!("{body}");
+            out!("{body}");
         } else if self.verbose > 0 {
-            println!("{status}");
+            out!("{status}");
             if self.verbose > 1 {
-                println!("Raw response: {body}");
+                out!("Raw response: {body}");
             }
         } else if !accepted {
             eprintln!("{status}: {body}");

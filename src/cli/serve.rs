@@ -1,22 +1,20 @@
 //! `campanile serve`: log, settings, parts, door, drain.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use notify::Watcher as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::ConfigOption;
+use super::watched::Watched;
 use crate::callbacks::Runtime;
 use crate::config::Problem;
 use crate::engine::{self, Engine};
@@ -41,23 +39,17 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         return Ok(super::usage_error());
     };
     // For whoever started us on port 0, or waits for us.
-    println!("campanile: listening on http://{}/", running.address);
-    std::io::stdout().flush()?;
+    writeln!(std::io::stdout(), "campanile: listening on http://{}/", running.address)?;
 
-    let (changed, mut changes) = mpsc::channel(1);
-    let _watcher = watch_files(&running.engine, changed)?;
+    let mut watched = Watched::new(&running.engine);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&running.engine).await,
-            Some(()) = changes.recv() => {
-                // Editors write in several steps.
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                while changes.try_recv().is_ok() {}
-                reload(&running.engine).await;
-            }
+            _ = hangup.recv() => {}
+            () = watched.change(&running.engine) => {}
         }
+        reload(&running.engine).await;
     }
     tracing::info!("stopping: finishing what is under way");
     running.stop().await?;
@@ -156,26 +148,4 @@ async fn reload(engine: &Engine) {
             tracing::error!("the settings have errors: going on with the old ones");
         }
     }
-}
-
-/// Watches the settings file and the components that it named at the start. Folders are watched, since editors
-/// replace files rather than write into them.
-fn watch_files(engine: &Engine, changed: mpsc::Sender<()>) -> anyhow::Result<notify::RecommendedWatcher> {
-    let mut files: BTreeSet<PathBuf> = engine.tenant().component_files().into_iter().collect();
-    files.insert(engine.settings_file().to_owned());
-    let files: BTreeSet<PathBuf> = files.iter().filter_map(|file| std::path::absolute(file).ok()).collect();
-    let folders: BTreeSet<PathBuf> =
-        files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        let write = matches!(event.kind, notify::EventKind::Create(_) | notify::EventKind::Modify(_));
-        if write && event.paths.iter().any(|path| files.contains(path)) {
-            // A full channel holds a change already.
-            let _ = changed.try_send(());
-        }
-    })?;
-    for folder in folders {
-        watcher.watch(&folder, notify::RecursiveMode::NonRecursive)?;
-    }
-    Ok(watcher)
 }

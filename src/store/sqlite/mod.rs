@@ -16,6 +16,7 @@ mod tests;
 mod unit;
 mod upload;
 mod writer;
+mod writes;
 
 use std::str::FromStr;
 use std::time::Duration;

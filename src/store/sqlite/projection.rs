@@ -47,6 +47,9 @@ pub(super) struct BuilderSlot {
 /// Text that came for a log, in order.
 pub(super) type LogText = Vec<(LogChannel, String)>;
 
+/// Texts by row of the build, step and log.
+pub(super) type LogTexts = BTreeMap<(i64, String, String), LogText>;
+
 /// Everything that a group of appends looks at and changes.
 #[derive(Debug, Default)]
 pub(super) struct Projection {
@@ -60,7 +63,7 @@ pub(super) struct Projection {
     pub(super) requests: HashMap<TenantKey<u64>, BuildRequest>,
     pub(super) workers: HashMap<TenantKey<String>, Worker>,
     /// By build row, step and log.
-    pub(super) logs: BTreeMap<(i64, String, String), LogText>,
+    pub(super) logs: LogTexts,
 }
 
 pub(super) fn key(tenant: &str, id: &BuildId) -> BuildKey {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
-use super::projection::{BuildKey, BuildSlot, BuilderSlot, Projection, StepSlot, key};
+use super::projection::{BuildKey, BuildSlot, BuilderSlot, LogTexts, Projection, StepSlot, key};
+use super::writes::Writes;
 use super::{StoreOptions, deliveries, logs, merge};
 use crate::model::{Event, Timestamp};
 use crate::store::{Appended, Batch, StoreError};
@@ -62,24 +63,25 @@ pub(super) async fn append(
         }
         answers.push(Appended::Stored { ids });
     }
-    put(
-        tx,
+    let mut writes = Writes::default();
+    writes.put(
         "INSERT INTO events (id, tenant, name, subject, at, payload) \
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?)",
         &events,
-    )
-    .await?;
-    put(tx, "INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, created, not_before, due) \
+    );
+    writes.put("INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, created, not_before, due) \
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 'waiting', value->>5, value->>5, value->>5 \
-             FROM json_each(?)", &deliveries)
-        .await?;
+             FROM json_each(?)", &deliveries);
+    writes.put("INSERT INTO dedup (tenant, key, at) SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
+             ON CONFLICT DO UPDATE SET at = excluded.at", &new_requests);
+    let logs = save(projection, &mut writes);
+    writes.run(tx).await?;
     if keyed {
         deliveries::block_new(tx, first_delivery).await?;
     }
-    put(tx, "INSERT INTO dedup (tenant, key, at) SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
-             ON CONFLICT DO UPDATE SET at = excluded.at", &new_requests)
-        .await?;
-    save(tx, projection, options).await?;
+    for ((build, step, log), text) in logs {
+        logs::append(tx, build, &step, &log, text, options.max_log_bytes).await?;
+    }
     Ok(answers)
 }
 
@@ -90,20 +92,8 @@ pub(super) async fn forget_requests(tx: &mut SqliteConnection, now: Timestamp) -
     Ok(())
 }
 
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("the model holds only JSON-able data with text keys")
-}
-
-/// Runs a statement over rows; not at all when there are none.
-async fn put<T: Serialize>(
-    tx: &mut SqliteConnection,
-    sql: &'static str,
-    rows: &[T],
-) -> Result<(), StoreError> {
-    if !rows.is_empty() {
-        sqlx::query(sql).bind(json(rows)).execute(tx).await?;
-    }
-    Ok(())
 }
 
 type Requests = HashMap<(String, String), Timestamp>;
@@ -292,11 +282,8 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(what: &str, data: &str) -> R
         .map_err(|error| StoreError::Corrupt { what: what.to_owned(), source: error.into() })
 }
 
-async fn save(
-    tx: &mut SqliteConnection,
-    projection: Projection,
-    options: &StoreOptions,
-) -> Result<(), StoreError> {
+/// Notes what changed; the texts of logs are left to be appended.
+fn save(projection: Projection, writes: &mut Writes) -> LogTexts {
     let (mut builds, mut ended, mut steps) = (Vec::new(), Vec::new(), Vec::new());
     for ((tenant, builder, number), slot) in &projection.builds {
         if let Some(build) = slot.build.as_ref().filter(|_| slot.dirty) {
@@ -311,20 +298,17 @@ async fn save(
             steps.push((slot.id, &known.step.name, known.event, known.place, json(&known.step)));
         }
     }
-    put(tx, "INSERT INTO builds (id, tenant, builder, number, finished, results, data) \
+    writes.put("INSERT INTO builds (id, tenant, builder, number, finished, results, data) \
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each(?) \
              WHERE true ON CONFLICT (id) DO UPDATE \
-             SET finished = excluded.finished, results = excluded.results, data = excluded.data", &builds)
-        .await?;
-    put(tx, "DELETE FROM steps WHERE build IN (SELECT value FROM json_each(?))", &ended).await?;
-    put(
-        tx,
+             SET finished = excluded.finished, results = excluded.results, data = excluded.data", &builds);
+    writes.put("DELETE FROM steps WHERE build IN (SELECT value FROM json_each(?))", &ended);
+    writes.put(
         "INSERT INTO steps (build, name, event, place, data) \
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?) WHERE true \
              ON CONFLICT DO UPDATE SET data = excluded.data",
         &steps,
-    )
-    .await?;
+    );
     let (mut builders, mut removed) = (Vec::new(), Vec::new());
     for ((tenant, name), slot) in projection.builders.iter().filter(|(_, slot)| slot.dirty) {
         match &slot.builder {
@@ -332,20 +316,17 @@ async fn save(
             None => removed.push((tenant, name)),
         }
     }
-    put(tx, "REPLACE INTO builders SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &builders)
-        .await?;
-    put(
-        tx,
+    writes.put("REPLACE INTO builders SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &builders);
+    writes.put(
         "DELETE FROM builders WHERE (tenant, name) IN (SELECT value->>0, value->>1 FROM json_each(?))",
         &removed,
-    )
-    .await?;
+    );
     let changes: Vec<_> = projection
         .changes
         .iter()
         .map(|(tenant, change)| (tenant, change.number.cast_signed(), json(change)))
         .collect();
-    put(tx, "INSERT INTO changes SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &changes).await?;
+    writes.put("INSERT INTO changes SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &changes);
     let buildsets: Vec<_> = projection
         .buildsets
         .iter()
@@ -353,22 +334,15 @@ async fn save(
             data.as_ref().map(|data| (tenant, bsid.cast_signed(), i64::from(*complete), json(data)))
         })
         .collect();
-    put(
-        tx,
+    writes.put(
         "REPLACE INTO buildsets SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
         &buildsets,
-    )
-    .await?;
+    );
     let requests: Vec<_> =
         projection.requests.iter().map(|((tenant, id), r)| (tenant, id.cast_signed(), json(r))).collect();
-    put(tx, "REPLACE INTO requests SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &requests)
-        .await?;
+    writes.put("REPLACE INTO requests SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &requests);
     let workers: Vec<_> =
         projection.workers.iter().map(|((tenant, name), worker)| (tenant, name, json(worker))).collect();
-    put(tx, "REPLACE INTO workers SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &workers)
-        .await?;
-    for ((build, step, log), text) in projection.logs {
-        logs::append(tx, build, &step, &log, text, options.max_log_bytes).await?;
-    }
-    Ok(())
+    writes.put("REPLACE INTO workers SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &workers);
+    projection.logs
 }

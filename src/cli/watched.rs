@@ -1,0 +1,56 @@
+//! Files that the engine reads anew when they change.
+//!
+//! They are looked at, not subscribed to: that works on network file systems, through links that are switched (as
+//! Kubernetes does with mounted settings), and when a file comes into being later.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::engine::Engine;
+
+/// How often files are looked at. A change is taken when two looks have found the same: editors write in several
+/// steps.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// What a file looked like: inode, size, time of change; nothing for one that is not there.
+type Look = Option<(u64, u64, i64, i64)>;
+
+/// The settings file and the components that it names, as they were when they were read.
+pub(super) struct Watched {
+    seen: BTreeMap<PathBuf, Look>,
+}
+
+impl Watched {
+    pub(super) fn new(engine: &Engine) -> Self {
+        Self { seen: look(engine) }
+    }
+
+    /// Ends when a file has changed and stays as it is.
+    pub(super) async fn change(&mut self, engine: &Engine) {
+        let mut last = None;
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let now = look(engine);
+            if now == self.seen {
+                last = None;
+            } else if last.as_ref() == Some(&now) {
+                self.seen = now;
+                return;
+            } else {
+                last = Some(now);
+            }
+        }
+    }
+}
+
+fn look(engine: &Engine) -> BTreeMap<PathBuf, Look> {
+    let files = engine.tenant().component_files().into_iter().chain([engine.settings_file().to_owned()]);
+    files.map(|file| (file.clone(), look_at(&file))).collect()
+}
+
+fn look_at(file: &std::path::Path) -> Look {
+    let found = std::fs::metadata(file).ok()?;
+    Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+}
