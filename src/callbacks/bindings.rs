@@ -10,38 +10,79 @@ pub(super) mod host {
             world host {
                 import campanile:notifier/status@0.1.0;
                 import campanile:notifier/logging@0.1.0;
+                import campanile:notifier/reviews@0.1.0;
             }
         ",
         imports: { default: async | trappable },
     });
 }
 
-/// `message-formatter`.
-pub(super) mod message_formatting {
-    wasmtime::component::bindgen!({
-        path: "wit/0.1.0",
-        world: "campanile:notifier/message-formatting",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "campanile:notifier/types@0.1.0": super::host::campanile::notifier::types,
-            "campanile:notifier/status@0.1.0": super::host::campanile::notifier::status,
-            "campanile:notifier/logging@0.1.0": super::host::campanile::notifier::logging,
-        },
-    });
+/// One world of the contract, with those of the shared interfaces that it refers to.
+macro_rules! world {
+    ($module:ident, $world:literal, $($key:literal => $interface:ident),*) => {
+        pub(super) mod $module {
+            wasmtime::component::bindgen!({
+                path: "wit/0.1.0",
+                world: $world,
+                imports: { default: async | trappable },
+                exports: { default: async },
+                with: { $($key: crate::callbacks::bindings::host::campanile::notifier::$interface,)* },
+            });
+        }
+    };
 }
 
-/// `previous-build-getter`.
-pub(super) mod build_ordering {
-    wasmtime::component::bindgen!({
-        path: "wit/0.1.0",
-        world: "campanile:notifier/build-ordering",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "campanile:notifier/types@0.1.0": super::host::campanile::notifier::types,
-            "campanile:notifier/status@0.1.0": super::host::campanile::notifier::status,
-            "campanile:notifier/logging@0.1.0": super::host::campanile::notifier::logging,
-        },
-    });
-}
+world!(
+    message_formatting,
+    "campanile:notifier/message-formatting",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/status@0.1.0" => status,
+    "campanile:notifier/logging@0.1.0" => logging
+);
+world!(
+    build_ordering,
+    "campanile:notifier/build-ordering",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/status@0.1.0" => status,
+    "campanile:notifier/logging@0.1.0" => logging
+);
+world!(
+    address_lookup,
+    "campanile:notifier/address-lookup",
+    "campanile:notifier/logging@0.1.0" => logging
+);
+world!(
+    gerrit_review,
+    "campanile:notifier/gerrit-review",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/status@0.1.0" => status,
+    "campanile:notifier/logging@0.1.0" => logging,
+    "campanile:notifier/reviews@0.1.0" => reviews
+);
+world!(
+    gerrit_start,
+    "campanile:notifier/gerrit-start",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/status@0.1.0" => status,
+    "campanile:notifier/logging@0.1.0" => logging
+);
+world!(
+    gerrit_summary,
+    "campanile:notifier/gerrit-summary",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/status@0.1.0" => status,
+    "campanile:notifier/logging@0.1.0" => logging,
+    "campanile:notifier/reviews@0.1.0" => reviews
+);
+world!(
+    status_pushing,
+    "campanile:notifier/status-pushing",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/logging@0.1.0" => logging
+);
+world!(
+    hook_parsing,
+    "campanile:notifier/hook-parsing",
+    "campanile:notifier/types@0.1.0" => types,
+    "campanile:notifier/logging@0.1.0" => logging
+);

@@ -1,55 +1,53 @@
 //! The cage of one call: its memory and log limits, and the host functions that a guest may call.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Result, bail};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::bindings::host::campanile::notifier::{logging, status, types};
-use super::{Status, convert};
+use super::bindings::host::campanile::notifier::{logging, reviews, status, types};
+use super::call::{Level, Limits, Traces};
+use super::{Status, convert, wasi};
 use crate::model::LogRef;
 
 /// No more of a log is handed over by one host call.
 const MAX_LOG_PIECE: usize = 1 << 20;
 /// No more builds are handed over by one host call.
 const MAX_RECENT_BUILDS: u32 = 100;
-/// No more is kept of what one call logs.
-const MAX_LOG_BYTES: usize = 64 << 10;
 /// Table elements of all of a call's tables together.
 const MAX_TABLE_ELEMENTS: usize = 20_000;
 
-/// What one call may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Wall time.
-    pub deadline: Duration,
-    /// Bytes, summed over all memories.
-    pub memory: usize,
-    /// Bytes that may be copied out of the guest, host calls and result together.
-    pub transfer: usize,
-    /// Bytes of the result.
-    pub output: usize,
-}
-
 /// Everything that belongs to one call; gone when it is over.
 pub(super) struct Cage {
-    name: Arc<str>,
     status: Arc<dyn Status>,
+    traces: Arc<Traces>,
     memory_limit: usize,
     memory: usize,
     table_elements: usize,
-    logged: usize,
     pub(super) hit: Option<String>,
+    wasi: WasiCtx,
+    resources: ResourceTable,
 }
 
 impl Cage {
-    pub(super) fn new(name: Arc<str>, status: Arc<dyn Status>, limits: &Limits) -> Self {
-        Self { name, status, memory_limit: limits.memory, memory: 0, table_elements: 0, logged: 0, hit: None }
+    pub(super) fn new(status: Arc<dyn Status>, traces: Arc<Traces>, limits: &Limits) -> Self {
+        Self {
+            status,
+            wasi: wasi::closed(&traces),
+            traces,
+            memory_limit: limits.memory,
+            memory: 0,
+            table_elements: 0,
+            hit: None,
+            resources: ResourceTable::new(),
+        }
     }
+}
 
-    /// Bytes of memory that the call came to; memories never shrink, so this is the peak.
-    pub(super) fn peak_memory(&self) -> usize {
-        self.memory
+impl WasiView for Cage {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
     }
 }
 
@@ -61,6 +59,7 @@ impl ResourceLimiter for Cage {
             bail!("memory limit");
         }
         self.memory = total;
+        self.traces.grown_to(total);
         Ok(true)
     }
 
@@ -76,6 +75,7 @@ impl ResourceLimiter for Cage {
 }
 
 impl types::Host for Cage {}
+impl reviews::Host for Cage {}
 
 impl status::Host for Cage {
     async fn title(&mut self) -> Result<String> {
@@ -135,18 +135,13 @@ impl status::Host for Cage {
 
 impl logging::Host for Cage {
     async fn log(&mut self, level: logging::Level, message: String) -> Result<()> {
-        self.logged = self.logged.saturating_add(message.len());
-        if self.logged > MAX_LOG_BYTES {
-            return Ok(());
-        }
-        // `{:?}` escapes what a terminal or a log reader could take for something else.
-        let callback = &*self.name;
-        match level {
-            logging::Level::Debug => tracing::debug!(target: "callback", callback, "{message:?}"),
-            logging::Level::Info => tracing::info!(target: "callback", callback, "{message:?}"),
-            logging::Level::Warn => tracing::warn!(target: "callback", callback, "{message:?}"),
-            logging::Level::Error => tracing::error!(target: "callback", callback, "{message:?}"),
-        }
+        let level = match level {
+            logging::Level::Debug => Level::Debug,
+            logging::Level::Info => Level::Info,
+            logging::Level::Warn => Level::Warn,
+            logging::Level::Error => Level::Error,
+        };
+        self.traces.log(level, message);
         Ok(())
     }
 }

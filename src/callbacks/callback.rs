@@ -1,23 +1,22 @@
-//! A callback in use: a name, the component behind it, and one caged call at a time per permit.
+//! A callback in use: a name, the version behind it, and its caged calls.
 
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
-use wasmtime::Store;
-use wasmtime::component::InstancePre;
+use wasmtime::{Store, WasmBacktrace};
 
-use super::bindings::build_ordering::BuildOrderingPre;
-use super::bindings::message_formatting::MessageFormattingPre;
-use super::cage::{Cage, Limits};
+use super::cage::Cage;
+use super::call::{CallRecord, Caller, Level, Limits, LogLine, Traces};
 use super::compile::CompileError;
 use super::runtime::{MAX_MEMORY, Runtime};
-use super::status::Status;
+use super::version::{Kind, Version};
 use crate::config::CallbackSettings;
 
-/// A callback in use, by the name that the settings give it. Cheap to clone.
+/// A callback in use, by the name that the settings give it. Cheap to clone; all clones follow a swap.
 #[derive(Clone)]
 pub struct Callback {
     inner: Arc<Inner>,
@@ -28,19 +27,14 @@ struct Inner {
     runtime: Runtime,
     limits: Limits,
     permits: Semaphore,
-    loaded: Arc<Loaded>,
-}
-
-/// A component, linked, with those of its exports that are callbacks.
-pub(super) struct Loaded {
-    digest: String,
-    pub(super) message_formatter: Option<MessageFormattingPre<Cage>>,
-    pub(super) previous_build_getter: Option<BuildOrderingPre<Cage>>,
+    version: ArcSwapOption<Version>,
 }
 
 /// What a call cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// Digest of the version that was called, sha256 in hex.
+    pub version: String,
     /// Wall time.
     pub duration: Duration,
     /// Bytes of guest memory.
@@ -50,9 +44,12 @@ pub struct Report {
 /// Why a call gave no answer, for the one who wrote the callback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackFault {
+    /// The settings name no component, and none was pushed yet.
+    #[error("it has no component yet: push one with `campanile callbacks push`")]
+    Empty,
     /// The component has no such callback.
-    #[error("it exports no {0}")]
-    NotExported(&'static str),
+    #[error("it exports no {}", .0.name())]
+    NotExported(Kind),
     /// The guest answered with an error of its own.
     #[error("it answered: {0}")]
     Answered(String),
@@ -67,8 +64,49 @@ pub enum CallbackFault {
     OverLimit(String),
 }
 
+impl CallbackFault {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::NotExported(_) | Self::Answered(_) => "answered-error",
+            Self::Trapped(_) => "trapped",
+            Self::TimedOut(_) => "timed-out",
+            Self::OverLimit(_) => "over-limit",
+        }
+    }
+}
+
 impl Callback {
-    /// Loads the component that the settings name.
+    /// A callback without a version yet.
+    #[must_use]
+    pub fn new(runtime: &Runtime, name: &str, settings: &CallbackSettings) -> Self {
+        let memory = |default: u64| {
+            usize::try_from(settings.memory.unwrap_or(default)).unwrap_or(usize::MAX).min(MAX_MEMORY)
+        };
+        let limits = Limits {
+            deadline: settings.deadline,
+            memory: memory(64 << 20),
+            heavy_memory: memory(128 << 20),
+            transfer: 4 << 20,
+            output: 1 << 20,
+        };
+        Self::with_limits(runtime, name, limits, settings.concurrency)
+    }
+
+    /// As `new`, with limits of one's own.
+    #[must_use]
+    pub fn with_limits(runtime: &Runtime, name: &str, limits: Limits, concurrency: usize) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                name: name.into(),
+                runtime: runtime.clone(),
+                limits,
+                permits: Semaphore::new(concurrency),
+                version: ArcSwapOption::empty(),
+            }),
+        }
+    }
+
+    /// Loads a component's file.
     ///
     /// # Errors
     /// When the file can't be read, compiled or linked, or exports no callback.
@@ -76,23 +114,30 @@ impl Callback {
         runtime: &Runtime,
         name: &str,
         settings: &CallbackSettings,
+        component: &Path,
     ) -> Result<Self, CompileError> {
-        let limits = Limits {
-            deadline: settings.deadline,
-            memory: usize::try_from(settings.memory).unwrap_or(usize::MAX).min(MAX_MEMORY),
-            transfer: 4 << 20,
-            output: 1 << 20,
-        };
-        let loaded = Loaded::from_file(runtime, &settings.component).await?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                name: name.into(),
-                runtime: runtime.clone(),
-                limits,
-                permits: Semaphore::new(settings.concurrency),
-                loaded: Arc::new(loaded),
-            }),
-        })
+        let callback = Self::new(runtime, name, settings);
+        callback.swap(Arc::new(Version::from_file(runtime, component).await?));
+        Ok(callback)
+    }
+
+    /// The same callback with another version behind it, to be tried.
+    #[must_use]
+    pub fn beside(&self, version: Arc<Version>) -> Self {
+        let beside = Self::with_limits(&self.inner.runtime, &self.inner.name, self.inner.limits, 1);
+        beside.swap(version);
+        beside
+    }
+
+    /// Puts another version to use; calls under way end on the one that they began with.
+    pub fn swap(&self, version: Arc<Version>) -> Option<Arc<Version>> {
+        self.inner.version.swap(Some(version))
+    }
+
+    /// The version in use.
+    #[must_use]
+    pub fn version(&self) -> Option<Arc<Version>> {
+        self.inner.version.load_full()
     }
 
     /// The name in the settings.
@@ -101,107 +146,161 @@ impl Callback {
         &self.inner.name
     }
 
-    /// Digest of the component in use, sha256 in hex.
+    /// Whether it can be called as this. One without a version may become anything.
     #[must_use]
-    pub fn digest(&self) -> String {
-        self.inner.loaded.digest.clone()
+    pub fn can_be(&self, kind: Kind) -> bool {
+        self.inner.version.load().as_ref().is_none_or(|version| version.kinds().contains(&kind))
     }
 
-    /// Names of the callbacks that the component exports.
-    #[must_use]
-    pub fn exports(&self) -> Vec<&'static str> {
-        self.inner.loaded.exports()
+    /// Refuses an answer that is larger than answers may be.
+    pub(super) fn within_output(&self, bytes: usize) -> Result<(), CallbackFault> {
+        let limit = self.inner.limits.output;
+        if bytes > limit {
+            return Err(CallbackFault::OverLimit(format!("its answer is larger than {} KiB", limit >> 10)));
+        }
+        Ok(())
     }
 
-    /// Whether its component exports a message formatter.
-    #[must_use]
-    pub fn is_message_formatter(&self) -> bool {
-        self.inner.loaded.message_formatter.is_some()
+    /// The version to call, held for the length of a call.
+    pub(super) fn current(&self) -> Result<Arc<Version>, CallbackFault> {
+        self.inner.version.load_full().ok_or(CallbackFault::Empty)
     }
 
-    /// Whether its component exports a previousBuildGetter.
-    #[must_use]
-    pub fn is_previous_build_getter(&self) -> bool {
-        self.inner.loaded.previous_build_getter.is_some()
-    }
-
-    pub(super) fn loaded(&self) -> Arc<Loaded> {
-        Arc::clone(&self.inner.loaded)
-    }
-
-    pub(super) fn limits(&self) -> &Limits {
-        &self.inner.limits
-    }
-
-    /// Runs one call in a fresh cage, within its deadline.
-    pub(super) async fn run<T, F>(
+    /// Runs one call in a fresh cage, within its deadline, and has it recorded. The guest's own error comes back as
+    /// the inner result.
+    pub(super) async fn run<T, E, F>(
         &self,
-        status: Arc<dyn Status>,
-        call: impl FnOnce(Store<Cage>) -> F,
-    ) -> Result<(T, Report), CallbackFault>
+        version: &Version,
+        caller: &Caller,
+        call: impl FnOnce(Store<Cage>) -> F + Send + 'static,
+    ) -> Result<(Result<T, E>, Report), CallbackFault>
     where
-        F: Future<Output = (Store<Cage>, wasmtime::Result<Result<T, String>>)>,
+        F: Future<Output = (Store<Cage>, wasmtime::Result<Result<T, E>>)> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
     {
-        let Inner { limits, permits, name, runtime, .. } = &*self.inner;
-        let _permit = permits.acquire().await.expect("the semaphore is never closed");
-        let _ticks = runtime.tick();
+        let _permit = self.inner.permits.acquire().await.expect("the semaphore is never closed");
+        let lane = version.is_heavy().then(|| self.inner.runtime.heavy_lane());
+        let _turn = match lane {
+            Some(lane) => Some(lane.turn().await),
+            None => None,
+        };
+        let _ticks = self.inner.runtime.tick();
         let began = Instant::now();
-        let mut store = Store::new(runtime.engine(), Cage::new(name.clone(), status, limits));
+        let traces = Arc::new(Traces::default());
+        let work = self.caged(version.is_heavy(), caller, &traces, call);
+        let answer = match lane {
+            None => work.await,
+            Some(lane) => match lane.run(work).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Failure::plain(CallbackFault::Trapped("the engine is stopping".to_owned()))),
+            },
+        };
+        let (duration, peak_memory) = (began.elapsed(), traces.peak_memory());
+        let mut lines = traces.take_lines();
+        let outcome = match &answer {
+            Ok(Ok(_)) => "ok",
+            Ok(Err(_)) => "answered-error",
+            Err(failure) => {
+                lines.extend(failure.lines());
+                failure.fault.outcome()
+            }
+        };
+        caller.status.record(CallRecord {
+            callback: Arc::clone(&self.inner.name),
+            version: version.digest().to_owned(),
+            delivery: caller.delivery,
+            outcome,
+            duration,
+            peak_memory,
+            lines,
+        });
+        let report = Report { version: version.digest().to_owned(), duration, peak_memory };
+        answer.map(|answer| (answer, report)).map_err(|failure| failure.fault)
+    }
+
+    /// The call itself, which may run on another thread.
+    fn caged<T, E, F>(
+        &self,
+        heavy: bool,
+        caller: &Caller,
+        traces: &Arc<Traces>,
+        call: impl FnOnce(Store<Cage>) -> F + Send + 'static,
+    ) -> impl Future<Output = Result<Result<T, E>, Failure>> + Send + 'static
+    where
+        F: Future<Output = (Store<Cage>, wasmtime::Result<Result<T, E>>)> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let mut limits = self.inner.limits;
+        if heavy {
+            limits.memory = limits.heavy_memory;
+        }
+        let cage = Cage::new(Arc::clone(&caller.status), Arc::clone(traces), &limits);
+        let mut store = Store::new(self.inner.runtime.engine(), cage);
         store.limiter(|cage| cage);
         store.set_hostcall_fuel(limits.transfer);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        let Ok((store, answer)) = tokio::time::timeout(limits.deadline, call(store)).await else {
-            return Err(CallbackFault::TimedOut(limits.deadline));
-        };
-        let report = Report { duration: began.elapsed(), peak_memory: store.data().peak_memory() };
-        match answer {
-            Ok(Ok(value)) => Ok((value, report)),
-            Ok(Err(text)) => Err(CallbackFault::Answered(text)),
-            Err(error) => Err(match &store.data().hit {
-                Some(limit) => CallbackFault::OverLimit(limit.clone()),
-                None => CallbackFault::Trapped(first_cause(&error)),
-            }),
+        async move {
+            let Ok((store, answer)) = tokio::time::timeout(limits.deadline, call(store)).await else {
+                return Err(Failure::plain(CallbackFault::TimedOut(limits.deadline)));
+            };
+            answer.map_err(|error| Failure::of(&error, store.data().hit.as_deref()))
         }
     }
 }
 
-impl Loaded {
-    async fn from_file(runtime: &Runtime, path: &Path) -> Result<Self, CompileError> {
-        let wasm = tokio::fs::read(path)
-            .await
-            .map_err(|error| CompileError::Read { path: path.to_owned(), reason: error.to_string() })?;
-        let (digest, linked) = runtime.load(wasm).await?;
-        let loaded = Self {
-            digest,
-            message_formatter: export(&linked, MessageFormattingPre::new),
-            previous_build_getter: export(&linked, BuildOrderingPre::new),
+/// A call's end without an answer, and where in the guest that was.
+struct Failure {
+    fault: CallbackFault,
+    backtrace: Option<String>,
+}
+
+impl Failure {
+    fn plain(fault: CallbackFault) -> Self {
+        Self { fault, backtrace: None }
+    }
+
+    fn of(error: &wasmtime::Error, hit: Option<&str>) -> Self {
+        let fault = match hit {
+            Some(limit) => CallbackFault::OverLimit(limit.to_owned()),
+            None => CallbackFault::Trapped(error.root_cause().to_string()),
         };
-        if loaded.exports().is_empty() {
-            return Err(CompileError::Refused(
-                "it exports no callback of campanile:notifier@0.1.0, such as `message-formatter`".to_owned(),
-            ));
-        }
-        Ok(loaded)
+        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
+        Self { fault, backtrace }
     }
 
-    fn exports(&self) -> Vec<&'static str> {
-        let all = [
-            ("message-formatter", self.message_formatter.is_some()),
-            ("previous-build-getter", self.previous_build_getter.is_some()),
-        ];
-        all.into_iter().filter(|(_, exported)| *exported).map(|(name, _)| name).collect()
+    /// For the callback's log.
+    fn lines(&self) -> Vec<LogLine> {
+        let line = |text: String| LogLine { level: Level::Error, text };
+        let what = line(format!("the call failed: {}", self.fault));
+        let frames = self.backtrace.iter().flat_map(|text| text.lines());
+        std::iter::once(what).chain(frames.map(|frame| line(frame.to_owned()))).collect()
     }
 }
 
-fn export<P>(
-    linked: &InstancePre<Cage>,
-    find: impl FnOnce(InstancePre<Cage>) -> wasmtime::Result<P>,
-) -> Option<P> {
-    find(linked.clone()).ok()
+/// Runs one export of a callback: finds it, instantiates, calls. An error of the guest's own stays inside.
+macro_rules! caged_call {
+    ($callback:expr, $caller:expr, $field:ident, $kind:expr, |$store:ident, $instance:ident| $call:expr) => {{
+        let version = $callback.current()?;
+        let Some(export) = version.exports.$field.clone() else {
+            return Err($crate::callbacks::CallbackFault::NotExported($kind));
+        };
+        $callback
+            .run(
+                &version,
+                $caller,
+                move |mut $store: wasmtime::Store<$crate::callbacks::cage::Cage>| async move {
+                    let answer = async {
+                        let $instance = export.instantiate_async(&mut $store).await?;
+                        $call.await
+                    };
+                    let answer = answer.await;
+                    ($store, answer)
+                },
+            )
+            .await?
+    }};
 }
-
-/// The innermost sentence of an error, without the guest's backtrace.
-fn first_cause(error: &wasmtime::Error) -> String {
-    error.root_cause().to_string()
-}
+pub(super) use caged_call;

@@ -1,9 +1,8 @@
-//! Compiling components in a process of its own with limits, and the private cache of finished code.
+//! Compiling components, in a process of its own with limits.
 //!
 //! Compiling is the dangerous part of hostile WebAssembly: some hundred kilobytes can cost minutes and gigabytes.
 
 use std::io::Read as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,10 +12,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use wasmtime::Engine;
 
+use super::cache::Cache;
 use super::runtime::code_settings;
 
 /// No larger component is looked at.
-const MAX_COMPONENT: usize = 32 << 20;
+pub const MAX_COMPONENT: usize = 32 << 20;
+/// So many components are compiled side by side.
+const COMPILERS: usize = 2;
 /// Address space of the compiling process.
 const COMPILER_MEMORY: u64 = 3 << 30;
 /// CPU time of the compiling process.
@@ -50,44 +52,40 @@ pub enum CompileError {
 /// Turns components into finished code, by way of the cache.
 pub(super) struct Compiler {
     program: PathBuf,
-    cache: PathBuf,
-    settings_hash: String,
-    /// One at a time: compiling is heavy, and the same component must not be compiled twice.
-    turn: tokio::sync::Mutex<()>,
+    cache: Cache,
+    /// Compiling is heavy; more than these wait.
+    turns: tokio::sync::Semaphore,
 }
 
 impl Compiler {
     pub(super) fn new(program: PathBuf, cache: PathBuf, engine: &Engine) -> Result<Self, CompileError> {
         use std::hash::{Hash as _, Hasher as _};
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&cache)
-            .and_then(|()| std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o700)))
-            .map_err(|error| CompileError::Cache(format!("{}: {error}", cache.display())))?;
         let mut hasher = std::hash::DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let settings_hash = format!("{:016x}", hasher.finish());
-        Ok(Self { program, cache, settings_hash, turn: tokio::sync::Mutex::new(()) })
+        let settings = format!("{:016x}", hasher.finish());
+        let cache = Cache::open(cache.clone(), settings)
+            .map_err(|error| CompileError::Cache(format!("{}: {error}", cache.display())))?;
+        Ok(Self { program, cache, turns: tokio::sync::Semaphore::new(COMPILERS) })
     }
 
     /// The digest of a component, and the file of its finished code.
-    pub(super) async fn compile(&self, wasm: Vec<u8>) -> Result<(String, PathBuf), CompileError> {
-        if wasm.len() > MAX_COMPONENT {
-            return Err(CompileError::Refused(format!("it is larger than {} MiB", MAX_COMPONENT >> 20)));
+    pub(super) async fn compile(&self, wasm: &[u8]) -> Result<(String, PathBuf), CompileError> {
+        let digest = hex(&Sha256::digest(wasm));
+        // What is finished already never waits behind what is being compiled.
+        if let Some(code) = self.cache.find(&digest) {
+            return Ok((digest, code));
         }
-        let digest = hex(&Sha256::digest(&wasm));
-        let code = self.cache.join(format!("{digest}-{}.cwasm", self.settings_hash));
-        let _turn = self.turn.lock().await;
-        if !code.exists() {
-            self.run_compiler(&wasm, &code).await?;
-        }
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let code = match self.cache.find(&digest) {
+            Some(code) => code,
+            None => self.run_compiler(wasm, &digest).await?,
+        };
         Ok((digest, code))
     }
 
-    async fn run_compiler(&self, wasm: &[u8], code: &Path) -> Result<(), CompileError> {
+    async fn run_compiler(&self, wasm: &[u8], digest: &str) -> Result<PathBuf, CompileError> {
         let cache_error = |error: std::io::Error| CompileError::Cache(error.to_string());
-        let partial = tempfile::NamedTempFile::new_in(&self.cache).map_err(cache_error)?;
+        let partial = self.cache.new_entry().map_err(cache_error)?;
         let mut child = tokio::process::Command::new(&self.program)
             .arg("compile-component")
             .arg(partial.path())
@@ -105,7 +103,7 @@ impl Compiler {
         let waited = tokio::time::timeout(Duration::from_secs(COMPILER_SECONDS), child.wait_with_output());
         let output = waited.await.map_err(|_| CompileError::TooCostly)?.map_err(cache_error)?;
         match output.status.code() {
-            Some(0) => partial.persist(code).map(drop).map_err(|error| cache_error(error.error)),
+            Some(0) => self.cache.keep(digest, partial).map_err(cache_error),
             Some(1) => {
                 let text = String::from_utf8_lossy(&output.stderr);
                 Err(CompileError::Refused(text.trim().chars().take(2_000).collect()))
@@ -113,6 +111,22 @@ impl Compiler {
             _ => Err(CompileError::TooCostly),
         }
     }
+}
+
+/// Reads a component's file, unless it is too large to be looked at.
+pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError> {
+    let failed =
+        |error: std::io::Error| CompileError::Read { path: path.to_owned(), reason: error.to_string() };
+    let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
+    if size > MAX_COMPONENT as u64 {
+        return Err(too_large(size));
+    }
+    tokio::fs::read(path).await.map_err(failed)
+}
+
+/// What a component larger than allowed is told.
+pub(super) fn too_large(size: u64) -> CompileError {
+    CompileError::Refused(format!("it has {} MiB; at most {} are taken", size >> 20, MAX_COMPONENT >> 20))
 }
 
 /// What the hidden command `compile-component OUTPUT` does: limits itself, reads a component from standard input and
@@ -136,11 +150,6 @@ fn compile_within_limits(output: &Path) -> Result<(), String> {
     let mut wasm = Vec::new();
     std::io::stdin().lock().read_to_end(&mut wasm).map_err(|error| error.to_string())?;
     let engine = Engine::new(&code_settings()).map_err(|error| format!("{error:#}"))?;
-    if wasm.get(..8).is_some_and(|head| head == b"\0asm\x01\0\0\0") {
-        return Err(
-            "it is a core module, not a component: wrap it with `wasm-tools component new`".to_owned()
-        );
-    }
     let code =
         engine.precompile_component(&wasm).map_err(|error| format!("it is no valid component: {error:#}"))?;
     std::fs::write(output, code).map_err(|error| error.to_string())

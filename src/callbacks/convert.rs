@@ -114,3 +114,31 @@ fn step(step: &Step, build: &BuildId, status: &dyn Status) -> wit::Step {
         logs: step.logs.iter().map(log).collect(),
     }
 }
+
+/// A change that a guest made; nothing in it is trusted yet.
+pub(super) fn change_from(change: wit::Change) -> Result<Change, String> {
+    let mut properties = Properties::new();
+    for wit::Property { name, value, source } in change.properties {
+        let value: serde_json::Value = serde_json::from_str(&value)
+            .map_err(|error| format!("the value of property `{name}` is not JSON: {error}"))?;
+        properties.set(name, value, source);
+    }
+    let when = Timestamp::from_seconds_f64(change.when)
+        .ok_or_else(|| format!("the time of a change is out of range: {}", change.when))?;
+    Ok(Change {
+        who: change.who,
+        committer: change.committer,
+        files: change.files,
+        comments: change.comments,
+        revision: change.revision,
+        branch: change.branch,
+        when,
+        category: change.category,
+        revlink: change.revlink.unwrap_or_default(),
+        repository: change.repository,
+        project: change.project,
+        codebase: change.codebase,
+        properties,
+        ..Change::default()
+    })
+}

@@ -1,11 +1,12 @@
 //! The MailNotifier messageFormatter (M-45 to M-47): its types on the engine's side, and its call.
 
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
 use super::bindings::message_formatting::exports::campanile::notifier::message_formatter as wit;
-use super::callback::{Callback, CallbackFault, Report};
+use super::call::Caller;
+use super::callback::{Callback, CallbackFault, Report, caged_call};
 use super::convert;
-use super::status::Status;
+use super::version::Kind;
 use crate::model::{Build, Results};
 
 impl Callback {
@@ -15,48 +16,21 @@ impl Callback {
     /// When the component has none, refuses, traps, or meets a limit.
     pub async fn format_message(
         &self,
-        status: Arc<dyn Status>,
-        modes: Modes,
-        name: &str,
-        build: &Build,
-        results: Results,
-    ) -> Result<FormattedMessage, CallbackFault> {
-        self.format_message_measured(status, modes, name, build, results).await.map(|(message, _)| message)
-    }
-
-    /// As `format_message`, and says what the call cost.
-    ///
-    /// # Errors
-    /// As `format_message`.
-    pub async fn format_message_measured(
-        &self,
-        status: Arc<dyn Status>,
+        caller: &Caller,
         modes: Modes,
         name: &str,
         build: &Build,
         results: Results,
     ) -> Result<(FormattedMessage, Report), CallbackFault> {
-        let loaded = self.loaded();
-        let Some(formatter) = &loaded.message_formatter else {
-            return Err(CallbackFault::NotExported("message-formatter"));
-        };
-        let record = convert::build(build, &*status);
-        let call = async |mut store| {
-            let answer = async {
-                let instance = formatter.instantiate_async(&mut store).await?;
+        let record = convert::build(build, &*caller.status);
+        let (name, results) = (name.to_owned(), convert::results(results));
+        let (answer, report) =
+            caged_call!(self, caller, message_formatter, Kind::MessageFormatter, |store, instance| {
                 let exports = instance.campanile_notifier_message_formatter();
-                let results = convert::results(results);
-                exports.call_format_message(&mut store, modes.into(), name, &record, results).await
-            };
-            let answer = answer.await;
-            (store, answer)
-        };
-        let (message, report) = self.run(status, call).await?;
-        let message = FormattedMessage::from(message);
-        if message.size() > self.limits().output {
-            let limit = self.limits().output >> 10;
-            return Err(CallbackFault::OverLimit(format!("its message is larger than {limit} KiB")));
-        }
+                exports.call_format_message(&mut store, modes.into(), &name, &record, results)
+            });
+        let message = FormattedMessage::from(answer.map_err(CallbackFault::Answered)?);
+        self.within_output(message.size())?;
         Ok((message, report))
     }
 }
@@ -178,7 +152,8 @@ impl FromIterator<Mode> for Modes {
 }
 
 /// What a formatter gives back. Nothing in it is trusted yet: the mail target checks subject and headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FormattedMessage {
     /// Replaces the target's own subject (M-40).
     pub subject: Option<String>,
@@ -193,7 +168,8 @@ pub struct FormattedMessage {
 }
 
 /// What a body is (M-43).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MessageKind {
     /// `text/plain`.
     Plain,

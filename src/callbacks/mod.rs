@@ -1,25 +1,45 @@
 //! The user's own functions: WebAssembly components, each call in a cage of its own.
 //!
-//! `runtime` is the engine and what guests link to, `compile` makes code of components in a process of its own, `cage`
-//! is what one call may use, `callback` is a named one in use. Each interface of the contract is a small file:
-//! `message_formatter`, `previous_build_getter`.
+//! `inspect` looks at a component, `compile` makes code of it in a process of its own, `cache` keeps that, `runtime` is
+//! the engine and what guests link to, `version` a component ready to be called, `callback` a named one in use, `cage`
+//! and `call` what one call may use and leaves behind, `lane` where interpreters run. Each interface of the contract is
+//! a small file of its own and a line in `version`; `trial` runs any of them on a `sample` or a stored build.
 //!
-//! Invariant: a callback reaches nothing but what `Status` and its log give; it has no file, clock, socket or state.
+//! Invariant: a callback reaches nothing but what `Status` and its log give; it has no file, socket or state.
 
 mod bindings;
+mod cache;
 mod cage;
+mod call;
 mod callback;
 mod clock;
 mod compile;
 mod convert;
+mod email_lookup;
+mod gerrit;
+mod hook_dialect;
+mod inspect;
+mod lane;
 mod message_formatter;
 mod previous_build_getter;
+mod push_callback;
 mod runtime;
+mod sample;
 mod status;
+mod trial;
+mod version;
+mod wasi;
 
-pub use cage::Limits;
+pub use call::{CallRecord, Caller, Level, Limits, LogLine};
 pub use callback::{Callback, CallbackFault, Report};
-pub use compile::{CompileError, compile_component};
+pub use compile::{CompileError, MAX_COMPONENT, compile_component};
+pub use gerrit::{BuildInfo, Review};
+pub use hook_dialect::{HookRequest, Parsed, Rejection};
+pub use inspect::{Inspection, inspect};
 pub use message_formatter::{FormattedMessage, MessageKind, Mode, Modes};
+pub use push_callback::{HttpRequest, Packet, Pushed};
 pub use runtime::Runtime;
+pub use sample::{Sample, SampleError};
 pub use status::{Status, StatusError};
+pub use trial::{Subject, Trial, try_on};
+pub use version::{Kind, Version};

@@ -1,10 +1,9 @@
-//! The MailNotifier previousBuildGetter (M-19): its call.
+//! The MailNotifier previousBuildGetter (M-19).
 
-use std::sync::Arc;
-
-use super::callback::{Callback, CallbackFault};
+use super::call::Caller;
+use super::callback::{Callback, CallbackFault, Report, caged_call};
 use super::convert;
-use super::status::Status;
+use super::version::Kind;
 use crate::model::{Build, BuildId};
 
 impl Callback {
@@ -14,24 +13,16 @@ impl Callback {
     /// When the component has none, refuses, traps, or meets a limit.
     pub async fn previous_build(
         &self,
-        status: Arc<dyn Status>,
+        caller: &Caller,
         build: &Build,
-    ) -> Result<Option<BuildId>, CallbackFault> {
-        let loaded = self.loaded();
-        let Some(getter) = &loaded.previous_build_getter else {
-            return Err(CallbackFault::NotExported("previous-build-getter"));
-        };
-        let record = convert::build(build, &*status);
-        let call = async |mut store| {
-            let answer = async {
-                let instance = getter.instantiate_async(&mut store).await?;
+    ) -> Result<(Option<BuildId>, Report), CallbackFault> {
+        let record = convert::build(build, &*caller.status);
+        let (answer, report) =
+            caged_call!(self, caller, previous_build_getter, Kind::PreviousBuildGetter, |store, instance| {
                 let exports = instance.campanile_notifier_previous_build_getter();
-                exports.call_get_previous_build(&mut store, &record).await
-            };
-            let answer = answer.await;
-            (store, answer)
-        };
-        let (answer, _) = self.run(status, call).await?;
-        Ok(answer.map(convert::build_id_from))
+                exports.call_get_previous_build(&mut store, &record)
+            });
+        let id = answer.map_err(CallbackFault::Answered)?;
+        Ok((id.map(convert::build_id_from), report))
     }
 }

@@ -9,7 +9,10 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use super::bindings::host::campanile::notifier::{logging, status};
 use super::cage::Cage;
 use super::clock::{self, Clock};
-use super::compile::{CompileError, Compiler};
+use super::compile::{self, CompileError, Compiler, MAX_COMPONENT};
+use super::inspect::inspect;
+use super::lane::Lane;
+use super::version::Kind;
 
 /// Calls that can be under way at once, in all.
 const MAX_CALLS: u32 = 64;
@@ -21,8 +24,20 @@ pub(super) const MAX_MEMORY: usize = 128 << 20;
 pub struct Runtime {
     engine: Engine,
     linker: Arc<Linker<Cage>>,
+    /// For guests whose language runtime asks for WASI.
+    with_wasi: Arc<Linker<Cage>>,
+    heavy_lane: Arc<Lane>,
     compiler: Arc<Compiler>,
     clock: Arc<Clock>,
+}
+
+/// A component that can be instantiated.
+pub(super) struct Linked {
+    pub(super) digest: String,
+    pub(super) heavy: bool,
+    /// The callbacks among its exports, by name; whether they have the right types is not known yet.
+    pub(super) exports: Vec<Kind>,
+    pub(super) instance: InstancePre<Cage>,
 }
 
 /// Settings that decide what code is compiled to; engine and compiler process must agree on them.
@@ -64,25 +79,49 @@ impl Runtime {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(|error| CompileError::Engine(format!("{error:#}")))?;
 
+        let failed = |error: wasmtime::Error| CompileError::Engine(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
-        status::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage)
-            .and_then(|()| logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage))
-            .map_err(|error| CompileError::Engine(format!("{error:#}")))?;
+        status::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage).map_err(failed)?;
+        logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut Cage| cage).map_err(failed)?;
+        let mut with_wasi = linker.clone();
+        wasmtime_wasi::p2::add_to_linker_async(&mut with_wasi).map_err(failed)?;
 
+        let lane = Lane::start().map_err(|error| CompileError::Engine(error.to_string()))?;
         let clock = Clock::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
         let compiler = Compiler::new(program, cache, &engine)?;
-        Ok(Self { engine, linker: Arc::new(linker), compiler: Arc::new(compiler), clock: Arc::new(clock) })
+        Ok(Self {
+            engine,
+            linker: Arc::new(linker),
+            with_wasi: Arc::new(with_wasi),
+            heavy_lane: Arc::new(lane),
+            compiler: Arc::new(compiler),
+            clock: Arc::new(clock),
+        })
     }
 
-    /// Compiles a component, or takes finished code from the cache, and links it. Returns its digest with it.
-    pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<(String, InstancePre<Cage>), CompileError> {
-        let (digest, code) = self.compiler.compile(wasm).await?;
+    /// Looks at a component, compiles it or takes its finished code from the cache, and links it.
+    pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<Linked, CompileError> {
+        if wasm.len() > MAX_COMPONENT {
+            return Err(compile::too_large(wasm.len() as u64));
+        }
+        // What can't be used is told before anything is compiled.
+        let outside = inspect(&wasm)?;
+        let objections = outside.objections();
+        if !objections.is_empty() {
+            return Err(CompileError::Refused(objections.join("; ")));
+        }
+        let (digest, code) = self.compiler.compile(&wasm).await?;
         let component = self.map_code(&code)?;
-        let linked = self
-            .linker
+        let linker = if outside.wants_wasi() { &self.with_wasi } else { &self.linker };
+        let instance = linker
             .instantiate_pre(&component)
-            .map_err(|error| CompileError::Refused(refusal(&error)))?;
-        Ok((digest, linked))
+            .map_err(|error| CompileError::Refused(format!("it does not fit the contract: {error:#}")))?;
+        Ok(Linked { digest, heavy: outside.is_heavy(), exports: outside.kinds(), instance })
+    }
+
+    /// The lane of heavy guests.
+    pub(super) fn heavy_lane(&self) -> &Lane {
+        &self.heavy_lane
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -99,11 +138,7 @@ impl Runtime {
         // SAFETY: the file was written by this program's own compiler process into a folder that only its user can
         // enter, under a name made from the component's digest and the engine's settings, and renamed there whole.
         unsafe { Component::deserialize_file(&self.engine, code) }
-            .map_err(|error| CompileError::Cache(format!("{}: {error:#}", code.display())))
+            // The code itself is whole: its checksum was right.
+            .map_err(|error| CompileError::Refused(format!("it does not fit the engine's limits: {error:#}")))
     }
-}
-
-/// What a person can do about a component that does not link.
-fn refusal(error: &wasmtime::Error) -> String {
-    format!("it does not fit the contract: {error:#}; a callback may import only `status` and `logging`")
 }

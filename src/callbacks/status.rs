@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::CallRecord;
 use crate::model::{Build, BuildId, LogRef};
 
 /// One tenant's builds and logs, and how it is called.
@@ -31,6 +32,8 @@ pub trait Status: Send + Sync {
     /// A part of a log without header lines.
     async fn log_read(&self, log: &LogRef, offset: u64, limit: usize)
     -> Result<Option<Vec<u8>>, StatusError>;
+    /// Takes what a call was like, for the tenant's callback log and the metrics. Quick, and never fails.
+    fn record(&self, call: CallRecord);
 }
 
 /// The store behind it did not answer.

@@ -2,11 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or settings. Standard output is for data, standard error for people.
 
+mod callbacks;
 mod check;
 mod client;
 mod deliveries;
 mod demo;
 mod output;
+mod preview;
 mod report;
 mod send_change;
 mod serve;
@@ -46,6 +48,12 @@ enum Command {
     /// List, explain and repeat deliveries of a running engine
     #[command(after_help = "Example: campanile deliveries list --state dead")]
     Deliveries(deliveries::Options),
+    /// Show, change and roll back the callbacks of a running engine
+    #[command(after_help = "Example: campanile callbacks push html html-mail.wasm --dry-run")]
+    Callbacks(callbacks::Options),
+    /// Run a callback's component on a sample build, and show what it answers and costs
+    #[command(after_help = "Example: campanile preview html-mail.wasm --html mail.html --watch")]
+    Preview(preview::Options),
     /// Show on a temporary store what the engine does with a push and three builds
     #[command(after_help = "Example: campanile demo --keep")]
     Demo(demo::Options),
@@ -89,6 +97,8 @@ pub fn main() -> ExitCode {
             Command::Report(options) => report::run(options).await,
             Command::SendChange(options) => send_change::run(options).await,
             Command::Deliveries(options) => deliveries::run(options).await,
+            Command::Callbacks(options) => callbacks::run(options).await,
+            Command::Preview(options) => preview::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::CompileComponent { .. } => Ok(ExitCode::SUCCESS),
         }

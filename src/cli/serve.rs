@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::ConfigOption;
-use super::watched::Watched;
+use super::watched::{Change, Watched};
 use crate::callbacks::Runtime;
 use crate::config::Problem;
 use crate::engine::{self, Engine};
@@ -46,10 +46,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {}
-            () = watched.change(&running.engine) => {}
+            _ = hangup.recv() => reload(&running.engine).await,
+            change = watched.change(&running.engine) => match change {
+                Change::Settings => reload(&running.engine).await,
+                Change::Components => running.engine.refresh_components().await,
+            },
         }
-        reload(&running.engine).await;
     }
     tracing::info!("stopping: finishing what is under way");
     running.stop().await?;
@@ -86,6 +88,7 @@ impl Running {
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&checked.settings.store_url, store_options).await?);
         let engine = Arc::new(Engine::new(config.to_owned(), runtime, Arc::clone(&store), checked));
+        engine.take_up_versions(&engine.tenant()).await;
 
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}: is another engine running? change `server.listen`")

@@ -17,6 +17,14 @@ const EVERY: Duration = Duration::from_millis(200);
 /// What a file looked like: inode, size, time of change; nothing for one that is not there.
 type Look = Option<(u64, u64, i64, i64)>;
 
+/// What has changed.
+pub(super) enum Change {
+    /// The settings file, perhaps components too.
+    Settings,
+    /// Only files of components.
+    Components,
+}
+
 /// The settings file and the components that it names, as they were when they were read.
 pub(super) struct Watched {
     seen: BTreeMap<PathBuf, Look>,
@@ -28,7 +36,7 @@ impl Watched {
     }
 
     /// Ends when a file has changed and stays as it is.
-    pub(super) async fn change(&mut self, engine: &Engine) {
+    pub(super) async fn change(&mut self, engine: &Engine) -> Change {
         let mut last = None;
         loop {
             tokio::time::sleep(EVERY).await;
@@ -36,8 +44,10 @@ impl Watched {
             if now == self.seen {
                 last = None;
             } else if last.as_ref() == Some(&now) {
+                let settings = engine.settings_file();
+                let same = self.seen.get(settings) == now.get(settings);
                 self.seen = now;
-                return;
+                return if same { Change::Components } else { Change::Settings };
             } else {
                 last = Some(now);
             }

@@ -63,12 +63,12 @@ pub struct HookSettings {
 /// `[callbacks.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackSettings {
-    /// The component's file.
-    pub component: PathBuf,
+    /// The component's file; without one, components are pushed.
+    pub component: Option<PathBuf>,
     /// A call takes no longer than this.
     pub deadline: Duration,
-    /// Bytes of memory, summed over all of a component's memories.
-    pub memory: u64,
+    /// Bytes of memory, summed over all of a component's memories; none: the default of its kind of language.
+    pub memory: Option<u64>,
     /// Calls side by side.
     pub concurrency: usize,
 }
@@ -197,14 +197,11 @@ fn read_callbacks(root: &Reader<'_>) -> BTreeMap<String, CallbackSettings> {
             continue;
         };
         let deadline = table.duration("deadline").unwrap_or(Duration::from_millis(250));
-        let memory = table.size("memory").unwrap_or(64 << 20);
+        let memory = table.size("memory");
         let concurrency =
             table.integer("concurrency", 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(16);
-        if table.required_text("component").is_some()
-            && let Some(component) = table.file("component")
-        {
-            callbacks.insert(name.to_owned(), CallbackSettings { component, deadline, memory, concurrency });
-        }
+        let component = table.file("component");
+        callbacks.insert(name.to_owned(), CallbackSettings { component, deadline, memory, concurrency });
         table.finish();
     }
     callbacks

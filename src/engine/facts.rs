@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::callbacks::{Status, StatusError};
+use super::Metrics;
+use crate::callbacks::{CallRecord, Status, StatusError};
 use crate::model::{Build, BuildId, Links, LogRef, Named};
-use crate::store::{Store, StoreError};
+use crate::store::{CallEntry, Store, StoreError};
 
 /// One tenant's view of the store.
 pub(super) struct Facts {
@@ -15,6 +16,7 @@ pub(super) struct Facts {
     pub(super) url: Option<String>,
     pub(super) links: Links,
     pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 #[async_trait]
@@ -59,6 +61,25 @@ impl Status for Facts {
         limit: usize,
     ) -> Result<Option<Vec<u8>>, StatusError> {
         self.store.log_read(&self.tenant, log, offset, limit).await.map_err(told)
+    }
+
+    fn record(&self, call: CallRecord) {
+        self.metrics.callback(&call);
+        // A call that went well and said nothing is counted, not kept.
+        if call.outcome == "ok" && call.lines.is_empty() {
+            return;
+        }
+        let entry = CallEntry {
+            callback: call.callback.to_string(),
+            version: call.version,
+            delivery: call.delivery,
+            at: super::now(),
+            outcome: call.outcome.to_owned(),
+            micros: u64::try_from(call.duration.as_micros()).unwrap_or(u64::MAX),
+            peak_memory: call.peak_memory as u64,
+            lines: serde_json::to_value(&call.lines).unwrap_or_default(),
+        };
+        self.store.note_call(&self.tenant, entry);
     }
 }
 

@@ -64,7 +64,11 @@ async fn load_callbacks(
 ) -> Vec<(String, Result<Callback, CompileError>)> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
-        loaded.push((name.clone(), Callback::load(runtime, name, callback).await));
+        let result = match &callback.component {
+            Some(component) => Callback::load(runtime, name, callback, component).await,
+            None => Ok(Callback::new(runtime, name, callback)),
+        };
+        loaded.push((name.clone(), result));
     }
     loaded
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::callbacks::CallRecord;
 use crate::store::DeliveryState;
 
 type Labels = Vec<(&'static str, String)>;
@@ -20,7 +22,16 @@ pub struct Metrics {
     hooks: Family<Labels, Counter>,
     outcomes: Family<Labels, Counter>,
     reloads: Family<Labels, Counter>,
+    calls: Family<Labels, Counter>,
+    swaps: Family<Labels, Counter>,
+    call_seconds: Family<Labels, Histogram>,
+    call_memory: Family<Labels, Gauge>,
     age: Histogram,
+}
+
+/// From 50 microseconds to some seconds.
+fn call_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 17))
 }
 
 impl Metrics {
@@ -35,9 +46,15 @@ impl Metrics {
         let hooks = counters("hook_requests", "Change hook requests, by dialect and HTTP status");
         let outcomes = counters("deliveries", "Steps of deliveries, by target, outcome and code");
         let reloads = counters("settings_reloads", "Times that settings were read anew, by outcome");
+        let calls = counters("callback_calls", "Calls of callbacks, by name and how they ended");
+        let swaps = counters("callback_swaps", "Versions put to use or refused, by callback and outcome");
+        let call_seconds = Family::new_with_constructor(call_buckets as fn() -> Histogram);
+        let call_memory = Family::<Labels, Gauge>::default();
+        registry.register("callback_seconds", "Wall time of calls, by callback", call_seconds.clone());
+        registry.register("callback_peak_memory_bytes", "Guest memory of the last call", call_memory.clone());
         let age = Histogram::new(exponential_buckets(0.001, 2.0, 20));
         registry.register("delivery_age_seconds", "From an event's acceptance to its delivery", age.clone());
-        Self { registry, events, hooks, outcomes, reloads, age }
+        Self { registry, events, hooks, outcomes, reloads, calls, swaps, call_seconds, call_memory, age }
     }
 
     pub(super) fn event_accepted(&self, name: &str) {
@@ -62,6 +79,19 @@ impl Metrics {
 
     pub(super) fn reload(&self, outcome: &str) {
         self.reloads.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    }
+
+    pub(super) fn callback(&self, call: &CallRecord) {
+        let name = vec![("callback", call.callback.to_string())];
+        self.call_seconds.get_or_create(&name).observe(call.duration.as_secs_f64());
+        self.call_memory.get_or_create(&name).set(i64::try_from(call.peak_memory).unwrap_or(i64::MAX));
+        let labels = [("callback", call.callback.to_string()), ("result", call.outcome.to_owned())];
+        self.calls.get_or_create(&labels.to_vec()).inc();
+    }
+
+    pub(super) fn swap(&self, callback: &str, outcome: &str) {
+        let labels = [("callback", callback.to_owned()), ("outcome", outcome.to_owned())];
+        self.swaps.get_or_create(&labels.to_vec()).inc();
     }
 
     /// Everything as Prometheus reads it, with how many deliveries stand in each state.

@@ -1,11 +1,12 @@
 //! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
 //!
-//! `load` makes a tenant of the settings, `Engine` takes events in and swaps tenants, `workers` prepare, keep and
+//! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and swaps tenants, `workers` prepare, keep and
 //! send, `retry` says when to try again.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
 mod clock;
+mod components;
 mod facts;
 mod load;
 mod metrics;
@@ -25,6 +26,7 @@ use crate::model::Event;
 use crate::store::{Appended, Batch, Incoming, Store, StoreError};
 
 pub use clock::now;
+pub use components::{Activation, Care, Refused};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
 pub use tenant::Tenant;
@@ -39,26 +41,27 @@ pub struct Engine {
     runtime: Runtime,
     store: Arc<dyn Store>,
     tenant: ArcSwap<Tenant>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
     wake: Notify,
-    /// Held while settings are read anew, so that two reloads don't cross.
-    reloading: Mutex<()>,
+    /// Held while settings or callbacks change, so that two changes don't cross.
+    changing: Mutex<()>,
 }
 
 impl Engine {
     /// An engine for a tenant that `check` has made, on an open store.
     #[must_use]
     pub fn new(settings_file: PathBuf, runtime: Runtime, store: Arc<dyn Store>, checked: Checked) -> Self {
-        let tenant = Tenant::new(checked, Arc::clone(&store));
+        let metrics = Arc::new(Metrics::new());
+        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics));
         Self {
             settings_file,
             runtime,
             store,
             tenant: ArcSwap::from_pointee(tenant),
-            metrics: Metrics::new(),
+            metrics,
             wake: Notify::new(),
-            reloading: Mutex::new(()),
+            changing: Mutex::new(()),
         }
     }
 
@@ -127,7 +130,7 @@ impl Engine {
     /// # Errors
     /// All problems, when one of them is an error; otherwise the warnings come back as the value.
     pub async fn reload(&self) -> Result<Vec<Problem>, Vec<Problem>> {
-        let _turn = self.reloading.lock().await;
+        let _turn = self.changing.lock().await;
         let (checked, problems) = check(&self.settings_file, &self.runtime).await;
         let Some(checked) = checked else {
             self.metrics.reload("refused");
@@ -137,7 +140,9 @@ impl Engine {
         if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
             tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
         }
-        self.tenant.store(Arc::new(Tenant::new(checked, Arc::clone(&self.store))));
+        let tenant = Tenant::new(checked, Arc::clone(&self.store), Arc::clone(&self.metrics));
+        self.take_up_versions(&tenant).await;
+        self.tenant.store(Arc::new(tenant));
         self.metrics.reload("done");
         self.wake.notify_one();
         Ok(problems)

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::Metrics;
 use super::facts::Facts;
 use super::load::Checked;
 use super::retry::Policy;
-use crate::callbacks::{Callback, Status};
+use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Secret, Settings};
 use crate::hooks::Hooks;
 use crate::model::{Event, Links};
-use crate::store::{NewDelivery, Store};
+use crate::store::{DeliveryId, NewDelivery, Store};
 use crate::targets::{Context, Target};
 
 /// A tenant in use.
@@ -25,7 +26,7 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    pub(super) fn new(checked: Checked, store: Arc<dyn Store>) -> Self {
+    pub(super) fn new(checked: Checked, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
         let Checked { settings, targets, hooks, callbacks } = checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
@@ -35,6 +36,7 @@ impl Tenant {
             url: links.master(),
             links,
             store,
+            metrics,
         });
         Self { name, settings, targets, hooks: Arc::new(hooks), callbacks, status }
     }
@@ -81,14 +83,27 @@ impl Tenant {
             .collect()
     }
 
+    /// The tenant's builds and logs.
+    #[must_use]
+    pub fn status(&self) -> &Arc<dyn Status> {
+        &self.status
+    }
+
+    /// The file in the settings that a callback comes from.
+    pub(super) fn component_file(&self, callback: &str) -> Option<&std::path::Path> {
+        self.settings.callbacks.get(callback)?.component.as_deref()
+    }
+
     /// Files of its callbacks' components.
     #[must_use]
     pub fn component_files(&self) -> Vec<std::path::PathBuf> {
-        self.settings.callbacks.values().map(|callback| callback.component.clone()).collect()
+        self.settings.callbacks.values().filter_map(|callback| callback.component.clone()).collect()
     }
 
-    pub(super) fn context(&self) -> Context {
-        Context { status: Arc::clone(&self.status), now: super::now() }
+    /// What a target may ask while it prepares this delivery.
+    pub(super) fn context(&self, delivery: DeliveryId) -> Context {
+        let caller = Caller { status: Arc::clone(&self.status), delivery: Some(delivery) };
+        Context { caller, now: super::now() }
     }
 
     pub(super) fn retry_policy(&self) -> Policy {

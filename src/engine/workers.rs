@@ -121,7 +121,7 @@ impl Engine {
         let message = match &delivery.message {
             Some(message) => message.clone(),
             None => match self.prepare(delivery, &**target).await {
-                Ok(Prepared::Message(message)) => message,
+                Ok(Prepared::Message { message, .. }) => message,
                 Ok(Prepared::Silent(silence)) => return settle_silence(&silence),
                 Err(fault) => return self.settle_fault(delivery, &fault, None),
             },
@@ -133,7 +133,11 @@ impl Engine {
                 settle_delivered(Some("partly"), format!("{receipt}; not to all: {}", refused.join("; ")))
             }
             Ok(Outcome::Rest { message, fault, not_before }) => {
-                match self.store.save_message(delivery.id, &message).await {
+                match self
+                    .store
+                    .save_message(delivery.id, &message, delivery.callback_version.as_deref())
+                    .await
+                {
                     Ok(()) => self.settle_fault(delivery, &fault, not_before),
                     Err(error) => self.settle_fault(delivery, &store_fault(&error), None),
                 }
@@ -155,9 +159,10 @@ impl Engine {
         let Some(event) = stored.map_err(|error| store_fault(&error))? else {
             return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
         };
-        let prepared = target.prepare(&event, &self.tenant().context()).await?;
-        if let Prepared::Message(message) = &prepared {
-            self.store.save_message(delivery.id, message).await.map_err(|error| store_fault(&error))?;
+        let prepared = target.prepare(&event, &self.tenant().context(delivery.id)).await?;
+        if let Prepared::Message { message, version } = &prepared {
+            let saved = self.store.save_message(delivery.id, message, version.as_deref()).await;
+            saved.map_err(|error| store_fault(&error))?;
         }
         Ok(prepared)
     }

@@ -8,6 +8,7 @@
 mod access;
 mod answer;
 mod body;
+mod callbacks;
 mod change_hooks;
 mod deliveries;
 mod events;
@@ -33,7 +34,12 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/builds", get(lists::builds))
         .route("/builds/{builder}/{number}", get(lists::build))
         .route("/builds/{builder}/{number}/steps/{step}/logs/{log}", put(logs::upload).get(logs::read))
+        .route("/builds/{builder}/{number}/sample", get(callbacks::sample))
         .route("/changes", get(lists::changes))
+        .route("/callbacks", get(callbacks::list))
+        .route("/callbacks/{name}", get(callbacks::show).put(callbacks::push))
+        .route("/callbacks/{name}/rollback", post(callbacks::roll_back))
+        .route("/callbacks/{name}/log", get(callbacks::log))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}", get(deliveries::show))
         .route("/deliveries/{id}/retry", post(deliveries::retry))

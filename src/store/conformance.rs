@@ -228,7 +228,7 @@ pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(0)));
     let id = store.claim("a", 9, LEASE, at(0)).await.unwrap()[0].id;
-    store.save_message(id, b"bytes").await.unwrap();
+    store.save_message(id, b"bytes", Some("v1")).await.unwrap();
     assert!(store.claim("b", 9, LEASE, at(59)).await.unwrap().is_empty());
     assert_eq!(store.next_due().await.unwrap(), Some(at(60)));
     let taken = store.claim("b", 9, LEASE, at(60)).await.unwrap();
@@ -255,7 +255,7 @@ pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store)
         text: "as before".into(),
         ..settled(DeliveryState::Silent)
     };
-    store.save_message(claimed[0].id, b"m").await.unwrap();
+    store.save_message(claimed[0].id, b"m", None).await.unwrap();
     store.settle(claimed[0].id, settled(DeliveryState::Dead), at(1)).await.unwrap();
     store.settle(claimed[1].id, silent, at(1)).await.unwrap();
     let query = |state, target: Option<&str>, event, before| DeliveryQuery {

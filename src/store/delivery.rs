@@ -46,6 +46,8 @@ pub struct Delivery {
     pub code: Option<String>,
     /// What it came to, in words.
     pub text: Option<String>,
+    /// Digest of the callback version that wrote the message, if one did.
+    pub callback_version: Option<String>,
     /// The prepared bytes, once there are any.
     #[serde(skip)]
     pub message: Option<Vec<u8>>,

@@ -5,6 +5,7 @@
 //!
 //! Invariant: knows nothing of targets, callbacks or HTTP. Who wants an event is decided before it comes here.
 
+mod callbacks;
 #[cfg(test)]
 mod conformance;
 mod delivery;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 
 use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
 
+pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState, NewDelivery, Settlement};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use sqlite::{SqliteStore, StoreOptions};
@@ -166,8 +168,13 @@ pub trait Store: Send + Sync {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError>;
-    /// Keeps the prepared bytes: every later attempt sends just these.
-    async fn save_message(&self, id: DeliveryId, message: &[u8]) -> Result<(), StoreError>;
+    /// Keeps the prepared bytes, and which callback version wrote them: every later attempt sends just these.
+    async fn save_message(
+        &self,
+        id: DeliveryId,
+        message: &[u8],
+        version: Option<&str>,
+    ) -> Result<(), StoreError>;
     /// Notes what an attempt, or the decision not to make one, came to, and gives the lease back.
     async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
     /// Gives back all leases of `owner`, as at a clean stop, or at a start under the same name.
@@ -187,6 +194,37 @@ pub trait Store: Send + Sync {
     async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
     /// How many deliveries are in each state, over all tenants.
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
+
+    /// Keeps a callback's component and makes it the version in use, in one transaction. Of many versions the ones
+    /// that were used last are kept.
+    async fn use_version(
+        &self,
+        tenant: &str,
+        in_use: InUse,
+        version: KeptVersion,
+        component: Vec<u8>,
+    ) -> Result<(), StoreError>;
+    /// Which versions of a tenant's callbacks are in use.
+    async fn versions_in_use(&self, tenant: &str) -> Result<Vec<InUse>, StoreError>;
+    /// Kept versions of a callback, the one that was put to use last first.
+    async fn versions(&self, tenant: &str, callback: &str) -> Result<Vec<KeptVersion>, StoreError>;
+    /// The component of a kept version.
+    async fn component(
+        &self,
+        tenant: &str,
+        callback: &str,
+        digest: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Keeps a call. Returns at once; under overload the entry may be lost.
+    fn note_call(&self, tenant: &str, call: CallEntry);
+    /// Kept calls of a callback with ids above `after`, oldest first; of more than `limit` the newest.
+    async fn calls(
+        &self,
+        tenant: &str,
+        callback: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, CallEntry)>, StoreError>;
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;

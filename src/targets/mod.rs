@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::callbacks::{Callback, Status};
+use crate::callbacks::{Callback, Caller};
 use crate::config::{Problems, Reader, Settings};
 use crate::model::{Event, Timestamp};
 
@@ -27,8 +27,8 @@ pub struct Wanted {
 
 /// What a target may ask while it prepares.
 pub struct Context {
-    /// The tenant's builds and logs.
-    pub status: Arc<dyn Status>,
+    /// On whose behalf callbacks are called; its `status` has the tenant's builds and logs.
+    pub caller: Caller,
     /// The time of day.
     pub now: Timestamp,
 }
@@ -37,7 +37,12 @@ pub struct Context {
 #[derive(Debug)]
 pub enum Prepared {
     /// Bytes to keep and to send; their form is the target's own.
-    Message(Vec<u8>),
+    Message {
+        /// The bytes.
+        message: Vec<u8>,
+        /// Digest of the callback version that wrote it, if one did.
+        version: Option<String>,
+    },
     /// Nothing is to be sent, for this reason.
     Silent(Silence),
 }

@@ -46,7 +46,7 @@ pub(super) async fn claim(
     let ids = serde_json::Value::from(ids).to_string();
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
-         d.not_before, d.code, d.text, d.message FROM deliveries d JOIN events e ON e.id = d.event \
+         d.not_before, d.code, d.text, d.callback_version, d.message FROM deliveries d JOIN events e ON e.id = d.event \
          WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id",
     )
     .bind(ids)
@@ -59,8 +59,14 @@ pub(super) async fn save_message(
     tx: &mut SqliteConnection,
     id: DeliveryId,
     message: &[u8],
+    version: Option<&str>,
 ) -> Result<Answer, StoreError> {
-    sqlx::query("UPDATE deliveries SET message = ? WHERE id = ?").bind(message).bind(id).execute(tx).await?;
+    sqlx::query("UPDATE deliveries SET message = ?, callback_version = ? WHERE id = ?")
+        .bind(message)
+        .bind(version)
+        .bind(id)
+        .execute(tx)
+        .await?;
     Ok(Answer::Done)
 }
 
@@ -181,7 +187,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(
         "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
-         d.not_before, d.code, d.text, NULL FROM deliveries d JOIN events e ON e.id = d.event WHERE d.tenant = ",
+         d.not_before, d.code, d.text, d.callback_version, NULL FROM deliveries d JOIN events e ON e.id = d.event WHERE d.tenant = ",
     );
     sql.push_bind(tenant);
     if let Some(state) = query.state {
@@ -208,7 +214,7 @@ pub(super) async fn one(
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
     let row: Option<Row> = sqlx::query_as(
         "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
-         d.not_before, d.code, d.text, d.message FROM deliveries d JOIN events e ON e.id = d.event \
+         d.not_before, d.code, d.text, d.callback_version, d.message FROM deliveries d JOIN events e ON e.id = d.event \
          WHERE d.tenant = ? AND d.id = ?",
     )
     .bind(tenant)
@@ -255,6 +261,7 @@ type Row = (
     i64,
     Option<String>,
     Option<String>,
+    Option<String>,
     Option<Vec<u8>>,
 );
 
@@ -287,7 +294,8 @@ fn delivery(row: Row) -> Result<Delivery, StoreError> {
         not_before: Timestamp::from_micros(not_before),
         code: row.11,
         text: row.12,
-        message: row.13,
+        callback_version: row.13,
+        message: row.14,
     })
 }
 

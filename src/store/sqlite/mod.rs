@@ -5,6 +5,7 @@
 //!
 //! Invariant: only the writer's connection writes; the pool's connections cannot.
 
+mod callbacks;
 mod deliveries;
 mod log_reads;
 mod logs;
@@ -30,8 +31,8 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Appended, Attempt, Batch, BuildQuery, BuilderRow, Delivery, DeliveryId, DeliveryQuery, DeliveryState,
-    EventId, LogWriter, Page, Settlement, Store, StoreError,
+    Appended, Attempt, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId, DeliveryQuery,
+    DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, Settlement, Store, StoreError,
 };
 use crate::model::{Build, BuildId, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Job, Work};
@@ -221,8 +222,14 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn save_message(&self, id: DeliveryId, message: &[u8]) -> Result<(), StoreError> {
-        self.writer.ask(Work::SaveMessage { id, message: message.to_vec() }).await.map(drop)
+    async fn save_message(
+        &self,
+        id: DeliveryId,
+        message: &[u8],
+        version: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let version = version.map(str::to_owned);
+        self.writer.ask(Work::SaveMessage { id, message: message.to_vec(), version }).await.map(drop)
     }
 
     async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
@@ -260,6 +267,48 @@ impl Store for SqliteStore {
 
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
         deliveries::counts(&mut *self.reader().await?).await
+    }
+
+    async fn use_version(
+        &self,
+        tenant: &str,
+        in_use: InUse,
+        version: KeptVersion,
+        component: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let work = Work::UseVersion { tenant: tenant.to_owned(), in_use, version, component };
+        self.writer.ask(work).await.map(drop)
+    }
+
+    async fn versions_in_use(&self, tenant: &str) -> Result<Vec<InUse>, StoreError> {
+        callbacks::in_use(&mut *self.reader().await?, tenant).await
+    }
+
+    async fn versions(&self, tenant: &str, callback: &str) -> Result<Vec<KeptVersion>, StoreError> {
+        callbacks::versions(&mut *self.reader().await?, tenant, callback).await
+    }
+
+    async fn component(
+        &self,
+        tenant: &str,
+        callback: &str,
+        digest: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        callbacks::component(&mut *self.reader().await?, tenant, callback, digest).await
+    }
+
+    fn note_call(&self, tenant: &str, call: CallEntry) {
+        self.writer.leave(Work::NoteCall { tenant: tenant.to_owned(), call });
+    }
+
+    async fn calls(
+        &self,
+        tenant: &str,
+        callback: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, CallEntry)>, StoreError> {
+        callbacks::calls(&mut *self.reader().await?, tenant, callback, after, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

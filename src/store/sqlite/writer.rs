@@ -10,9 +10,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, deliveries, logs, unit};
+use super::{StoreOptions, callbacks, deliveries, logs, unit};
 use crate::model::Timestamp;
-use crate::store::{Appended, Batch, Delivery, DeliveryId, Settlement, StoreError};
+use crate::store::{
+    Appended, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
+};
 
 /// At most so many jobs share a transaction.
 pub(super) const MAX_JOBS: usize = 256;
@@ -34,11 +36,13 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Work {
     Append { tenant: String, batch: Batch, now: Timestamp },
-    SaveMessage { id: DeliveryId, message: Vec<u8> },
+    SaveMessage { id: DeliveryId, message: Vec<u8>, version: Option<String> },
     Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
     Claim { owner: String, limit: u32, lease: Duration, now: Timestamp },
     Release { owner: String },
     Retry { tenant: String, id: DeliveryId, now: Timestamp },
+    UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
+    NoteCall { tenant: String, call: CallEntry },
     Log(LogPart),
     DiscardLog { log: i64 },
     Ping,
@@ -196,13 +200,19 @@ async fn perform(
             Work::Append { .. } => {
                 Answer::Appended(appended.next().expect("`append` answers each of its batches"))
             }
-            Work::SaveMessage { id, message } => deliveries::save_message(tx, *id, message).await?,
+            Work::SaveMessage { id, message, version } => {
+                deliveries::save_message(tx, *id, message, version.as_deref()).await?
+            }
             Work::Settle { id, settlement, now } => deliveries::settle(tx, *id, settlement, *now).await?,
             Work::Claim { owner, limit, lease, now } => {
                 deliveries::claim(tx, owner, *limit, now.after(*lease), *now).await?
             }
             Work::Release { owner } => deliveries::release(tx, owner).await?,
             Work::Retry { tenant, id, now } => deliveries::retry(tx, tenant, *id, *now).await?,
+            Work::UseVersion { tenant, in_use, version, component } => {
+                callbacks::use_version(tx, tenant, in_use, version, component).await?
+            }
+            Work::NoteCall { tenant, call } => callbacks::note_call(tx, tenant, call).await?,
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
             Work::Ping => ping(tx).await?,

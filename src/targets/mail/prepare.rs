@@ -1,7 +1,5 @@
 //! From a finished build to a mail or a reason for silence: filter, outcome, previous build, mode, people, words.
 
-use std::sync::Arc;
-
 use super::headers::Extra;
 use super::message::{Envelope, StoredMail};
 use super::mime::{self, Draft};
@@ -40,10 +38,10 @@ pub(super) async fn prepare(
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
 
-    let words = words(settings, build, results, previous, context).await?;
+    let (words, version) = words(settings, build, results, previous, context).await?;
     let subject = match &words.subject {
         Some(subject) => one_line(subject).into_owned(),
-        None => settings.subject.render(results, context.status.title(), &build.builder),
+        None => settings.subject.render(results, context.caller.status.title(), &build.builder),
     };
     let mut extra: Vec<Extra> =
         settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect();
@@ -72,7 +70,7 @@ pub(super) async fn prepare(
         rendered: sortable(context.now),
         ..Envelope::default()
     };
-    Ok(Prepared::Message(StoredMail { envelope, raw }.to_bytes()))
+    Ok(Prepared::Message { message: StoredMail { envelope, raw }.to_bytes(), version })
 }
 
 /// What the build before came to: by the callback if there is one (M-19, M-20), else by number (M-18).
@@ -81,11 +79,11 @@ async fn previous_results(
     build: &Build,
     context: &Context,
 ) -> Result<Option<Results>, Fault> {
-    let status = &context.status;
+    let status = &context.caller.status;
     if let Some(getter) = &settings.previous_build {
-        match getter.previous_build(Arc::clone(status), build).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(id)) => {
+        match getter.previous_build(&context.caller, build).await {
+            Ok((None, _)) => return Ok(None),
+            Ok((Some(id), _)) => {
                 let named = status.build(&id).await.map_err(|error| store_fault(&error))?;
                 let finished = named.filter(Build::is_finished).and_then(|build| build.results);
                 // One that was lost came to nothing, as with the built-in rule.
@@ -102,22 +100,21 @@ async fn previous_results(
     Ok(earlier.first().and_then(|build| build.results))
 }
 
-/// The formatter's message, or the built-in text.
+/// The formatter's message with its version, or the built-in text.
 async fn words(
     settings: &MailSettings,
     build: &Build,
     results: Results,
     previous: Option<Results>,
     context: &Context,
-) -> Result<FormattedMessage, Fault> {
-    let status = &context.status;
+) -> Result<(FormattedMessage, Option<String>), Fault> {
+    let status = &context.caller.status;
     let mut top = String::new();
     if let Some(formatter) = &settings.formatter {
-        let formatted = formatter
-            .format_message(Arc::clone(status), settings.modes, &build.builder, build, results)
-            .await;
+        let formatted =
+            formatter.format_message(&context.caller, settings.modes, &build.builder, build, results).await;
         match formatted {
-            Ok(message) => return Ok(message),
+            Ok((message, report)) => return Ok((message, Some(report.version))),
             Err(fault) => {
                 let text = callback_text(settings, "message formatter", formatter.name(), &fault);
                 give_up_unless_default(settings, &text)?;
@@ -140,13 +137,14 @@ async fn words(
         build_url: build_url.as_deref(),
         url: status.url(),
     };
-    Ok(FormattedMessage {
+    let message = FormattedMessage {
         subject: None,
         body: top + &text::built_in(build, facts),
         kind: MessageKind::Plain,
         alternative: None,
         headers: Vec::new(),
-    })
+    };
+    Ok((message, None))
 }
 
 fn callback_text(settings: &MailSettings, what: &str, name: &str, fault: &CallbackFault) -> String {

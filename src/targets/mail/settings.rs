@@ -11,7 +11,7 @@ use super::mode::{self, Filter};
 use super::recipients::Audience;
 use super::smtp::{Credentials, Encryption, Relay};
 use super::subject::{self, SubjectTemplate};
-use crate::callbacks::{Callback, Modes};
+use crate::callbacks::{Callback, Kind, Modes};
 use crate::config::Reader;
 use crate::targets::Parts;
 
@@ -62,8 +62,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let modes = reader.item("mode").map_or(Some(mode::default_modes()), mode::read);
     let subject = subject(reader);
     let audience = audience(reader, parts);
-    let formatter = callback(reader, parts, "message_formatter", Callback::is_message_formatter);
-    let previous_build = callback(reader, parts, "previous_build_getter", Callback::is_previous_build_getter);
+    let formatter = callback(reader, parts, "message_formatter", Kind::MessageFormatter);
+    let previous_build = callback(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
     let on_callback_error = on_callback_error(reader);
     let extra_headers = extra_headers(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
@@ -196,14 +196,9 @@ fn lookup(reader: &Reader<'_>) -> Option<String> {
     Some(domain.to_owned())
 }
 
-fn callback(
-    reader: &Reader<'_>,
-    parts: &Parts<'_>,
-    key: &str,
-    fits: fn(&Callback) -> bool,
-) -> Option<Callback> {
+fn callback(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Option<Callback> {
     let name = reader.text(key)?;
-    if let Some(callback) = parts.callbacks.get(&name).filter(|callback| fits(callback)) {
+    if let Some(callback) = parts.callbacks.get(&name).filter(|callback| callback.can_be(kind)) {
         return Some(callback.clone());
     }
     // A callback whose component could not be loaded has its own error already.
@@ -215,7 +210,7 @@ fn callback(
     let known: Vec<String> = parts
         .callbacks
         .values()
-        .filter(|callback| fits(callback))
+        .filter(|callback| callback.can_be(kind))
         .map(|c| format!("`{}`", c.name()))
         .collect();
     let hint = if known.is_empty() {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::message::StoredMail;
 use super::{Context, Outcome, Parts, Prepared, Silence, Target};
-use crate::callbacks::{Status, StatusError};
+use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
 use crate::model::{Build, BuildId, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
 
@@ -79,7 +79,8 @@ fn build(number: u64, results: Results) -> Build {
 
 async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Prepared {
     let status = Arc::new(Facts(Mutex::new(earlier)));
-    let context = Context { status, now: Timestamp::from_seconds(1_397_948_626) };
+    let context =
+        Context { caller: Caller { status, delivery: None }, now: Timestamp::from_seconds(1_397_948_626) };
     let event = Event::BuildFinished { build: Box::new(build) };
     assert!(target.wants(&event).is_some());
     target.prepare(&event, &context).await.unwrap()
@@ -87,7 +88,7 @@ async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Pre
 
 fn mail(prepared: Prepared) -> StoredMail {
     match prepared {
-        Prepared::Message(bytes) => StoredMail::from_bytes(&bytes).unwrap(),
+        Prepared::Message { message: bytes, .. } => StoredMail::from_bytes(&bytes).unwrap(),
         Prepared::Silent(silence) => panic!("silent: {silence}"),
     }
 }
@@ -95,7 +96,7 @@ fn mail(prepared: Prepared) -> StoredMail {
 fn silence(prepared: Prepared) -> Silence {
     match prepared {
         Prepared::Silent(silence) => silence,
-        Prepared::Message(_) => panic!("a mail"),
+        Prepared::Message { .. } => panic!("a mail"),
     }
 }
 
@@ -164,7 +165,7 @@ async fn m_11_words_that_stand_for_several() {
         ("\"passing\"", Results::Failure, false),
     ] {
         let prepared = prepared(&*target(&format!("mode = {mode}")), build(2, results), Vec::new()).await;
-        assert_eq!(matches!(prepared, Prepared::Message(_)), mailed, "{mode} {results}");
+        assert_eq!(matches!(prepared, Prepared::Message { .. }), mailed, "{mode} {results}");
     }
 }
 
@@ -216,7 +217,9 @@ async fn m_59_a_whole_mail() {
 async fn m_x_03_mails_as_files() {
     let folder = tempfile::tempdir().unwrap();
     let target = target(&format!("transport = \"file:{}\"", folder.path().display()));
-    let Prepared::Message(bytes) = prepared(&*target, build(2, Results::Failure), Vec::new()).await else {
+    let Prepared::Message { message: bytes, .. } =
+        prepared(&*target, build(2, Results::Failure), Vec::new()).await
+    else {
         panic!("silent")
     };
     for _ in 0..2 {
