@@ -21,6 +21,8 @@ const BUILDERS: [&str; 14] = [
     "x' OR '1'='1",
 ];
 const NUMBERS: [u64; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 1000, u64::MAX];
+/// Greater than any build's own, so that all of them are asked for.
+const BEYOND: u64 = 1_000_000_000;
 const STEPS: [&str; 4] = ["compile", "test", "../compile", "%"];
 const LOGS: [&str; 3] = ["stdio", "../stdio", "%"];
 
@@ -41,7 +43,7 @@ fn render(request: &MessageRequest, status: &dyn Status) -> Result<Message, Stri
                 }
             }
         }
-        let last = BuildId { builder: builder.to_owned(), number: u64::MAX };
+        let last = BuildId { builder: builder.to_owned(), number: BEYOND };
         for build in status.recent_builds(&last, u32::MAX) {
             note(&mut seen, "recent", &build);
         }
