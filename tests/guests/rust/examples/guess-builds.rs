@@ -23,8 +23,8 @@ const BUILDERS: [&str; 14] = [
 const NUMBERS: [u64; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 1000, u64::MAX];
 /// Greater than any build's own, so that all of them are asked for.
 const BEYOND: u64 = 1_000_000_000;
-const STEPS: [&str; 4] = ["compile", "test", "../compile", "%"];
-const LOGS: [&str; 3] = ["stdio", "../stdio", "%"];
+/// Few, so that all questions fit into the deadline: cut off by it, the guest would show nothing.
+const LOGS: [(&str, &str); 2] = [("compile", "stdio"), ("../compile", "%")];
 
 fn render(request: &MessageRequest, status: &dyn Status) -> Result<Message, String> {
     let own = &*request.build.id.builder;
@@ -35,11 +35,9 @@ fn render(request: &MessageRequest, status: &dyn Status) -> Result<Message, Stri
             if let Some(build) = status.get_build(&id) {
                 note(&mut seen, "got", &build);
             }
-            for step in STEPS {
-                for log in LOGS {
-                    if let Ok(tail) = status.log_tail(&id, step, log, 5) {
-                        note_log(&mut seen, &id, step, log, &tail);
-                    }
+            for (step, log) in LOGS {
+                if let Ok(tail) = status.log_tail(&id, step, log, 5) {
+                    note_log(&mut seen, &id, step, log, &tail);
                 }
             }
         }
