@@ -1,4 +1,4 @@
-//! Builds the callbacks of `guest-examples/` into components.
+//! Builds the callbacks of `guest-examples/` and `tests/guests/` into components.
 //!
 //! Three ways are known, the first that is ready is taken: the wasm target of the toolchain in use, Debian's own
 //! Rust with its standard library built from source, and the wasm target fetched by rustup. Only then is Debian's
@@ -14,16 +14,34 @@ use std::time::Duration;
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const EXAMPLES: [&str; 2] = ["html-mail", "short-mail"];
-const TEST_GUESTS: [&str; 8] = [
+const EXAMPLES: [&str; 7] = [
+    "email-table",
+    "gerrit-review",
+    "html-mail",
+    "push-packets",
+    "short-mail",
+    "sourcehut-dialect",
+    "topological-previous",
+];
+const TEST_GUESTS: [&str; 18] = [
     "bad-subject",
     "big-output",
+    "deep-recursion",
     "eat-memory",
     "error",
+    "gigabyte-result",
+    "guess-builds",
+    "header-injection",
+    "host-call-loop",
+    "log-flood",
     "loop",
+    "panic",
     "previous-by-branch",
     "previous-none",
     "trap",
+    "version-a",
+    "version-b",
+    "wrong-world",
 ];
 /// Fetching the target takes seconds where it works at all.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);

@@ -100,6 +100,14 @@ pub fn url(build: &Build, status: &dyn Status) -> Option<String> {
     build.url.clone().or_else(|| status.url_for(&build.id))
 }
 
+/// The branch of each codebase, in order of codebase.
+pub fn branches(build: &Build) -> Vec<(&str, Option<&str>)> {
+    let mut all: Vec<_> =
+        build.source_stamps.iter().map(|stamp| (&*stamp.codebase, stamp.branch.as_deref())).collect();
+    all.sort_unstable();
+    all
+}
+
 /// Address of a log's page: the feed's own, else one below the build's.
 pub fn log_url(build_url: Option<&str>, step: &str, log: &str, own: Option<&str>) -> Option<String> {
     match own {

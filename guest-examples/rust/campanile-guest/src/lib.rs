@@ -38,9 +38,12 @@ pub mod time;
 pub mod words;
 
 pub use bindings::formatter::{Kind, Message, Mode};
+pub use bindings::gerrit::{BuildInfo, Label, Review};
+pub use bindings::hook::{HookRequest, Parsed, Rejection};
+pub use bindings::push::{HttpRequest, Packet, Pushed};
 pub use bindings::types::{
     Build, BuildId, Change, LogSummary, Patch, Property, Results, SourceStamp, Step, Timestamp,
 };
-pub use callback::MessageRequest;
+pub use callback::{MessageRequest, ReviewRequest, StartRequest, SummaryRequest};
 pub use panic::report_panics;
 pub use status::{Engine, LogError, Status};

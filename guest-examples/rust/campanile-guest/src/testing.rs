@@ -1,8 +1,8 @@
 //! A made-up build and a made-up engine, for native tests of callbacks.
 
 use crate::{
-    Build, BuildId, Change, LogError, LogSummary, MessageRequest, Mode, Patch, Property, Results,
-    SourceStamp, Status, Step,
+    Build, BuildId, BuildInfo, Change, HookRequest, LogError, LogSummary, MessageRequest, Mode, Packet,
+    Patch, Property, Results, SourceStamp, Status, Step, words,
 };
 
 /// An engine that answers from its fields; its logs are `line 1` to `line <100>`.
@@ -130,7 +130,42 @@ pub fn request(results: Results) -> MessageRequest {
     }
 }
 
-fn property(name: &str, value: &str) -> Property {
+/// [`build`] as one of `builder`, as a summary sees it.
+pub fn build_info(builder: &str, results: Results) -> BuildInfo {
+    let mut build = build(results);
+    build.id.builder = builder.to_owned();
+    BuildInfo {
+        name: builder.to_owned(),
+        results,
+        results_text: words::result(results).to_owned(),
+        text: build.text.join(" "),
+        url: Some(format!("https://ci.example/builders/{builder}/builds/7")),
+        build,
+    }
+}
+
+/// A queued event whose payload is `{"n":ID}`.
+pub fn packet(id: u64) -> Packet {
+    Packet {
+        id,
+        event: "buildFinished".to_owned(),
+        timestamp: "Sat Apr 19 23:03:46 2014".to_owned(),
+        payload: format!("{{\"n\":{id}}}"),
+    }
+}
+
+/// A POST of a JSON body.
+pub fn hook_post(body: &str) -> HookRequest {
+    HookRequest {
+        method: "POST".to_owned(),
+        query: Vec::new(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// A property set by a change; `value` is JSON.
+pub fn property(name: &str, value: &str) -> Property {
     Property { name: name.to_owned(), value: value.to_owned(), source: "Change".to_owned() }
 }
 

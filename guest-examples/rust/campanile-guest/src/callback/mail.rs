@@ -1,4 +1,4 @@
-//! One macro per callback: it turns a plain function into the component's export.
+//! The callbacks of mail targets: what a message says, which build came before, where a person is reached.
 
 use crate::bindings::formatter::{Kind, Message, Mode};
 use crate::bindings::types::{Build, Results};
@@ -86,5 +86,30 @@ macro_rules! previous_build_getter {
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn(&$crate::Build, &dyn $crate::Status) -> Result<Option<$crate::BuildId>, String> = $choose;
+    };
+}
+
+/// Exports `fn(&str) -> Result<Option<String>, String>` as an email `lookup`.
+#[macro_export]
+macro_rules! email_lookup {
+    ($find:path) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::bindings::address_lookup;
+            use $crate::bindings::address_lookup::exports::campanile::notifier::email_lookup;
+
+            struct Callback;
+
+            impl email_lookup::Guest for Callback {
+                fn get_address(user: String) -> Result<Option<String>, String> {
+                    $crate::report_panics();
+                    $find(&user)
+                }
+            }
+
+    address_lookup::export!(Callback with_types_in address_lookup);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn(&str) -> Result<Option<String>, String> = $find;
     };
 }

@@ -1,19 +1,23 @@
 //! Hostile and odd callbacks for the engine's own tests: each file in `examples/` is one component.
 
-use campanile_guest::{Build, BuildId, Status};
+use campanile_guest::{Build, BuildId, Message, Status, flat};
 
 /// The newest earlier finished build on the same branches.
 pub fn previous_by_branch(build: &Build, status: &dyn Status) -> Result<Option<BuildId>, String> {
     let earlier = status.recent_builds(&build.id, 100);
-    Ok(earlier.into_iter().find(|b| b.results.is_some() && branches(b) == branches(build)).map(|b| b.id))
+    Ok(earlier
+        .into_iter()
+        .find(|b| b.results.is_some() && flat::branches(b) == flat::branches(build))
+        .map(|b| b.id))
 }
 
-/// The branch of each codebase, in order of codebase.
-fn branches(build: &Build) -> Vec<(&str, Option<&str>)> {
-    let mut all: Vec<_> =
-        build.source_stamps.iter().map(|stamp| (&*stamp.codebase, stamp.branch.as_deref())).collect();
-    all.sort_unstable();
-    all
+/// A message that names its version everywhere: 200 times in the body, in the subject and in the header `X-Version`.
+pub fn version(letter: char) -> Message {
+    Message {
+        subject: Some(format!("version {letter}")),
+        headers: vec![("X-Version".to_owned(), letter.to_string())],
+        ..Message::plain(letter.to_string().repeat(200))
+    }
 }
 
 #[cfg(test)]
