@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use campanile::callbacks::{Callback, Mode, Modes, Runtime, Status, StatusError};
+use campanile::callbacks::{CallRecord, Callback, Caller, Mode, Modes, Runtime, Status, StatusError};
 use campanile::config::CallbackSettings;
 use campanile::model::{Build, BuildId, Change, LogRef, LogSummary, Results, SourceStamp, Step, Timestamp};
 use campanile_guest::bindings::{status::LogError, types};
@@ -22,21 +22,20 @@ pub(crate) async fn measure() {
     let cache = tempfile::tempdir().unwrap();
     let runtime = Runtime::new(super::rig::PROGRAM.into(), cache.path().to_owned()).unwrap();
     let settings =
-        CallbackSettings { component, deadline: Duration::from_secs(1), memory: 64 << 20, concurrency: 16 };
-    let callback = Callback::load(&runtime, "html", &settings).await.unwrap();
+        CallbackSettings { component: None, deadline: Duration::from_secs(1), memory: None, concurrency: 16 };
+    let callback = Callback::load(&runtime, "html", &settings, &component).await.unwrap();
 
     let facts: Arc<dyn Status> =
         Arc::new(Facts { log: (0..5_000).map(|n| format!("line {n} <of> the & log\n")).collect() });
     let build = sample();
     let modes = Modes::default().with(Mode::Failing);
+    let caller = Caller { status: Arc::clone(&facts), delivery: None };
     let mut caged = Vec::with_capacity(CALLS);
     let mut body = String::new();
     for _ in 0..CALLS {
         let began = Instant::now();
-        let message = callback
-            .format_message(Arc::clone(&facts), modes, "linux", &build, Results::Failure)
-            .await
-            .unwrap();
+        let (message, _) =
+            callback.format_message(&caller, modes, "linux", &build, Results::Failure).await.unwrap();
         caged.push(began.elapsed());
         body = message.body;
     }
@@ -148,6 +147,8 @@ impl Status for Facts {
     ) -> Result<Option<Vec<u8>>, StatusError> {
         Ok(None)
     }
+
+    fn record(&self, _: CallRecord) {}
 }
 
 impl Facts {

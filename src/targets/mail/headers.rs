@@ -119,7 +119,9 @@ pub(super) fn is_name(name: &str) -> bool {
 /// Whether every mail has this header already, or counts as having it (M-60).
 pub(super) fn is_ours(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.starts_with("content-")
+    // Whoever sends and receives is the settings' business, also when a mail is sent on.
+    let traced = ["content-", "resent-", "received", "return-path", "sender", "dkim-", "arc-", "authentication-"];
+    traced.iter().any(|start| name.starts_with(start))
         || ["date", "subject", "from", "to", "cc", "bcc", "mime-version"].contains(&name.as_str())
 }
 
