@@ -14,7 +14,7 @@ export class FixedStatus {
 
   logTail(_build, step, log, lines) {
     this.asked.push([step, log, lines]);
-    if (this.log == null) throw { tag: "not-found" };
+    if (this.log == null) throw Object.assign(new Error("no such log"), { payload: { tag: "not-found" } });
     return this.log;
   }
 }

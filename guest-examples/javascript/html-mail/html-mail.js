@@ -42,7 +42,8 @@ function endOf(build, step, log, label, status) {
   try {
     return status.logTail(build.id, step.name, log.name, LOG_LINES);
   } catch (why) {
-    console.warn(`the log \`${label}\` cannot be read:`, why);
+    // What the contract calls an error comes as the payload of a thrown one.
+    console.warn(`the log \`${label}\` cannot be read: ${why.payload?.tag ?? why}`);
     return "(the log cannot be read)";
   }
 }
