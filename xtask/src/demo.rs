@@ -1,20 +1,12 @@
 //! `cargo xtask demo`: builds everything and runs `campanile demo`.
 
-use crate::guests::{self, NoWay};
-use crate::{place, run};
+use crate::{guests, place, run};
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
 /// Runs the demo with the html mail as its formatter where that can be built, and passes `args` on.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
-    let formatter = match guests::build() {
-        Ok(set) => Some(set.path("html-mail")),
-        Err(error) if error.is::<NoWay>() => {
-            eprintln!("going on without a formatter of our own: {error}");
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    let formatter = guests::build_rust()?.path("html-mail");
     let mut build = Command::new(place::cargo());
     build.current_dir(place::repo()).args(["build", "--bin", "campanile"]);
     run::shown(build.env("CARGO_TARGET_DIR", place::target())).context("building campanile")?;

@@ -76,27 +76,29 @@ fn missing_tools() -> Vec<&'static str> {
     .collect()
 }
 
-/// The Python of `target/venv`, made or brought up to date if need be.
 fn python() -> Option<PathBuf> {
-    let venv = place::target().join("venv");
-    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = REQUIREMENTS.join("\n");
-    // Written last: an environment that was cut short is made again.
-    let marker = venv.join("campanile-requirements.txt");
-    if python.exists() && fs::read_to_string(&marker).is_ok_and(|have| have == wanted) {
-        return Some(python);
-    }
-    let made = run::shown(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
-        .and_then(|()| {
-            let mut pip = Command::new(&python);
-            run::shown(pip.args(["-m", "pip", "install", "--quiet"]).args(REQUIREMENTS))
-        })
-        .and_then(|()| Ok(fs::write(&marker, &wanted)?));
-    match made {
-        Ok(()) => Some(python),
+    match venv("venv", &REQUIREMENTS) {
+        Ok(python) => Some(python),
         Err(error) => {
             eprintln!("cannot make the Python environment with {}: {error:#}", REQUIREMENTS.join(" and "));
             None
         }
     }
+}
+
+/// The Python of an environment below `target`, made or brought up to date if need be.
+pub(crate) fn venv(name: &str, requirements: &[&str]) -> anyhow::Result<PathBuf> {
+    let venv = place::target().join(name);
+    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let wanted = requirements.join("\n");
+    // Written last: an environment that was cut short is made again.
+    let marker = venv.join("campanile-requirements.txt");
+    if python.exists() && fs::read_to_string(&marker).is_ok_and(|have| have == wanted) {
+        return Ok(python);
+    }
+    run::shown(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    let mut pip = Command::new(&python);
+    run::shown(pip.args(["-m", "pip", "install", "--quiet"]).args(requirements))?;
+    fs::write(&marker, &wanted)?;
+    Ok(python)
 }

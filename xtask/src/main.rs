@@ -7,6 +7,7 @@ mod guests;
 mod install;
 mod place;
 mod run;
+mod tally;
 mod test;
 
 use std::process::ExitCode;

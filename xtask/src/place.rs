@@ -17,9 +17,19 @@ pub(crate) fn target() -> PathBuf {
         .unwrap_or_else(|| repo().join("target"))
 }
 
+/// Callbacks in every language, a folder each.
+pub(crate) fn guest_examples() -> PathBuf {
+    repo().join("guest-examples")
+}
+
 /// The Rust workspace of callbacks.
 pub(crate) fn guest_workspace() -> PathBuf {
-    repo().join("guest-examples/rust")
+    guest_examples().join("rust")
+}
+
+/// What callbacks and the engine have agreed on.
+pub(crate) fn contract() -> PathBuf {
+    repo().join("wit/0.1.0")
 }
 
 /// Where finished components are.

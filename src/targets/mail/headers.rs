@@ -120,7 +120,8 @@ pub(super) fn is_name(name: &str) -> bool {
 pub(super) fn is_ours(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // Whoever sends and receives is the settings' business, also when a mail is sent on.
-    let traced = ["content-", "resent-", "received", "return-path", "sender", "dkim-", "arc-", "authentication-"];
+    let traced =
+        ["content-", "resent-", "received", "return-path", "sender", "dkim-", "arc-", "authentication-"];
     traced.iter().any(|start| name.starts_with(start))
         || ["date", "subject", "from", "to", "cc", "bcc", "mime-version"].contains(&name.as_str())
 }

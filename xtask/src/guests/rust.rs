@@ -1,15 +1,16 @@
-//! Builds the callbacks of `guest-examples/` and `tests/guests/` into components.
+//! Builds the callbacks of `guest-examples/rust` and `tests/guests/rust`.
 //!
 //! Three ways are known, the first that is ready is taken: the wasm target of the toolchain in use, Debian's own
 //! Rust with its standard library built from source, and the wasm target fetched by rustup. Only then is Debian's
 //! Rust installed, if that is possible.
 
+use super::{Built, Missing, component};
 use crate::{install, place, run};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::time::Duration;
 use wit_component::ComponentEncoder;
 
@@ -46,29 +47,6 @@ const TEST_GUESTS: [&str; 18] = [
 /// Fetching the target takes seconds where it works at all.
 const FETCH_LIMIT: Duration = Duration::from_secs(30);
 
-/// The built components.
-#[derive(Debug)]
-pub(crate) struct GuestSet {
-    /// Folder with one `NAME.wasm` per callback.
-    pub(crate) dir: PathBuf,
-}
-
-impl GuestSet {
-    /// Path of one component.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{name}.wasm"))
-    }
-}
-
-/// This machine cannot build for wasm.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "no way found to build callbacks for {TARGET}; with rustup: `rustup target add {TARGET}`; \
-     on Debian, as root: `apt-get install {packages}`",
-    packages = install::GUEST_PACKAGES.join(" ")
-)]
-pub(crate) struct NoWay;
-
 /// How the callbacks are compiled.
 enum Way {
     /// The toolchain in use has the target.
@@ -77,38 +55,33 @@ enum Way {
     Debian { linker: PathBuf },
 }
 
-/// `cargo xtask guests`.
-pub(crate) fn run() -> Result<ExitCode> {
-    let set = build()?;
-    for name in EXAMPLES.iter().chain(&TEST_GUESTS) {
-        let path = set.path(name);
-        let size = fs::metadata(&path).with_context(|| format!("`{}`", path.display()))?.len();
-        println!("{size:>8} bytes  {}", path.display());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Builds every callback whose source changed. [`NoWay`] inside the error: the machine lacks the tools.
-pub(crate) fn build() -> Result<GuestSet> {
+/// Builds every callback whose source changed, as cargo sees it.
+pub(super) fn build(components: &Path) -> Result<Built> {
     let build_dir = place::target().join("guest-build");
-    let mut cargo = find_way().ok_or(NoWay)?.cargo();
+    let mut cargo = find_way().ok_or_else(no_way)?.cargo();
     cargo.current_dir(place::guest_workspace());
     cargo.args(["build", "--locked", "--release", "--lib", "--examples", "--target", TARGET]);
     for package in EXAMPLES.iter().chain(&["test-guests"]) {
         cargo.args(["--package", package]);
     }
-    run::shown(cargo.arg("--target-dir").arg(&build_dir)).context("building the callbacks")?;
+    run::shown(cargo.arg("--target-dir").arg(&build_dir))?;
 
-    let set = GuestSet { dir: place::components() };
-    fs::create_dir_all(&set.dir).with_context(|| format!("cannot make `{}`", set.dir.display()))?;
     let cores = build_dir.join(TARGET).join("release");
     for name in EXAMPLES {
-        componentize(&core(&cores, name), &set.path(name))?;
+        componentize(&core(&cores, name), &component::path(components, name))?;
     }
     for name in TEST_GUESTS {
-        componentize(&core(&cores.join("examples"), name), &set.path(name))?;
+        componentize(&core(&cores.join("examples"), name), &component::path(components, name))?;
     }
-    Ok(set)
+    Ok(EXAMPLES.iter().chain(&TEST_GUESTS).map(|&name| name.to_owned()).collect())
+}
+
+fn no_way() -> Missing {
+    Missing(format!(
+        "no way found to build for {TARGET}; with rustup: `rustup target add {TARGET}`; \
+         on Debian, as root: `apt-get install {}`",
+        install::GUEST_PACKAGES.join(" ")
+    ))
 }
 
 fn core(dir: &Path, name: &str) -> PathBuf {
@@ -117,9 +90,7 @@ fn core(dir: &Path, name: &str) -> PathBuf {
 
 /// Wraps a core module into a component, unless the component is newer already.
 fn componentize(core: &Path, component: &Path) -> Result<()> {
-    let changed = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified());
-    let built = changed(core).with_context(|| format!("cannot read `{}`", core.display()))?;
-    if changed(component).is_ok_and(|wrapped| wrapped > built) {
+    if component::is_up_to_date(component, &[core.to_owned()])? {
         return Ok(());
     }
     let module = fs::read(core).with_context(|| format!("cannot read `{}`", core.display()))?;
@@ -128,10 +99,7 @@ fn componentize(core: &Path, component: &Path) -> Result<()> {
         .module(&module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| anyhow::anyhow!("`{}` makes no component: {error:#}", core.display()))?;
-    // Renamed into place: an engine that watches the file never sees half of it.
-    let part = component.with_extension("wasm.part");
-    fs::write(&part, bytes).with_context(|| format!("cannot write `{}`", part.display()))?;
-    fs::rename(&part, component).with_context(|| format!("cannot write `{}`", component.display()))
+    component::publish(component, &bytes)
 }
 
 fn find_way() -> Option<Way> {

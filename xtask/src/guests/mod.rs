@@ -1,0 +1,86 @@
+//! Builds the callbacks of `guest-examples/` into components, language by language.
+//!
+//! A language whose tools are missing is named, with how to get them, and the others go on.
+
+mod component;
+mod javascript;
+mod python;
+mod rust;
+
+use crate::place;
+use crate::tally::Suite;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Brings the components of a language in the given folder up to date.
+type Build = fn(&Path) -> Result<Built>;
+
+const LANGUAGES: &[(&str, Build)] =
+    &[("rust", rust::build), ("javascript", javascript::build), ("python", python::build)];
+
+/// The suites of a language's own tests, which need no engine.
+type UnitTests = fn() -> Result<Vec<Suite>>;
+
+/// Rust's own are run with the engine's.
+pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] =
+    &[("javascript", javascript::unit_tests), ("python", python::unit_tests)];
+
+/// Names of components, without `.wasm`. All but Rust's begin with their language.
+type Built = Vec<String>;
+
+/// This machine lacks what a language needs; the text says how to get it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Missing(pub(crate) String);
+
+/// The built components.
+#[derive(Debug)]
+pub(crate) struct GuestSet {
+    /// Folder with one `NAME.wasm` per callback.
+    pub(crate) dir: PathBuf,
+    names: Built,
+}
+
+impl GuestSet {
+    /// Path of one component, if it could be built.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.names.iter().any(|built| built == name).then(|| component::path(&self.dir, name))
+    }
+}
+
+/// `cargo xtask guests`.
+pub(crate) fn run() -> Result<ExitCode> {
+    let set = build_all()?;
+    for path in set.names.iter().filter_map(|name| set.path(name)) {
+        let size = fs::metadata(&path).with_context(|| format!("`{}`", path.display()))?.len();
+        println!("{size:>8} bytes  {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds every callback whose source changed.
+pub(crate) fn build_all() -> Result<GuestSet> {
+    build(LANGUAGES)
+}
+
+/// Builds the Rust callbacks, which are there in seconds.
+pub(crate) fn build_rust() -> Result<GuestSet> {
+    build(&LANGUAGES[..1])
+}
+
+fn build(languages: &[(&str, Build)]) -> Result<GuestSet> {
+    let mut set = GuestSet { dir: place::components(), names: Built::new() };
+    fs::create_dir_all(&set.dir).with_context(|| format!("cannot make `{}`", set.dir.display()))?;
+    for (language, build) in languages {
+        match build(&set.dir) {
+            Ok(names) => set.names.extend(names),
+            Err(error) if error.is::<Missing>() => {
+                eprintln!("going on without {language} callbacks: {error}");
+            }
+            Err(error) => return Err(error.context(format!("building the {language} callbacks"))),
+        }
+    }
+    Ok(set)
+}
