@@ -20,7 +20,7 @@ pub(crate) async fn measure() {
         return;
     };
     let cache = tempfile::tempdir().unwrap();
-    let runtime = Runtime::new(super::rig::PROGRAM.into(), cache.path().to_owned()).unwrap();
+    let runtime = Runtime::new(super::rig::PROGRAM.into(), cache.path()).unwrap();
     let settings =
         CallbackSettings { component: None, deadline: Duration::from_secs(1), memory: None, concurrency: 16 };
     let callback = Callback::load(&runtime, "html", &settings, &component).await.unwrap();

@@ -37,9 +37,11 @@ impl Cache {
             tracing::warn!("`{}` is damaged: it is compiled anew", code.display());
             return None;
         }
-        // Kept longest is what was used last.
+        // Kept longest is what was used last. A file's own time; no event is dated by it.
+        #[allow(clippy::disallowed_methods)]
+        let now = SystemTime::now();
         let used = std::fs::File::options().append(true).open(&code);
-        let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = used.and_then(|file| file.set_modified(now));
         Some(code)
     }
 

@@ -58,12 +58,12 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
-    pub(super) fn new(program: PathBuf, cache: PathBuf, engine: &Engine) -> Result<Self, CompileError> {
+    pub(super) fn new(program: PathBuf, cache: &Path, engine: &Engine) -> Result<Self, CompileError> {
         use std::hash::{Hash as _, Hasher as _};
         let mut hasher = std::hash::DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let settings = format!("{:016x}", hasher.finish());
-        let cache = Cache::open(cache.clone(), settings)
+        let cache = Cache::open(cache.to_owned(), settings)
             .map_err(|error| CompileError::Cache(format!("{}: {error}", cache.display())))?;
         Ok(Self { program, cache, turns: tokio::sync::Semaphore::new(COMPILERS) })
     }

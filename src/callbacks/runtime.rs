@@ -1,6 +1,6 @@
 //! The one WebAssembly engine of the process: its settings, its clock, what guests can link to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
@@ -56,7 +56,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When the machine refuses the address space, or the folder can't be made.
-    pub fn new(program: PathBuf, cache: PathBuf) -> Result<Self, CompileError> {
+    pub fn new(program: PathBuf, cache: &Path) -> Result<Self, CompileError> {
         let mut pool = PoolingAllocationConfig::new();
         // Room for the script languages' components, of some 40 core modules each (docs/callbacks.md).
         pool.total_component_instances(MAX_CALLS)
@@ -134,7 +134,7 @@ impl Runtime {
     }
 
     #[allow(unsafe_code)]
-    fn map_code(&self, code: &std::path::Path) -> Result<Component, CompileError> {
+    fn map_code(&self, code: &Path) -> Result<Component, CompileError> {
         // SAFETY: the file was written by this program's own compiler process into a folder that only its user can
         // enter, under a name made from the component's digest and the engine's settings, and renamed there whole.
         unsafe { Component::deserialize_file(&self.engine, code) }

@@ -53,7 +53,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
     // Compiled code is kept, so that the next look is quick.
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let runtime = Runtime::new(program, cache_folder()?)?;
+    let runtime = Runtime::new(program, &cache_folder()?)?;
     loop {
         let seen = stamps(&options);
         let outcome = look(&options, kind, &runtime).await;

@@ -120,7 +120,7 @@ pub(super) fn runtime(config: &Path) -> anyhow::Result<Runtime> {
     if !folder.is_dir() {
         bail!("cannot read `{}`: there is no folder `{}`", config.display(), folder.display());
     }
-    Ok(Runtime::new(program, folder.join(".campanile-cache"))?)
+    Ok(Runtime::new(program, &folder.join(".campanile-cache"))?)
 }
 
 /// Tells people what is wrong with the settings.
