@@ -83,3 +83,25 @@ fn targets_do_not_know_the_store_and_hooks_not_the_engine() {
         }
     }
 }
+
+/// Released contracts and their digests. A line is added with a release and never changed: components that people
+/// have built must go on working.
+const CONTRACTS: &[(&str, &str)] =
+    &[("wit/0.1.0/notifier.wit", "4fe1e4bd9db22b81e973210333bd07a96046ec5e5b18556b1e6202fdd850a662")];
+
+#[test]
+fn released_contracts_stay_as_they_are() {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (file, digest) in CONTRACTS {
+        let bytes = sha2::Sha256::digest(std::fs::read(root.join(file)).unwrap());
+        let found = bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        assert_eq!(&found, digest, "{file} was changed after its release: write a new version beside it");
+    }
+    let versions = std::fs::read_dir(root.join("wit")).unwrap().count();
+    assert_eq!(versions, CONTRACTS.len(), "each version of the contract has its line here");
+}

@@ -1,16 +1,22 @@
-//! `campanile check`: every problem of a settings file at once; with `--connect`, what the far sides say.
+//! `campanile check`: every problem of a settings file at once; with `--connect`, what the far sides say. Of a
+//! component: what it exports, imports and needs, and why it would be refused.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use serde_json::json;
 
 use super::output::out;
 use super::{ConfigOption, serve};
+use crate::callbacks::{Inspection, Version, inspect};
 use crate::config::{Problem, Severity};
 use crate::engine;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
+    /// Look at this component instead of the settings
+    component: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
     /// Also connect to every target and try its credentials
@@ -22,6 +28,9 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    if let Some(component) = &options.component {
+        return check_component(component, options.json).await;
+    }
     let runtime = serve::runtime(&options.config.config)?;
     let (checked, problems) = engine::check(&options.config.config, &runtime).await;
     if options.json {
@@ -48,6 +57,66 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let wasm = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut objections = Vec::new();
+    let found = match inspect(&wasm) {
+        Ok(found) => {
+            objections.extend(found.objections());
+            Some(found)
+        }
+        Err(error) => {
+            objections.push(error.to_string());
+            None
+        }
+    };
+    // Types are known only after linking.
+    if objections.is_empty() {
+        let runtime = super::preview::runtime()?;
+        if let Err(error) = Version::of(&runtime, wasm).await {
+            objections.push(error.to_string());
+        }
+    }
+    if as_json {
+        let (imports, exports) = found.map(|found| (found.imports, found.exports)).unwrap_or_default();
+        let told = json!({ "imports": imports, "exports": exports, "refused": objections });
+        out!("{}", serde_json::to_string_pretty(&told)?);
+    } else {
+        if let Some(found) = &found {
+            describe(path, found)?;
+        }
+        for objection in &objections {
+            eprintln!("{}: refused: {}", path.display(), objection.escape_debug());
+        }
+        if objections.is_empty() {
+            out!("It fits the contract.");
+        }
+    }
+    Ok(if objections.is_empty() { ExitCode::SUCCESS } else { super::usage_error() })
+}
+
+fn describe(path: &Path, found: &Inspection) -> anyhow::Result<()> {
+    let list = |names: &[String]| match names {
+        [] => "nothing".to_owned(),
+        names => names.join(", ").escape_debug().to_string(),
+    };
+    out!("{}: a component of {} KiB", path.display(), found.size >> 10);
+    for kind in found.kinds() {
+        out!("It can be a {}.", kind.name());
+    }
+    out!("It exports {}.", list(&found.exports));
+    out!("It imports {}.", list(&found.imports));
+    if found.wants_wasi() {
+        out!(
+            "Its language needs WASI: it gets clocks, random numbers, and prints that go to the callback log."
+        );
+    }
+    let lane =
+        if found.is_heavy() { "the lane for script languages" } else { "the lane for compiled callbacks" };
+    out!("It runs in {lane}.");
+    Ok(())
 }
 
 fn as_json(problem: &Problem) -> serde_json::Value {

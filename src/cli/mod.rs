@@ -32,7 +32,7 @@ enum Command {
     /// Run the engine
     #[command(after_help = "Example: campanile serve --config /etc/campanile/campanile.toml")]
     Serve(serve::Options),
-    /// Check a settings file and everything that it names
+    /// Check a settings file and everything that it names, or one component
     #[command(after_help = "Example: campanile check --connect --config campanile.toml")]
     Check(check::Options),
     /// Tell a running engine about a build, from any script or CI job

@@ -51,9 +51,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         })?),
         None => None,
     };
-    // Compiled code is kept, so that the next look is quick.
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let runtime = Runtime::new(program, &cache_folder()?)?;
+    let runtime = runtime()?;
     loop {
         let seen = stamps(&options);
         let outcome = look(&options, kind, &runtime).await;
@@ -67,6 +65,12 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// A runtime whose compiled code is kept for the user, so that the next look is quick.
+pub(super) fn runtime() -> anyhow::Result<Runtime> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(Runtime::new(program, &cache_folder()?)?)
 }
 
 /// Code of components that are tried, in the user's own cache.

@@ -63,6 +63,13 @@ pub struct Care {
     pub force: bool,
 }
 
+/// A version that may be put to use.
+struct New<'a> {
+    version: Arc<Version>,
+    wasm: Vec<u8>,
+    origin: &'a str,
+}
+
 impl Engine {
     /// Compiles a component, tries it on recorded builds, and puts it to use. The version in use goes on whenever
     /// something is wrong.
@@ -70,10 +77,13 @@ impl Engine {
     /// # Errors
     /// When it can't be put to use, and why.
     pub async fn push_component(&self, name: &str, wasm: Vec<u8>, care: Care) -> Result<Activation, Refused> {
+        find(&self.tenant(), name)?;
+        // Compiling can take a minute; others may change theirs meanwhile.
+        let version = self.compiled(name, &wasm).await?;
         let _turn = self.changing.lock().await;
         let tenant = self.tenant();
         let callback = find(&tenant, name)?;
-        let outcome = self.activate(&tenant, callback, wasm, "pushed", care).await;
+        let outcome = self.activate(&tenant, callback, New { version, wasm, origin: "pushed" }, care).await;
         self.count(name, &outcome);
         outcome
     }
@@ -99,8 +109,10 @@ impl Engine {
         }
         let wasm = self.store.component(tenant.name(), name, &wanted.digest).await?;
         let wasm = wasm.ok_or_else(|| missing("that version is gone"))?;
+        let version = self.compiled(name, &wasm).await?;
         let care = Care { force: true, ..Care::default() };
-        let outcome = self.activate(&tenant, callback, wasm, &wanted.origin, care).await;
+        let new = New { version, wasm, origin: &wanted.origin };
+        let outcome = self.activate(&tenant, callback, new, care).await;
         self.count(name, &outcome);
         outcome
     }
@@ -123,12 +135,20 @@ impl Engine {
             if in_use.get(name).is_some_and(|used| used.file_digest.as_deref() == Some(&digest(&wasm))) {
                 continue;
             }
-            let outcome = self.activate(&tenant, callback, wasm, "file", Care::default()).await;
-            self.count(name, &outcome);
+            let outcome = match self.compiled(name, &wasm).await {
+                Ok(version) => {
+                    let new = New { version, wasm, origin: "file" };
+                    let outcome = self.activate(&tenant, callback, new, Care::default()).await;
+                    self.count(name, &outcome);
+                    outcome
+                }
+                Err(refused) => Err(refused),
+            };
             match outcome {
                 Ok(done) => {
-                    tracing::info!(callback = name, version = done.version, "a new version is in use")
+                    tracing::info!(callback = name, version = done.version, "a new version is in use");
                 }
+
                 Err(error) => {
                     tracing::error!(
                         callback = name,
@@ -177,15 +197,22 @@ impl Engine {
         Ok(())
     }
 
+    async fn compiled(&self, name: &str, wasm: &[u8]) -> Result<Arc<Version>, Refused> {
+        let version = Version::of(&self.runtime, wasm.to_vec()).await;
+        if version.is_err() {
+            self.metrics.swap(name, "refused");
+        }
+        Ok(Arc::new(version?))
+    }
+
     async fn activate(
         &self,
         tenant: &Tenant,
         callback: &Callback,
-        wasm: Vec<u8>,
-        origin: &str,
+        new: New<'_>,
         care: Care,
     ) -> Result<Activation, Refused> {
-        let version = Arc::new(Version::of(&self.runtime, wasm.clone()).await?);
+        let New { version, wasm, origin } = new;
         let old = callback.version();
         if let Some(old) = &old
             && let Some(lost) = old.kinds().into_iter().find(|kind| !version.kinds().contains(kind))
