@@ -27,6 +27,11 @@ pub(crate) fn guest_workspace() -> PathBuf {
     guest_examples().join("rust")
 }
 
+/// Callbacks for the engine's own tests.
+pub(crate) fn test_guests() -> PathBuf {
+    repo().join("tests/guests")
+}
+
 /// What callbacks and the engine have agreed on.
 pub(crate) fn contract() -> PathBuf {
     repo().join("wit/0.1.0")

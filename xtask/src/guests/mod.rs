@@ -6,6 +6,7 @@ mod component;
 mod javascript;
 mod python;
 mod rust;
+mod text;
 
 use crate::place;
 use crate::tally::Suite;
@@ -17,8 +18,12 @@ use std::process::ExitCode;
 /// Brings the components of a language in the given folder up to date.
 type Build = fn(&Path) -> Result<Built>;
 
-const LANGUAGES: &[(&str, Build)] =
-    &[("rust", rust::build), ("javascript", javascript::build), ("python", python::build)];
+const LANGUAGES: &[(&str, Build)] = &[
+    ("rust", rust::build),
+    ("text", text::build),
+    ("javascript", javascript::build),
+    ("python", python::build),
+];
 
 /// The suites of a language's own tests, which need no engine.
 type UnitTests = fn() -> Result<Vec<Suite>>;

@@ -1,4 +1,4 @@
-//! Builds the callbacks of `guest-examples/python` with componentize-py, from an environment below `target`.
+//! Builds the callbacks of `guest-examples/python` and `tests/guests/python` with componentize-py, from an environment below `target`.
 
 use super::{Built, Missing, component};
 use crate::tally::{Harness, Suite};
@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// Folders and the worlds that their components are for.
 const EXAMPLES: [(&str, &str); 2] = [("html-mail", "message-formatting"), ("push-packets", "status-pushing")];
+/// A hostile one for the engine's own tests, of `tests/guests/python`.
+const TEST_GUEST: (&str, &str) = ("ask_wasi", "ask-wasi");
 const PYTHON: &str = "python3";
 
 /// Builds what changed, each by the command of its own README.
@@ -21,13 +23,17 @@ pub(super) fn build(components: &Path) -> Result<Built> {
         let component = component::path(components, &name);
         let inputs = [source("campanile"), source(example), requirements.clone(), place::contract()];
         if !component::is_up_to_date(&component, &inputs)? {
-            let built = component.with_extension("wasm.python");
-            run::shown(componentize(&tools(&requirements)?, example, world).arg("-o").arg(&built))?;
-            fs::rename(&built, &component)
-                .with_context(|| format!("cannot write `{}`", component.display()))?;
+            let paths = [".".as_ref(), example.as_ref()];
+            componentize(&tools(&requirements)?, world, &paths, &component)?;
         }
         names.push(name);
     }
+    let (folder, name) = TEST_GUEST;
+    let (folder, component) = (place::test_guests().join("python").join(folder), component::path(components, name));
+    if !component::is_up_to_date(&component, &[folder.clone(), requirements.clone(), place::contract()])? {
+        componentize(&tools(&requirements)?, EXAMPLES[0].1, &[&folder], &component)?;
+    }
+    names.push(name.to_owned());
     Ok(names)
 }
 
@@ -45,14 +51,20 @@ pub(super) fn unit_tests() -> Result<Vec<Suite>> {
         .collect())
 }
 
-fn componentize(python: &Path, example: &str, world: &str) -> Command {
+/// Makes a component of the module `app` in one of these folders.
+fn componentize(python: &Path, world: &str, paths: &[&Path], component: &Path) -> Result<()> {
     let bin = python.parent().unwrap_or(Path::new(""));
+    let built = component.with_extension("wasm.python");
     let mut command = Command::new(bin.join("componentize-py"));
     command.current_dir(source("")).arg("--quiet").arg("-d").arg(place::contract());
-    command.args(["-w", world, "componentize", "-p", ".", "-p", example, "app"]);
+    command.args(["-w", world, "componentize"]);
+    for path in paths {
+        command.arg("-p").arg(path);
+    }
     // Else the packages of the machine's own Python would be looked at.
     command.env("VIRTUAL_ENV", bin.parent().unwrap_or(bin)).env("PYTHONDONTWRITEBYTECODE", "1");
-    command
+    run::shown(command.arg("app").arg("-o").arg(&built))?;
+    fs::rename(&built, component).with_context(|| format!("cannot write `{}`", component.display()))
 }
 
 /// The Python of the environment that has the tools.
