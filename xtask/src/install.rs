@@ -16,7 +16,7 @@ const REQUIREMENTS: [&str; 2] = ["aiosmtpd==1.4.6", "cryptography==50.0.2"];
 /// Installs what the tests need beside callbacks; the Python that has the mail server, if it could be made.
 pub(crate) fn for_tests() -> Option<PathBuf> {
     debian(&TEST_PACKAGES);
-    python()
+    python("venv", &REQUIREMENTS)
 }
 
 /// Installs the missing ones of `packages`, or says how to.
@@ -76,11 +76,11 @@ fn missing_tools() -> Vec<&'static str> {
     .collect()
 }
 
-/// The Python of `target/venv`, made or brought up to date if need be.
-fn python() -> Option<PathBuf> {
-    let venv = place::target().join("venv");
+/// The Python of an environment in the target folder with these packages, made or brought up to date if need be.
+pub(crate) fn python(folder: &str, requirements: &[&str]) -> Option<PathBuf> {
+    let venv = place::target().join(folder);
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = REQUIREMENTS.join("\n");
+    let wanted = requirements.join("\n");
     // Written last: an environment that was cut short is made again.
     let marker = venv.join("campanile-requirements.txt");
     if python.exists() && fs::read_to_string(&marker).is_ok_and(|have| have == wanted) {
@@ -89,13 +89,13 @@ fn python() -> Option<PathBuf> {
     let made = run::shown(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
         .and_then(|()| {
             let mut pip = Command::new(&python);
-            run::shown(pip.args(["-m", "pip", "install", "--quiet"]).args(REQUIREMENTS))
+            run::shown(pip.args(["-m", "pip", "install", "--quiet"]).args(requirements))
         })
         .and_then(|()| Ok(fs::write(&marker, &wanted)?));
     match made {
         Ok(()) => Some(python),
         Err(error) => {
-            eprintln!("cannot make the Python environment with {}: {error:#}", REQUIREMENTS.join(" and "));
+            eprintln!("cannot make the Python environment with {}: {error:#}", requirements.join(" and "));
             None
         }
     }

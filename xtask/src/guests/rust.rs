@@ -1,16 +1,16 @@
-//! Builds the callbacks of `guest-examples/` into components.
+//! The callbacks in Rust: the examples and those that only tests use.
 //!
 //! Three ways are known, the first that is ready is taken: the wasm target of the toolchain in use, Debian's own
 //! Rust with its standard library built from source, and the wasm target fetched by rustup. Only then is Debian's
 //! Rust installed, if that is possible.
 
+use super::Built;
 use crate::{install, place, run};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::process::Command;
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -25,32 +25,6 @@ const TEST_GUESTS: [&str; 8] = [
     "previous-none",
     "trap",
 ];
-/// Fetching the target takes seconds where it works at all.
-const FETCH_LIMIT: Duration = Duration::from_secs(30);
-
-/// The built components.
-#[derive(Debug)]
-pub(crate) struct GuestSet {
-    /// Folder with one `NAME.wasm` per callback.
-    pub(crate) dir: PathBuf,
-}
-
-impl GuestSet {
-    /// Path of one component.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{name}.wasm"))
-    }
-}
-
-/// This machine cannot build for wasm.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "no way found to build callbacks for {TARGET}; with rustup: `rustup target add {TARGET}`; \
-     on Debian, as root: `apt-get install {packages}`",
-    packages = install::GUEST_PACKAGES.join(" ")
-)]
-pub(crate) struct NoWay;
-
 /// How the callbacks are compiled.
 enum Way {
     /// The toolchain in use has the target.
@@ -59,38 +33,36 @@ enum Way {
     Debian { linker: PathBuf },
 }
 
-/// `cargo xtask guests`.
-pub(crate) fn run() -> Result<ExitCode> {
-    let set = build()?;
-    for name in EXAMPLES.iter().chain(&TEST_GUESTS) {
-        let path = set.path(name);
-        let size = fs::metadata(&path).with_context(|| format!("`{}`", path.display()))?.len();
-        println!("{size:>8} bytes  {}", path.display());
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Builds every callback whose source changed. [`NoWay`] inside the error: the machine lacks the tools.
-pub(crate) fn build() -> Result<GuestSet> {
+/// Builds one `NAME.wasm` per callback into `dir`.
+pub(crate) fn build(dir: &Path) -> Result<Built> {
     let build_dir = place::target().join("guest-build");
-    let mut cargo = find_way().ok_or(NoWay)?.cargo();
+    let Some(way) = find_way() else { return Ok(Built::Missing(how_to_get_a_way())) };
+    let mut cargo = way.cargo();
     cargo.current_dir(place::guest_workspace());
     cargo.args(["build", "--locked", "--release", "--lib", "--examples", "--target", TARGET]);
     for package in EXAMPLES.iter().chain(&["test-guests"]) {
         cargo.args(["--package", package]);
     }
-    run::shown(cargo.arg("--target-dir").arg(&build_dir)).context("building the callbacks")?;
+    run::shown(cargo.arg("--target-dir").arg(&build_dir))?;
 
-    let set = GuestSet { dir: place::components() };
-    fs::create_dir_all(&set.dir).with_context(|| format!("cannot make `{}`", set.dir.display()))?;
     let cores = build_dir.join(TARGET).join("release");
-    for name in EXAMPLES {
-        componentize(&core(&cores, name), &set.path(name))?;
+    let examples = EXAMPLES.iter().map(|name| (&cores, name));
+    let test_cores = cores.join("examples");
+    let test_guests = TEST_GUESTS.iter().map(|name| (&test_cores, name));
+    let mut components = Vec::new();
+    for (cores, name) in examples.chain(test_guests) {
+        let component = dir.join(format!("{name}.wasm"));
+        componentize(&core(cores, name), &component)?;
+        components.push(component);
     }
-    for name in TEST_GUESTS {
-        componentize(&core(&cores.join("examples"), name), &set.path(name))?;
-    }
-    Ok(set)
+    Ok(Built::Components(components))
+}
+
+fn how_to_get_a_way() -> String {
+    format!(
+        "with rustup: `rustup target add {TARGET}`; on Debian, as root: `apt-get install {}`",
+        install::GUEST_PACKAGES.join(" ")
+    )
 }
 
 fn core(dir: &Path, name: &str) -> PathBuf {
@@ -108,7 +80,7 @@ fn componentize(core: &Path, component: &Path) -> Result<()> {
     let bytes = ComponentEncoder::default()
         .validate(true)
         .module(&module)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(ComponentEncoder::encode)
         .map_err(|error| anyhow::anyhow!("`{}` makes no component: {error:#}", core.display()))?;
     // Renamed into place: an engine that watches the file never sees half of it.
     let part = component.with_extension("wasm.part");
@@ -125,7 +97,8 @@ fn find_way() -> Option<Way> {
     }
     eprintln!("fetching {TARGET}");
     let mut fetch = Command::new("rustup");
-    if run::succeeds_within(fetch.args(["target", "add", TARGET]), FETCH_LIMIT) && toolchain_has_target() {
+    if run::succeeds_within(fetch.args(["target", "add", TARGET]), run::FETCH_LIMIT) && toolchain_has_target()
+    {
         return Some(Way::Toolchain);
     }
     install::debian(&install::GUEST_PACKAGES);
