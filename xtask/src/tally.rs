@@ -26,6 +26,10 @@ pub(crate) enum Harness {
     Cargo,
     /// Test Anything Protocol as Node.js writes it: the plan `1..N`, then `# pass N`, `# fail N`, ...
     Tap,
+    /// Test Anything Protocol without a summary: each line that begins with `ok` or `not ok` is a test.
+    TapLines,
+    /// `--- PASS: TestName (0.00s)` as `go test -v` writes it; tests within tests are indented and not counted.
+    Go,
     /// `Ran N tests in ...` and `OK (skipped=1)` or `FAILED (failures=1)`, on standard error.
     Unittest,
 }
@@ -63,6 +67,8 @@ impl Reader<'_> {
         match self.harness {
             Harness::Cargo => self.cargo(line.trim()),
             Harness::Tap => self.tap(line.trim_end()),
+            Harness::TapLines => self.tap_line(line.trim_end()),
+            Harness::Go => self.go(line.trim_end()),
             Harness::Unittest => self.unittest(line.trim_end()),
         }
     }
@@ -99,6 +105,26 @@ impl Reader<'_> {
             "pass" => self.tally.ok += number,
             "fail" | "cancelled" => self.tally.failed += number,
             "skipped" | "todo" => self.tally.ignored += number,
+            _ => {}
+        }
+    }
+
+    fn tap_line(&mut self, line: &str) {
+        if line.starts_with("not ok ") {
+            self.tally.failed += 1;
+        } else if line.starts_with("ok ") {
+            self.tally.ok += 1;
+        }
+    }
+
+    fn go(&mut self, line: &str) {
+        let Some((result, _)) = line.strip_prefix("--- ").and_then(|rest| rest.split_once(": ")) else {
+            return;
+        };
+        match result {
+            "PASS" => self.tally.ok += 1,
+            "FAIL" => self.tally.failed += 1,
+            "SKIP" => self.tally.ignored += 1,
             _ => {}
         }
     }
@@ -158,6 +184,15 @@ mod tests {
         let output = "TAP version 13\n# pass 100\n    1..1\n# pass 100\nok 1 - a\n1..9\n# tests 9\n# suites 0\n\
             # pass 3\n# fail 2\n# cancelled 1\n# skipped 2\n# todo 1\n# duration_ms 12.5\n";
         assert_eq!(summary(Harness::Tap, output), "3 passed, 3 failed, 3 skipped");
+    }
+
+    #[test]
+    fn each_line_of_plain_tap_and_of_go_is_a_test() {
+        let tap = "1..3\nok 1 - a\nnot ok 2 - b\nokay\n# ok 9\nok 3\n";
+        assert_eq!(summary(Harness::TapLines, tap), "2 passed, 1 failed, 0 skipped");
+        let go = "=== RUN   TestA\n--- PASS: TestA (0.00s)\n    --- PASS: TestA/one (0.00s)\n\
+            --- FAIL: TestB (0.00s)\n--- SKIP: TestC (0.00s)\nok  \tx\t0.1s\n";
+        assert_eq!(summary(Harness::Go, go), "1 passed, 1 failed, 1 skipped");
     }
 
     #[test]

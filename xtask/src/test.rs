@@ -55,7 +55,9 @@ fn count(mut suite: Suite, tally: &mut Tally) -> Result<bool> {
     let command = &mut suite.command;
     let spawned = match suite.harness {
         Harness::Unittest => command.stderr(Stdio::piped()).spawn(),
-        Harness::Cargo | Harness::Tap => command.stdout(Stdio::piped()).spawn(),
+        Harness::Cargo | Harness::Tap | Harness::TapLines | Harness::Go => {
+            command.stdout(Stdio::piped()).spawn()
+        }
     };
     let mut child = spawned.with_context(|| format!("cannot run `{name}`"))?;
     let errors = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>);

@@ -2,8 +2,11 @@
 //!
 //! A language whose tools are missing is named, with how to get them, and the others go on.
 
+mod c;
 mod component;
+mod go;
 mod javascript;
+mod make;
 mod python;
 mod rust;
 mod text;
@@ -21,6 +24,8 @@ type Build = fn(&Path) -> Result<Built>;
 const LANGUAGES: &[(&str, Build)] = &[
     ("rust", rust::build),
     ("text", text::build),
+    ("c", c::build),
+    ("go", go::build),
     ("javascript", javascript::build),
     ("python", python::build),
 ];
@@ -29,8 +34,12 @@ const LANGUAGES: &[(&str, Build)] = &[
 type UnitTests = fn() -> Result<Vec<Suite>>;
 
 /// Rust's own are run with the engine's.
-pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] =
-    &[("javascript", javascript::unit_tests), ("python", python::unit_tests)];
+pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] = &[
+    ("c", c::unit_tests),
+    ("go", go::unit_tests),
+    ("javascript", javascript::unit_tests),
+    ("python", python::unit_tests),
+];
 
 /// Names of components, without `.wasm`. All but Rust's begin with their language.
 type Built = Vec<String>;

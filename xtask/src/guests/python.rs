@@ -29,7 +29,8 @@ pub(super) fn build(components: &Path) -> Result<Built> {
         names.push(name);
     }
     let (folder, name) = TEST_GUEST;
-    let (folder, component) = (place::test_guests().join("python").join(folder), component::path(components, name));
+    let (folder, component) =
+        (place::test_guests().join("python").join(folder), component::path(components, name));
     if !component::is_up_to_date(&component, &[folder.clone(), requirements.clone(), place::contract()])? {
         componentize(&tools(&requirements)?, EXAMPLES[0].1, &[&folder], &component)?;
     }

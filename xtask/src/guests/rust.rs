@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -44,9 +43,6 @@ const TEST_GUESTS: [&str; 18] = [
     "version-b",
     "wrong-world",
 ];
-/// Fetching the target takes seconds where it works at all.
-const FETCH_LIMIT: Duration = Duration::from_secs(30);
-
 /// How the callbacks are compiled.
 enum Way {
     /// The toolchain in use has the target.
@@ -97,7 +93,7 @@ fn componentize(core: &Path, component: &Path) -> Result<()> {
     let bytes = ComponentEncoder::default()
         .validate(true)
         .module(&module)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(ComponentEncoder::encode)
         .map_err(|error| anyhow::anyhow!("`{}` makes no component: {error:#}", core.display()))?;
     component::publish(component, &bytes)
 }
@@ -111,7 +107,8 @@ fn find_way() -> Option<Way> {
     }
     eprintln!("fetching {TARGET}");
     let mut fetch = Command::new("rustup");
-    if run::succeeds_within(fetch.args(["target", "add", TARGET]), FETCH_LIMIT) && toolchain_has_target() {
+    if run::succeeds_within(fetch.args(["target", "add", TARGET]), run::FETCH_LIMIT) && toolchain_has_target()
+    {
         return Some(Way::Toolchain);
     }
     install::debian(&install::GUEST_PACKAGES);

@@ -15,8 +15,8 @@ pub(super) fn build(components: &Path) -> Result<Built> {
         let Some(name) = source.file_stem().and_then(|stem| stem.to_str()) else { continue };
         let component = component::path(components, name);
         if !component::is_up_to_date(&component, std::slice::from_ref(&source))? {
-            let bytes =
-                wat::parse_file(&source).with_context(|| format!("`{}` cannot be encoded", source.display()))?;
+            let bytes = wat::parse_file(&source)
+                .with_context(|| format!("`{}` cannot be encoded", source.display()))?;
             component::publish(&component, &bytes)?;
         }
         names.push(name.to_owned());
