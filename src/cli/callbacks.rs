@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::{Client, ServerOptions};
-use super::output::out;
+use super::output::{out, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -132,7 +132,7 @@ fn print_activation(answer: &Value) -> anyhow::Result<()> {
     for trial in rows(answer, "trials") {
         let cost = trial.get("milliseconds").and_then(Value::as_f64);
         let outcome = match (trial.get("fault").and_then(Value::as_str), cost) {
-            (Some(fault), _) => format!("failed: {}", fault.escape_debug()),
+            (Some(fault), _) => format!("failed: {}", printable(fault)),
             (None, Some(milliseconds)) => format!("fine, {milliseconds:.3} ms"),
             (None, None) => "fine".to_owned(),
         };
@@ -183,7 +183,7 @@ fn rows<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
 /// A field for a terminal: what came from outside can't steer it.
 fn text(row: &Value, field: &str) -> String {
     match row.get(field) {
-        Some(Value::String(text)) => text.escape_debug().to_string(),
+        Some(Value::String(text)) => printable(text),
         None | Some(Value::Null) => "-".to_owned(),
         Some(other) => other.to_string(),
     }

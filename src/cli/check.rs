@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::output::out;
+use super::output::{out, printable};
 use super::{ConfigOption, serve};
 use crate::callbacks::{Inspection, Version, inspect};
 use crate::config::{Problem, Severity};
@@ -88,7 +88,7 @@ async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode>
             describe(path, found)?;
         }
         for objection in &objections {
-            eprintln!("{}: refused: {}", path.display(), objection.escape_debug());
+            eprintln!("{}: refused: {}", path.display(), printable(objection));
         }
         if objections.is_empty() {
             out!("It fits the contract.");
@@ -100,11 +100,11 @@ async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode>
 fn describe(path: &Path, found: &Inspection) -> anyhow::Result<()> {
     let list = |names: &[String]| match names {
         [] => "nothing".to_owned(),
-        names => names.join(", ").escape_debug().to_string(),
+        names => printable(&names.join(", ")),
     };
     out!("{}: a component of {} KiB", path.display(), found.size >> 10);
     for kind in found.kinds() {
-        out!("It can be a {}.", kind.name());
+        out!("It can be used as {}.", kind.name());
     }
     out!("It exports {}.", list(&found.exports));
     out!("It imports {}.", list(&found.imports));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::output::out;
+use super::output::{out, printable};
 use crate::callbacks::{
     CallRecord, Callback, FormattedMessage, Kind, Runtime, Sample, Subject, Trial, Version, try_on,
 };
@@ -175,10 +175,10 @@ fn show(trial: &Trial, records: &[CallRecord]) -> anyhow::Result<()> {
     out!("== {} on {}{cost}", trial.callback, trial.subject);
     for line in records.iter().flat_map(|record| &record.lines) {
         // Escaped: what a guest says can't steer a terminal.
-        out!("log {:5} {}", line.level.name(), line.text.escape_debug());
+        out!("log {:5} {}", line.level.name(), printable(&line.text));
     }
     match (&trial.answer, &trial.fault) {
-        (_, Some(fault)) => out!("failed: {}", fault.escape_debug()),
+        (_, Some(fault)) => out!("failed: {}", printable(fault)),
         (Some(answer), None) => match serde_json::from_value::<FormattedMessage>(answer.clone()) {
             Ok(message) => show_message(&message)?,
             Err(_) => out!("{}", serde_json::to_string_pretty(answer)?),
@@ -190,10 +190,10 @@ fn show(trial: &Trial, records: &[CallRecord]) -> anyhow::Result<()> {
 
 fn show_message(message: &FormattedMessage) -> anyhow::Result<()> {
     if let Some(subject) = &message.subject {
-        out!("subject: {}", subject.escape_debug());
+        out!("subject: {}", printable(subject));
     }
     for (name, value) in &message.headers {
-        out!("header: {}: {}", name.escape_debug(), value.escape_debug());
+        out!("header: {}: {}", printable(name), printable(value));
     }
     out!("");
     for line in message.body.lines() {
@@ -206,11 +206,6 @@ fn show_message(message: &FormattedMessage) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A line without what steers a terminal.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 fn write_page(path: &Path, shown: &[(Trial, Vec<CallRecord>)]) -> anyhow::Result<()> {

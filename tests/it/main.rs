@@ -1,10 +1,13 @@
 //! Black-box tests: the built program, real servers on loopback ports of their own, no look inside.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod cage;
 mod callbacks;
 mod cli;
 mod docs;
 mod door;
 mod durability;
+mod languages;
 mod mail;
 mod support;
+mod swap;

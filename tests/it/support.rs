@@ -57,6 +57,21 @@ impl Engine {
         Self { folder, url, child, _temporary: Some(temporary) }
     }
 
+    /// As `start`, with a file in the folder beside the settings.
+    pub(crate) fn start_with_file(settings: &str, name: &str, content: &[u8]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().to_owned();
+        std::fs::write(folder.join(name), content).unwrap();
+        write_settings(&folder, settings);
+        let (child, url) = spawn(&folder);
+        Self { folder, url, child, _temporary: Some(temporary) }
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9, and a new start on the same folder.
     pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
