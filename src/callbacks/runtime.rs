@@ -73,8 +73,7 @@ impl Runtime {
             // Without these two, every call's madvise stops the other threads too.
             .linear_memory_keep_resident(1 << 20)
             .table_keep_resident(64 << 10)
-            .pagemap_scan(Enabled::Auto)
-            .decommit_batch_size(16);
+            .pagemap_scan(Enabled::Auto);
         let mut config = code_settings();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(|error| CompileError::Engine(format!("{error:#}")))?;

@@ -48,7 +48,7 @@ enum What {
         /// The callback's name in the settings
         name: String,
         /// Beginning of the version's digest [default: the one that was in use before]
-        version: Option<String>,
+        digest: Option<String>,
     },
     /// What a callback logged, and how its calls failed
     Logs {
@@ -82,8 +82,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             let answer = client.call(Method::PUT, &["callbacks", name], &query, body).await?;
             print(options.json, &answer, print_activation)?;
         }
-        What::Rollback { name, version } => {
-            let query: Vec<_> = version.iter().map(|version| ("version", version.clone())).collect();
+        What::Rollback { name, digest } => {
+            let query: Vec<_> = digest.iter().map(|digest| ("version", digest.clone())).collect();
             let answer = client.call(Method::POST, &["callbacks", name, "rollback"], &query, None).await?;
             print(options.json, &answer, print_activation)?;
         }
