@@ -25,8 +25,7 @@ pub(crate) async fn measure() {
         CallbackSettings { component: None, deadline: Duration::from_secs(1), memory: None, concurrency: 16 };
     let callback = Callback::load(&runtime, "html", &settings, &component).await.unwrap();
 
-    let facts: Arc<dyn Status> =
-        Arc::new(Facts { log: (0..5_000).map(|n| format!("line {n} <of> the & log\n")).collect() });
+    let facts: Arc<dyn Status> = Arc::new(Facts::with_log());
     let build = sample();
     let modes = Modes::default().with(Mode::Failing);
     let caller = Caller { status: Arc::clone(&facts), delivery: None };
@@ -62,13 +61,13 @@ pub(crate) async fn measure() {
 }
 
 #[allow(clippy::cast_precision_loss)] // microseconds of a call
-fn percentile(times: &mut [Duration], part: usize) -> f64 {
+pub(crate) fn percentile(times: &mut [Duration], part: usize) -> f64 {
     times.sort();
     times[times.len() * part / 100].as_nanos() as f64 / 1e3
 }
 
 /// Two source stamps, six changes of five files, ten properties, six steps with a log each.
-fn sample() -> Build {
+pub(crate) fn sample() -> Build {
     let change = |number: u64| Change {
         number,
         who: format!("Author {number} <author{number}@example.org>"),
@@ -105,8 +104,15 @@ fn sample() -> Build {
 }
 
 /// A tenant with one log.
-struct Facts {
+pub(crate) struct Facts {
     log: String,
+}
+
+impl Facts {
+    /// Of 5,000 lines.
+    pub(crate) fn with_log() -> Self {
+        Self { log: (0..5_000).map(|n| format!("line {n} <of> the & log\n")).collect() }
+    }
 }
 
 #[async_trait]

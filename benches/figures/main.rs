@@ -5,6 +5,7 @@
 
 mod callback;
 mod events;
+mod fleet;
 mod mails;
 mod rig;
 
@@ -15,6 +16,7 @@ fn main() {
     runtime.block_on(async {
         rig::start().await;
         callback::measure().await;
+        fleet::measure().await;
         events::measure().await;
         mails::measure().await;
     });

@@ -18,17 +18,24 @@ pub(crate) fn row(name: &str, ours: f64, peer: &str, theirs: f64, unit: &str) {
 pub(crate) struct Engine {
     pub(crate) url: String,
     child: Child,
-    _folder: tempfile::TempDir,
+    folder_to_remove: Option<tempfile::TempDir>,
 }
 
 impl Engine {
     pub(crate) fn start(settings: &str) -> Self {
         let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
+        let mut engine = Self::start_in(folder.path(), settings);
+        engine.folder_to_remove = Some(folder);
+        engine
+    }
+
+    /// Starts in a folder that stays.
+    pub(crate) fn start_in(folder: &std::path::Path, settings: &str) -> Self {
         let settings = format!("[server]\nlisten = \"127.0.0.1:0\"\n\n{settings}");
-        std::fs::write(folder.path().join("campanile.toml"), settings).unwrap();
+        std::fs::write(folder.join("campanile.toml"), settings).unwrap();
         let mut child = Command::new(PROGRAM)
             .arg("serve")
-            .current_dir(folder.path())
+            .current_dir(folder)
             .env("CAMPANILE_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
@@ -36,7 +43,14 @@ impl Engine {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().trim_start_matches("campanile: listening on ").trim_end_matches('/').to_owned();
-        Self { url, child, _folder: folder }
+        Self { url, child, folder_to_remove: None }
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }
 
@@ -114,8 +128,5 @@ pub(crate) async fn start() {
     let engine = Engine::start("");
     client.get(format!("{}/readyz", engine.url)).send().await.unwrap();
     println!("start to the first `ready`: {} ms", began.elapsed().as_millis());
-    let status = std::fs::read_to_string(format!("/proc/{}/status", engine.child.id())).unwrap_or_default();
-    if let Some(resident) = status.lines().find(|line| line.starts_with("VmRSS")) {
-        println!("resident when idle: {}", resident.trim_start_matches("VmRSS:").trim());
-    }
+    println!("resident when idle: {} KiB", engine.resident_kib());
 }

@@ -165,18 +165,35 @@ impl Engine {
         let in_use = self.files_in_use(tenant).await;
         for (name, callback) in tenant.callbacks() {
             let file = callback.version().map(|version| version.digest().to_owned());
-            let taken = match in_use.get(name) {
+            let taken = match (in_use.get(name), callback.version()) {
                 // The file is as it was: what was decided then stays.
-                Some(used) if used.file_digest == file => self.take_up(tenant, callback, &used.digest).await,
+                (Some(used), _) if used.file_digest == file => self.take_up(tenant, callback, used).await,
+                // It changed while the engine was down: it has to prove itself as at any other time.
+                (Some(used), Some(new)) => self.succeed(tenant, callback, used, new).await,
                 _ => self.keep_file(tenant, name, file).await,
             };
             if let Err(error) = taken {
-                tracing::error!(callback = name, "the version in use cannot be taken up: {error}");
+                tracing::error!(callback = name, "{error}; the version that was in use goes on");
             }
         }
     }
 
-    async fn take_up(&self, tenant: &Tenant, callback: &Callback, digest: &str) -> Result<(), Refused> {
+    async fn succeed(
+        &self,
+        tenant: &Tenant,
+        callback: &Callback,
+        used: &InUse,
+        version: Arc<Version>,
+    ) -> Result<(), Refused> {
+        let Some(file) = tenant.component_file(callback.name()) else { return Ok(()) };
+        let Ok(wasm) = tokio::fs::read(file).await else { return Ok(()) };
+        self.take_up(tenant, callback, used).await?;
+        let new = New { version, wasm, origin: "file" };
+        self.activate(tenant, callback, new, Care::default()).await.map(drop)
+    }
+
+    async fn take_up(&self, tenant: &Tenant, callback: &Callback, used: &InUse) -> Result<(), Refused> {
+        let digest = used.digest.as_str();
         if callback.version().is_some_and(|version| version.digest() == digest) {
             return Ok(());
         }

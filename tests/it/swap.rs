@@ -162,6 +162,21 @@ async fn a_bad_version_is_refused_and_the_old_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_bad_file_has_to_prove_itself_at_a_start_too() {
+    let Some((mut engine, ..)) = engine() else { return };
+    let Some(trap) = guest("trap") else { return skip("the guest `trap` is not built") };
+    engine.build(1, "failure").await;
+    engine.outbox(1).await;
+    assert_eq!(engine.terminate(), Some(0));
+    replace(&engine.folder.join("own.wasm"), &std::fs::read(trap).unwrap());
+    engine.kill_and_restart();
+    engine.build(2, "failure").await;
+    assert!(engine.outbox(2).await.iter().all(|mail| version_of(mail) == 'a'));
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    assert!(log.contains("the version that was in use goes on"), "{log}");
+}
+
+#[tokio::test]
 async fn force_takes_even_what_fails() {
     let Some((engine, ..)) = engine() else { return };
     engine.build(1, "failure").await;

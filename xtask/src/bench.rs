@@ -9,7 +9,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     install::debian(&["postfix"]);
     let mut bench = Command::new(place::cargo());
     bench.current_dir(place::repo()).args(["bench", "--bench", "figures"]);
-    let guests = guests::build_rust()?;
+    let guests = guests::build_all()?;
     if guests.path("html-mail").is_some() {
         bench.env("CAMPANILE_GUESTS", &guests.dir);
     }
