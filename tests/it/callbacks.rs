@@ -98,3 +98,19 @@ async fn m_19_the_getter_decides_what_changed() {
     .await;
     assert!(all.iter().all(|row| row["code"] == "mode"), "{all:?}");
 }
+
+#[tokio::test]
+async fn m_31_a_lookup_finds_addresses_and_a_failing_one_costs_one_user() {
+    let Some(component) = guest("email-table") else { return skip("the guest `email-table` is not built") };
+    let settings = format!(
+        "[callbacks.table]\ncomponent = {component:?}\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
+         transport = \"file:outbox\"\nextra_recipients = [\"list@example.org\"]\nlookup = {{ callback = \"table\" }}\n"
+    );
+    let engine = Engine::start(&settings);
+    engine.build(1, "failure").await;
+    let mail = engine.outbox(1).await.remove(0);
+    let head = mail.split("\r\n\r\n").next().unwrap();
+    let to = head.lines().find(|line| line.starts_with("To: ")).unwrap();
+    assert!(to.contains("ada") && to.contains('@'), "ada's address comes from the callback: {head}");
+    assert!(head.lines().any(|line| line == "Cc: list@example.org"), "{head}");
+}

@@ -1,24 +1,24 @@
 //! Callbacks in five languages, run by `campanile preview`: the same mail from all, and each kind of callback.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
 use crate::support::{PROGRAM, guest, skip};
 
 /// Runs `preview --json`; compiled code is kept between runs of the tests.
-fn preview(component: &Path, more: &[&str]) -> Vec<Value> {
+fn run_preview(component: &Path, more: &[&str]) -> Output {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    let output = Command::new(PROGRAM)
-        .arg("preview")
-        .arg(component)
-        // In a debug build, an interpreter that shares two cores with the other tests is slow.
-        .args(["--json", "--deadline", "20000"])
-        .args(more)
-        .env("XDG_CACHE_HOME", cache)
-        .output()
-        .unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.arg("preview").arg(component).arg("--json").args(more).env("XDG_CACHE_HOME", cache);
+    command.output().unwrap()
+}
+
+fn preview(component: &Path, more: &[&str]) -> Vec<Value> {
+    // In a debug build, an interpreter that shares two cores with the other tests is slow.
+    let more: Vec<&str> = ["--deadline", "20000"].iter().chain(more).copied().collect();
+    let output = run_preview(component, &more);
     let text = String::from_utf8(output.stdout).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|_| {
         panic!("{}: {text}{}", component.display(), String::from_utf8_lossy(&output.stderr))
@@ -148,4 +148,20 @@ fn a_closed_wasi_gives_nothing_away() {
         assert!(empty, "the guest got something: {line}\n{body}");
     }
     assert!(body.lines().count() >= 15, "all was tried:\n{body}");
+}
+
+#[test]
+fn sleeping_in_wasi_ends_with_the_deadline() {
+    let Some(component) = guest("ask-wasi") else { return skip("the guest `ask-wasi` is not built") };
+    let folder = tempfile::tempdir().unwrap();
+    let sleepy = sample(
+        folder.path(),
+        &json!({"build": {"builder": "b", "number": 1, "results": "failure", "reason": "sleep"}}),
+    );
+    let began = std::time::Instant::now();
+    // Left alone, the guest would sleep for a minute.
+    let output = run_preview(&component, &["--sample", sleepy.to_str().unwrap(), "--deadline", "3000"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("it took longer than 3000 ms"), "{told}");
+    assert!(began.elapsed().as_secs() < 55, "{:?}", began.elapsed());
 }

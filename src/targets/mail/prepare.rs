@@ -7,7 +7,7 @@ use super::settings::{MailSettings, OnCallbackError};
 use super::subject::one_line;
 use super::text::{self, Facts};
 use super::{Context, Fault, Prepared, Silence, mode};
-use crate::callbacks::{CallbackFault, FormattedMessage, MessageKind, StatusError};
+use crate::callbacks::{Callback, CallbackFault, FormattedMessage, MessageKind, StatusError};
 use crate::model::{Build, Results, Timestamp};
 use crate::targets::FaultCode;
 
@@ -33,7 +33,12 @@ pub(super) async fn prepare(
     if !mode::asks(settings.modes, results, previous) {
         return Ok(Prepared::Silent(Silence::Mode { seen: seen(settings, results, previous) }));
     }
-    let recipients = settings.audience.of(build);
+    let recipients = match &settings.lookup {
+        Some(lookup) if settings.audience.interested => {
+            settings.audience.of_found(&looked_up(settings, lookup, build, context).await)
+        }
+        _ => settings.audience.of(build),
+    };
     if recipients.is_empty() {
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
@@ -98,6 +103,26 @@ async fn previous_results(
     }
     let earlier = status.earlier_builds(&build.id(), 1).await.map_err(|error| store_fault(&error))?;
     Ok(earlier.first().and_then(|build| build.results))
+}
+
+/// What a lookup callback answers for each interested user, asked once (M-31). A failing call costs that user alone.
+async fn looked_up(
+    settings: &MailSettings,
+    lookup: &Callback,
+    build: &Build,
+    context: &Context,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for user in build.interested_users() {
+        match lookup.look_up(&context.caller, &user).await {
+            Ok((address, _)) => found.extend(address),
+            Err(fault) => {
+                let text = callback_text(settings, "lookup", lookup.name(), &fault);
+                tracing::warn!(build = %build.id(), user, "{text}; this user gets no mail");
+            }
+        }
+    }
+    found
 }
 
 /// The formatter's message with its version, or the built-in text.

@@ -43,7 +43,15 @@ impl Recipients {
 impl Audience {
     /// Whom a mail about this build goes to (M-35).
     pub(super) fn of(&self, build: &Build) -> Recipients {
-        let interested = if self.interested { self.interested_in(build) } else { Vec::new() };
+        self.told(if self.interested { self.interested_in(build) } else { Vec::new() })
+    }
+
+    /// As `of`, with what a callback answered for the interested users instead (M-31).
+    pub(super) fn of_found(&self, answers: &[String]) -> Recipients {
+        self.told(answers.iter().filter_map(|answer| cleaned(answer)).collect())
+    }
+
+    fn told(&self, interested: Vec<Address>) -> Recipients {
         let to = distinct(interested);
         let extra = distinct(self.extra.clone());
         if to.is_empty() {

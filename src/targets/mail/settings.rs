@@ -23,6 +23,7 @@ pub(super) struct MailSettings {
     pub(super) modes: Modes,
     pub(super) subject: SubjectTemplate,
     pub(super) audience: Audience,
+    pub(super) lookup: Option<Callback>,
     pub(super) formatter: Option<Callback>,
     pub(super) previous_build: Option<Callback>,
     pub(super) on_callback_error: OnCallbackError,
@@ -61,7 +62,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let filter = filter(reader);
     let modes = reader.item("mode").map_or(Some(mode::default_modes()), mode::read);
     let subject = subject(reader);
-    let audience = audience(reader, parts);
+    let lookup = lookup_callback(reader, parts);
+    let audience = audience(reader, parts, lookup.is_some());
     let formatter = callback(reader, parts, "message_formatter", Kind::MessageFormatter);
     let previous_build = callback(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
     let on_callback_error = on_callback_error(reader);
@@ -74,6 +76,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         modes: modes?,
         subject: subject?,
         audience,
+        lookup,
         formatter,
         previous_build,
         on_callback_error,
@@ -140,15 +143,16 @@ fn subject(reader: &Reader<'_>) -> Option<SubjectTemplate> {
         .ok()
 }
 
-fn audience(reader: &Reader<'_>, parts: &Parts<'_>) -> Audience {
+fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audience {
     let audience = Audience {
         interested: reader.boolean("send_to_interested_users").unwrap_or(true),
         extra: extra_recipients(reader),
-        domain: lookup(reader),
+        domain: lookup_domain(reader),
         author_addresses: reader.boolean("author_addresses").unwrap_or(false),
         users: parts.settings.users.clone(),
     };
-    let finds = audience.domain.is_some() || audience.author_addresses || !audience.users.is_empty();
+    let finds =
+        asks_callback || audience.domain.is_some() || audience.author_addresses || !audience.users.is_empty();
     if audience.extra.is_empty() && !(audience.interested && finds) {
         let hint = if audience.interested {
             "set `lookup`, `author_addresses`, `extra_recipients` or `[[users]]`"
@@ -177,15 +181,24 @@ fn extra_recipients(reader: &Reader<'_>) -> Vec<Address> {
     items.into_iter().filter_map(address).collect()
 }
 
-fn lookup(reader: &Reader<'_>) -> Option<String> {
+/// `lookup = { callback = "NAME" }`; as a domain it is read elsewhere.
+fn lookup_callback(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Callback> {
     let item = reader.item("lookup")?;
-    let Some(domain) = item.as_text() else {
-        match item.table("lookup") {
-            Some(_) => item.error("lookup by callback is not available in this version"),
-            None => return item.wrong_type("lookup", "a domain"),
-        }
+    if item.as_text().is_some() {
         return None;
+    }
+    let Some(table) = item.table("lookup") else {
+        return item.wrong_type("lookup", "a domain, or `{ callback = \"NAME\" }`");
     };
+    table.required_text("callback");
+    let found = callback(&table, parts, "callback", Kind::EmailLookup);
+    table.finish();
+    found
+}
+
+fn lookup_domain(reader: &Reader<'_>) -> Option<String> {
+    let item = reader.item("lookup")?;
+    let domain = item.as_text()?;
     if !is_domain(domain, 1) {
         item.error(format!("`lookup` must be a domain like `example.org`, not `{domain}`"));
         return None;
@@ -203,7 +216,7 @@ fn callback(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Op
     }
     // A callback whose component could not be loaded has its own error already.
     let what = if parts.callbacks.contains_key(&name) || parts.settings.callbacks.contains_key(&name) {
-        format!("callback `{name}` exports no {}", key.replace('_', "-"))
+        format!("callback `{name}` exports no {}", kind.name())
     } else {
         format!("there is no callback `{name}`")
     };

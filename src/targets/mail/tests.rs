@@ -132,7 +132,7 @@ fn settings_errors_have_the_words_of_the_manual() {
         ("addLogs = \"stdio\"", "write [\"stdio\"]"),
         ("add_logs = true", "not available in this version"),
         ("build_set_summary = true", "not available in this version"),
-        ("lookup = { callback = \"x\" }", "lookup by callback is not available in this version"),
+        ("lookup = { callback = \"x\" }", "there is no callback `x`"),
         ("lookup = \"a@b\"", "must be a domain"),
         ("message_formatter = \"none\"", "there is no callback `none`"),
         ("smtp_user = \"u\"", "needs `smtp_password` too"),
