@@ -207,3 +207,31 @@ async fn m_t_06_check_connect_says_what_the_relay_offers() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("dev: connection: "));
 }
+
+#[tokio::test]
+async fn m_55_m_57_m_x_15_logs_are_attached_by_name_and_cut_to_their_end() {
+    let engine = Engine::start(
+        "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n\
+         add_logs = [\"compile.stdio\", \"warnings\"]\nmax_attachment_bytes = 1000\n",
+    );
+    let mut started = crate::support::build_finished(1, "failure");
+    started["event"] = "buildStarted".into();
+    started["build"].as_object_mut().unwrap().remove("results");
+    engine.event(&started).await;
+    for (log, text) in [
+        ("stdio", (1..=500).map(|line| format!("line {line}\n")).collect::<String>()),
+        ("warnings", "short \u{fc}\n".to_owned()),
+        ("other", "not wanted\n".to_owned()),
+    ] {
+        let url = format!("{}/api/v1/builds/linux/1/steps/compile/logs/{log}", engine.url);
+        assert_eq!(crate::support::http().put(url).body(text).send().await.unwrap().status(), 200);
+    }
+    engine.build(1, "failure").await;
+    let mail = engine.outbox(1).await.remove(0);
+    assert!(mail.contains("multipart/mixed"), "{mail}");
+    let (stdio, warnings) = (mail.find("compile.stdio").unwrap(), mail.find("compile.warnings").unwrap());
+    assert!(stdio < warnings, "in the order of logs");
+    assert!(!mail.contains("compile.other") && !mail.contains("not wanted"), "{mail}");
+    assert!(mail.contains("line 500") && !mail.contains("line 100\r\n"), "the end of a long log: {mail}");
+    assert!(mail.contains("[this log has "), "a cut log says so: {mail}");
+}

@@ -10,6 +10,7 @@
 mod address;
 mod file;
 mod headers;
+mod logs;
 mod message;
 mod mime;
 mod mode;

@@ -56,6 +56,8 @@ pub(super) async fn prepare(
         Some(extra) => extra.value.clone(),
         None => format!("<{}@{}>", uuid::Uuid::now_v7(), settings.from.domain()),
     };
+    let mut attachments = if settings.add_patch { mime::patches(build) } else { Vec::new() };
+    attachments.extend(settings.add_logs.of(build, &*context.caller.status).await?);
     let raw = mime::render(Draft {
         from: &settings.from,
         recipients: &recipients,
@@ -65,7 +67,7 @@ pub(super) async fn prepare(
         kind: words.kind,
         body: &format!("{}\n\n", words.body),
         alternative: words.alternative.as_deref(),
-        attachments: if settings.add_patch { mime::patches(build) } else { Vec::new() },
+        attachments,
         extra: &extra,
     });
     let envelope = Envelope {

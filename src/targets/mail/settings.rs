@@ -7,6 +7,7 @@ use lettre::transport::smtp::client::{Certificate, TlsParameters};
 
 use super::address::{Address, is_domain};
 use super::headers::{self, ExtraTemplate, Text};
+use super::logs::AddLogs;
 use super::mode::{self, Filter};
 use super::recipients::Audience;
 use super::smtp::{Credentials, Encryption, Relay};
@@ -29,6 +30,7 @@ pub(super) struct MailSettings {
     pub(super) on_callback_error: OnCallbackError,
     pub(super) extra_headers: Vec<ExtraTemplate>,
     pub(super) add_patch: bool,
+    pub(super) add_logs: AddLogs,
     pub(super) transport: Transport,
 }
 
@@ -69,6 +71,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let on_callback_error = on_callback_error(reader);
     let extra_headers = extra_headers(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
+    let add_logs = AddLogs::read(reader);
     let transport = transport(reader, &name);
     Some(MailSettings {
         from: from?,
@@ -82,6 +85,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         on_callback_error,
         extra_headers,
         add_patch,
+        add_logs,
         transport: transport?,
         name,
     })
@@ -89,19 +93,6 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
 
 /// Arguments of the manual that this version knows but does not do: never ignored in silence.
 fn not_built(reader: &Reader<'_>) {
-    if let Some(item) = reader.item("add_logs")
-        && item.as_boolean() != Some(false)
-    {
-        match (item.as_text(), item.as_boolean().is_some() || item.list().is_some()) {
-            (Some(text), _) => {
-                item.error(format!("`add_logs` must be true, false or a list: write [{text:?}]"));
-            }
-            (None, true) => {
-                item.error("attaching logs (`add_logs`) is not available in this version: use false");
-            }
-            (None, false) => item.error("`add_logs` must be true, false or a list of texts"),
-        }
-    }
     if reader.boolean("build_set_summary") == Some(true) {
         reader.error(
             "build_set_summary",
