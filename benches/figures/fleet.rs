@@ -13,7 +13,10 @@ use super::rig::{Engine, row};
 
 const CALLS: usize = 300;
 
-pub(crate) async fn measure() {
+pub(crate) async fn measure(is_wanted: &impl Fn(&str) -> bool) {
+    if !["guests", "neighbours", "fleet"].iter().any(|part| is_wanted(part)) {
+        return;
+    }
     let Some(guests) = std::env::var_os("CAMPANILE_GUESTS").map(PathBuf::from) else {
         println!(
             "SKIPPED: languages, swaps and lanes: CAMPANILE_GUESTS is not set (run by `cargo xtask bench`)"
@@ -22,10 +25,16 @@ pub(crate) async fn measure() {
     };
     let cache = tempfile::tempdir().unwrap();
     let runtime = Runtime::new(super::rig::PROGRAM.into(), cache.path()).unwrap();
-    languages(&runtime, &guests).await;
-    swaps(&runtime, &guests).await;
-    neighbours(&runtime, &guests).await;
-    fleet(&guests).await;
+    if is_wanted("guests") {
+        languages(&runtime, &guests).await;
+        swaps(&runtime, &guests).await;
+    }
+    if is_wanted("neighbours") {
+        neighbours(&runtime, &guests).await;
+    }
+    if is_wanted("fleet") {
+        fleet(&guests).await;
+    }
 }
 
 async fn load(runtime: &Runtime, guests: &Path, name: &str) -> Option<Callback> {

@@ -12,9 +12,13 @@ use wasmtime::{Store, WasmBacktrace};
 use super::cage::Cage;
 use super::call::{CallRecord, Caller, Level, Limits, LogLine, Traces};
 use super::compile::CompileError;
+use super::lane::Closed;
 use super::runtime::{MAX_MEMORY, Runtime};
 use super::version::{Kind, Version};
 use crate::config::CallbackSettings;
+
+/// A call that takes longer than this goes on in the slow lane. Guests are interrupted every 5 ms.
+const QUICK: Duration = Duration::from_millis(4);
 
 /// A callback in use, by the name that the settings give it. Cheap to clone; all clones follow a swap.
 #[derive(Clone)]
@@ -190,12 +194,12 @@ impl Callback {
         let traces = Arc::new(Traces::default());
         let work = self.caged(version.is_heavy(), caller, &traces, call);
         let answer = match lane {
-            None => work.await,
-            Some(lane) => match lane.run(work).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Failure::plain(CallbackFault::Trapped("the engine is stopping".to_owned()))),
-            },
+            None => self.quick_or_slow(work).await,
+            Some(lane) => lane.run(work).await,
         };
+        let answer = answer.unwrap_or_else(|Closed| {
+            Err(Failure::plain(CallbackFault::Trapped("the engine is stopping".to_owned())))
+        });
         let (duration, peak_memory) = (began.elapsed(), traces.peak_memory());
         let mut lines = traces.take_lines();
         let outcome = match &answer {
@@ -217,6 +221,19 @@ impl Callback {
         });
         let report = Report { version: version.digest().to_owned(), duration, peak_memory };
         answer.map(|answer| (answer, report)).map_err(|failure| failure.fault)
+    }
+
+    /// Runs a call here for as long as quick calls take, and what is left of it in the slow lane: a guest that loops
+    /// must not take turns with the others until its deadline.
+    async fn quick_or_slow<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Closed> {
+        let mut work = Box::pin(work);
+        match tokio::time::timeout(QUICK, &mut work).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.inner.runtime.slow_lane().run(work).await,
+        }
     }
 
     /// The call itself, which may run on another thread.

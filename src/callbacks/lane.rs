@@ -1,14 +1,18 @@
-//! The lane of heavy guests: a thread of their own, so that interpreters never hold up compiled callbacks.
+//! Threads of their own for guests that would hold up others: interpreters, and calls that turn out to be long.
 //!
-//! One thread, not more: two interpreters side by side in one process are slower than one after the other, because
-//! each page that they write makes the other threads stop (docs/callbacks.md).
+//! A lane is one thread, not more: two interpreters side by side in one process are slower than one after the other,
+//! because each page that they write makes the other threads stop (docs/callbacks.md). It gives way to the engine's own
+//! threads, where quick callbacks run.
 
 use std::future::Future;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
-/// One thread that runs heavy calls in turn.
+/// How far a lane stands back behind other threads, as `nice` counts.
+const NICENESS: i32 = 10;
+
+/// One thread that runs calls away from the others.
 pub(super) struct Lane {
     handle: Handle,
     turn: Semaphore,
@@ -21,18 +25,20 @@ pub(super) struct Lane {
 pub(super) struct Closed;
 
 impl Lane {
-    pub(super) fn start() -> std::io::Result<Self> {
+    pub(super) fn start(name: &str) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::Builder::new().name("callback-scripts".to_owned()).spawn(move || {
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // On Linux this is for the thread alone. Without it, all goes on as well, only less quickly.
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
             // Ends when the other side is dropped.
             let _ = runtime.block_on(stopped);
         })?;
         Ok(Self { handle, turn: Semaphore::new(1), _stop: stop })
     }
 
-    /// To be held by a call, whose time counts from then on.
+    /// To be held by an interpreter's call, whose time counts from then on.
     pub(super) async fn turn(&self) -> tokio::sync::SemaphorePermit<'_> {
         self.turn.acquire().await.expect("the semaphore is never closed")
     }

@@ -27,6 +27,7 @@ pub struct Runtime {
     /// For guests whose language runtime asks for WASI.
     with_wasi: Arc<Linker<Cage>>,
     heavy_lane: Arc<Lane>,
+    slow_lane: Arc<Lane>,
     compiler: Arc<Compiler>,
     clock: Arc<Clock>,
 }
@@ -85,14 +86,16 @@ impl Runtime {
         let mut with_wasi = linker.clone();
         wasmtime_wasi::p2::add_to_linker_async(&mut with_wasi).map_err(failed)?;
 
-        let lane = Lane::start().map_err(|error| CompileError::Engine(error.to_string()))?;
+        let lane = |name| Lane::start(name).map_err(|error| CompileError::Engine(error.to_string()));
+        let (heavy_lane, slow_lane) = (Arc::new(lane("callback-scripts")?), Arc::new(lane("callback-slow")?));
         let clock = Clock::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
         let compiler = Compiler::new(program, cache, &engine)?;
         Ok(Self {
             engine,
             linker: Arc::new(linker),
             with_wasi: Arc::new(with_wasi),
-            heavy_lane: Arc::new(lane),
+            heavy_lane,
+            slow_lane,
             compiler: Arc::new(compiler),
             clock: Arc::new(clock),
         })
@@ -116,6 +119,11 @@ impl Runtime {
             .instantiate_pre(&component)
             .map_err(|error| CompileError::Refused(format!("it does not fit the contract: {error:#}")))?;
         Ok(Linked { digest, heavy: outside.is_heavy(), exports: outside.kinds(), instance })
+    }
+
+    /// Where calls go on that take longer than a tick.
+    pub(super) fn slow_lane(&self) -> &Lane {
+        &self.slow_lane
     }
 
     /// The lane of heavy guests.

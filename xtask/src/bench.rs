@@ -4,11 +4,11 @@ use crate::{guests, install, place, run};
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 
-/// Builds everything as it is released, and runs the figures.
-pub(crate) fn run() -> Result<ExitCode> {
+/// Builds everything as it is released, and runs the figures: those of the given parts, or all.
+pub(crate) fn run(parts: &[String]) -> Result<ExitCode> {
     install::debian(&["postfix"]);
     let mut bench = Command::new(place::cargo());
-    bench.current_dir(place::repo()).args(["bench", "--bench", "figures"]);
+    bench.current_dir(place::repo()).args(["bench", "--bench", "figures", "--"]).args(parts);
     let guests = guests::build_all()?;
     if guests.path("html-mail").is_some() {
         bench.env("CAMPANILE_GUESTS", &guests.dir);

@@ -19,7 +19,8 @@ usage: cargo xtask COMMAND
   guests   build the example and test callbacks into components
   test     install what the tests need, run them all and count them
   demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
-  bench    print figures of the engine against peers and limits of the same run
+  bench    print figures of the engine against peers and limits of the same run; with names of parts (start, callback,
+           guests, neighbours, fleet, events, mails) only those
 
   wit-bindgen, wasm-tools
            stand in for the tools of these names, as far as the callbacks' own builds use them
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         (Some("guests"), true) => guests::run(),
         (Some("test"), true) => test::run(),
         (Some("demo"), _) => demo::run(&rest),
-        (Some("bench"), true) => bench::run(),
+        (Some("bench"), _) => bench::run(&rest),
         (Some("wit-bindgen"), _) => tools::wit_bindgen(&rest),
         (Some("wasm-tools"), _) => tools::wasm_tools(&rest),
         (Some("help" | "--help" | "-h"), _) => {
