@@ -7,4 +7,5 @@ mod docs;
 mod door;
 mod durability;
 mod mail;
+mod new;
 mod support;

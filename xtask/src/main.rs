@@ -18,6 +18,8 @@ usage: cargo xtask COMMAND
   guests   build the example and test callbacks into components
   test     install what the tests need, run them all and count them
   demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
+  guest-cargo
+           cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run
 ";
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         (Some("guests"), true) => guests::run(),
         (Some("test"), true) => test::run(),
         (Some("demo"), _) => demo::run(&rest),
+        (Some("guest-cargo"), _) => guests::cargo(&rest),
         (Some("bench"), true) => bench::run(),
         (Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");

@@ -18,6 +18,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     if let Some(python) = &python {
         main.command.env("CAMPANILE_PYTHON", python);
     }
+    // What projects of `campanile new` are built with.
+    main.command.env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
+    match guests::componentize_py() {
+        Ok(compiler) => drop(main.command.env("CAMPANILE_COMPONENTIZE_PY", compiler)),
+        Err(error) => eprintln!("going on without projects in Python: {error:#}"),
+    }
     let mut suites = vec![main, cargo_test(&place::guest_workspace())];
     let mut tally = Tally::default();
     for (language, unit_tests) in guests::UNIT_TESTS {

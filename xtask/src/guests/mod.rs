@@ -7,7 +7,7 @@ mod javascript;
 mod python;
 mod rust;
 
-use crate::place;
+use crate::{place, run};
 use crate::tally::Suite;
 use anyhow::{Context, Result};
 use std::fs;
@@ -58,6 +58,17 @@ pub(crate) fn run() -> Result<ExitCode> {
         println!("{size:>8} bytes  {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `cargo xtask guest-cargo`: makes components of a Rust project outside this repository.
+pub(crate) fn cargo(args: &[String]) -> Result<ExitCode> {
+    run::shown(rust::project_cargo()?.args(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The compiler of Python callbacks, if it is there or can be installed.
+pub(crate) fn componentize_py() -> Result<PathBuf> {
+    python::componentize_py()
 }
 
 /// Builds every callback whose source changed.

@@ -45,6 +45,11 @@ pub(super) fn unit_tests() -> Result<Vec<Suite>> {
         .collect())
 }
 
+/// The compiler, if it is there or can be installed.
+pub(super) fn componentize_py() -> Result<PathBuf> {
+    Ok(tools(&source("requirements.txt"))?.with_file_name("componentize-py"))
+}
+
 fn componentize(python: &Path, example: &str, world: &str) -> Command {
     let bin = python.parent().unwrap_or(Path::new(""));
     let mut command = Command::new(bin.join("componentize-py"));
