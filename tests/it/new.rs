@@ -59,7 +59,13 @@ impl Project {
             preview.env("XDG_CACHE_HOME", kept);
         }
         let output = preview.output().unwrap();
-        assert!(output.status.success(), "{}: {}{}", self.callback, text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}: {}{}",
+            self.callback,
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(shown[0]["callback"], self.callback);
         shown[0]["answer"].clone()
@@ -115,8 +121,12 @@ fn every_callback_in_every_language_becomes_a_project() {
             let project = Project::new(callback, language);
             for place in places.iter().chain(&["README.md", ".gitignore", "sample.json"]) {
                 let path = project.path().join(place);
-                let held = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                assert!(!held.is_empty() && !held.contains("{{callback}}"), "{callback} in {language}: {place}");
+                let held = std::fs::read_to_string(&path)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                assert!(
+                    !held.is_empty() && !held.contains("{{callback}}"),
+                    "{callback} in {language}: {place}"
+                );
             }
             assert!(project.told.contains(" --sample sample.json\n"), "{}", project.told);
         }
@@ -133,7 +143,8 @@ fn the_short_names_of_languages_are_known() {
 #[test]
 fn nothing_is_written_over() {
     let folder = tempfile::tempdir().unwrap();
-    let made = |dir: &str| -> Output { run(folder.path(), &["new", "email-lookup", "--lang", "python", dir]) };
+    let made =
+        |dir: &str| -> Output { run(folder.path(), &["new", "email-lookup", "--lang", "python", dir]) };
     std::fs::write(folder.path().join("file"), "mine").unwrap();
     std::fs::create_dir(folder.path().join("empty")).unwrap();
 
@@ -162,7 +173,8 @@ fn what_is_unknown_is_told_with_what_is_known() {
 
 #[test]
 fn projects_use_the_tools_that_the_examples_use() {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest-examples/javascript/html-mail/package.json");
+    let examples =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("guest-examples/javascript/html-mail/package.json");
     let examples: Value = serde_json::from_str(&std::fs::read_to_string(examples).unwrap()).unwrap();
     let project = Project::new("message-formatter", "javascript");
     let read = |name| -> Value {
@@ -185,9 +197,13 @@ fn rust_projects_build_and_answer() {
         let shared = |command: &mut Command| {
             project.works(command.arg("--target-dir").arg(&target));
         };
-        shared(
-            Command::new(&xtask).args(["guest-cargo", "build", "--release", "--target", "wasm32-unknown-unknown"]),
-        );
+        shared(Command::new(&xtask).args([
+            "guest-cargo",
+            "build",
+            "--release",
+            "--target",
+            "wasm32-unknown-unknown",
+        ]));
         shared(Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into())).arg("test"));
         let file = format!("{}.wasm", callback.replace('-', "_"));
         project.answers_well(&target.join("wasm32-unknown-unknown/release").join(file));

@@ -1,4 +1,4 @@
-//! The chores of the workspace: `cargo xtask guests|test|demo|bench`.
+//! The chores of the workspace: `cargo xtask guests|test|demo|bench`, and two tools that callbacks are built with.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -9,6 +9,7 @@ mod place;
 mod run;
 mod tally;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,9 @@ usage: cargo xtask COMMAND
   guest-cargo
            cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run
+
+  wit-bindgen, wasm-tools
+           stand in for the tools of these names, as far as the callbacks' own builds use them
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
         (Some("demo"), _) => demo::run(&rest),
         (Some("guest-cargo"), _) => guests::cargo(&rest),
         (Some("bench"), true) => bench::run(),
+        (Some("wit-bindgen"), _) => tools::wit_bindgen(&rest),
+        (Some("wasm-tools"), _) => tools::wasm_tools(&rest),
         (Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -4,6 +4,9 @@ use anyhow::{Context, Result, bail};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Fetching a target or a few modules takes seconds where it works at all.
+pub(crate) const FETCH_LIMIT: Duration = Duration::from_secs(30);
+
 /// Runs a command with its output shown; its failure is an error.
 pub(crate) fn shown(command: &mut Command) -> Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();

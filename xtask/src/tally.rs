@@ -24,6 +24,10 @@ pub(crate) struct Suite {
 pub(crate) enum Harness {
     /// `test result: ok. 2 passed; 0 failed; ...`, once per binary.
     Cargo,
+    /// `go test -v`: `--- PASS: NAME (0.00s)`; tests within tests are indented and not counted.
+    Go,
+    /// Test Anything Protocol, by its lines `ok N` and `not ok N`.
+    TapLines,
     /// Test Anything Protocol as Node.js writes it: the plan `1..N`, then `# pass N`, `# fail N`, ...
     Tap,
     /// `Ran N tests in ...` and `OK (skipped=1)` or `FAILED (failures=1)`, on standard error.
@@ -62,6 +66,8 @@ impl Reader<'_> {
     pub(crate) fn line(&mut self, line: &str) {
         match self.harness {
             Harness::Cargo => self.cargo(line.trim()),
+            Harness::Go => self.go(line),
+            Harness::TapLines => self.tap_line(line),
             Harness::Tap => self.tap(line.trim_end()),
             Harness::Unittest => self.unittest(line.trim_end()),
         }
@@ -84,6 +90,23 @@ impl Reader<'_> {
                 "ignored" => self.tally.ignored += number,
                 _ => {}
             }
+        }
+    }
+
+    fn go(&mut self, line: &str) {
+        match line.strip_prefix("--- ").and_then(|rest| rest.split_once(": ")) {
+            Some(("PASS", _)) => self.tally.ok += 1,
+            Some(("FAIL", _)) => self.tally.failed += 1,
+            Some(("SKIP", _)) => self.tally.ignored += 1,
+            _ => {}
+        }
+    }
+
+    fn tap_line(&mut self, line: &str) {
+        if line.starts_with("ok ") {
+            self.tally.ok += 1;
+        } else if line.starts_with("not ok ") {
+            self.tally.failed += 1;
         }
     }
 
@@ -158,6 +181,19 @@ mod tests {
         let output = "TAP version 13\n# pass 100\n    1..1\n# pass 100\nok 1 - a\n1..9\n# tests 9\n# suites 0\n\
             # pass 3\n# fail 2\n# cancelled 1\n# skipped 2\n# todo 1\n# duration_ms 12.5\n";
         assert_eq!(summary(Harness::Tap, output), "3 passed, 3 failed, 3 skipped");
+    }
+
+    #[test]
+    fn lines_of_tap_are_counted() {
+        let output = "TAP version 14\nok 1 - a\nnot ok 2 - b\n# want: ok 1\nok 3\nokay\n1..3\n";
+        assert_eq!(summary(Harness::TapLines, output), "2 passed, 1 failed, 0 skipped");
+    }
+
+    #[test]
+    fn go_tests_are_counted_without_those_within() {
+        let output = "=== RUN   TestA\n    --- PASS: TestA/one (0.00s)\n--- PASS: TestA (0.00s)\n\
+            --- FAIL: TestB (0.00s)\n--- SKIP: TestC (0.00s)\nPASS\nok  \tpackage\t0.002s\n";
+        assert_eq!(summary(Harness::Go, output), "1 passed, 1 failed, 1 skipped");
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         main.command.env("CAMPANILE_PYTHON", python);
     }
     // What projects of `campanile new` are built with.
-    main.command.env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
+    main.command
+        .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
     match guests::componentize_py() {
         Ok(compiler) => drop(main.command.env("CAMPANILE_COMPONENTIZE_PY", compiler)),
         Err(error) => eprintln!("going on without projects in Python: {error:#}"),
@@ -61,7 +62,9 @@ fn count(mut suite: Suite, tally: &mut Tally) -> Result<bool> {
     let command = &mut suite.command;
     let spawned = match suite.harness {
         Harness::Unittest => command.stderr(Stdio::piped()).spawn(),
-        Harness::Cargo | Harness::Tap => command.stdout(Stdio::piped()).spawn(),
+        Harness::Cargo | Harness::Tap | Harness::TapLines | Harness::Go => {
+            command.stdout(Stdio::piped()).spawn()
+        }
     };
     let mut child = spawned.with_context(|| format!("cannot run `{name}`"))?;
     let errors = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>);

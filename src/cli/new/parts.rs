@@ -94,7 +94,11 @@ mod tests {
                 let files = project(*kind, *language);
                 for (place, bytes) in &files {
                     let text = std::str::from_utf8(bytes).unwrap();
-                    assert!(!text.contains("{{callback}}") && !text.contains("{{world}}"), "{}", place.display());
+                    assert!(
+                        !text.contains("{{callback}}") && !text.contains("{{world}}"),
+                        "{}",
+                        place.display()
+                    );
                 }
                 let folder = tempfile::tempdir().unwrap();
                 let sample = folder.path().join("sample.json");

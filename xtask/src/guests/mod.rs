@@ -2,13 +2,16 @@
 //!
 //! A language whose tools are missing is named, with how to get them, and the others go on.
 
+mod c;
 mod component;
+mod go;
 mod javascript;
+mod make;
 mod python;
 mod rust;
 
-use crate::{place, run};
 use crate::tally::Suite;
+use crate::{place, run};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,15 +20,24 @@ use std::process::ExitCode;
 /// Brings the components of a language in the given folder up to date.
 type Build = fn(&Path) -> Result<Built>;
 
-const LANGUAGES: &[(&str, Build)] =
-    &[("rust", rust::build), ("javascript", javascript::build), ("python", python::build)];
+const LANGUAGES: &[(&str, Build)] = &[
+    ("rust", rust::build),
+    ("javascript", javascript::build),
+    ("python", python::build),
+    ("c", c::build),
+    ("go", go::build),
+];
 
 /// The suites of a language's own tests, which need no engine.
 type UnitTests = fn() -> Result<Vec<Suite>>;
 
 /// Rust's own are run with the engine's.
-pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] =
-    &[("javascript", javascript::unit_tests), ("python", python::unit_tests)];
+pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] = &[
+    ("javascript", javascript::unit_tests),
+    ("python", python::unit_tests),
+    ("c", c::unit_tests),
+    ("go", go::unit_tests),
+];
 
 /// Names of components, without `.wasm`. All but Rust's begin with their language.
 type Built = Vec<String>;

@@ -11,7 +11,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -45,8 +44,6 @@ const TEST_GUESTS: [&str; 18] = [
     "version-b",
     "wrong-world",
 ];
-/// Fetching the target takes seconds where it works at all.
-const FETCH_LIMIT: Duration = Duration::from_secs(30);
 
 /// How the callbacks are compiled.
 enum Way {
@@ -83,7 +80,8 @@ pub(super) fn project_cargo() -> Result<Command> {
     let mut cargo = way.cargo();
     if let Way::Debian { .. } = way {
         // Debian's Rust has none: that of the toolchain in use, else one from crates.io.
-        let bundled = sysroot().map(|root| root.join("lib/rustlib/x86_64-unknown-linux-gnu/bin").join(COMPONENT_LINKER));
+        let bundled = sysroot()
+            .map(|root| root.join("lib/rustlib/x86_64-unknown-linux-gnu/bin").join(COMPONENT_LINKER));
         let linker = bundled.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(COMPONENT_LINKER));
         cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
     }
@@ -111,7 +109,7 @@ fn componentize(core: &Path, component: &Path) -> Result<()> {
     let bytes = ComponentEncoder::default()
         .validate(true)
         .module(&module)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(ComponentEncoder::encode)
         .map_err(|error| anyhow::anyhow!("`{}` makes no component: {error:#}", core.display()))?;
     component::publish(component, &bytes)
 }
@@ -125,7 +123,8 @@ fn find_way() -> Option<Way> {
     }
     eprintln!("fetching {TARGET}");
     let mut fetch = Command::new("rustup");
-    if run::succeeds_within(fetch.args(["target", "add", TARGET]), FETCH_LIMIT) && toolchain_has_target() {
+    if run::succeeds_within(fetch.args(["target", "add", TARGET]), run::FETCH_LIMIT) && toolchain_has_target()
+    {
         return Some(Way::Toolchain);
     }
     install::debian(&install::GUEST_PACKAGES);
