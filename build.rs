@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Folders and files of the repository that projects are made of.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 13] = [
     "templates",
     "wit/0.1.0",
     "src/callbacks/sample.json",
@@ -14,6 +14,10 @@ const SOURCES: [&str; 9] = [
     "guest-examples/javascript/campanile-guest",
     "guest-examples/python/campanile",
     "guest-examples/python/requirements.txt",
+    "guest-examples/c/campanile",
+    "guest-examples/go/campanile",
+    "guest-examples/go/go.mod",
+    "guest-examples/go/go.sum",
 ];
 /// What tools leave behind beside sources, and links to the contract, which is listed once.
 const PASSED_OVER: [&str; 3] = ["__pycache__", "node_modules", "wit"];

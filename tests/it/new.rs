@@ -18,9 +18,11 @@ const CALLBACKS: [&str; 8] = [
     "hook-dialect",
 ];
 /// Each language with the files that hold the callback, its tests, and the contract.
-const LANGUAGES: [(&str, [&str; 3]); 3] = [
+const LANGUAGES: [(&str, [&str; 3]); 5] = [
     ("rust", ["src/lib.rs", "src/lib.rs", "campanile-guest/wit/notifier.wit"]),
     ("javascript", ["callback.js", "callback.test.js", "wit/notifier.wit"]),
+    ("c", ["callback.c", "callback_test.c", "wit/notifier.wit"]),
+    ("go", ["callback/callback.go", "callback/callback_test.go", "wit/notifier.wit"]),
     ("python", ["callback.py", "test_callback.py", "wit/notifier.wit"]),
 ];
 
@@ -163,7 +165,7 @@ fn what_is_unknown_is_told_with_what_is_known() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, known) in [
         (["new", "mail", "--lang", "python", "x"], "message-formatter, previous-build-getter"),
-        (["new", "email-lookup", "--lang", "cobol", "x"], "rust, javascript, python"),
+        (["new", "email-lookup", "--lang", "cobol", "x"], "rust, c, javascript, python, go"),
     ] {
         let refused = run(folder.path(), &arguments);
         assert_eq!(refused.status.code(), Some(2));
@@ -185,29 +187,62 @@ fn projects_use_the_tools_that_the_examples_use() {
     assert_eq!(*locked, examples["devDependencies"]["componentize-qjs"]);
 }
 
-#[test]
-fn rust_projects_build_and_answer() {
-    let Some(xtask) = std::env::var_os("CAMPANILE_XTASK") else {
-        return skip("CAMPANILE_XTASK is not set: run the tests by `cargo xtask test`");
-    };
-    // Shared, or each project would compile the library, and on some machines the standard library, again.
-    let target = beside_guests("guest-build").unwrap();
-    for callback in CALLBACKS {
-        let project = Project::new(callback, "rust");
-        let shared = |command: &mut Command| {
-            project.works(command.arg("--target-dir").arg(&target));
-        };
-        shared(Command::new(&xtask).args([
-            "guest-cargo",
-            "build",
-            "--release",
-            "--target",
-            "wasm32-unknown-unknown",
-        ]));
-        shared(Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into())).arg("test"));
-        let file = format!("{}.wasm", callback.replace('-', "_"));
-        project.answers_well(&target.join("wasm32-unknown-unknown/release").join(file));
+/// The program that stands in for tools of the languages; none if the tests were not started by it, which is then said.
+fn xtask() -> Option<PathBuf> {
+    let program = std::env::var_os("CAMPANILE_XTASK");
+    if program.is_none() {
+        skip("CAMPANILE_XTASK is not set: run the tests by `cargo xtask test`");
     }
+    program.map(PathBuf::from)
+}
+
+#[test]
+fn a_rust_project_builds_and_answers() {
+    let Some(xtask) = xtask() else { return };
+    let project = Project::new("message-formatter", "rust");
+    // Shared, or the project would compile its dependencies, and on some machines the standard library, again.
+    let target = beside_guests("guest-build").unwrap();
+    let mut build = Command::new(&xtask);
+    build.args(["guest-cargo", "build", "--release", "--target", "wasm32-unknown-unknown"]);
+    project.works(build.arg("--target-dir").arg(&target));
+    let mut test = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    project.works(test.arg("test").arg("--target-dir").arg(&target));
+    project.answers_well(&target.join("wasm32-unknown-unknown/release/message_formatter.wasm"));
+}
+
+/// `make` in a project, with the tools that are at hand.
+fn make(xtask: &Path) -> Command {
+    let mut make = Command::new("make");
+    make.arg(format!("WIT_BINDGEN='{}' wit-bindgen", xtask.display()));
+    make.arg(format!("WASM_TOOLS='{}' wasm-tools", xtask.display()));
+    make
+}
+
+/// In the language that is built most quickly, all of them.
+#[test]
+fn every_c_project_builds_and_answers() {
+    let Some(xtask) = xtask() else { return };
+    let Some(zig) = std::env::var_os("CAMPANILE_ZIG") else { return skip("there is no Zig") };
+    let cache = beside_guests("guest-zig/cache").unwrap();
+    for callback in CALLBACKS {
+        let project = Project::new(callback, "c");
+        let mut build = make(&xtask);
+        build.arg(format!("ZIG='{}' -m ziglang", Path::new(&zig).display()));
+        build.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache);
+        project.works(&mut build);
+        project.works(make(&xtask).arg("check"));
+        project.answers_well(&project.path().join(format!("{callback}.wasm")));
+    }
+}
+
+#[test]
+fn a_go_project_builds_and_answers() {
+    let Some(xtask) = xtask() else { return };
+    let Some(adapter) = std::env::var_os("CAMPANILE_GO_ADAPTER") else { return skip("there is no Go") };
+    let project = Project::new("message-formatter", "go");
+    project.works(make(&xtask).arg(format!("ADAPTER={}", Path::new(&adapter).display())));
+    project.works(make(&xtask).arg("check"));
+    project.answers_well(&project.path().join("message-formatter.wasm"));
 }
 
 #[test]

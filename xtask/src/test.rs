@@ -21,9 +21,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     // What projects of `campanile new` are built with.
     main.command
         .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
-    match guests::componentize_py() {
-        Ok(compiler) => drop(main.command.env("CAMPANILE_COMPONENTIZE_PY", compiler)),
-        Err(error) => eprintln!("going on without projects in Python: {error:#}"),
+    for (variable, tool) in guests::PROJECT_TOOLS {
+        match tool() {
+            Ok(path) => drop(main.command.env(variable, path)),
+            Err(error) => eprintln!("{variable} is left unset: {error:#}"),
+        }
     }
     let mut suites = vec![main, cargo_test(&place::guest_workspace())];
     let mut tally = Tally::default();

@@ -5,10 +5,12 @@ use crate::callbacks::Kind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Language {
     Rust,
+    C,
     #[value(alias = "js")]
     Javascript,
     #[value(alias = "py")]
     Python,
+    Go,
 }
 
 /// What is run in a project.
@@ -24,16 +26,20 @@ impl Language {
     pub(super) fn folder(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::C => "c",
             Self::Javascript => "javascript",
             Self::Python => "python",
+            Self::Go => "go",
         }
     }
 
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Rust => "Rust",
+            Self::C => "C",
             Self::Javascript => "JavaScript",
             Self::Python => "Python",
+            Self::Go => "Go",
         }
     }
 
@@ -48,6 +54,7 @@ impl Language {
                     format!("target/wasm32-unknown-unknown/release/{file}.wasm"),
                 )
             }
+            Self::C | Self::Go => ("make", "make check", format!("{name}.wasm")),
             Self::Javascript => ("npm ci && npm run build", "npm test", format!("{name}.wasm")),
             Self::Python => ("make", "python3 -m unittest", format!("{name}.wasm")),
         };
@@ -56,7 +63,16 @@ impl Language {
 
     /// Folders and files of the repository that go into a project as they are, and where to: nothing is published
     /// from which a project could fetch them.
-    pub(super) fn support(self) -> &'static [(&'static str, &'static str)] {
+    pub(super) fn support(self, callback: Kind) -> Vec<(&'static str, &'static str)> {
+        let mut support = self.library().to_vec();
+        if self == Self::Go && callback == Kind::MessageFormatter {
+            // Its bindings exist for this one only.
+            support.push(("guest-examples/go/campanile/formatter.go", "campanile/formatter.go"));
+        }
+        support
+    }
+
+    fn library(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Rust => &[
                 ("guest-examples/rust/campanile-guest", "campanile-guest"),
@@ -68,6 +84,17 @@ impl Language {
             Self::Javascript => {
                 &[("guest-examples/javascript/campanile-guest", "campanile-guest"), ("wit/0.1.0", "wit")]
             }
+            Self::C => &[("guest-examples/c/campanile", "campanile"), ("wit/0.1.0", "wit")],
+            Self::Go => &[
+                ("guest-examples/go/campanile/campaniletest", "campanile/campaniletest"),
+                ("guest-examples/go/campanile/status.go", "campanile/status.go"),
+                ("guest-examples/go/campanile/text.go", "campanile/text.go"),
+                ("guest-examples/go/campanile/text_test.go", "campanile/text_test.go"),
+                ("guest-examples/go/campanile/url.go", "campanile/url.go"),
+                ("guest-examples/go/go.mod", "go.mod"),
+                ("guest-examples/go/go.sum", "go.sum"),
+                ("wit/0.1.0", "wit"),
+            ],
             Self::Python => &[
                 ("guest-examples/python/campanile", "campanile"),
                 ("guest-examples/python/requirements.txt", "requirements.txt"),

@@ -22,7 +22,9 @@ pub(super) fn project(callback: Kind, language: Language) -> BTreeMap<PathBuf, C
         Kind::HookDialect => "templates/hook-dialect.sample.json",
         _ => "src/callbacks/sample.json",
     };
-    for (from, to) in [(sample, "sample.json")].iter().chain(language.support()) {
+    let mut as_they_are = language.support(callback);
+    as_they_are.push((sample, "sample.json"));
+    for (from, to) in as_they_are {
         for (below, bytes) in below(from) {
             files.insert(PathBuf::from(format!("{to}{below}")), Cow::Borrowed(bytes));
         }

@@ -1,6 +1,8 @@
 // A change hook for scripts: one change, told by the parameters of the request's address.
 //
-//     curl -X POST 'https://ci.example.org/change_hook/DIALECT?who=ada&revision=1f0c2d&branch=main&comments=ring'
+//     curl -X POST 'https://ci.example.org/change_hook/DIALECT?who=ada&revision=1f0c2d&when=1774000000'
+//
+// `branch`, `comments`, `repository` and `project` may be told too.
 
 #include "campanile.h"
 
@@ -20,6 +22,15 @@ static option_string parameter(const exports_callback_hook_request_t *request, c
     }
   }
   return (option_string){0};
+}
+
+// Seconds since 1970, as far as they are written in digits.
+static double seconds(string digits) {
+  double sum = 0;
+  for (size_t i = 0; i < digits.len && digits.ptr[i] >= '0' && digits.ptr[i] <= '9'; i++) {
+    sum = sum * 10 + (digits.ptr[i] - '0');
+  }
+  return sum;
 }
 
 static bool refuse(exports_callback_rejection_t *rejection, const char *missing) {
@@ -51,6 +62,7 @@ bool exports_callback_parse_request(exports_callback_hook_request_t *request, ex
       .who = who.val,
       .revision = revision,
       .branch = parameter(request, "branch"),
+      .when = seconds(parameter(request, "when").val),
       .comments = parameter(request, "comments").val,
       .repository = parameter(request, "repository").val,
       .project = parameter(request, "project").val,

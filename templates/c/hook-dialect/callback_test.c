@@ -15,6 +15,7 @@ int main(void) {
       {literal("who"), literal("ada")},
       {literal("revision"), literal("1f0c2d")},
       {literal("branch"), literal("main")},
+      {literal("when"), literal("1774000000")},
   };
   exports_callback_parsed_t parsed = {0};
   check(parse(query, LENGTH(query), &parsed) && parsed.changes.len == 1, "a request makes a change");
@@ -22,6 +23,7 @@ int main(void) {
   check_text(change.who, "ada", "the author is told");
   check_text(change.revision.val, "1f0c2d", "the revision is told");
   check_text(change.branch.val, "main", "the branch is told");
+  check(change.when == 1774000000, "the time is told");
 
   check(!parse(query, 1, &parsed) && rejection.status == 400, "what is no change is refused");
   check_text(rejection.message, "there is no parameter `revision`", "what is missing is named");

@@ -21,7 +21,6 @@ const HTML_MAIL: Callback = Callback {
 /// Builds `go-html-mail.wasm`, unless it is up to date.
 pub(super) fn build(components: &Path) -> Result<Built> {
     HTML_MAIL.build(components, |make| {
-        find_go()?;
         make.arg(format!("ADAPTER={}", adapter()?.display()));
         Ok(())
     })
@@ -35,8 +34,9 @@ pub(super) fn unit_tests() -> Result<Vec<Suite>> {
     Ok(vec![Suite { command: make, harness: Harness::Go }])
 }
 
-/// What turns WASI preview 1, which Go speaks, into that of components, as a file.
+/// What turns WASI preview 1, which Go speaks, into that of components, as a file; fails without Go.
 pub(super) fn adapter() -> Result<PathBuf> {
+    find_go()?;
     let folder = place::target().join("guest-build/go");
     let adapter = folder.join("reactor-adapter.wasm");
     if fs::read(&adapter).ok().as_deref() != Some(WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER) {

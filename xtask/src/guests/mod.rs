@@ -39,6 +39,16 @@ pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] = &[
     ("go", go::unit_tests),
 ];
 
+/// What finds a tool, or installs it.
+type FindTool = fn() -> Result<PathBuf>;
+
+/// What projects outside this repository are built with, by the variables that tell the tests of it.
+pub(crate) const PROJECT_TOOLS: &[(&str, FindTool)] = &[
+    ("CAMPANILE_COMPONENTIZE_PY", python::componentize_py),
+    ("CAMPANILE_ZIG", c::zig),
+    ("CAMPANILE_GO_ADAPTER", go::adapter),
+];
+
 /// Names of components, without `.wasm`. All but Rust's begin with their language.
 type Built = Vec<String>;
 
@@ -76,11 +86,6 @@ pub(crate) fn run() -> Result<ExitCode> {
 pub(crate) fn cargo(args: &[String]) -> Result<ExitCode> {
     run::shown(rust::project_cargo()?.args(args))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The compiler of Python callbacks, if it is there or can be installed.
-pub(crate) fn componentize_py() -> Result<PathBuf> {
-    python::componentize_py()
 }
 
 /// Builds every callback whose source changed.
