@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod deliveries;
 mod demo;
+mod new;
 mod output;
 mod preview;
 mod report;
@@ -54,6 +55,9 @@ enum Command {
     /// Run a callback's component on a sample build, and show what it answers and costs
     #[command(after_help = "Example: campanile preview html-mail.wasm --html mail.html --watch")]
     Preview(preview::Options),
+    /// Start a project for a callback of your own, with a sample build and a test
+    #[command(after_help = "Example: campanile new message-formatter --lang python html-mail")]
+    New(new::Options),
     /// Show on a temporary store what the engine does with a push and three builds
     #[command(after_help = "Example: campanile demo --keep")]
     Demo(demo::Options),
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
             Command::Deliveries(options) => deliveries::run(options).await,
             Command::Callbacks(options) => callbacks::run(options).await,
             Command::Preview(options) => preview::run(options).await,
+            Command::New(options) => new::run(&options),
             Command::Demo(options) => demo::run(options).await,
             Command::CompileComponent { .. } => Ok(ExitCode::SUCCESS),
         }

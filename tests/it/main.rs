@@ -9,5 +9,6 @@ mod door;
 mod durability;
 mod languages;
 mod mail;
+mod new;
 mod support;
 mod swap;

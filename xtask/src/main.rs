@@ -19,6 +19,8 @@ usage: cargo xtask COMMAND
   guests   build the example and test callbacks into components
   test     install what the tests need, run them all and count them
   demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
+  guest-cargo
+           cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run; with names of parts (start, callback,
            guests, neighbours, fleet, events, mails) only those
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         (Some("test"), true) => test::run(),
         (Some("demo"), _) => demo::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
+        (Some("guest-cargo"), _) => guests::cargo(&rest),
         (Some("wit-bindgen"), _) => tools::wit_bindgen(&rest),
         (Some("wasm-tools"), _) => tools::wasm_tools(&rest),
         (Some("help" | "--help" | "-h"), _) => {

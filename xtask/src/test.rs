@@ -18,6 +18,15 @@ pub(crate) fn run() -> Result<ExitCode> {
     if let Some(python) = &python {
         main.command.env("CAMPANILE_PYTHON", python);
     }
+    // What projects of `campanile new` are built with.
+    main.command
+        .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
+    for (variable, tool) in guests::PROJECT_TOOLS {
+        match tool() {
+            Ok(path) => drop(main.command.env(variable, path)),
+            Err(error) => eprintln!("{variable} is left unset: {error:#}"),
+        }
+    }
     let mut suites = vec![main, cargo_test(&place::guest_workspace())];
     let mut tally = Tally::default();
     for (language, unit_tests) in guests::UNIT_TESTS {

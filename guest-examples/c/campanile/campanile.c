@@ -56,6 +56,13 @@ static void add_byte(text *out, uint8_t byte) {
   out->data[out->length++] = byte;
 }
 
+void text_add_integer(text *out, uint64_t number) {
+  if (number >= 10) {
+    text_add_integer(out, number / 10);
+  }
+  add_byte(out, (uint8_t)('0' + number % 10));
+}
+
 // The replacement of a byte in html; NULL for most.
 static const char *html_entity(uint8_t byte) {
   switch (byte) {

@@ -25,6 +25,8 @@ typedef struct {
 void text_reserve(text *out, size_t more);
 void text_add(text *out, string part);
 void text_add_literal(text *out, const char *part);
+// Adds a number in decimal digits.
+void text_add_integer(text *out, uint64_t number);
 // Adds `part` with the five characters that mean something in html replaced.
 void text_add_html(text *out, string part);
 // Adds `part` as one segment of a URL's path, percent-encoded.

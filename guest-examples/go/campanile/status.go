@@ -4,7 +4,6 @@ package campanile
 import (
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 
-	formatter "campanile.example/guests/wit/campanile_notifier_message_formatter"
 	status "campanile.example/guests/wit/campanile_notifier_status"
 	types "campanile.example/guests/wit/campanile_notifier_types"
 )
@@ -15,8 +14,6 @@ type (
 	BuildID     = types.BuildId
 	Change      = types.Change
 	LogSummary  = types.LogSummary
-	Message     = formatter.Message
-	Mode        = formatter.Mode
 	Patch       = types.Patch
 	Results     = types.Results
 	SourceStamp = types.SourceStamp
@@ -39,6 +36,11 @@ func (Engine) URLFor(build BuildID) (string, bool) {
 	return Value(status.UrlFor(build))
 }
 
+// RecentBuilds asks the engine for finished builds of the same builder with a lower number, newest first; at most 100.
+func (Engine) RecentBuilds(before BuildID, limit uint32) []Build {
+	return status.RecentBuilds(before, limit)
+}
+
 // LogTail asks the engine.
 func (Engine) LogTail(build BuildID, step, log string, lines uint32) (string, bool) {
 	tail := status.LogTail(build, step, log, lines)
@@ -46,23 +48,6 @@ func (Engine) LogTail(build BuildID, step, log string, lines uint32) (string, bo
 		return "", false
 	}
 	return tail.Ok(), true
-}
-
-// Request is what a message formatter is called with.
-type Request struct {
-	// Mode says when mails go out, as the expanded set.
-	Mode Mode
-	// Name of the builder, or "(whole buildset)".
-	Name string
-	// Build as it was when it finished.
-	Build Build
-	// Results that the mail is about.
-	Results Results
-}
-
-// HTML is an html message with its plain-text twin; it leaves the subject to the settings.
-func HTML(body, alternative string) Message {
-	return Message{Body: body, Kind: formatter.KindHtml, Alternative: witTypes.Some(alternative)}
 }
 
 // Value turns an optional value of the contract into Go's pair.

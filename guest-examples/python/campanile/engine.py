@@ -11,6 +11,10 @@ class Engine:
         """The address of a build's page, or None."""
         return status.url_for(build_id)
 
+    def recent_builds(self, before, limit):
+        """Finished builds of the same builder with a lower number, newest first; at most 100."""
+        return status.recent_builds(before, limit)
+
     def log_tail(self, build_id, step, log, lines):
         """The last `lines` lines of a log, or None if it cannot be read."""
         try:

@@ -10,15 +10,19 @@ Results = Enum("Results", "SUCCESS WARNINGS FAILURE SKIPPED EXCEPTION RETRY CANC
 
 
 class FixedStatus:
-    """An engine that knows one address and one log; `log` None: it cannot be read."""
+    """An engine that knows one address, one log and some builds; `log` None: it cannot be read."""
 
-    def __init__(self, url="https://ci.example/builders/linux/builds/7", log="line 1\nline <2>"):
+    def __init__(self, url="https://ci.example/builders/linux/builds/7", log="line 1\nline <2>", builds=()):
         self.url = url
         self.log = log
+        self.builds = builds
         self.asked = []
 
     def url_for(self, build_id):
         return self.url
+
+    def recent_builds(self, before, limit):
+        return list(self.builds[:limit])
 
     def log_tail(self, build_id, step, log, lines):
         self.asked.append((step, log, lines))
@@ -50,9 +54,9 @@ def stamp(**fields):
     return SimpleNamespace(**made_up | fields)
 
 
-def step(name):
+def step(name, results=Results.SUCCESS):
     """A step with one log."""
-    return SimpleNamespace(name=name, logs=[SimpleNamespace(name="stdio", url=None)])
+    return SimpleNamespace(name=name, results=results, logs=[SimpleNamespace(name="stdio", url=None)])
 
 
 def build(**fields):

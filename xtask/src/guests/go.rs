@@ -1,12 +1,12 @@
 //! The callbacks in Go: `make` with the toolchain that is there, and the adapter of the engine's wasmtime.
 
-use super::make::{self, Callback};
-use super::{Built, Missing, component};
+use super::make::Callback;
+use super::{Built, Missing};
 use crate::tally::{Harness, Suite};
 use crate::{place, run};
 use anyhow::{Context, Result};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
 
@@ -18,21 +18,12 @@ const HTML_MAIL: Callback = Callback {
     ],
 };
 
-/// Builds `go-html-mail.wasm`.
+/// Builds `go-html-mail.wasm`, unless it is up to date.
 pub(super) fn build(components: &Path) -> Result<Built> {
-    let component = component::path(components, &HTML_MAIL.name());
-    if !component::is_up_to_date(&component, &HTML_MAIL.inputs())? {
-        find_go()?;
-        let adapter = place::target().join("guest-build/go/reactor-adapter.wasm");
-        let mut make = HTML_MAIL.make()?;
-        if fs::read(&adapter).ok().as_deref() != Some(WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER) {
-            fs::write(&adapter, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
-                .with_context(|| format!("cannot write `{}`", adapter.display()))?;
-        }
-        make.arg(format!("ADAPTER={}", adapter.display()));
-        HTML_MAIL.build(&mut make, &component)?;
-    }
-    Ok(vec![HTML_MAIL.name()])
+    HTML_MAIL.build(components, |make| {
+        make.arg(format!("ADAPTER={}", adapter()?.display()));
+        Ok(())
+    })
 }
 
 /// The mail's own tests.
@@ -43,13 +34,25 @@ pub(super) fn unit_tests() -> Result<Vec<Suite>> {
     Ok(vec![Suite { command: make, harness: Harness::Go }])
 }
 
-/// Go must be there and have, or fetch, the modules that the bindings need.
-fn find_go() -> Result<()> {
-    make::is_there()?;
+/// What turns WASI preview 1, which Go speaks, into that of components, as a file; fails without Go.
+pub(super) fn adapter() -> Result<PathBuf> {
+    find_go()?;
+    let folder = place::target().join("guest-build/go");
+    let adapter = folder.join("reactor-adapter.wasm");
+    if fs::read(&adapter).ok().as_deref() != Some(WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER) {
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(&adapter, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER))
+            .with_context(|| format!("cannot write `{}`", adapter.display()))?;
+    }
+    Ok(adapter)
+}
+
+/// Fails unless Go is there and has, or can fetch, the modules that the bindings need.
+fn find_go() -> Result<(), Missing> {
     let mut download = Command::new("go");
     download.current_dir(place::guest_examples().join("go")).args(["mod", "download"]);
     if run::succeeds_within(&mut download, run::FETCH_LIMIT) {
         return Ok(());
     }
-    Err(Missing("no Go 1.25 or newer that can fetch modules; get it from https://go.dev".to_owned()).into())
+    Err(Missing("no Go 1.25 or newer that can fetch modules; get it from https://go.dev".to_owned()))
 }

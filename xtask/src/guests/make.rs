@@ -1,6 +1,6 @@
 //! Callbacks whose language builds with `make`: runs it with the tools of this program, and keeps what it made.
 
-use super::{Missing, component};
+use super::{Built, Missing, component};
 use crate::{place, run};
 use anyhow::{Context, Result};
 use std::fs;
@@ -15,24 +15,38 @@ pub(super) struct Callback {
 }
 
 impl Callback {
-    /// Its component's name, `LANGUAGE-NAME`.
-    pub(super) fn name(&self) -> String {
-        self.folder.replace('/', "-")
-    }
-
-    /// All that it is made of.
-    pub(super) fn inputs(&self) -> Vec<PathBuf> {
-        let shared = self.shared.iter().map(|folder| place::repo().join(folder));
-        shared.chain([place::guest_examples().join(self.folder), place::contract()]).collect()
+    /// Builds `LANGUAGE-NAME.wasm` unless it is up to date; `prepare` tells `make` of the language's own tools.
+    pub(super) fn build(
+        &self,
+        components: &Path,
+        prepare: impl FnOnce(&mut Command) -> Result<()>,
+    ) -> Result<Built> {
+        let name = self.folder.replace('/', "-");
+        let component = component::path(components, &name);
+        let mut inputs: Vec<PathBuf> = self.shared.iter().map(|shared| place::repo().join(shared)).collect();
+        inputs.extend([self.source(), place::contract()]);
+        if !component::is_up_to_date(&component, &inputs)? {
+            let mut make = self.make()?;
+            prepare(&mut make)?;
+            run::shown(&mut make)?;
+            let file = Path::new(self.folder).file_name().context("a callback has a folder of its own")?;
+            let made = self.build_folder().join(file).with_extension("wasm");
+            let bytes = fs::read(&made).with_context(|| format!("cannot read `{}`", made.display()))?;
+            component::publish(&component, &bytes)?;
+        }
+        Ok(vec![name])
     }
 
     /// `make` in its folder, with the build folder and the tools that this program stands in for.
     pub(super) fn make(&self) -> Result<Command> {
+        if run::answer("make", &["--version"]).is_none() {
+            return Err(Missing("no `make`; install it".to_owned()).into());
+        }
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         let build = self.build_folder();
         fs::create_dir_all(&build).with_context(|| format!("cannot make `{}`", build.display()))?;
         let mut make = Command::new("make");
-        make.arg("--directory").arg(place::repo().join("guest-examples").join(self.folder));
+        make.arg("--directory").arg(self.source());
         make.arg(format!("BUILD={}", build.display()));
         make.arg(format!("WIT_BINDGEN='{}' wit-bindgen", program.display()));
         make.arg(format!("WASM_TOOLS='{}' wasm-tools", program.display()));
@@ -41,24 +55,11 @@ impl Callback {
         Ok(make)
     }
 
-    /// Runs `make`, and puts the component in its place.
-    pub(super) fn build(&self, make: &mut Command, component: &Path) -> Result<()> {
-        run::shown(make)?;
-        let name = Path::new(self.folder).file_name().context("a callback has a folder of its own")?;
-        let made = self.build_folder().join(name).with_extension("wasm");
-        let bytes = fs::read(&made).with_context(|| format!("cannot read `{}`", made.display()))?;
-        component::publish(component, &bytes)
+    fn source(&self) -> PathBuf {
+        place::guest_examples().join(self.folder)
     }
 
     fn build_folder(&self) -> PathBuf {
         place::target().join("guest-build").join(self.folder)
-    }
-}
-
-/// `make` must be installed.
-pub(super) fn is_there() -> Result<(), Missing> {
-    match run::answer("make", &["--version"]) {
-        Some(_) => Ok(()),
-        None => Err(Missing("no `make`".to_owned())),
     }
 }

@@ -11,8 +11,8 @@ mod python;
 mod rust;
 mod text;
 
-use crate::place;
 use crate::tally::Suite;
+use crate::{place, run};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,10 +24,10 @@ type Build = fn(&Path) -> Result<Built>;
 const LANGUAGES: &[(&str, Build)] = &[
     ("rust", rust::build),
     ("text", text::build),
-    ("c", c::build),
-    ("go", go::build),
     ("javascript", javascript::build),
     ("python", python::build),
+    ("c", c::build),
+    ("go", go::build),
 ];
 
 /// The suites of a language's own tests, which need no engine.
@@ -35,10 +35,20 @@ type UnitTests = fn() -> Result<Vec<Suite>>;
 
 /// Rust's own are run with the engine's.
 pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] = &[
-    ("c", c::unit_tests),
-    ("go", go::unit_tests),
     ("javascript", javascript::unit_tests),
     ("python", python::unit_tests),
+    ("c", c::unit_tests),
+    ("go", go::unit_tests),
+];
+
+/// What finds a tool, or installs it.
+type FindTool = fn() -> Result<PathBuf>;
+
+/// What projects outside this repository are built with, by the variables that tell the tests of it.
+pub(crate) const PROJECT_TOOLS: &[(&str, FindTool)] = &[
+    ("CAMPANILE_COMPONENTIZE_PY", python::componentize_py),
+    ("CAMPANILE_ZIG", c::zig),
+    ("CAMPANILE_GO_ADAPTER", go::adapter),
 ];
 
 /// Names of components, without `.wasm`. All but Rust's begin with their language.
@@ -71,6 +81,12 @@ pub(crate) fn run() -> Result<ExitCode> {
         let size = fs::metadata(&path).with_context(|| format!("`{}`", path.display()))?.len();
         println!("{size:>8} bytes  {}", path.display());
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cargo xtask guest-cargo`: makes components of a Rust project outside this repository.
+pub(crate) fn cargo(args: &[String]) -> Result<ExitCode> {
+    run::shown(rust::project_cargo()?.args(args))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -52,6 +52,11 @@ pub(super) fn unit_tests() -> Result<Vec<Suite>> {
         .collect())
 }
 
+/// The compiler, if it is there or can be installed.
+pub(super) fn componentize_py() -> Result<PathBuf> {
+    Ok(tools(&source("requirements.txt"))?.with_file_name("componentize-py"))
+}
+
 /// Makes a component of the module `app` in one of these folders.
 fn componentize(python: &Path, world: &str, paths: &[&Path], component: &Path) -> Result<()> {
     let bin = python.parent().unwrap_or(Path::new(""));

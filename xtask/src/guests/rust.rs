@@ -14,6 +14,7 @@ use std::process::Command;
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
+const COMPONENT_LINKER: &str = "wasm-component-ld";
 const EXAMPLES: [&str; 7] = [
     "email-table",
     "gerrit-review",
@@ -43,6 +44,7 @@ const TEST_GUESTS: [&str; 18] = [
     "version-b",
     "wrong-world",
 ];
+
 /// How the callbacks are compiled.
 enum Way {
     /// The toolchain in use has the target.
@@ -70,6 +72,20 @@ pub(super) fn build(components: &Path) -> Result<Built> {
         componentize(&core(&cores.join("examples"), name), &component::path(components, name))?;
     }
     Ok(EXAMPLES.iter().chain(&TEST_GUESTS).map(|&name| name.to_owned()).collect())
+}
+
+/// Cargo for a project whose linker makes a component of what is compiled.
+pub(super) fn project_cargo() -> Result<Command> {
+    let way = find_way().ok_or_else(no_way)?;
+    let mut cargo = way.cargo();
+    if let Way::Debian { .. } = way {
+        // Debian's Rust has none: that of the toolchain in use, else one from crates.io.
+        let bundled = sysroot()
+            .map(|root| root.join("lib/rustlib/x86_64-unknown-linux-gnu/bin").join(COMPONENT_LINKER));
+        let linker = bundled.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(COMPONENT_LINKER));
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+    }
+    Ok(cargo)
 }
 
 fn no_way() -> Missing {

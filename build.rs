@@ -1,0 +1,62 @@
+//! Lists the files that `campanile new` writes, so that the program carries them; `cli::new` reads the list.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Folders and files of the repository that projects are made of.
+const SOURCES: [&str; 13] = [
+    "templates",
+    "wit/0.1.0",
+    "src/callbacks/sample.json",
+    "guest-examples/rust/campanile-guest",
+    "guest-examples/rust/Cargo.lock",
+    "guest-examples/rust/rustfmt.toml",
+    "guest-examples/javascript/campanile-guest",
+    "guest-examples/python/campanile",
+    "guest-examples/python/requirements.txt",
+    "guest-examples/c/campanile",
+    "guest-examples/go/campanile",
+    "guest-examples/go/go.mod",
+    "guest-examples/go/go.sum",
+];
+/// What tools leave behind beside sources, and links to the contract, which is listed once.
+const PASSED_OVER: [&str; 3] = ["__pycache__", "node_modules", "wit"];
+
+fn main() -> io::Result<()> {
+    let repository = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let mut files = Vec::new();
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={source}");
+        collect(&repository, source, &mut files)?;
+    }
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in &files {
+        // `/` in every path: Windows takes it too.
+        let path = format!("{}/{file}", repository.display());
+        list.push_str(&format!("    ({file:?}, include_bytes!({path:?})),\n"));
+    }
+    list.push_str("]\n");
+    std::fs::write(Path::new(&variable("OUT_DIR")?).join("project_files.rs"), list)
+}
+
+fn collect(repository: &Path, place: &str, files: &mut Vec<String>) -> io::Result<()> {
+    let path = repository.join(place);
+    if !path.is_dir() {
+        files.push(place.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !PASSED_OVER.contains(&&*name) {
+            collect(repository, &format!("{place}/{name}"), files)?;
+        }
+    }
+    Ok(())
+}
+
+fn variable(name: &str) -> io::Result<String> {
+    // Cargo's own way to talk to build scripts.
+    #[allow(clippy::disallowed_methods)]
+    std::env::var(name).map_err(io::Error::other)
+}
