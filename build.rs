@@ -19,8 +19,11 @@ const SOURCES: [&str; 13] = [
     "guest-examples/go/go.mod",
     "guest-examples/go/go.sum",
 ];
-/// What tools leave behind beside sources, and links to the contract, which is listed once.
-const PASSED_OVER: [&str; 3] = ["__pycache__", "node_modules", "wit"];
+/// What tools leave behind beside sources.
+const LEFT_BEHIND: [&str; 2] = ["__pycache__", "node_modules"];
+/// Links to the contract, which is listed once.
+const LINKS: [&str; 2] =
+    ["guest-examples/rust/campanile-guest/wit", "guest-examples/javascript/campanile-guest/wit"];
 
 fn main() -> io::Result<()> {
     let repository = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
@@ -48,8 +51,9 @@ fn collect(repository: &Path, place: &str, files: &mut Vec<String>) -> io::Resul
     }
     for entry in std::fs::read_dir(path)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if !PASSED_OVER.contains(&&*name) {
-            collect(repository, &format!("{place}/{name}"), files)?;
+        let below = format!("{place}/{name}");
+        if !LEFT_BEHIND.contains(&&*name) && !LINKS.contains(&&*below) {
+            collect(repository, &below, files)?;
         }
     }
     Ok(())
