@@ -35,9 +35,12 @@ fn main() -> io::Result<()> {
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {
-        // `/` in every path: Windows takes it too.
-        let path = format!("{}/{file}", repository.display());
-        list.push_str(&format!("    ({file:?}, include_bytes!({path:?})),\n"));
+        // `env!` and no path of today's: a target folder may be used again by a checkout elsewhere. `/` in
+        // every path: Windows takes it too.
+        let path = format!("/{file}");
+        list.push_str(&format!(
+            "    ({file:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),\n"
+        ));
     }
     list.push_str("]\n");
     std::fs::write(Path::new(&variable("OUT_DIR")?).join("project_files.rs"), list)
