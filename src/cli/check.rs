@@ -32,7 +32,11 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         return check_component(component, options.json).await;
     }
     let runtime = serve::runtime(&options.config.config)?;
-    let (checked, problems) = engine::check(&options.config.config, &runtime).await;
+    let (checked, mut problems) = engine::check(&options.config.config, &runtime).await;
+    let unloaded: Vec<Problem> =
+        checked.iter().flat_map(|checked| checked.unloaded.values().cloned()).collect();
+    let checked = checked.filter(|_| unloaded.is_empty());
+    problems.extend(unloaded);
     if options.json {
         let list: Vec<_> = problems.iter().map(as_json).collect();
         out!("{}", serde_json::to_string_pretty(&list)?);

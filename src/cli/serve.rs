@@ -88,7 +88,12 @@ impl Running {
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&checked.settings.store_url, store_options).await?);
         let engine = Arc::new(Engine::new(config.to_owned(), runtime, Arc::clone(&store), checked));
-        engine.take_up_versions(&engine.tenant()).await;
+        let lost = engine.take_up_versions(&engine.tenant()).await;
+        if !lost.is_empty() {
+            tell(&lost);
+            store.close().await;
+            return Ok(None);
+        }
 
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}: is another engine running? change `server.listen`")

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Engine, Tenant, now};
 use crate::callbacks::{Callback, CompileError, Kind, Subject, Trial, Version, try_on};
+use crate::config::Problem;
 use crate::model::Build;
 use crate::store::{BuildQuery, InUse, KeptVersion, Page, StoreError};
 
@@ -160,14 +161,17 @@ impl Engine {
         }
     }
 
-    /// Gives a new tenant's callbacks the versions that are in use, and keeps those that come from new files.
-    pub async fn take_up_versions(&self, tenant: &Tenant) {
+    /// Gives a new tenant's callbacks the versions that are in use, and keeps those that come from new files. Gives back
+    /// what is wrong with files of which no version is kept either.
+    pub async fn take_up_versions(&self, tenant: &Tenant) -> Vec<Problem> {
         let in_use = self.files_in_use(tenant).await;
         for (name, callback) in tenant.callbacks() {
             let file = callback.version().map(|version| version.digest().to_owned());
             let taken = match (in_use.get(name), callback.version()) {
                 // The file is as it was: what was decided then stays.
                 (Some(used), _) if used.file_digest == file => self.take_up(tenant, callback, used).await,
+                // It changed, and to something that can't be loaded.
+                (Some(used), None) => self.take_up(tenant, callback, used).await,
                 // It changed while the engine was down: it has to prove itself as at any other time.
                 (Some(used), Some(new)) => self.succeed(tenant, callback, used, new).await,
                 _ => self.keep_file(tenant, name, file).await,
@@ -176,6 +180,14 @@ impl Engine {
                 tracing::error!(callback = name, "{error}; the version that was in use goes on");
             }
         }
+        let mut lost = Vec::new();
+        for (name, problem) in tenant.unloaded() {
+            match tenant.callbacks().get(name).and_then(Callback::version) {
+                Some(_) => tracing::error!(callback = name, "{problem}; the version that was in use goes on"),
+                None => lost.push(problem.clone()),
+            }
+        }
+        lost
     }
 
     async fn succeed(

@@ -20,10 +20,13 @@ pub struct Checked {
     pub hooks: Hooks,
     /// The callbacks by name.
     pub callbacks: BTreeMap<String, Callback>,
+    /// Callbacks whose component can't be loaded, and why: they have no version until the one that was in use is taken
+    /// up from the store.
+    pub unloaded: BTreeMap<String, Problem>,
 }
 
 /// Reads a settings file and makes everything that it names. Gives all problems, by place; the value is there when
-/// none of them is an error.
+/// none of them is an error, `unloaded` aside, which is for the caller to judge.
 pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Problem>) {
     let problems = Problems::new();
     let Some(document) = Document::read(file, &problems) else {
@@ -35,15 +38,13 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
 
     let root = Reader::root(&document, &problems);
     let mut callbacks = BTreeMap::new();
+    let mut unloaded = BTreeMap::new();
     for (name, result) in loaded {
-        match result {
-            Ok(callback) => drop(callbacks.insert(name, callback)),
-            Err(error) => {
-                if let Some(table) = root.table("callbacks").and_then(|callbacks| callbacks.table(&name)) {
-                    table.error("component", format!("callback `{name}`: {error}"));
-                }
-            }
+        let (callback, error) = result;
+        if let Some(error) = error {
+            unloaded.extend(unloadable(&document, &name, &error).map(|problem| (name.clone(), problem)));
         }
+        callbacks.insert(name, callback);
     }
     let parts = Parts { settings: &settings, callbacks: &callbacks, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
@@ -54,19 +55,34 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
     }
     root.finish();
 
-    let checked = (!problems.any_error()).then_some(Checked { settings, targets, hooks, callbacks });
-    (checked, problems.into_sorted())
+    if problems.any_error() {
+        let problems = problems.into_sorted().into_iter().chain(unloaded.into_values()).collect();
+        return (None, problems);
+    }
+    (Some(Checked { settings, targets, hooks, callbacks, unloaded }), problems.into_sorted())
 }
 
+fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Option<Problem> {
+    let problems = Problems::new();
+    let table = Reader::root(document, &problems).table("callbacks")?.table(callback)?;
+    table.error("component", format!("callback `{callback}`: {error}"));
+    drop(table);
+    problems.into_sorted().pop()
+}
+
+/// Every callback; without a version when none is named, or when it can't be loaded, and then why.
 async fn load_callbacks(
     settings: &Settings,
     runtime: &Runtime,
-) -> Vec<(String, Result<Callback, CompileError>)> {
+) -> Vec<(String, (Callback, Option<CompileError>))> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
         let result = match &callback.component {
-            Some(component) => Callback::load(runtime, name, callback, component).await,
-            None => Ok(Callback::new(runtime, name, callback)),
+            Some(component) => match Callback::load(runtime, name, callback, component).await {
+                Ok(callback) => (callback, None),
+                Err(error) => (Callback::new(runtime, name, callback), Some(error)),
+            },
+            None => (Callback::new(runtime, name, callback), None),
         };
         loaded.push((name.clone(), result));
     }

@@ -131,7 +131,7 @@ impl Engine {
     /// All problems, when one of them is an error; otherwise the warnings come back as the value.
     pub async fn reload(&self) -> Result<Vec<Problem>, Vec<Problem>> {
         let _turn = self.changing.lock().await;
-        let (checked, problems) = check(&self.settings_file, &self.runtime).await;
+        let (checked, mut problems) = check(&self.settings_file, &self.runtime).await;
         let Some(checked) = checked else {
             self.metrics.reload("refused");
             return Err(problems);
@@ -141,7 +141,12 @@ impl Engine {
             tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
         }
         let tenant = Tenant::new(checked, Arc::clone(&self.store), Arc::clone(&self.metrics));
-        self.take_up_versions(&tenant).await;
+        let lost = self.take_up_versions(&tenant).await;
+        if !lost.is_empty() {
+            self.metrics.reload("refused");
+            problems.extend(lost);
+            return Err(problems);
+        }
         self.tenant.store(Arc::new(tenant));
         self.metrics.reload("done");
         self.wake.notify_one();

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::load::Checked;
 use super::retry::Policy;
 use crate::callbacks::{Callback, Caller, Status};
-use crate::config::{Secret, Settings};
+use crate::config::{Problem, Secret, Settings};
 use crate::hooks::Hooks;
 use crate::model::{Event, Links};
 use crate::store::{DeliveryId, NewDelivery, Store};
@@ -22,12 +22,13 @@ pub struct Tenant {
     targets: Vec<Arc<dyn Target>>,
     hooks: Arc<Hooks>,
     callbacks: BTreeMap<String, Callback>,
+    unloaded: BTreeMap<String, Problem>,
     status: Arc<dyn Status>,
 }
 
 impl Tenant {
     pub(super) fn new(checked: Checked, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        let Checked { settings, targets, hooks, callbacks } = checked;
+        let Checked { settings, targets, hooks, callbacks, unloaded } = checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let status = Arc::new(Facts {
@@ -38,7 +39,7 @@ impl Tenant {
             store,
             metrics,
         });
-        Self { name, settings, targets, hooks: Arc::new(hooks), callbacks, status }
+        Self { name, settings, targets, hooks: Arc::new(hooks), callbacks, unloaded, status }
     }
 
     /// `default` for the settings file itself.
@@ -57,6 +58,11 @@ impl Tenant {
     #[must_use]
     pub fn callbacks(&self) -> &BTreeMap<String, Callback> {
         &self.callbacks
+    }
+
+    /// Why callbacks have no version from their file, by name.
+    pub(super) fn unloaded(&self) -> &BTreeMap<String, Problem> {
+        &self.unloaded
     }
 
     /// Bearer token for the API, if one is asked for.

@@ -177,6 +177,38 @@ async fn a_bad_file_has_to_prove_itself_at_a_start_too() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_be_loaded_does_not_keep_the_engine_from_starting() {
+    let Some((mut engine, ..)) = engine() else { return };
+    engine.build(1, "failure").await;
+    engine.outbox(1).await;
+    assert_eq!(engine.terminate(), Some(0));
+    replace(&engine.folder.join("own.wasm"), b"no component");
+    // Whoever asks is told, whatever the store keeps.
+    let told = run(&engine.folder, &["check"]);
+    assert_eq!(told.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&told.stderr).contains("error: callback `own`"), "{told:?}");
+    engine.kill_and_restart();
+    engine.build(2, "failure").await;
+    assert!(engine.outbox(2).await.iter().all(|mail| version_of(mail) == 'a'));
+    assert_eq!(engine.terminate(), Some(0));
+
+    // Without a version in the store there is nothing to go on with.
+    std::fs::write(engine.folder.join("other.toml"), OTHER).unwrap();
+    let refused = run(&engine.folder, &["serve", "--config", "other.toml"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("other.toml:6: error: callback `own`"), "{told}");
+}
+
+const OTHER: &str = "[server]
+listen = \"127.0.0.1:0\"
+[store]
+url = \"sqlite:other.db\"
+[callbacks.own]
+component = \"own.wasm\"
+";
+
+#[tokio::test]
 async fn force_takes_even_what_fails() {
     let Some((engine, ..)) = engine() else { return };
     engine.build(1, "failure").await;
