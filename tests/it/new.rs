@@ -103,6 +103,38 @@ impl Project {
     }
 }
 
+/// What the tutorial's callback answers to the bundled sample, in every language.
+const GLANCE: &str =
+    "Ada Lovelace <ada@example.org>, Bob, bob\nhttps://ci.example.org/builders/linux%20gcc/builds/42\n";
+
+impl Project {
+    /// Puts the files of the tutorial in the place of the project's own.
+    fn follow_tutorial(&self, heading: &str) {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/callbacks/tutorial.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let section =
+            page.split("\n## ").find(|section| section.starts_with(&format!("{heading}\n"))).unwrap();
+        let (_, places) =
+            LANGUAGES.iter().find(|(language, _)| *language == heading.to_ascii_lowercase()).unwrap();
+        let blocks: Vec<&str> = section
+            .split("\n```")
+            .skip(1)
+            .step_by(2)
+            .map(|block| block.split_once('\n').unwrap().1)
+            .collect();
+        assert_eq!(blocks.len(), if heading == "Rust" { 1 } else { 2 }, "{heading}");
+        for (place, block) in places.iter().zip(blocks) {
+            std::fs::write(self.path().join(place), format!("{block}\n")).unwrap();
+        }
+    }
+
+    fn answers_as_the_tutorial_says(&self, component: &Path) {
+        let answer = self.answer(component);
+        assert_eq!(answer["subject"], "failure: linux gcc #42, compile all");
+        assert_eq!(answer["body"], GLANCE);
+    }
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -202,12 +234,19 @@ fn a_rust_project_builds_and_answers() {
     let project = Project::new("message-formatter", "rust");
     // Shared, or the project would compile its dependencies, and on some machines the standard library, again.
     let target = beside_guests("guest-build").unwrap();
-    let mut build = Command::new(&xtask);
-    build.args(["guest-cargo", "build", "--release", "--target", "wasm32-unknown-unknown"]);
-    project.works(build.arg("--target-dir").arg(&target));
-    let mut test = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    project.works(test.arg("test").arg("--target-dir").arg(&target));
-    project.answers_well(&target.join("wasm32-unknown-unknown/release/message_formatter.wasm"));
+    let build_and_test = || {
+        let mut build = Command::new(&xtask);
+        build.args(["guest-cargo", "build", "--release", "--target", "wasm32-unknown-unknown"]);
+        project.works(build.arg("--target-dir").arg(&target));
+        let mut test = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        project.works(test.arg("test").arg("--target-dir").arg(&target));
+    };
+    let component = target.join("wasm32-unknown-unknown/release/message_formatter.wasm");
+    build_and_test();
+    project.answers_well(&component);
+    project.follow_tutorial("Rust");
+    build_and_test();
+    project.answers_as_the_tutorial_says(&component);
 }
 
 /// `make` in a project, with the tools that are at hand.
@@ -226,12 +265,21 @@ fn every_c_project_builds_and_answers() {
     let cache = beside_guests("guest-zig/cache").unwrap();
     for callback in CALLBACKS {
         let project = Project::new(callback, "c");
-        let mut build = make(&xtask);
-        build.arg(format!("ZIG='{}' -m ziglang", Path::new(&zig).display()));
-        build.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache);
-        project.works(&mut build);
-        project.works(make(&xtask).arg("check"));
-        project.answers_well(&project.path().join(format!("{callback}.wasm")));
+        let build_and_test = || {
+            let mut build = make(&xtask);
+            build.arg(format!("ZIG='{}' -m ziglang", Path::new(&zig).display()));
+            build.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache);
+            project.works(&mut build);
+            project.works(make(&xtask).arg("check"));
+        };
+        let component = project.path().join(format!("{callback}.wasm"));
+        build_and_test();
+        project.answers_well(&component);
+        if callback == "message-formatter" {
+            project.follow_tutorial("C");
+            build_and_test();
+            project.answers_as_the_tutorial_says(&component);
+        }
     }
 }
 
@@ -240,9 +288,16 @@ fn a_go_project_builds_and_answers() {
     let Some(xtask) = xtask() else { return };
     let Some(adapter) = std::env::var_os("CAMPANILE_GO_ADAPTER") else { return skip("there is no Go") };
     let project = Project::new("message-formatter", "go");
-    project.works(make(&xtask).arg(format!("ADAPTER={}", Path::new(&adapter).display())));
-    project.works(make(&xtask).arg("check"));
-    project.answers_well(&project.path().join("message-formatter.wasm"));
+    let build_and_test = || {
+        project.works(make(&xtask).arg(format!("ADAPTER={}", Path::new(&adapter).display())));
+        project.works(make(&xtask).arg("check"));
+    };
+    let component = project.path().join("message-formatter.wasm");
+    build_and_test();
+    project.answers_well(&component);
+    project.follow_tutorial("Go");
+    build_and_test();
+    project.answers_as_the_tutorial_says(&component);
 }
 
 #[test]
@@ -252,9 +307,16 @@ fn a_javascript_project_builds_and_answers() {
     }
     let project = Project::new("message-formatter", "javascript");
     project.works(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--prefer-offline"]));
-    project.works(Command::new("npm").args(["run", "build"]));
-    project.works(Command::new("npm").arg("test"));
-    project.answers_well(&project.path().join("message-formatter.wasm"));
+    let build_and_test = || {
+        project.works(Command::new("npm").args(["run", "build"]));
+        project.works(Command::new("npm").arg("test"));
+    };
+    let component = project.path().join("message-formatter.wasm");
+    build_and_test();
+    project.answers_well(&component);
+    project.follow_tutorial("JavaScript");
+    build_and_test();
+    project.answers_as_the_tutorial_says(&component);
 }
 
 #[test]
@@ -266,7 +328,15 @@ fn a_python_project_builds_and_answers() {
         return skip("there is no `make`");
     }
     let project = Project::new("message-formatter", "python");
-    project.works(Command::new("make").arg(format!("COMPONENTIZE_PY={}", Path::new(&compiler).display())));
-    project.works(Command::new("python3").args(["-m", "unittest"]));
-    project.answers_well(&project.path().join("message-formatter.wasm"));
+    let build_and_test = || {
+        project
+            .works(Command::new("make").arg(format!("COMPONENTIZE_PY={}", Path::new(&compiler).display())));
+        project.works(Command::new("python3").args(["-m", "unittest"]));
+    };
+    let component = project.path().join("message-formatter.wasm");
+    build_and_test();
+    project.answers_well(&component);
+    project.follow_tutorial("Python");
+    build_and_test();
+    project.answers_as_the_tutorial_says(&component);
 }
