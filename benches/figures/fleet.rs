@@ -149,7 +149,8 @@ async fn fleet(guests: &Path) {
     let wasm = std::fs::read(guests.join("html-mail.wasm")).unwrap();
     let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
     let mut settings = String::new();
-    let bare = Engine::start_in(folder.path(), "").resident_kib();
+    let bare = Engine::start_in(folder.path(), "");
+    let (bare, bare_anonymous) = (bare.resident_kib(), bare.anonymous_kib());
     for (from, to) in [(0, 100), (100, 1_000)] {
         for number in from..to {
             let name = format!("c{number}.wasm");
@@ -162,6 +163,12 @@ async fn fleet(guests: &Path) {
         let engine = Engine::start_in(folder.path(), &settings);
         println!("start with {to} compiled components: {} ms", began.elapsed().as_millis());
         let more = engine.resident_kib().saturating_sub(bare);
-        println!("resident memory for {to} components: {} KiB, {} KiB each", more, more / u64::from(to));
+        let own = engine.anonymous_kib().saturating_sub(bare_anonymous);
+        println!(
+            "resident memory for {to} components: {more} KiB, {} KiB each; without pages of the mapped code: {own} KiB, \
+             {} KiB each",
+            more / u64::from(to),
+            own / u64::from(to)
+        );
     }
 }
