@@ -1,7 +1,8 @@
 //! Sees deliveries through: claims what is due, prepares it, keeps the message, sends it, notes what it came to.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -12,12 +13,10 @@ use crate::model::Timestamp;
 use crate::store::{Delivery, DeliveryState, Settlement, StoreError};
 use crate::targets::{Fault, FaultCode, Lasting, Outcome, Prepared, Silence, Target};
 
-/// A lease outlives the longest attempt.
+/// A lease outlives the longest attempt, and some waiting before it.
 const LEASE: Duration = Duration::from_secs(900);
 /// An attempt that takes longer has failed.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(600);
-/// At most so many deliveries are claimed at once.
-const CLAIM: usize = 64;
 /// How long to wait for news when nothing is due; wake-ups make this a safety net only.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -35,40 +34,51 @@ impl Engine {
         self.store.release(NODE).await?;
         let permits = Arc::new(Semaphore::new(concurrency));
         let mut under_way = JoinSet::new();
+        let mut claimed = VecDeque::new();
+        let mut all_claimed = false;
         while !*stop.borrow() {
             while under_way.try_join_next().is_some() {}
-            let free = permits.available_permits().min(CLAIM);
-            let pause = match self.claim(free).await {
-                Ok(claimed) if claimed.is_empty() && free == 0 => Pause::UntilFree,
-                Ok(claimed) if claimed.is_empty() => Pause::For(self.until_next_due().await),
-                Ok(claimed) => {
-                    for delivery in claimed {
-                        let permit = Arc::clone(&permits).acquire_owned().await;
-                        let engine = Arc::clone(&self);
-                        under_way.spawn(async move {
-                            engine.see_through(delivery).await;
-                            drop(permit);
-                            // Its end may be what another one of the same ordering key waits for.
-                            engine.wake.notify_one();
-                        });
+            if !all_claimed && claimed.len() < concurrency {
+                all_claimed = self.claim_more(&mut claimed, 2 * concurrency).await;
+            }
+            while !claimed.is_empty()
+                && let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
+                && let Some((delivery, since)) = claimed.pop_front()
+            {
+                if since.elapsed() > LEASE - LONGEST_ATTEMPT {
+                    // An attempt could outlive its lease: it is claimed anew when that has run out.
+                    continue;
+                }
+                let engine = Arc::clone(&self);
+                under_way.spawn(async move {
+                    let ordered = delivery.ordering_key.is_some();
+                    engine.see_through(delivery).await;
+                    drop(permit);
+                    if ordered {
+                        // Its end may be what another one of the same key waits for.
+                        engine.wake.notify_one();
                     }
-                    Pause::No
-                }
-                Err(error) => {
-                    tracing::error!("cannot claim deliveries: {error}");
-                    Pause::For(Duration::from_secs(1))
-                }
-            };
-            let paused = async {
-                match pause {
-                    Pause::No => {}
-                    Pause::UntilFree => drop(permits.acquire().await),
-                    Pause::For(time) => drop(tokio::time::timeout(time, self.wake.notified()).await),
+                });
+            }
+            let news = async {
+                match (claimed.is_empty(), all_claimed) {
+                    (true, true) => {
+                        let due = self.until_next_due().await;
+                        // Either way there may be something to claim.
+                        let _ = tokio::time::timeout(due, self.wake.notified()).await;
+                        true
+                    }
+                    (true, false) => false,
+                    (false, _) => tokio::select! {
+                        () = self.wake.notified() => true,
+                        // Given back at once: that there is one is all that counts.
+                        _ = permits.acquire() => false,
+                    },
                 }
             };
             tokio::select! {
                 _ = stop.changed() => {}
-                () = paused => {}
+                news = news => all_claimed &= !news,
             }
         }
         let drained =
@@ -80,11 +90,24 @@ impl Engine {
         self.store.release(NODE).await
     }
 
-    async fn claim(&self, free: usize) -> Result<Vec<Delivery>, StoreError> {
-        if free == 0 {
-            return Ok(Vec::new());
+    /// Claims until there are `wanted`, and says whether these were all. Ahead of need, because each claim is a
+    /// transaction.
+    async fn claim_more(&self, claimed: &mut VecDeque<(Delivery, Instant)>, wanted: usize) -> bool {
+        let missing = wanted.saturating_sub(claimed.len());
+        let limit = u32::try_from(missing).unwrap_or(u32::MAX);
+        match self.store.claim(NODE, limit, LEASE, now()).await {
+            Ok(more) => {
+                let all = more.len() < missing;
+                let since = Instant::now();
+                claimed.extend(more.into_iter().map(|delivery| (delivery, since)));
+                all
+            }
+            Err(error) => {
+                tracing::error!("cannot claim deliveries: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                false
+            }
         }
-        self.store.claim(NODE, u32::try_from(free).unwrap_or(1), LEASE, now()).await
     }
 
     async fn until_next_due(&self) -> Duration {
@@ -207,13 +230,6 @@ impl Engine {
             DeliveryState::Dead => tracing::error!(delivery = id, target, subject, code, "given up: {text}"),
         }
     }
-}
-
-/// What to do before claiming again.
-enum Pause {
-    No,
-    UntilFree,
-    For(Duration),
 }
 
 fn store_fault(error: &StoreError) -> Fault {

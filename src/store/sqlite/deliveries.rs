@@ -1,13 +1,13 @@
-//! Deliveries: who may be claimed, leases, settlements and lists.
+//! Deliveries: who may be claimed, leases and lists.
 //!
-//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `settle`
-//! and `retry`, so that a claim looks only at rows that it takes.
+//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`
+//! and `outcomes::settle`, so that a claim looks only at rows that it takes.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::Answer;
 use crate::model::Timestamp;
-use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Settlement, StoreError};
+use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, StoreError};
 
 /// Blocks those of the new deliveries that have an older one before them.
 pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> Result<(), StoreError> {
@@ -53,73 +53,6 @@ pub(super) async fn claim(
     .fetch_all(tx)
     .await?;
     Ok(Answer::Claimed(rows.into_iter().map(delivery).collect::<Result<_, _>>()?))
-}
-
-pub(super) async fn save_message(
-    tx: &mut SqliteConnection,
-    id: DeliveryId,
-    message: &[u8],
-    version: Option<&str>,
-) -> Result<Answer, StoreError> {
-    sqlx::query("UPDATE deliveries SET message = ?, callback_version = ? WHERE id = ?")
-        .bind(message)
-        .bind(version)
-        .bind(id)
-        .execute(tx)
-        .await?;
-    Ok(Answer::Done)
-}
-
-/// Notes what came of a delivery. One that was settled meanwhile by whoever took the lease over stays so, but the
-/// attempt counts.
-pub(super) async fn settle(
-    tx: &mut SqliteConnection,
-    id: DeliveryId,
-    settlement: &Settlement,
-    now: Timestamp,
-) -> Result<Answer, StoreError> {
-    let key: Option<Key> = sqlx::query_as(
-        "UPDATE deliveries SET state = ?1, code = ?2, text = ?3, not_before = ?4, due = ?4, lease_owner = NULL \
-         WHERE id = ?5 AND state = 'waiting' RETURNING tenant, target, ordering_key",
-    )
-    .bind(settlement.state.name())
-    .bind(&settlement.code)
-    .bind(&settlement.text)
-    .bind(settlement.not_before.as_micros())
-    .bind(id)
-    .fetch_optional(&mut *tx)
-    .await?;
-    if settlement.attempted {
-        // Both follow the row: of a delivery that there is not, nothing is noted.
-        sqlx::query(
-            "INSERT INTO attempts (delivery, at, state, code, text) SELECT id, ?, ?, ?, ? FROM deliveries WHERE id = ?",
-        )
-        .bind(now.as_micros())
-        .bind(settlement.state.name())
-        .bind(&settlement.code)
-        .bind(&settlement.text)
-        .bind(id)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("UPDATE deliveries SET attempts = attempts + 1 WHERE id = ?")
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-    }
-    if let Some((tenant, target, Some(key))) = key
-        && settlement.state != DeliveryState::Waiting
-    {
-        sqlx::query(
-            "UPDATE deliveries SET blocked = 0 WHERE id = (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
-             AND tenant = ? AND target = ? AND ordering_key = ?)",
-        )
-        .bind(tenant)
-        .bind(target)
-        .bind(key)
-        .execute(tx)
-        .await?;
-    }
-    Ok(Answer::Done)
 }
 
 /// Tenant, target, ordering key.

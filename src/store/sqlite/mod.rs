@@ -10,6 +10,7 @@ mod deliveries;
 mod log_reads;
 mod logs;
 mod merge;
+mod outcomes;
 mod projection;
 mod reads;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, callbacks, deliveries, logs, unit};
+use super::{StoreOptions, callbacks, deliveries, logs, outcomes, unit};
 use crate::model::Timestamp;
 use crate::store::{
     Appended, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
@@ -192,18 +192,31 @@ async fn perform(
             _ => None,
         })
         .collect();
-    // All appends first and at once: nobody can tell, because none of these callers has an answer yet.
+    // First and at once, kind by kind: nobody can tell, because none of these callers has an answer yet.
     let mut appended = unit::append(tx, &appends, options).await?.into_iter();
+    let saved: Vec<_> = works
+        .iter()
+        .filter_map(|work| match work {
+            Work::SaveMessage { id, message, version } => Some((*id, &**message, version.as_deref())),
+            _ => None,
+        })
+        .collect();
+    outcomes::save_messages(tx, &saved).await?;
+    let settled: Vec<_> = works
+        .iter()
+        .filter_map(|work| match work {
+            Work::Settle { id, settlement, now } => Some((*id, settlement, *now)),
+            _ => None,
+        })
+        .collect();
+    outcomes::settle(tx, &settled).await?;
     let mut answers = Vec::with_capacity(works.len());
     for work in works {
         answers.push(match work {
             Work::Append { .. } => {
                 Answer::Appended(appended.next().expect("`append` answers each of its batches"))
             }
-            Work::SaveMessage { id, message, version } => {
-                deliveries::save_message(tx, *id, message, version.as_deref()).await?
-            }
-            Work::Settle { id, settlement, now } => deliveries::settle(tx, *id, settlement, *now).await?,
+            Work::SaveMessage { .. } | Work::Settle { .. } | Work::Close => Answer::Done,
             Work::Claim { owner, limit, lease, now } => {
                 deliveries::claim(tx, owner, *limit, now.after(*lease), *now).await?
             }
@@ -216,7 +229,6 @@ async fn perform(
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
             Work::Ping => ping(tx).await?,
-            Work::Close => Answer::Done,
         });
     }
     if let Some(now) = prune {
