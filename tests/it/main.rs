@@ -10,5 +10,7 @@ mod durability;
 mod languages;
 mod mail;
 mod new;
+mod parsed;
+mod relays;
 mod support;
 mod swap;

@@ -190,6 +190,25 @@ fn spawn(folder: &Path) -> (Child, String) {
     (child, url.trim_end_matches('/').to_owned())
 }
 
+/// Mails as Python's `email` package reads them; none if there is no Python, which is then said.
+pub(crate) fn read_by_python(folder: &Path, mails: &[String]) -> Option<Vec<Value>> {
+    let Some(python) = std::env::var_os("CAMPANILE_PYTHON") else {
+        skip("CAMPANILE_PYTHON is not set: run the tests by `cargo xtask test`");
+        return None;
+    };
+    let mut command = Command::new(python);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/read_mail.py"));
+    for (number, mail) in mails.iter().enumerate() {
+        let file = folder.join(format!("mail-{number}"));
+        std::fs::write(&file, mail).unwrap();
+        command.arg(file);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    Some(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
 /// A real SMTP server (aiosmtpd) that keeps what it gets, and answers as `behave` says.
 pub(crate) struct SmtpServer {
     pub(crate) port: u16,
@@ -205,6 +224,12 @@ impl SmtpServer {
             return None;
         };
         Some(Self::start_on(&python, 0, tempfile::tempdir().unwrap(), options))
+    }
+
+    /// As `start`, on a port that the test has chosen.
+    pub(crate) fn start_later(port: u16) -> Option<Self> {
+        let python = std::env::var_os("CAMPANILE_PYTHON")?;
+        Some(Self::start_on(&python, port, tempfile::tempdir().unwrap(), &[]))
     }
 
     fn start_on(python: &std::ffi::OsStr, port: u16, folder: tempfile::TempDir, options: &[&str]) -> Self {
@@ -237,8 +262,13 @@ impl SmtpServer {
 
     /// Every mail taken so far, in order: envelope, and headers and text as Python's `email` package reads them.
     pub(crate) fn mails(&self) -> Vec<Value> {
-        let log = std::fs::read_to_string(self.folder.path().join("mails.jsonl")).unwrap_or_default();
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.told("mails")
+    }
+
+    /// What else it was told: `hellos`, `logins`, or recipients (`named`).
+    pub(crate) fn told(&self, what: &str) -> Vec<Value> {
+        let log = std::fs::read_to_string(self.folder.path().join(format!("{what}.jsonl")));
+        log.unwrap_or_default().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Value> {

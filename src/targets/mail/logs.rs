@@ -1,6 +1,7 @@
 //! Logs as attachments (M-57), each no longer than the settings allow (M-X-15).
 
 use super::Fault;
+use super::cut::PartKind;
 use super::mime::Attachment;
 use crate::callbacks::{Status, StatusError};
 use crate::config::Reader;
@@ -41,7 +42,12 @@ impl AddLogs {
                 let text = status.log_tail(&place, u32::MAX, self.max_bytes).await;
                 // A log that the feed names but never sent.
                 let Some(text) = text.map_err(|error| store_fault(&error))? else { continue };
-                attachments.push(Attachment { name: label(step, log), text: self.told(text, log) });
+                attachments.push(Attachment {
+                    name: label(step, log),
+                    kind: PartKind::Log,
+                    url: log.url.clone().or_else(|| status.log_url_for(&place)),
+                    text: self.told(text, log),
+                });
             }
         }
         Ok(attachments)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cut::Part;
 use crate::targets::{Fault, FaultCode};
 
 /// A mail with those who are still to get it.
@@ -30,6 +31,9 @@ pub struct Envelope {
     /// Who was refused for good at earlier attempts, each in a sentence.
     #[serde(default)]
     pub refused: Vec<String>,
+    /// What may be left out for a relay that has no room for it.
+    #[serde(default)]
+    pub(super) parts: Vec<Part>,
 }
 
 impl StoredMail {

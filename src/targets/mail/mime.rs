@@ -4,6 +4,7 @@ use lettre::message::header::{ContentDisposition, ContentTransferEncoding, Conte
 use lettre::message::{Body, MultiPart, SinglePart};
 
 use super::address::Address;
+use super::cut::{Part, PartKind};
 use super::headers::{self, Extra};
 use super::recipients::Recipients;
 use crate::callbacks::MessageKind;
@@ -17,6 +18,8 @@ pub(super) struct Draft<'a> {
     pub(super) subject: &'a str,
     pub(super) date: Timestamp,
     pub(super) message_id: &'a str,
+    /// What the mail belongs to, if mails are to be shown in threads (M-X-16).
+    pub(super) thread: Option<&'a str>,
     pub(super) kind: MessageKind,
     pub(super) body: &'a str,
     /// Plain text beside a page.
@@ -30,22 +33,34 @@ pub(super) struct Draft<'a> {
 pub(super) struct Attachment {
     /// File name, any text (M-58).
     pub(super) name: String,
+    /// What it is.
+    pub(super) kind: PartKind,
+    /// Where it can be seen too.
+    pub(super) url: Option<String>,
     /// Content; when blank, it is sent as bytes without a type.
     pub(super) text: String,
 }
 
-/// The patches of a build, one attachment each (M-56).
-pub(super) fn patches(build: &Build) -> Vec<Attachment> {
+/// The patches of a build, one attachment each (M-56); `url` is the build's page.
+pub(super) fn patches(build: &Build, url: Option<&str>) -> Vec<Attachment> {
     let patches = build.source_stamps.iter().filter_map(|stamp| stamp.patch.as_ref());
     patches
         .enumerate()
-        .map(|(n, patch)| Attachment { name: format!("source patch {n}"), text: patch.body.clone() })
+        .map(|(n, patch)| Attachment {
+            name: format!("source patch {n}"),
+            kind: PartKind::Patch,
+            url: url.map(str::to_owned),
+            text: patch.body.clone(),
+        })
         .collect()
 }
 
-/// Writes the mail, with CRLF at all line ends.
-pub(super) fn render(draft: Draft<'_>) -> Vec<u8> {
-    let ours = [("Message-ID", draft.message_id), ("Auto-Submitted", "auto-generated")];
+/// Writes the mail, with CRLF at all line ends; and where its attachments are in it.
+pub(super) fn render(draft: Draft<'_>) -> (Vec<u8>, Vec<Part>) {
+    let mut ours = vec![("Message-ID", draft.message_id), ("Auto-Submitted", "auto-generated")];
+    if let Some(thread) = draft.thread {
+        ours.extend([("In-Reply-To", thread), ("References", thread)]);
+    }
     let mut head = headers::line("Date", &date(draft.date));
     head.push_str(&headers::line("Subject", draft.subject));
     head.push_str(&headers::list("From", &[draft.from.header()]));
@@ -69,54 +84,88 @@ pub(super) fn render(draft: Draft<'_>) -> Vec<u8> {
     }
     head.push_str("MIME-Version: 1.0\r\n");
     let mut raw = head.into_bytes();
-    raw.extend_from_slice(&content(draft.kind, draft.body, draft.alternative, draft.attachments));
-    raw
+    let parts = content(&mut raw, draft.kind, draft.body, draft.alternative, draft.attachments);
+    (raw, parts)
 }
 
 /// The parts: one, or several under `multipart/mixed` (M-55).
 fn content(
+    raw: &mut Vec<u8>,
     kind: MessageKind,
     body: &str,
     alternative: Option<&str>,
     attachments: Vec<Attachment>,
-) -> Vec<u8> {
+) -> Vec<Part> {
     let text = |kind: MessageKind, body: &str| {
         let kind = match kind {
             MessageKind::Plain => ContentType::TEXT_PLAIN,
             MessageKind::Html => ContentType::TEXT_HTML,
         };
-        SinglePart::builder().header(kind).body(Body::new(clean(body)))
+        text_part(kind, body)
     };
     let main = text(kind, body);
-    let both = match (kind, alternative) {
-        (MessageKind::Html, Some(plain)) => Some(
-            MultiPart::alternative().singlepart(text(MessageKind::Plain, plain)).singlepart(main.clone()),
-        ),
-        _ => None,
+    let main = match (kind, alternative) {
+        (MessageKind::Html, Some(plain)) => {
+            MultiPart::alternative().singlepart(text(MessageKind::Plain, plain)).singlepart(main).formatted()
+        }
+        _ => main.formatted(),
     };
     if attachments.is_empty() {
-        return both.map_or_else(|| main.formatted(), |both| both.formatted());
+        raw.extend_from_slice(&main);
+        return Vec::new();
     }
-    let mixed = MultiPart::mixed();
-    let mixed = match both {
-        Some(both) => mixed.multipart(both),
-        None => mixed.singlepart(main),
+    // Written by hand, since it must be known later where each part is. No text can hold what nobody can foresee.
+    let boundary = format!("----campanile-{}", uuid::Uuid::now_v7().simple());
+    raw.extend_from_slice(
+        format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").as_bytes(),
+    );
+    raw.extend_from_slice(&main);
+    let mut parts = Vec::with_capacity(attachments.len());
+    for attachment in attachments {
+        let start = raw.len();
+        raw.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+        let part = Part {
+            name: file_name(&attachment.name),
+            kind: attachment.kind,
+            url: attachment.url.clone(),
+            bytes: attachment.text.len(),
+            place: 0..0,
+        };
+        raw.extend_from_slice(&file(attachment).formatted());
+        parts.push(Part { place: start..raw.len(), ..part });
+    }
+    raw.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    parts
+}
+
+/// A text: as it is where it travels so, else in the shorter one of the two encodings (M-63, M-64).
+pub(super) fn text_part(kind: ContentType, text: &str) -> SinglePart {
+    let text = clean(text);
+    let body = if travels(&text) {
+        Body::new_with_encoding(text, ContentTransferEncoding::SevenBit).unwrap_or_else(Body::new)
+    } else {
+        Body::new(text)
     };
-    attachments.into_iter().fold(mixed, |mixed, attachment| mixed.singlepart(file(attachment))).formatted()
+    SinglePart::builder().content_type(kind).body(body)
+}
+
+/// Whether a text with CRLF line ends goes through any relay as it is: ASCII with short lines.
+fn travels(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
+        && text.split("\r\n").all(|line| line.len() <= 998)
 }
 
 /// An attachment: a text as UTF-8, base64 unless it travels as it is (M-56, M-58, M-63).
 fn file(attachment: Attachment) -> SinglePart {
-    let Attachment { name, text } = attachment;
+    let Attachment { name, text, .. } = attachment;
     let disposition = ContentDisposition::attachment(&file_name(&name));
     if text.is_empty() {
         let bytes = Body::new(Vec::new());
         return SinglePart::builder().content_type(octets()).header(disposition).body(bytes);
     }
     let text = crlf(&text);
-    let travels = text.bytes().all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
-        && text.split("\r\n").all(|line| line.len() <= 998);
-    let encoding = if travels { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::Base64 };
+    let encoding =
+        if travels(&text) { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::Base64 };
     let body = Body::new_with_encoding(text, encoding)
         // Base64 takes everything, and what travels has short lines of ASCII.
         .unwrap_or_else(Body::new);
@@ -184,13 +233,18 @@ mod tests {
             subject,
             date: Timestamp::from_seconds(1_397_948_626),
             message_id: "<1@localhost>",
+            thread: None,
             kind: MessageKind::Plain,
             body,
             alternative: None,
             attachments,
             extra,
         };
-        String::from_utf8(render(draft)).unwrap()
+        String::from_utf8(render(draft).0).unwrap()
+    }
+
+    fn attachment(name: &str, text: &str) -> Attachment {
+        Attachment { name: name.to_owned(), kind: PartKind::Log, url: None, text: text.to_owned() }
     }
 
     /// Names of the headers, after unfolding.
@@ -240,7 +294,7 @@ mod tests {
             ..SourceStamp::default()
         };
         build.source_stamps = vec![stamp("+a\n"), SourceStamp::default(), stamp("+ü\n"), stamp("")];
-        let raw = raw("s", "Ada", "text", &[], patches(&build));
+        let raw = raw("s", "Ada", "text", &[], patches(&build, None));
         assert!(raw.contains("Content-Type: multipart/mixed;"), "{raw}");
         for n in 0..3 {
             assert!(raw.contains(&format!("filename=\"source patch {n}\"")), "{raw}");
@@ -254,13 +308,7 @@ mod tests {
     fn m_58_file_names_lead_nowhere() {
         assert_eq!(file_name("../../etc/passwd\n"), ".._.._etc_passwd_");
         assert_eq!(file_name(".."), "attachment");
-        let raw = raw(
-            "s",
-            "Ada",
-            "t",
-            &[],
-            vec![Attachment { name: "Ü\"\r\nX: y".to_owned(), text: "t".to_owned() }],
-        );
+        let raw = raw("s", "Ada", "t", &[], vec![attachment("Ü\"\r\nX: y", "t")]);
         assert!(raw.contains("filename*") && !raw.contains("\nX: y"), "{raw}");
     }
 
@@ -274,8 +322,7 @@ mod tests {
     #[test]
     fn m_63_long_lines_and_other_scripts_travel() {
         for body in ["x".repeat(5000), "ü\n".repeat(20), "日本語 ".repeat(900)] {
-            let attached = Attachment { name: "log".to_owned(), text: body.clone() };
-            let raw = raw("s", "Ada", &body, &[], vec![attached]);
+            let raw = raw("s", "Ada", &body, &[], vec![attachment("log", &body)]);
             assert!(raw.is_ascii() && raw.split("\r\n").all(|line| line.len() <= 998));
         }
     }

@@ -3,29 +3,40 @@
 //!
 //! In the order of a mail's life: `settings` reads the table; `mode` decides whether a build is mailed; `recipients`
 //! and `address` say to whom; `subject`, `text` and `headers` what it says; `mime` writes the bytes; `message` is
-//! their stored form; `smtp` (with `pool` and `trouble`) and `file` send it. `prepare` puts the first half together.
+//! their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first half together. Below `smtp` are
+//! `transaction` (one mail), `login`, `tls`, `offers`, and `wire` (lines and bytes).
 //!
-//! Invariant: a mail that was stored is sent byte for byte, with the same Message-ID at every attempt.
+//! Invariant: a mail that was stored is sent byte for byte, with the same Message-ID at every attempt. Only what a
+//! relay has no room or no letters for is left out for it (`cut`, `ascii`).
 
 mod address;
+mod ascii;
+mod cut;
 mod file;
 mod headers;
+mod login;
 mod logs;
 mod message;
 mod mime;
 mod mode;
+mod offers;
 mod pool;
 mod prepare;
 mod recipients;
 #[cfg(test)]
 mod relay_tests;
+mod sendmail;
 mod settings;
 mod smtp;
 mod subject;
 #[cfg(test)]
 mod tests;
 mod text;
+mod threads;
+mod tls;
+mod transaction;
 mod trouble;
+mod wire;
 
 use std::sync::Arc;
 
@@ -77,6 +88,7 @@ impl Target for MailTarget {
         };
         match &self.settings.transport {
             Transport::Smtp(relay) => relay.send(mail).await,
+            Transport::Sendmail(program) => program.send(mail).await,
             Transport::Files(folder) => match file::write(folder, mail).await {
                 Ok(file) => Outcome::Delivered(format!("written to `{}`", file.display())),
                 Err(fault) => Outcome::Deferred { fault, not_before: None },
@@ -87,6 +99,7 @@ impl Target for MailTarget {
     async fn probe(&self) -> Result<String, Fault> {
         match &self.settings.transport {
             Transport::Smtp(relay) => relay.probe().await,
+            Transport::Sendmail(program) => program.probe().await,
             Transport::Files(folder) => {
                 file::probe(folder).await.map(|()| format!("mails can be written to `{}`", folder.display()))
             }

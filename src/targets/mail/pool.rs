@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lettre::transport::smtp::client::AsyncSmtpConnection;
+use super::wire::Wire;
 
 /// How many wait for work.
 const KEPT: usize = 8;
@@ -16,23 +16,23 @@ pub(super) struct Pool(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    idle: Vec<(AsyncSmtpConnection, Instant)>,
+    idle: Vec<(Wire, Instant)>,
     watched: bool,
 }
 
 impl Pool {
     /// A connection that may still be alive.
-    pub(super) fn take(&self) -> Option<AsyncSmtpConnection> {
+    pub(super) fn take(&self) -> Option<Wire> {
         let mut state = self.state();
         state.let_go();
-        state.idle.pop().map(|(connection, _)| connection)
+        state.idle.pop().map(|(wire, _)| wire)
     }
 
     /// Keeps a connection that is ready for the next mail.
-    pub(super) fn put(self: &Arc<Self>, connection: AsyncSmtpConnection) {
+    pub(super) fn put(self: &Arc<Self>, wire: Wire) {
         let mut state = self.state();
         if state.idle.len() < KEPT {
-            state.idle.push((connection, Instant::now()));
+            state.idle.push((wire, Instant::now()));
         }
         if !state.watched {
             state.watched = true;

@@ -56,14 +56,20 @@ pub(super) async fn prepare(
         Some(extra) => extra.value.clone(),
         None => format!("<{}@{}>", uuid::Uuid::now_v7(), settings.from.domain()),
     };
-    let mut attachments = if settings.add_patch { mime::patches(build) } else { Vec::new() };
+    let url = build.url.clone().or_else(|| context.caller.status.url_for(&build.id()));
+    let mut attachments = if settings.add_patch { mime::patches(build, url.as_deref()) } else { Vec::new() };
     attachments.extend(settings.add_logs.of(build, &*context.caller.status).await?);
-    let raw = mime::render(Draft {
+    let thread = match settings.thread_by {
+        Some(by) => by.root(build, &*context.caller.status, settings.from.domain()).await?,
+        None => None,
+    };
+    let (raw, parts) = mime::render(Draft {
         from: &settings.from,
         recipients: &recipients,
         subject: &subject,
         date: context.now,
         message_id: &message_id,
+        thread: thread.as_deref(),
         kind: words.kind,
         body: &format!("{}\n\n", words.body),
         alternative: words.alternative.as_deref(),
@@ -75,9 +81,11 @@ pub(super) async fn prepare(
         recipients: recipients.envelope(),
         message_id,
         rendered: sortable(context.now),
+        parts,
         ..Envelope::default()
     };
-    Ok(Prepared::Message { message: StoredMail { envelope, raw }.to_bytes(), version })
+    let mail = StoredMail { envelope, raw }.limited(&settings.name, settings.max_message_bytes)?;
+    Ok(Prepared::Message { message: mail.to_bytes(), version })
 }
 
 /// What the build before came to: by the callback if there is one (M-19, M-20), else by number (M-18).

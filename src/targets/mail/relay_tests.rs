@@ -174,25 +174,58 @@ async fn m_62_other_scripts_in_addresses_need_smtputf8() {
     mail.raw = "To: jörg@x.org\r\n\r\nx\r\n".as_bytes().to_vec();
     assert!(matches!(client(port).send(mail.clone()).await, Outcome::Delivered(_)));
     assert!(
-        heard.lock().unwrap().lines.iter().any(|line| line == "MAIL FROM:<ci@x.org> SMTPUTF8 BODY=8BITMIME")
+        heard.lock().unwrap().lines.iter().any(|line| line == "MAIL FROM:<ci@x.org> BODY=8BITMIME SMTPUTF8")
     );
     let (port, _) = relay(99, "250 me").await;
-    assert!(matches!(client(port).send(mail).await, Outcome::Refused(_)));
+    let Outcome::Refused(fault) = client(port).send(mail).await else { panic!("not refused") };
+    assert!(fault.text.contains("refused `jörg@x.org` (553 it does not offer SMTPUTF8"), "{fault}");
+}
+
+#[tokio::test]
+async fn m_67_an_address_that_cannot_be_written_does_not_deprive_the_others() {
+    let (port, heard) = relay(99, "250 me").await;
+    let mut mail = mail(&["jörg", "a"]);
+    mail.raw = "To: jörg@x.org,\r\n a@x.org\r\n\r\nx\r\n".as_bytes().to_vec();
+    let Outcome::Partly { refused, .. } = client(port).send(mail).await else { panic!("not partly") };
+    assert_eq!(refused.len(), 1);
+    let heard = heard.lock().unwrap();
+    assert!(heard.lines.iter().all(|line| line.is_ascii()), "{:?}", heard.lines);
+}
+
+#[tokio::test]
+async fn m_65_where_the_relay_can_commands_go_out_together() {
+    let (port, heard) = relay(99, "250-me\r\n250-SIZE 0\r\n250 PIPELINING").await;
+    let client = client(port);
+    let many: Vec<String> = (0..120).map(|n| format!("r{n}")).collect();
+    let mut names: Vec<&str> = many.iter().map(String::as_str).collect();
+    names.extend(["gone", "later"]);
+    let Outcome::Rest { message, .. } = client.send(mail(&names)).await else { panic!("no rest") };
+    let rest = StoredMail::from_bytes(&message).unwrap();
+    assert_eq!((rest.envelope.served, rest.envelope.recipients), (120, vec!["later@x.org".to_owned()]));
+    // A sender that is refused leaves the connection in step: the next mail goes out on it.
+    let mut foreign = mail(&["a", "b"]);
+    foreign.envelope.sender = "bad@x.org".to_owned();
+    assert!(matches!(client.send(foreign).await, Outcome::Refused(_)));
+    assert!(matches!(client.send(mail(&["a", "b"])).await, Outcome::Delivered(_)));
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.connections, 1);
+    assert!(heard.lines.iter().any(|line| line == "MAIL FROM:<ci@x.org> SIZE=25"));
 }
 
 #[tokio::test]
 async fn m_68_and_m_70_nothing_is_said_without_tls_or_login() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let (port, heard) = relay(99, "250 me").await;
-    let tls = lettre::transport::smtp::client::TlsParameters::new("localhost".to_owned()).unwrap();
+    let tls = super::tls::Tls::new("localhost", None).unwrap();
     let strict =
         Relay::new("devs", "127.0.0.1".to_owned(), port, Encryption::Required, Some(tls), None, false);
     let Outcome::Refused(fault) = strict.send(mail(&["a"])).await else { panic!("not refused") };
     assert_eq!(fault.code, FaultCode::Tls);
     assert!(fault.text.contains("does not offer STARTTLS (use_tls = true); set use_smtps"), "{fault}");
 
-    let credentials =
-        super::smtp::Credentials { user: "u".to_owned(), password: crate::config::Secret::new("bell-tower") };
+    let credentials = super::login::Credentials {
+        user: "u".to_owned(),
+        password: crate::config::Secret::new("bell-tower"),
+    };
     let login =
         Relay::new("devs", "127.0.0.1".to_owned(), port, Encryption::None, None, Some(credentials), false);
     let Outcome::Refused(fault) = login.send(mail(&["a"])).await else { panic!("not refused") };

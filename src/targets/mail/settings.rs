@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lettre::transport::smtp::client::{Certificate, TlsParameters};
-
 use super::address::{Address, is_domain};
 use super::headers::{self, ExtraTemplate, Text};
+use super::login::Credentials;
 use super::logs::AddLogs;
 use super::mode::{self, Filter};
 use super::recipients::Audience;
-use super::smtp::{Credentials, Encryption, Relay};
+use super::sendmail::Sendmail;
+use super::smtp::{Encryption, Relay};
 use super::subject::{self, SubjectTemplate};
+use super::threads::ThreadBy;
+use super::tls::{InvalidTls, Tls};
 use crate::callbacks::{Callback, Kind, Modes};
 use crate::config::Reader;
 use crate::targets::Parts;
@@ -31,6 +33,9 @@ pub(super) struct MailSettings {
     pub(super) extra_headers: Vec<ExtraTemplate>,
     pub(super) add_patch: bool,
     pub(super) add_logs: AddLogs,
+    /// The most bytes of a mail (M-X-15).
+    pub(super) max_message_bytes: u64,
+    pub(super) thread_by: Option<ThreadBy>,
     pub(super) transport: Transport,
 }
 
@@ -49,9 +54,14 @@ pub(super) enum OnCallbackError {
 pub(super) enum Transport {
     /// To a relay.
     Smtp(Arc<Relay>),
+    /// To a program of this machine.
+    Sendmail(Sendmail),
     /// Into a folder.
     Files(PathBuf),
 }
+
+/// What a mail may have at most: most relays take that much, and no person reads more.
+const DEFAULT_MAX_MESSAGE: u64 = 10 << 20;
 
 /// Reads the n-th `[[mail]]` table. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
 pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<MailSettings> {
@@ -72,6 +82,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let extra_headers = extra_headers(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
     let add_logs = AddLogs::read(reader);
+    let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
+    let thread_by = ThreadBy::read(reader);
     let transport = transport(reader, &name);
     Some(MailSettings {
         from: from?,
@@ -86,6 +98,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         extra_headers,
         add_patch,
         add_logs,
+        max_message_bytes,
+        thread_by,
         transport: transport?,
         name,
     })
@@ -271,18 +285,19 @@ fn extra_headers(reader: &Reader<'_>) -> Vec<ExtraTemplate> {
 fn transport(reader: &Reader<'_>, name: &str) -> Option<Transport> {
     // The relay's arguments are read even for files, so that trying a target out needs no other change.
     let relay = relay(reader, name);
-    match reader.text("transport").as_deref() {
-        None | Some("smtp") => relay.map(|relay| Transport::Smtp(Arc::new(relay))),
-        Some(other) => match other.strip_prefix("file:").filter(|folder| !folder.is_empty()) {
-            Some(folder) => Some(Transport::Files(reader.folder().join(folder))),
-            None => {
-                reader.error(
-                    "transport",
-                    format!("`transport` must be \"smtp\" or \"file:FOLDER\", not {other:?}"),
-                );
-                None
-            }
-        },
+    let transport = reader.text("transport");
+    match transport.as_deref().map(|transport| transport.split_once(':').unwrap_or((transport, ""))) {
+        None | Some(("smtp", "")) => relay.map(|relay| Transport::Smtp(Arc::new(relay))),
+        Some(("sendmail", command)) => Sendmail::read(reader, name, command).map(Transport::Sendmail),
+        Some(("file", folder)) if !folder.is_empty() => Some(Transport::Files(reader.folder().join(folder))),
+        Some(_) => {
+            let text = format!(
+                "`transport` must be \"smtp\", \"sendmail:/PROGRAM\" or \"file:FOLDER\", not {:?}",
+                transport.unwrap_or_default()
+            );
+            reader.error("transport", text);
+            None
+        }
     }
 }
 
@@ -334,21 +349,11 @@ fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
     None
 }
 
-fn tls(reader: &Reader<'_>, host: &str, root: Option<PathBuf>) -> Option<TlsParameters> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(file) = root {
-        let pem = std::fs::read(&file).map_err(|error| error.to_string());
-        let root = pem.and_then(|pem| Certificate::from_pem(&pem).map_err(|error| error.to_string()));
-        match root {
-            Ok(root) => builder = builder.add_root_certificate(root),
-            Err(error) => {
-                reader.error("tls_ca", format!("cannot use `{}` as certificates: {error}", file.display()));
-                return None;
-            }
-        }
-    }
-    builder
-        .build()
-        .map_err(|error| reader.error("relayhost", format!("cannot prepare TLS for `{host}`: {error}")))
+fn tls(reader: &Reader<'_>, host: &str, root: Option<PathBuf>) -> Option<Tls> {
+    Tls::new(host, root.as_deref())
+        .map_err(|error| {
+            let key = if matches!(error, InvalidTls::Authorities { .. }) { "tls_ca" } else { "relayhost" };
+            reader.error(key, error.to_string());
+        })
         .ok()
 }

@@ -1,10 +1,7 @@
 //! What went wrong in a talk with a relay, told apart by what it means for the mail.
 
-use std::error::Error as _;
+use std::io;
 use std::time::Duration;
-
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::response::Response;
 
 use crate::targets::{Fault, FaultCode};
 
@@ -44,6 +41,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the relay said that the mail is too large for it, or holds what it never takes.
+    pub(super) fn is_about_content(&self) -> bool {
+        matches!(self, Self::Reply(552, _))
+    }
+
     /// The fault, with `what` as its beginning: who did not do what.
     pub(super) fn fault(&self, what: &str, refused: FaultCode, hint: &str) -> Fault {
         let text = format!("{what} ({}){hint}", self.answer());
@@ -57,38 +59,17 @@ impl Trouble {
     }
 }
 
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        let reason = shown(&reason);
-        match error.status() {
-            Some(code) => Self::Reply(code.to_string().parse().unwrap_or(451), reason),
-            None if error.is_timeout() => Self::Slow,
-            None if error.is_tls() => Self::Tls(reason),
-            None => Self::Lost(reason),
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::Slow,
+            _ => Self::Lost(shown(&error.to_string())),
         }
     }
 }
 
-/// Waits for an answer, but not for ever.
-pub(super) async fn answered<T>(
-    answer: impl Future<Output = Result<T, Error>>,
-    limit: Duration,
-) -> Result<T, Trouble> {
-    match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => answer.map_err(Trouble::from),
-        Err(_) => Err(Trouble::Slow),
-    }
-}
-
-/// A good answer, for people.
-pub(super) fn receipt(response: &Response) -> String {
-    let text: Vec<&str> = response.message().collect();
-    shown(&format!("{} {}", response.code(), text.join(" ")))
-}
-
 /// A text from the far side on one line, and not too much of it.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
     line.trim().to_owned()
 }
