@@ -92,7 +92,10 @@ async fn m_68_what_is_said_in_the_clear_behind_starttls_counts_for_nothing() {
     let delivery = failed(&engine, "tls").await;
     assert!(text(&delivery).contains("it said more behind its answer to STARTTLS"), "{delivery}");
     assert!(smtp.mails().is_empty() && smtp.told("named").is_empty());
-    assert!(smtp.told("hellos").iter().all(|hello| hello["tls"].is_null()), "nothing was said under such TLS");
+    assert!(
+        smtp.told("hellos").iter().all(|hello| hello["tls"].is_null()),
+        "nothing was said under such TLS"
+    );
 }
 
 #[tokio::test]
@@ -126,9 +129,10 @@ async fn m_69_starttls_without_use_tls() {
 #[tokio::test]
 async fn m_70_every_mechanism() {
     for mechanism in ["PLAIN", "LOGIN", "CRAM-MD5"] {
-        let Some(smtp) = SmtpServer::start(&["--auth", "bell:töwer", "--mechanism", mechanism]) else { return };
-        let engine =
-            Engine::start(&settings(smtp.port, "smtp_user = \"bell\"\nsmtp_password = \"töwer\"\n"));
+        let Some(smtp) = SmtpServer::start(&["--auth", "bell:töwer", "--mechanism", mechanism]) else {
+            return;
+        };
+        let engine = Engine::start(&settings(smtp.port, "smtp_user = \"bell\"\nsmtp_password = \"töwer\"\n"));
         engine.build(1, "failure").await;
         assert_eq!(smtp.wait_for(1).await[0]["user"], "bell", "{mechanism}");
         assert_eq!(smtp.told("logins"), [json!({"mechanism": mechanism, "tls": null})]);
@@ -208,7 +212,8 @@ async fn m_71_the_greeting_is_a_full_name_or_an_address() {
 /// Texts of other scripts go to a relay that takes ASCII only, and arrive whole.
 #[tokio::test]
 async fn m_63_a_relay_without_8bitmime() {
-    let options = ["--without", "8BITMIME", "--without", "SMTPUTF8", "--without", "PIPELINING", "--without", "SIZE"];
+    let options =
+        ["--without", "8BITMIME", "--without", "SMTPUTF8", "--without", "PIPELINING", "--without", "SIZE"];
     let Some(smtp) = SmtpServer::start(&options) else { return };
     let engine = Engine::start(&settings(smtp.port, ""));
     let mut event = crate::support::build_finished(1, "failure");
@@ -240,7 +245,10 @@ async fn m_62_m_67_addresses_of_other_scripts() {
     assert_eq!(mail["addresses"]["To"], json!([["", "ada@example.org"]]));
     let delivery = engine.delivery_in("delivered").await;
     assert_eq!(delivery["code"], "partly");
-    assert!(text(&delivery).contains("refused `jörg@example.org` (553 it does not offer SMTPUTF8"), "{delivery}");
+    assert!(
+        text(&delivery).contains("refused `jörg@example.org` (553 it does not offer SMTPUTF8"),
+        "{delivery}"
+    );
 }
 
 #[tokio::test]
@@ -312,7 +320,11 @@ fn note(mail: &Value) -> &str {
 async fn m_x_15_the_relays_size_and_the_settings_limit_what_is_attached() {
     for (options, more, said) in [
         (vec!["--size", "20000"], "", "the mail relay takes 20000 bytes at most"),
-        (vec![], "max_message_bytes = \"20 KiB\"\n", "this mail may have 20480 bytes at most (max_message_bytes)"),
+        (
+            vec![],
+            "max_message_bytes = \"20 KiB\"\n",
+            "this mail may have 20480 bytes at most (max_message_bytes)",
+        ),
     ] {
         let Some(smtp) = SmtpServer::start(&options) else { return };
         let engine = Engine::start(&settings(smtp.port, &format!("add_logs = true\n{more}")));
@@ -321,9 +333,14 @@ async fn m_x_15_the_relays_size_and_the_settings_limit_what_is_attached() {
         assert!(mail["bytes"].as_u64().unwrap() < 20_480);
         assert_eq!(names(&mail), ["compile.small"]);
         let url = "https://ci.example.org/builders/linux/builds/1/steps/compile/logs/large";
-        assert_eq!(note(&mail).replace("\r\n", "\n"), format!("Left out: {said}:\n- compile.large, 60000 bytes: {url}\n"));
+        assert_eq!(
+            note(&mail).replace("\r\n", "\n"),
+            format!("Left out: {said}:\n- compile.large, 60000 bytes: {url}\n")
+        );
         assert_eq!(mail["defects"], json!([]));
-        assert!(mail["options"].as_array().unwrap().iter().any(|one| one.as_str().unwrap().starts_with("SIZE=")));
+        assert!(
+            mail["options"].as_array().unwrap().iter().any(|one| one.as_str().unwrap().starts_with("SIZE="))
+        );
     }
 }
 
@@ -337,7 +354,10 @@ async fn m_x_15_m_t_09_a_relay_that_refuses_the_size_gets_the_text_alone() {
     assert_eq!(names(&mail), Vec::<&str>::new());
     let said = note(&mail);
     assert!(said.starts_with("Left out: the mail relay did not take them:"), "{said}");
-    assert!(said.contains("- compile.small, 1000 bytes") && said.contains("- compile.large, 60000"), "{said}");
+    assert!(
+        said.contains("- compile.small, 1000 bytes") && said.contains("- compile.large, 60000"),
+        "{said}"
+    );
     engine.delivery_in("delivered").await;
 }
 
@@ -353,7 +373,9 @@ async fn m_x_15_a_text_that_no_relay_takes_is_final() {
 
 #[tokio::test]
 async fn m_t_06_check_connect_says_everything_that_the_relay_offers() {
-    let Some(smtp) = SmtpServer::start(&["--starttls", "--auth", "bell:tower", "--size", "10240000"]) else { return };
+    let Some(smtp) = SmtpServer::start(&["--starttls", "--auth", "bell:tower", "--size", "10240000"]) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let more = format!(
         "use_tls = true\ntls_ca = {:?}\nsmtp_user = \"bell\"\nsmtp_password = \"tower\"\n",

@@ -1,18 +1,28 @@
-//! Connections that are kept for further mails of the same target (M-71).
+//! The connections of a target: how many at once, and those that are kept for further mails (M-71).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
 use super::wire::Wire;
 
-/// How many wait for work.
-const KEPT: usize = 8;
+/// How many there are at once. Relays count them: Postfix refuses more than 50 of one client.
+const CONNECTIONS: usize = 8;
 /// How long one waits before it is let go.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Idle connections, the one used last at the end.
-#[derive(Default)]
-pub(super) struct Pool(Mutex<State>);
+/// Idle connections, the one used last at the end, and turns at using one.
+pub(super) struct Pool {
+    state: Mutex<State>,
+    turns: Semaphore,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { state: Mutex::default(), turns: Semaphore::new(CONNECTIONS) }
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -21,6 +31,12 @@ struct State {
 }
 
 impl Pool {
+    /// Waits until a connection may be used, or a new one be made; to be held meanwhile.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed; if it were, nobody would have to wait.
+        self.turns.acquire().await.ok()
+    }
+
     /// A connection that may still be alive.
     pub(super) fn take(&self) -> Option<Wire> {
         let mut state = self.state();
@@ -31,9 +47,7 @@ impl Pool {
     /// Keeps a connection that is ready for the next mail.
     pub(super) fn put(self: &Arc<Self>, wire: Wire) {
         let mut state = self.state();
-        if state.idle.len() < KEPT {
-            state.idle.push((wire, Instant::now()));
-        }
+        state.idle.push((wire, Instant::now()));
         if !state.watched {
             state.watched = true;
             tokio::spawn(watch(Arc::downgrade(self)));
@@ -42,7 +56,7 @@ impl Pool {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing is done to the list that a panic could leave half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

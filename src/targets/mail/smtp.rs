@@ -62,6 +62,7 @@ impl Relay {
 
     /// Hands the mail over once to those who are still to get it.
     pub(super) async fn send(&self, mail: StoredMail) -> Outcome {
+        let _turn = self.pool.turn().await;
         while let Some(mut wire) = self.pool.take() {
             match transaction::hand_over(&mut wire, &self.label, &mail, ALIVE).await {
                 // It died while it waited, and nothing was sent on it: a fresh one takes its place.
