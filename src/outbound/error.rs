@@ -95,8 +95,8 @@ impl OutboundError {
     }
 }
 
-/// Whether an error is, or wraps, one of TLS. I/O errors don't tell what they wrap as their cause.
+/// Whether an error is, or wraps, one of TLS. I/O errors don't tell what they wrap as their cause, and wrap each other.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
 }
