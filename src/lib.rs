@@ -9,10 +9,11 @@
 //! 5. [`callbacks`]: the user's own functions, as caged WebAssembly components.
 //! 6. [`http`]: the door. [`cli`]: the commands.
 //!
-//! Below all of them: [`config`] for settings, [`interpolate`] for the template language, [`model`] for the facts.
+//! Below all of them: [`outbound`], the one HTTP client; [`config`] for settings, [`interpolate`] for the template
+//! language, [`model`] for the facts.
 //!
-//! Imports point one way: `cli -> http -> engine -> {targets, hooks, ingest} -> {store, callbacks, config} ->
-//! interpolate -> model`.
+//! Imports point one way: `cli -> http -> engine -> {targets, hooks, pollers, ingest} -> {store, callbacks, outbound,
+//! config} -> interpolate -> model`.
 #![deny(unsafe_code)]
 
 pub mod callbacks;
@@ -24,5 +25,6 @@ pub mod http;
 pub mod ingest;
 pub mod interpolate;
 pub mod model;
+pub mod outbound;
 pub mod store;
 pub mod targets;

@@ -9,7 +9,8 @@ use super::{Reader, Secret};
 use crate::model::UrlStyle;
 
 /// Top-level tables that are read here; all others belong to targets and pollers.
-pub const TABLES: &[&str] = &["server", "store", "change_hooks", "callbacks", "users", "delivery"];
+pub const TABLES: &[&str] =
+    &["server", "store", "change_hooks", "callbacks", "users", "delivery", "outbound"];
 
 /// Everything but the targets.
 #[derive(Debug)]

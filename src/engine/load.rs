@@ -8,6 +8,7 @@ use crate::callbacks::{Callback, CompileError, Runtime};
 use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
 use crate::hooks::Hooks;
 use crate::model::Links;
+use crate::outbound::Outbound;
 use crate::targets::{self, Parts, Target};
 
 /// Settings without an error, and what was made of them. Nothing is bound or connected yet.
@@ -46,7 +47,9 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         }
         callbacks.insert(name, callback);
     }
-    let parts = Parts { settings: &settings, callbacks: &callbacks, problems: &problems };
+    let outbound = Outbound::from_settings(&root);
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
     let hooks = Hooks::from_settings(&root, &settings, &problems);
     warn_of_local_links(&root, &settings, &targets);

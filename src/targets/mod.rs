@@ -5,6 +5,7 @@
 //!
 //! Invariant: targets don't know each other, nor the engine, nor the store.
 
+pub mod answer;
 mod fault;
 pub mod mail;
 
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use crate::callbacks::{Callback, Caller};
 use crate::config::{Problems, Reader, Settings};
 use crate::model::{Event, Timestamp};
+use crate::outbound::Outbound;
 
 pub use fault::{Fault, FaultCode, Lasting, Silence};
 
@@ -100,6 +102,8 @@ pub struct Parts<'a> {
     pub settings: &'a Settings,
     /// Callbacks by name. Looking one up that isn't there is for the target to report.
     pub callbacks: &'a std::collections::BTreeMap<String, Callback>,
+    /// What everything that goes out by HTTP goes through.
+    pub outbound: &'a Outbound,
     /// Where problems go.
     pub problems: &'a Problems,
 }

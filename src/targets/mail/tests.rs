@@ -12,6 +12,7 @@ use super::{Context, Outcome, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
 use crate::model::{Build, BuildId, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
+use crate::outbound::{Allowed, Outbound, SystemNames};
 
 const BASE: &str = "[[mail]]\nfromaddr = \"CI <ci@example.org>\"\nextra_recipients = [\"dev@example.org\"]\n";
 
@@ -22,7 +23,9 @@ fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     let root = Reader::root(&document, &problems);
     let settings = Settings::read(&root);
     let callbacks = BTreeMap::new();
-    let parts = Parts { settings: &settings, callbacks: &callbacks, problems: &problems };
+    let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let target = crate::targets::from_settings(&root, &parts).pop();
     (target, problems.into_sorted().iter().map(ToString::to_string).collect())
 }
