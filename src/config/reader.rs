@@ -320,6 +320,12 @@ impl<'a> Item<'a> {
         secret
     }
 
+    /// Where the value stands, for what is judged later.
+    #[must_use]
+    pub fn place(self) -> Place {
+        Place { file: self.document.file.clone(), line: self.node.line }
+    }
+
     /// Notes an error here.
     pub fn error(self, text: impl Into<String>) {
         self.report(Severity::Error, text);
@@ -358,7 +364,7 @@ impl<'a> Item<'a> {
     }
 
     fn report(self, severity: Severity, text: impl Into<String>) {
-        self.problems.add(severity, Place { file: self.document.file.clone(), line: self.node.line }, text);
+        self.problems.add(severity, self.place(), text);
     }
 }
 

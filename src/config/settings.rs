@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Reader, Secret};
+use super::{Item, Place, Reader, Secret};
 use crate::model::UrlStyle;
 
 /// Top-level tables that are read here; all others belong to targets and pollers.
@@ -81,8 +81,10 @@ pub struct User {
     pub identifier: String,
     /// Login name, as `owner` properties have it.
     pub login: Option<String>,
-    /// Mail address.
+    /// Mail address, any text: mail targets judge it.
     pub email: Option<String>,
+    /// Where it stands.
+    pub email_place: Option<Place>,
     /// Names at version control systems, by kind (`git`, `svn`...).
     pub vcs: Vec<(String, String)>,
 }
@@ -215,6 +217,7 @@ impl User {
             identifier: table.required_text("identifier").unwrap_or_default(),
             login: table.text("login"),
             email: table.text("email"),
+            email_place: table.item("email").map(Item::place),
             vcs: Vec::new(),
         };
         for kind in ["git", "svn", "hg", "cvs", "darcs", "bzr"] {

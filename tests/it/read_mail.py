@@ -6,7 +6,8 @@ usage: read_mail.py FILE...    prints one JSON line for each
 import json
 import sys
 from email import message_from_bytes, message_from_string, policy
-from email.headerregistry import AddressHeader
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 
 
 def read(raw):
@@ -19,11 +20,7 @@ def read(raw):
     body = message.get_body(preferencelist=("html", "plain"))
     return {
         "headers": [[name, str(value)] for name, value in message.items()],
-        "addresses": {
-            name: [[address.display_name, address.addr_spec] for address in value.addresses]
-            for name, value in message.items()
-            if isinstance(value, AddressHeader)
-        },
+        "addresses": {name: addresses(raw, name) for name in ("From", "To", "Cc", "Reply-To")},
         "subject": str(message["Subject"]),
         "message_id": str(message["Message-ID"]),
         "kind": body.get_content_type() if body else None,
@@ -34,6 +31,13 @@ def read(raw):
         "longest": max(len(line) for line in raw.split(b"\r\n")),
         "bare": raw.replace(b"\r\n", b"").count(b"\n") + raw.replace(b"\r\n", b"").count(b"\r"),
     }
+
+
+def addresses(raw, name):
+    """Names and addresses, by the older interface: the newer one puts blanks between encoded words of a name."""
+    values = message_from_string(raw.decode(), policy=policy.compat32).get_all(name, [])
+    found = getaddresses([value.replace("\r\n", "").replace("\n", "") for value in values])
+    return [[str(make_header(decode_header(display))), address] for display, address in found if address]
 
 
 def tree(message):

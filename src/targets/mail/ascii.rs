@@ -29,7 +29,7 @@ fn grouped(line: &str) -> String {
     let (line, comma) = line.strip_suffix(',').map_or((line, ""), |line| (line, ","));
     let (before, address) = line.rsplit_once(' ').unwrap_or(("", line));
     let words = headers::encoded_words(address.trim_matches(['<', '>'])).join("\r\n ");
-    format!("{before} {words}:;{comma}\r\n")
+    format!("{before} {words} :;{comma}\r\n")
 }
 
 #[cfg(test)]
@@ -44,8 +44,8 @@ mod tests {
         assert!(ascii.is_ascii());
         assert_eq!(
             ascii,
-            "From: CI <ci@x.org>\r\nTo: a@x.org,\r\n =?utf-8?b?asO2cmdAeC5vcmc=?=:;,\r\n =?utf-8?b?SsO2cmc=?= \
-             =?utf-8?b?asO2cmdAeS5vcmc=?=:;\r\nCc: =?utf-8?b?w7xAeC5vcmc=?=:;\r\n\r\ntext\r\n"
+            "From: CI <ci@x.org>\r\nTo: a@x.org,\r\n =?utf-8?b?asO2cmdAeC5vcmc=?= :;,\r\n =?utf-8?b?SsO2cmc=?= \
+             =?utf-8?b?asO2cmdAeS5vcmc=?= :;\r\nCc: =?utf-8?b?w7xAeC5vcmc=?= :;\r\n\r\ntext\r\n"
         );
     }
 }

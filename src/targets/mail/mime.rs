@@ -176,10 +176,11 @@ fn octets() -> ContentType {
     ContentType::parse("application/octet-stream").unwrap_or(ContentType::TEXT_PLAIN)
 }
 
-/// A file name without what could lead out of a folder or out of the header (M-58).
+/// A file name without what could lead out of a folder or out of the header, or pass for an encoded word (M-58).
 fn file_name(name: &str) -> String {
     let separates = |c: char| c.is_control() || matches!(c, '/' | '\\' | '\u{2028}' | '\u{2029}');
     let name: String = name.chars().take(120).map(|c| if separates(c) { '_' } else { c }).collect();
+    let name = name.trim().replace("=?", "=_");
     if name.trim_matches('.').is_empty() { "attachment".to_owned() } else { name }
 }
 
@@ -308,6 +309,7 @@ mod tests {
     fn m_58_file_names_lead_nowhere() {
         assert_eq!(file_name("../../etc/passwd\n"), ".._.._etc_passwd_");
         assert_eq!(file_name(".."), "attachment");
+        assert_eq!(file_name("=?utf-8?q?x?="), "=_utf-8?q?x?=");
         let raw = raw("s", "Ada", "t", &[], vec![attachment("Ü\"\r\nX: y", "t")]);
         assert!(raw.contains("filename*") && !raw.contains("\nX: y"), "{raw}");
     }

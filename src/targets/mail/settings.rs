@@ -15,7 +15,7 @@ use super::subject::{self, SubjectTemplate};
 use super::threads::ThreadBy;
 use super::tls::{InvalidTls, Tls};
 use crate::callbacks::{Callback, Kind, Modes};
-use crate::config::Reader;
+use crate::config::{Reader, Severity};
 use crate::targets::Parts;
 
 /// What a mail target was told, checked.
@@ -156,6 +156,7 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
         author_addresses: reader.boolean("author_addresses").unwrap_or(false),
         users: parts.settings.users.clone(),
     };
+    check_users(parts);
     let finds =
         asks_callback || audience.domain.is_some() || audience.author_addresses || !audience.users.is_empty();
     if audience.extra.is_empty() && !(audience.interested && finds) {
@@ -167,6 +168,17 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
         reader.warning("fromaddr", format!("this target can reach nobody: {hint}"));
     }
     audience
+}
+
+/// Records belong to no target, but only here it is known what an address is. Told once, however many targets there are.
+fn check_users(parts: &Parts<'_>) {
+    for user in &parts.settings.users {
+        if let (Some(email), Some(place)) = (&user.email, &user.email_place)
+            && let Err(error) = Address::parse(email)
+        {
+            parts.problems.add(Severity::Error, place.clone(), format!("`email`: `{email}` is {error}"));
+        }
+    }
 }
 
 fn extra_recipients(reader: &Reader<'_>) -> Vec<Address> {

@@ -121,6 +121,58 @@ fn m_01_every_problem_is_told_at_its_line() {
 }
 
 #[test]
+fn m_01_m_34_every_address_is_judged_where_it_stands() {
+    let (_, problems) = read(
+        "[[users]]\nidentifier = \"a\"\nemail = \"a@invalid\"\n\n[[users]]\nidentifier = \"b\"\nemail = \"B <b@x.org>\"\n\n\
+         [[mail]]\nname = \"one\"\nfromaddr = \"ci@x.org\\r\\nBcc: e@x.org\"\n\n[[mail]]\nname = \"two\"\n\
+         fromaddr = \"a@b@c\"\nextra_recipients = [\n  \"ok@x.org\",\n  \"Böse<e@x.org>\",\n]\n",
+    );
+    let errors: Vec<&String> = problems.iter().filter(|problem| problem.contains(": error: ")).collect();
+    assert_eq!(errors.len(), 4, "{problems:?}");
+    for (error, start) in errors.iter().zip([
+        "campanile.toml:3: error: `email`: `a@invalid` is not a mail address like",
+        "campanile.toml:11: error: `ci@x.org\r\nBcc: e@x.org` is not a mail address",
+        "campanile.toml:15: error: `a@b@c` is not a mail address",
+        "campanile.toml:18: error: extra recipient 'Böse<e@x.org>' is not a valid email",
+    ]) {
+        assert!(error.starts_with(start), "{error}");
+    }
+}
+
+#[test]
+fn m_60_m_61_headers_are_judged_where_they_stand() {
+    let (target, problems) = read(&format!(
+        "{BASE}[mail.extra_headers]\n\"X Y\" = \"1\"\nTo = \"x@x.org\"\nX-A = \"%(prop:a\"\nX-B = 3\n\
+         \"X-%(prop:b)s\" = \"%(src::branch)s\"\n\"Grün\" = \"1\"\nX-C = \"100%\"\n"
+    ));
+    let told: Vec<&str> = problems.iter().map(String::as_str).collect();
+    let wanted = [
+        "campanile.toml:5: error: `X Y` is no name for a header",
+        "campanile.toml:6: warning: `To` is left out: every mail has it already",
+        "campanile.toml:7: error: extra header: ",
+        "campanile.toml:8: error: ",
+        "campanile.toml:10: error: `Grün` is no name for a header",
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for (told, wanted) in told.iter().zip(wanted) {
+        assert!(told.starts_with(wanted), "{told}");
+    }
+    assert!(target.is_some());
+}
+
+#[tokio::test]
+async fn m_72_mails_about_one_build_go_out_in_order_and_others_beside_them() {
+    let target = target("");
+    let key = |builder: &str, number| {
+        let mut build = build(number, Results::Failure);
+        builder.clone_into(&mut build.builder);
+        target.wants(&Event::BuildFinished { build: Box::new(build) }).unwrap().ordering_key.unwrap()
+    };
+    assert_eq!(key("linux", 1), key("linux", 1));
+    assert!(key("linux", 1) != key("linux", 2) && key("linux", 1) != key("mac", 1));
+}
+
+#[test]
 fn settings_errors_have_the_words_of_the_manual() {
     for (more, text) in [
         ("builders = []\ntags = []", "Please specify only builders or tags to include - not both."),
