@@ -141,6 +141,10 @@ impl Status for Facts {
         Ok(Vec::new())
     }
 
+    async fn builds_of_buildset(&self, _bsid: u64) -> Result<Vec<Build>, StatusError> {
+        Ok(Vec::new())
+    }
+
     async fn log_tail(&self, _log: &LogRef, lines: u32, _max: usize) -> Result<Option<String>, StatusError> {
         Ok(Some(self.tail(lines)))
     }

@@ -172,6 +172,11 @@ impl Status for Sample {
         Ok(builds)
     }
 
+    async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
+        let all = self.earlier.iter().chain([&self.build]);
+        Ok(all.filter(|build| build.buildset == Some(bsid) && build.is_finished()).cloned().collect())
+    }
+
     async fn log_tail(&self, log: &LogRef, lines: u32, _: usize) -> Result<Option<String>, StatusError> {
         let Some(text) = self.log(log) else { return Ok(None) };
         let all: Vec<&str> = text.lines().collect();

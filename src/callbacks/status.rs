@@ -22,6 +22,8 @@ pub trait Status: Send + Sync {
     async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError>;
     /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18).
     async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError>;
+    /// Finished builds of a buildset: by their first request, then by number (M-22).
+    async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError>;
     /// The last lines of a log without header lines, at most `max_bytes`.
     async fn log_tail(
         &self,

@@ -45,6 +45,10 @@ impl Status for Facts {
         self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)
     }
 
+    async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
+        self.store.builds_of_buildset(&self.tenant, bsid).await.map_err(told)
+    }
+
     async fn log_tail(
         &self,
         log: &LogRef,

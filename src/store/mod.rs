@@ -137,6 +137,11 @@ pub trait Store: Send + Sync {
         before: &BuildId,
         limit: u32,
     ) -> Result<Vec<Build>, StoreError>;
+    /// Finished builds of a buildset: by their first request, then by number (M-22).
+    async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError>;
+    /// The newest events that people may have been told of and that are about `subject`, as deliveries show it.
+    async fn events_about(&self, tenant: &str, subject: &str, limit: u32)
+    -> Result<Vec<EventId>, StoreError>;
     /// Changes, newest first.
     async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError>;
 

@@ -102,6 +102,11 @@ pub enum Silence {
     NoRecipients,
     /// The build waits for the summary of its buildset.
     BuildsetSummary,
+    /// None of a buildset's builds is told of (M-22).
+    WholeBuildset {
+        /// For people: each build and why not.
+        of_each: Vec<String>,
+    },
 }
 
 impl Silence {
@@ -115,6 +120,7 @@ impl Silence {
             Self::Retry => "retry",
             Self::NoRecipients => "no-recipients",
             Self::BuildsetSummary => "buildset-summary",
+            Self::WholeBuildset { .. } => "whole-buildset",
         }
     }
 }
@@ -130,6 +136,12 @@ impl fmt::Display for Silence {
                 f.write_str("nobody is left to tell: no address of an interested user is known")
             }
             Self::BuildsetSummary => f.write_str("it waits for the summary of its buildset"),
+            Self::WholeBuildset { of_each } if of_each.is_empty() => {
+                f.write_str("no finished build of the buildset is known")
+            }
+            Self::WholeBuildset { of_each } => {
+                write!(f, "none of the buildset's builds is told of: {}", of_each.join("; "))
+            }
         }
     }
 }

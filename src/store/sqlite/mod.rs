@@ -170,6 +170,19 @@ impl Store for SqliteStore {
         reads::earlier_builds(&mut *self.reader().await?, tenant, before, limit).await
     }
 
+    async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError> {
+        reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await
+    }
+
+    async fn events_about(
+        &self,
+        tenant: &str,
+        subject: &str,
+        limit: u32,
+    ) -> Result<Vec<EventId>, StoreError> {
+        reads::events_about(&mut *self.reader().await?, tenant, subject, limit).await
+    }
+
     async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError> {
         reads::changes(&mut *self.reader().await?, tenant, page).await
     }

@@ -136,6 +136,43 @@ pub(super) async fn earlier_builds(
     whole(reader, rows).await
 }
 
+/// Of the builds that name this buildset, the finished ones: by their first request, then by number (M-22).
+pub(super) async fn builds_of_buildset(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    bsid: u64,
+) -> Result<Vec<Build>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT id, 1, data FROM builds WHERE tenant = ? AND buildset = ? AND finished IS NOT NULL",
+    )
+    .bind(tenant)
+    .bind(bsid.cast_signed())
+    .fetch_all(&mut *reader)
+    .await?;
+    let mut builds = whole(reader, rows).await?;
+    let request = |build: &Build| build.requests.iter().copied().min().unwrap_or(u64::MAX);
+    builds.sort_by(|a, b| (request(a), a.number, &a.builder).cmp(&(request(b), b.number, &b.builder)));
+    Ok(builds)
+}
+
+/// The newest events of which people may have been told that are about this, newest first.
+pub(super) async fn events_about(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    subject: &str,
+    limit: u32,
+) -> Result<Vec<EventId>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM events WHERE tenant = ? AND subject = ? \
+         AND name IN ('buildFinished', 'buildsetComplete', 'changeAdded', 'workerMissing') ORDER BY id DESC LIMIT ?",
+    )
+    .bind(tenant)
+    .bind(subject)
+    .bind(limit)
+    .fetch_all(reader)
+    .await?)
+}
+
 pub(super) async fn changes(
     reader: &mut SqliteConnection,
     tenant: &str,

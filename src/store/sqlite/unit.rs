@@ -289,7 +289,8 @@ fn save(projection: Projection, writes: &mut Writes) -> LogTexts {
         if let Some(build) = slot.build.as_ref().filter(|_| slot.dirty) {
             let finished = build.finished.map(Timestamp::as_micros);
             let results = build.results.map(crate::model::Results::code);
-            builds.push((slot.id, tenant, builder, number, finished, results, json(build)));
+            let buildset = build.buildset.map(u64::cast_signed);
+            builds.push((slot.id, tenant, builder, number, finished, results, json(build), buildset));
         }
         if slot.ended {
             ended.push(slot.id);
@@ -298,10 +299,10 @@ fn save(projection: Projection, writes: &mut Writes) -> LogTexts {
             steps.push((slot.id, &known.step.name, known.event, known.place, json(&known.step)));
         }
     }
-    writes.put("INSERT INTO builds (id, tenant, builder, number, finished, results, data) \
-             SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each(?) \
-             WHERE true ON CONFLICT (id) DO UPDATE \
-             SET finished = excluded.finished, results = excluded.results, data = excluded.data", &builds);
+    writes.put("INSERT INTO builds (id, tenant, builder, number, finished, results, data, buildset) SELECT value->>0, \
+             value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7 FROM json_each(?) \
+             WHERE true ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, results = excluded.results, \
+             data = excluded.data, buildset = excluded.buildset", &builds);
     writes.put("DELETE FROM steps WHERE build IN (SELECT value FROM json_each(?))", &ended);
     writes.put(
         "INSERT INTO steps (build, name, event, place, data) \

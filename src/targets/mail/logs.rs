@@ -1,12 +1,11 @@
 //! Logs as attachments (M-57), each no longer than the settings allow (M-X-15).
 
-use super::Fault;
 use super::cut::PartKind;
 use super::mime::Attachment;
-use crate::callbacks::{Status, StatusError};
+use super::{Fault, store_fault};
+use crate::callbacks::Status;
 use crate::config::Reader;
 use crate::model::{Build, LogRef, LogSummary, Step};
-use crate::targets::FaultCode;
 
 /// Of a longer log the last part is attached.
 const DEFAULT_MAX_BYTES: u64 = 1 << 20;
@@ -33,8 +32,13 @@ impl AddLogs {
         Self { which: which(reader), max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX) }
     }
 
-    /// The wanted logs of a build, in the order of steps and logs.
-    pub(super) async fn of(&self, build: &Build, status: &dyn Status) -> Result<Vec<Attachment>, Fault> {
+    /// The wanted logs of a build, in the order of steps and logs; named after the builder too if so wanted.
+    pub(super) async fn of(
+        &self,
+        build: &Build,
+        with_builder: bool,
+        status: &dyn Status,
+    ) -> Result<Vec<Attachment>, Fault> {
         let mut attachments = Vec::new();
         for step in &build.steps {
             for log in step.logs.iter().filter(|log| self.wants(step, log)) {
@@ -43,7 +47,11 @@ impl AddLogs {
                 // A log that the feed names but never sent.
                 let Some(text) = text.map_err(|error| store_fault(&error))? else { continue };
                 attachments.push(Attachment {
-                    name: label(step, log),
+                    name: if with_builder {
+                        format!("{}.{}", build.builder, label(step, log))
+                    } else {
+                        label(step, log)
+                    },
                     kind: PartKind::Log,
                     url: log.url.clone().or_else(|| status.log_url_for(&place)),
                     text: self.told(text, log),
@@ -92,8 +100,4 @@ fn which(reader: &Reader<'_>) -> Which {
 
 fn label(step: &Step, log: &LogSummary) -> String {
     format!("{}.{}", step.name, log.name)
-}
-
-fn store_fault(error: &StatusError) -> Fault {
-    Fault::passing(FaultCode::Store, error.to_string())
 }

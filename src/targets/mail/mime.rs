@@ -41,18 +41,22 @@ pub(super) struct Attachment {
     pub(super) text: String,
 }
 
-/// The patches of a build, one attachment each (M-56); `url` is the build's page.
-pub(super) fn patches(build: &Build, url: Option<&str>) -> Vec<Attachment> {
-    let patches = build.source_stamps.iter().filter_map(|stamp| stamp.patch.as_ref());
-    patches
-        .enumerate()
-        .map(|(n, patch)| Attachment {
-            name: format!("source patch {n}"),
-            kind: PartKind::Patch,
-            url: url.map(str::to_owned),
-            text: patch.body.clone(),
-        })
-        .collect()
+/// The patches of builds, each with its page, one attachment for each that differs (M-56).
+pub(super) fn patches<'a>(builds: impl IntoIterator<Item = (&'a Build, Option<String>)>) -> Vec<Attachment> {
+    let mut attachments: Vec<Attachment> = Vec::new();
+    for (build, url) in builds {
+        for patch in build.source_stamps.iter().filter_map(|stamp| stamp.patch.as_ref()) {
+            if !attachments.iter().any(|known| known.text == patch.body) {
+                attachments.push(Attachment {
+                    name: format!("source patch {}", attachments.len()),
+                    kind: PartKind::Patch,
+                    url: url.clone(),
+                    text: patch.body.clone(),
+                });
+            }
+        }
+    }
+    attachments
 }
 
 /// Writes the mail, with CRLF at all line ends; and where its attachments are in it.
@@ -295,7 +299,7 @@ mod tests {
             ..SourceStamp::default()
         };
         build.source_stamps = vec![stamp("+a\n"), SourceStamp::default(), stamp("+ü\n"), stamp("")];
-        let raw = raw("s", "Ada", "text", &[], patches(&build, None));
+        let raw = raw("s", "Ada", "text", &[], patches([(&build, None)]));
         assert!(raw.contains("Content-Type: multipart/mixed;"), "{raw}");
         for n in 0..3 {
             assert!(raw.contains(&format!("filename=\"source patch {n}\"")), "{raw}");

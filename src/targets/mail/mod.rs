@@ -1,9 +1,10 @@
 //! MailNotifier: which builds lead to a mail, to whom, and what it says. `docs/spec/mail-notifier.md` gives the rules
 //! by number.
 //!
-//! In the order of a mail's life: `settings` reads the table; `mode` decides whether a build is mailed; `recipients`
-//! and `address` say to whom; `subject`, `text` and `headers` what it says; `mime` writes the bytes; `message` is
-//! their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first half together. Below `smtp` are
+//! In the order of a mail's life: `settings` reads the table; `choice` decides whether a build is mailed, by `mode` and
+//! `previous`; `recipients` and `address` say to whom; `words`, `text`, `subject` and `headers` what it says; `mime`
+//! writes the bytes; `message` is their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first
+//! half together. Below `smtp` are
 //! `transaction` (one mail), `login`, `tls`, `offers`, and `wire` (lines and bytes).
 //!
 //! Invariant: a mail that was stored is sent byte for byte, with the same Message-ID at every attempt. Only what a
@@ -11,6 +12,7 @@
 
 mod address;
 mod ascii;
+mod choice;
 mod cut;
 mod file;
 mod headers;
@@ -19,9 +21,12 @@ mod logs;
 mod message;
 mod mime;
 mod mode;
+#[cfg(test)]
+mod occasion_tests;
 mod offers;
 mod pool;
 mod prepare;
+mod previous;
 mod recipients;
 #[cfg(test)]
 mod relay_tests;
@@ -37,12 +42,15 @@ mod tls;
 mod transaction;
 mod trouble;
 mod wire;
+mod words;
+mod workers;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Context, Fault, Outcome, Parts, Prepared, Silence, Target, Wanted};
+use super::{Context, Fault, FaultCode, Outcome, Parts, Prepared, Silence, Target, Wanted};
+use crate::callbacks::StatusError;
 use crate::config::Reader;
 use crate::model::Event;
 
@@ -57,6 +65,10 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
     Some(Arc::new(MailTarget { settings }))
 }
 
+fn store_fault(error: &StatusError) -> Fault {
+    Fault::passing(FaultCode::Store, error.to_string())
+}
+
 /// One `[[mail]]` table at work.
 struct MailTarget {
     settings: MailSettings,
@@ -68,15 +80,34 @@ impl Target for MailTarget {
         &self.settings.name
     }
 
-    /// Every finished build: also why one is not mailed is recorded (M-05, M-21).
+    /// Every finished build: also why one is not mailed is recorded (M-05, M-21). Mails about one build go out in order
+    /// (M-72).
     fn wants(&self, event: &Event) -> Option<Wanted> {
-        let Event::BuildFinished { build } = event else { return None };
-        Some(Wanted { ordering_key: Some(format!("{}/{}", build.builder, build.number)) })
+        let settings = &self.settings;
+        let key = match event {
+            Event::BuildFinished { build } => format!("{}/{}", build.builder, build.number),
+            Event::BuildStarted { build } if settings.report_new => {
+                format!("{}/{}", build.builder, build.number)
+            }
+            Event::BuildsetComplete { buildset } if settings.build_set_summary => {
+                format!("buildset {}", buildset.bsid)
+            }
+            Event::WorkerMissing { worker } if settings.watched_workers.includes(worker) => {
+                format!("worker {}", worker.name)
+            }
+            _ => return None,
+        };
+        Some(Wanted { ordering_key: Some(key) })
     }
 
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
         match event {
-            Event::BuildFinished { build } => prepare::prepare(&self.settings, build, context).await,
+            Event::BuildFinished { build } => prepare::build(&self.settings, build, context).await,
+            Event::BuildStarted { build } => prepare::started(&self.settings, build, context).await,
+            Event::BuildsetComplete { buildset } => {
+                prepare::buildset(&self.settings, buildset, context).await
+            }
+            Event::WorkerMissing { worker } => prepare::missing_worker(&self.settings, worker, context),
             other => Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", other.name()) })),
         }
     }

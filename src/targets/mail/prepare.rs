@@ -1,18 +1,70 @@
-//! From a finished build to a mail or a reason for silence: filter, outcome, previous build, mode, people, words.
+//! From an event to a mail or a reason for silence: whom it is about, who is told, what it says, what goes with it.
 
+use super::choice::{Chosen, choose};
 use super::headers::Extra;
 use super::message::{Envelope, StoredMail};
-use super::mime::{self, Draft};
-use super::settings::{MailSettings, OnCallbackError};
+use super::mime::{self, Attachment, Draft};
+use super::recipients::Recipients;
+use super::settings::MailSettings;
 use super::subject::one_line;
-use super::text::{self, Facts};
-use super::{Context, Fault, Prepared, Silence, mode};
-use crate::callbacks::{Callback, CallbackFault, FormattedMessage, MessageKind, StatusError};
-use crate::model::{Build, Results, Timestamp};
-use crate::targets::FaultCode;
+use super::words::{self, Words, callback_text, plain};
+use super::{Context, Fault, Prepared, Silence, store_fault, text};
+use crate::callbacks::Callback;
+use crate::model::{Build, Buildset, Results, Timestamp, Worker};
 
-/// Decides and writes; touches no network.
-pub(super) async fn prepare(
+/// What a summary is about, where a builder's name is asked for (M-23).
+const WHOLE_BUILDSET: &str = "(whole buildset)";
+
+/// About a finished build.
+pub(super) async fn build(
+    settings: &MailSettings,
+    build: &Build,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    if settings.build_set_summary && build.buildset.is_some() {
+        return Ok(Prepared::Silent(Silence::BuildsetSummary));
+    }
+    let chosen = match choose(settings, build, context).await? {
+        Ok(chosen) => chosen,
+        Err(silence) => return Ok(Prepared::Silent(silence)),
+    };
+    let about = About { name: &build.builder, results: chosen.results, headers_of: build };
+    mail_about(settings, &about, vec![chosen], context).await
+}
+
+/// About a complete buildset (M-22): one mail about those of its builds that are told of.
+pub(super) async fn buildset(
+    settings: &MailSettings,
+    buildset: &Buildset,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    let builds = context.caller.status.builds_of_buildset(buildset.bsid).await;
+    let builds = builds.map_err(|error| store_fault(&error))?;
+    let (mut chosen, mut silent) = (Vec::new(), Vec::new());
+    for build in &builds {
+        match choose(settings, build, context).await? {
+            Ok(one) => chosen.push(one),
+            Err(silence) => silent.push(format!("{}: {silence}", build.id())),
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(Prepared::Silent(Silence::WholeBuildset { of_each: silent }));
+    }
+    let of_builds = || Results::of_buildset(builds.iter().filter_map(|build| build.results));
+    let results = buildset.results.unwrap_or_else(of_builds);
+    // Extra headers are made of the buildset's own properties and sources (M-61).
+    let headers_of = Build {
+        properties: buildset.properties.clone(),
+        source_stamps: buildset.source_stamps.clone(),
+        ..Build::new(WHOLE_BUILDSET, 0)
+    };
+    let about = About { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
+    mail_about(settings, &about, chosen, context).await
+}
+
+/// About a build that began, for targets that want to know (M-X-05). No mode is asked, and no callback: there is no
+/// result that they could be asked about.
+pub(super) async fn started(
     settings: &MailSettings,
     build: &Build,
     context: &Context,
@@ -20,59 +72,164 @@ pub(super) async fn prepare(
     if let Some(silence) = settings.filter.refuses(build) {
         return Ok(Prepared::Silent(silence));
     }
-    let results = match build.results {
-        Some(Results::Retry) => return Ok(Prepared::Silent(Silence::Retry)),
-        Some(results) => results,
-        None => return Ok(Prepared::Silent(Silence::Mode { seen: "a build without a result".to_owned() })),
-    };
-    let previous = if mode::needs_previous(settings.modes) {
-        previous_results(settings, build, context).await?
-    } else {
-        None
-    };
-    if !mode::asks(settings.modes, results, previous) {
-        return Ok(Prepared::Silent(Silence::Mode { seen: seen(settings, results, previous) }));
-    }
-    let recipients = match &settings.lookup {
-        Some(lookup) if settings.audience.interested => {
-            settings.audience.of_found(&looked_up(settings, lookup, build, context).await)
-        }
-        _ => settings.audience.of(build),
-    };
+    let recipients = recipients(settings, &[build], context).await;
     if recipients.is_empty() {
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
+    let status = &context.caller.status;
+    let url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let body = text::started(build, status.title(), url.as_deref(), status.url());
+    let subject = settings.subject.render("started", status.title(), &build.builder);
+    let letter = Letter {
+        recipients,
+        subject,
+        words: (plain(None, body), None),
+        extra: settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect(),
+        thread: thread(settings, build, context).await?,
+        attachments: Vec::new(),
+    };
+    posted(settings, letter, context)
+}
 
-    let (words, version) = words(settings, build, results, previous, context).await?;
-    let subject = match &words.subject {
+/// About a worker that has been away for too long, to those who asked to be told of it (M-X-13).
+pub(super) fn missing_worker(
+    settings: &MailSettings,
+    worker: &Worker,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    let recipients = settings.audience.named(&worker.notify);
+    if recipients.is_empty() {
+        return Ok(Prepared::Silent(Silence::NoRecipients));
+    }
+    let status = &context.caller.status;
+    let letter = Letter {
+        recipients,
+        subject: format!("{}: worker {} is missing", status.title(), worker.name),
+        words: (plain(None, text::missing_worker(worker, status.title(), status.url())), None),
+        extra: Vec::new(),
+        thread: None,
+        attachments: Vec::new(),
+    };
+    posted(settings, letter, context)
+}
+
+/// What a mail about builds is called after.
+struct About<'a> {
+    /// A builder, or the whole buildset.
+    name: &'a str,
+    results: Results,
+    /// Whose properties and sources extra headers are made of.
+    headers_of: &'a Build,
+}
+
+async fn mail_about(
+    settings: &MailSettings,
+    about: &About<'_>,
+    chosen: Vec<Chosen<'_>>,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    let status = &*context.caller.status;
+    let builds: Vec<&Build> = chosen.iter().map(|chosen| chosen.build).collect();
+    let recipients = recipients(settings, &builds, context).await;
+    if recipients.is_empty() {
+        return Ok(Prepared::Silent(Silence::NoRecipients));
+    }
+    let mut of_each = Vec::with_capacity(chosen.len());
+    for one in &chosen {
+        of_each.push(words::of(settings, one, context).await?);
+    }
+    let (message, version) = words::joined(of_each);
+    let subject = match &message.subject {
         Some(subject) => one_line(subject).into_owned(),
-        None => settings.subject.render(results, context.caller.status.title(), &build.builder),
+        None => settings.subject.render(about.results.name(), status.title(), about.name),
     };
     let mut extra: Vec<Extra> =
-        settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect();
-    extra.extend(words.headers.iter().filter_map(|(name, value)| Extra::checked(name, value)));
+        settings.extra_headers.iter().filter_map(|extra| extra.render(about.headers_of)).collect();
+    extra.extend(message.headers.iter().filter_map(|(name, value)| Extra::checked(name, value)));
+    let mut attachments = Vec::new();
+    if settings.add_patch {
+        let url = |build: &Build| build.url.clone().or_else(|| status.url_for(&build.id()));
+        attachments.extend(mime::patches(builds.iter().map(|build| (*build, url(build)))));
+    }
+    for build in &builds {
+        attachments.extend(settings.add_logs.of(build, settings.build_set_summary, status).await?);
+    }
+    let thread = match builds.first() {
+        Some(first) => thread(settings, first, context).await?,
+        None => None,
+    };
+    let letter = Letter { recipients, subject, words: (message, version), extra, thread, attachments };
+    posted(settings, letter, context)
+}
+
+async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Result<Option<String>, Fault> {
+    match settings.thread_by {
+        Some(by) => by.root(build, &*context.caller.status, settings.from.domain()).await,
+        None => Ok(None),
+    }
+}
+
+/// Whom a mail about these builds goes to: the interested users of all of them together (M-25).
+async fn recipients(settings: &MailSettings, builds: &[&Build], context: &Context) -> Recipients {
+    match &settings.lookup {
+        Some(lookup) if settings.audience.interested => {
+            settings.audience.of_found(&looked_up(settings, lookup, builds, context).await)
+        }
+        _ => settings.audience.of(builds),
+    }
+}
+
+/// What a lookup callback answers for each interested user, asked once (M-31). A failing call costs that user alone.
+async fn looked_up(
+    settings: &MailSettings,
+    lookup: &Callback,
+    builds: &[&Build],
+    context: &Context,
+) -> Vec<String> {
+    let mut users: Vec<String> = builds.iter().flat_map(|build| build.interested_users()).collect();
+    users.sort_unstable();
+    users.dedup();
+    let mut found = Vec::new();
+    for user in users {
+        match lookup.look_up(&context.caller, &user).await {
+            Ok((address, _)) => found.extend(address),
+            Err(fault) => {
+                let text = callback_text(settings, "lookup", lookup.name(), &fault);
+                tracing::warn!(user, "{text}; this user gets no mail");
+            }
+        }
+    }
+    found
+}
+
+/// What goes into one mail.
+struct Letter {
+    recipients: Recipients,
+    subject: String,
+    words: Words,
+    extra: Vec<Extra>,
+    thread: Option<String>,
+    attachments: Vec<Attachment>,
+}
+
+/// The mail as it is stored.
+fn posted(settings: &MailSettings, letter: Letter, context: &Context) -> Result<Prepared, Fault> {
+    let Letter { recipients, subject, words: (message, version), extra, thread, attachments } = letter;
     let named = extra.iter().find(|extra| extra.name.eq_ignore_ascii_case("Message-ID"));
     let message_id = match named {
         Some(extra) => extra.value.clone(),
         None => format!("<{}@{}>", uuid::Uuid::now_v7(), settings.from.domain()),
     };
-    let url = build.url.clone().or_else(|| context.caller.status.url_for(&build.id()));
-    let mut attachments = if settings.add_patch { mime::patches(build, url.as_deref()) } else { Vec::new() };
-    attachments.extend(settings.add_logs.of(build, &*context.caller.status).await?);
-    let thread = match settings.thread_by {
-        Some(by) => by.root(build, &*context.caller.status, settings.from.domain()).await?,
-        None => None,
-    };
     let (raw, parts) = mime::render(Draft {
         from: &settings.from,
         recipients: &recipients,
-        subject: &subject,
+        subject: &one_line(&subject),
         date: context.now,
         message_id: &message_id,
         thread: thread.as_deref(),
-        kind: words.kind,
-        body: &format!("{}\n\n", words.body),
-        alternative: words.alternative.as_deref(),
+        kind: message.kind,
+        body: &format!("{}\n\n", message.body),
+        alternative: message.alternative.as_deref(),
         attachments,
         extra: &extra,
     });
@@ -86,125 +243,6 @@ pub(super) async fn prepare(
     };
     let mail = StoredMail { envelope, raw }.limited(&settings.name, settings.max_message_bytes)?;
     Ok(Prepared::Message { message: mail.to_bytes(), version })
-}
-
-/// What the build before came to: by the callback if there is one (M-19, M-20), else by number (M-18).
-async fn previous_results(
-    settings: &MailSettings,
-    build: &Build,
-    context: &Context,
-) -> Result<Option<Results>, Fault> {
-    let status = &context.caller.status;
-    if let Some(getter) = &settings.previous_build {
-        match getter.previous_build(&context.caller, build).await {
-            Ok((None, _)) => return Ok(None),
-            Ok((Some(id), _)) => {
-                let named = status.build(&id).await.map_err(|error| store_fault(&error))?;
-                let finished = named.filter(Build::is_finished).and_then(|build| build.results);
-                // One that was lost came to nothing, as with the built-in rule.
-                return Ok(finished.filter(|results| *results != Results::Retry));
-            }
-            Err(fault) => {
-                let text = callback_text(settings, "previousBuildGetter", getter.name(), &fault);
-                give_up_unless_default(settings, &text)?;
-                tracing::warn!(build = %build.id(), "{text}; the build before by number is taken");
-            }
-        }
-    }
-    let earlier = status.earlier_builds(&build.id(), 1).await.map_err(|error| store_fault(&error))?;
-    Ok(earlier.first().and_then(|build| build.results))
-}
-
-/// What a lookup callback answers for each interested user, asked once (M-31). A failing call costs that user alone.
-async fn looked_up(
-    settings: &MailSettings,
-    lookup: &Callback,
-    build: &Build,
-    context: &Context,
-) -> Vec<String> {
-    let mut found = Vec::new();
-    for user in build.interested_users() {
-        match lookup.look_up(&context.caller, &user).await {
-            Ok((address, _)) => found.extend(address),
-            Err(fault) => {
-                let text = callback_text(settings, "lookup", lookup.name(), &fault);
-                tracing::warn!(build = %build.id(), user, "{text}; this user gets no mail");
-            }
-        }
-    }
-    found
-}
-
-/// The formatter's message with its version, or the built-in text.
-async fn words(
-    settings: &MailSettings,
-    build: &Build,
-    results: Results,
-    previous: Option<Results>,
-    context: &Context,
-) -> Result<(FormattedMessage, Option<String>), Fault> {
-    let status = &context.caller.status;
-    let mut top = String::new();
-    if let Some(formatter) = &settings.formatter {
-        let formatted =
-            formatter.format_message(&context.caller, settings.modes, &build.builder, build, results).await;
-        match formatted {
-            Ok((message, report)) => return Ok((message, Some(report.version))),
-            Err(fault) => {
-                let text = callback_text(settings, "message formatter", formatter.name(), &fault);
-                give_up_unless_default(settings, &text)?;
-                tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
-                let reason = fault.to_string();
-                top = format!(
-                    "The message formatter {} failed: {}. This is the built-in text.\n\n",
-                    formatter.name(),
-                    one_line(&reason)
-                );
-            }
-        }
-    }
-    let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let facts = Facts {
-        modes: settings.modes,
-        results,
-        previous,
-        title: status.title(),
-        build_url: build_url.as_deref(),
-        url: status.url(),
-    };
-    let message = FormattedMessage {
-        subject: None,
-        body: top + &text::built_in(build, facts),
-        kind: MessageKind::Plain,
-        alternative: None,
-        headers: Vec::new(),
-    };
-    Ok((message, None))
-}
-
-fn callback_text(settings: &MailSettings, what: &str, name: &str, fault: &CallbackFault) -> String {
-    format!("mail target `{}`: the {what} `{name}` failed: {fault}", settings.name)
-}
-
-fn give_up_unless_default(settings: &MailSettings, text: &str) -> Result<(), Fault> {
-    match settings.on_callback_error {
-        OnCallbackError::Default => Ok(()),
-        OnCallbackError::Retry => Err(Fault::passing(FaultCode::Callback, text)),
-        OnCallbackError::Dead => Err(Fault::lasting(FaultCode::Callback, text)),
-    }
-}
-
-fn store_fault(error: &StatusError) -> Fault {
-    Fault::passing(FaultCode::Store, error.to_string())
-}
-
-/// What was looked at, for the record of a silence.
-fn seen(settings: &MailSettings, results: Results, previous: Option<Results>) -> String {
-    match previous {
-        Some(previous) => format!("{results} after {previous}"),
-        None if mode::needs_previous(settings.modes) => format!("{results} with no build before"),
-        None => results.to_string(),
-    }
 }
 
 /// A time as text that sorts.

@@ -41,9 +41,19 @@ impl Recipients {
 }
 
 impl Audience {
-    /// Whom a mail about this build goes to (M-35).
-    pub(super) fn of(&self, build: &Build) -> Recipients {
-        self.told(if self.interested { self.interested_in(build) } else { Vec::new() })
+    /// Whom a mail about these builds goes to (M-25, M-35).
+    pub(super) fn of(&self, builds: &[&Build]) -> Recipients {
+        let builds = builds.iter().filter(|_| self.interested);
+        self.told(builds.flat_map(|build| self.interested_in(build)).collect())
+    }
+
+    /// Those of a list of names and addresses, and nobody else.
+    pub(super) fn named(&self, names: &[String]) -> Recipients {
+        let found = names.iter().filter_map(|name| match &self.domain {
+            Some(domain) => at_domain(name, domain),
+            None => cleaned(name),
+        });
+        Recipients { to: distinct(found.collect()), cc: Vec::new() }
     }
 
     /// As `of`, with what a callback answered for the interested users instead (M-31).
@@ -173,7 +183,7 @@ mod tests {
             domain: Some("x.org".to_owned()),
             ..audience()
         };
-        let recipients = audience.of(&build(&["zoe"]));
+        let recipients = audience.of(&[&build(&["zoe"])]);
         assert_eq!(written(&recipients.to), ["a@x.org", "b@x.org"]);
         assert!(recipients.cc.is_empty());
     }
@@ -196,15 +206,15 @@ mod tests {
             ..audience()
         };
         let mut build = build(&["Zoe <zoe@home>", "Kim", "bob"]);
-        assert_eq!(written(&audience.of(&build).to), ["zoe@x.org"]);
+        assert_eq!(written(&audience.of(&[&build]).to), ["zoe@x.org"]);
         build.properties.set("owner", json!("bob"), "Force");
-        assert_eq!(written(&audience.of(&build).to), ["bob@x.org", "zoe@x.org"]);
+        assert_eq!(written(&audience.of(&[&build]).to), ["bob@x.org", "zoe@x.org"]);
         let mut patched = Build::new("b", 2);
         patched.source_stamps = vec![SourceStamp {
             patch: Some(Patch { author: "bob".to_owned(), ..Patch::default() }),
             ..SourceStamp::default()
         }];
-        assert_eq!(written(&audience.of(&patched).to), ["bob@x.org"]);
+        assert_eq!(written(&audience.of(&[&patched]).to), ["bob@x.org"]);
     }
 
     #[test]
@@ -212,15 +222,15 @@ mod tests {
         let audience = Audience { domain: Some("x.org".to_owned()), ..audience() };
         let mut build = build(&["zoe", "Ada <ada@y.org>"]);
         build.properties.set("owners", json!(["kim"]), "Build");
-        assert_eq!(written(&audience.of(&build).to), ["Ada <ada@y.org>", "kim@x.org", "zoe@x.org"]);
+        assert_eq!(written(&audience.of(&[&build]).to), ["Ada <ada@y.org>", "kim@x.org", "zoe@x.org"]);
     }
 
     #[test]
     fn m_32_authors_that_are_addresses() {
         let build = build(&["Ada <ada@y.org>", "zoe"]);
-        assert!(audience().of(&build).is_empty());
+        assert!(audience().of(&[&build]).is_empty());
         let audience = Audience { author_addresses: true, ..audience() };
-        assert_eq!(written(&audience.of(&build).to), ["Ada <ada@y.org>"]);
+        assert_eq!(written(&audience.of(&[&build]).to), ["Ada <ada@y.org>"]);
     }
 
     #[test]
@@ -235,13 +245,13 @@ mod tests {
     fn m_35_to_and_cc() {
         let audience =
             Audience { domain: Some("x.org".to_owned()), extra: addresses(&["list@x.org"]), ..audience() };
-        let recipients = audience.of(&build(&["zoe"]));
+        let recipients = audience.of(&[&build(&["zoe"])]);
         assert_eq!(
             (written(&recipients.to), written(&recipients.cc)),
             (vec!["zoe@x.org".to_owned()], vec!["list@x.org".to_owned()])
         );
         assert_eq!(recipients.envelope(), ["zoe@x.org", "list@x.org"]);
-        let recipients = audience.of(&build(&[]));
+        let recipients = audience.of(&[&build(&[])]);
         assert_eq!((written(&recipients.to), recipients.cc), (vec!["list@x.org".to_owned()], Vec::new()));
     }
 
@@ -252,13 +262,13 @@ mod tests {
             extra: addresses(&["zoe@X.org", "l@x.org", "List <l@x.org>", "L@x.org"]),
             ..audience()
         };
-        let recipients = audience.of(&build(&["zoe", "Zoe <zoe@X.ORG>"]));
+        let recipients = audience.of(&[&build(&["zoe", "Zoe <zoe@X.ORG>"])]);
         assert_eq!(written(&recipients.to), ["Zoe <zoe@X.ORG>"]);
         assert_eq!(written(&recipients.cc), ["L@x.org", "List <l@x.org>"]);
     }
 
     #[test]
     fn m_38_nobody_left() {
-        assert!(audience().of(&build(&["zoe"])).is_empty());
+        assert!(audience().of(&[&build(&["zoe"])]).is_empty());
     }
 }

@@ -8,12 +8,14 @@ use super::headers::{self, ExtraTemplate, Text};
 use super::login::Credentials;
 use super::logs::AddLogs;
 use super::mode::{self, Filter};
+use super::previous::PreviousBuild;
 use super::recipients::Audience;
 use super::sendmail::Sendmail;
 use super::smtp::{Encryption, Relay};
 use super::subject::{self, SubjectTemplate};
 use super::threads::ThreadBy;
 use super::tls::{InvalidTls, Tls};
+use super::workers::WatchedWorkers;
 use crate::callbacks::{Callback, Kind, Modes};
 use crate::config::{Reader, Severity};
 use crate::targets::Parts;
@@ -28,9 +30,15 @@ pub(super) struct MailSettings {
     pub(super) audience: Audience,
     pub(super) lookup: Option<Callback>,
     pub(super) formatter: Option<Callback>,
-    pub(super) previous_build: Option<Callback>,
+    pub(super) previous_build: PreviousBuild,
+    pub(super) previous_build_getter: Option<Callback>,
     pub(super) on_callback_error: OnCallbackError,
     pub(super) extra_headers: Vec<ExtraTemplate>,
+    /// One mail for a whole buildset (section 3).
+    pub(super) build_set_summary: bool,
+    /// Whether the begin of a build is told of too (M-X-05).
+    pub(super) report_new: bool,
+    pub(super) watched_workers: WatchedWorkers,
     pub(super) add_patch: bool,
     pub(super) add_logs: AddLogs,
     /// The most bytes of a mail (M-X-15).
@@ -69,7 +77,6 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     if reader.item("custom_mesg").is_some() {
         reader.error("custom_mesg", "customMesg is deprecated; use messageFormatter instead");
     }
-    not_built(reader);
     let from = sender(reader);
     let filter = filter(reader);
     let modes = reader.item("mode").map_or(Some(mode::default_modes()), mode::read);
@@ -77,9 +84,13 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let lookup = lookup_callback(reader, parts);
     let audience = audience(reader, parts, lookup.is_some());
     let formatter = callback(reader, parts, "message_formatter", Kind::MessageFormatter);
-    let previous_build = callback(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
+    let previous_build = PreviousBuild::read(reader);
+    let previous_build_getter = callback(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
     let on_callback_error = on_callback_error(reader);
     let extra_headers = extra_headers(reader);
+    let build_set_summary = reader.boolean("build_set_summary").unwrap_or(false);
+    let report_new = reader.boolean("report_new").unwrap_or(false);
+    let watched_workers = WatchedWorkers::read(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
     let add_logs = AddLogs::read(reader);
     let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
@@ -94,8 +105,12 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         lookup,
         formatter,
         previous_build,
+        previous_build_getter,
         on_callback_error,
         extra_headers,
+        build_set_summary,
+        report_new,
+        watched_workers,
         add_patch,
         add_logs,
         max_message_bytes,
@@ -103,16 +118,6 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         transport: transport?,
         name,
     })
-}
-
-/// Arguments of the manual that this version knows but does not do: never ignored in silence.
-fn not_built(reader: &Reader<'_>) {
-    if reader.boolean("build_set_summary") == Some(true) {
-        reader.error(
-            "build_set_summary",
-            "one mail for a whole buildset (`build_set_summary`) is not available in this version: use false",
-        );
-    }
 }
 
 fn sender(reader: &Reader<'_>) -> Option<Address> {

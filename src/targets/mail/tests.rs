@@ -30,7 +30,7 @@ fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     (target, problems.into_sorted().iter().map(ToString::to_string).collect())
 }
 
-fn target(more: &str) -> Arc<dyn Target> {
+pub(super) fn target(more: &str) -> Arc<dyn Target> {
     let (target, problems) = read(&format!("{BASE}{more}"));
     assert!(problems.is_empty(), "{problems:?}");
     target.unwrap()
@@ -64,6 +64,11 @@ impl Status for Facts {
         Ok(self.0.lock().unwrap().clone())
     }
 
+    async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
+        let known = self.0.lock().unwrap();
+        Ok(known.iter().filter(|build| build.buildset == Some(bsid)).cloned().collect())
+    }
+
     async fn log_tail(&self, _: &LogRef, _: u32, _: usize) -> Result<Option<String>, StatusError> {
         Ok(None)
     }
@@ -75,7 +80,7 @@ impl Status for Facts {
     fn record(&self, _: CallRecord) {}
 }
 
-fn build(number: u64, results: Results) -> Build {
+pub(super) fn build(number: u64, results: Results) -> Build {
     let mut build = Build::new("linux", number);
     build.results = Some(results);
     build.finished = Some(Timestamp::from_seconds(1_397_948_626));
@@ -83,22 +88,26 @@ fn build(number: u64, results: Results) -> Build {
 }
 
 async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Prepared {
-    let status = Arc::new(Facts(Mutex::new(earlier)));
-    let context =
-        Context { caller: Caller { status, delivery: None }, now: Timestamp::from_seconds(1_397_948_626) };
-    let event = Event::BuildFinished { build: Box::new(build) };
-    assert!(target.wants(&event).is_some());
-    target.prepare(&event, &context).await.unwrap()
+    told_of(target, &Event::BuildFinished { build: Box::new(build) }, earlier).await
 }
 
-fn mail(prepared: Prepared) -> StoredMail {
+/// What a target makes of an event that it wants, when these builds are known.
+pub(super) async fn told_of(target: &dyn Target, event: &Event, known: Vec<Build>) -> Prepared {
+    let status = Arc::new(Facts(Mutex::new(known)));
+    let context =
+        Context { caller: Caller { status, delivery: None }, now: Timestamp::from_seconds(1_397_948_626) };
+    assert!(target.wants(event).is_some());
+    target.prepare(event, &context).await.unwrap()
+}
+
+pub(super) fn mail(prepared: Prepared) -> StoredMail {
     match prepared {
         Prepared::Message { message: bytes, .. } => StoredMail::from_bytes(&bytes).unwrap(),
         Prepared::Silent(silence) => panic!("silent: {silence}"),
     }
 }
 
-fn silence(prepared: Prepared) -> Silence {
+pub(super) fn silence(prepared: Prepared) -> Silence {
     match prepared {
         Prepared::Silent(silence) => silence,
         Prepared::Message { .. } => panic!("a mail"),
@@ -187,7 +196,9 @@ fn settings_errors_have_the_words_of_the_manual() {
         ("addLogs = \"stdio\"", "write [\"stdio\"]"),
         ("add_logs = \"stdio\"", "must be true, false or a list: write [\"stdio\"]"),
         ("add_logs = 3", "must be true, false or a list of texts"),
-        ("build_set_summary = true", "not available in this version"),
+        ("build_set_summary = 1", "must be true or false"),
+        ("previous_build = \"mine\"", "`previous_build` must be `number` or `branch`, not `mine`"),
+        ("watched_workers = \"w1\"", "must be \"all\" or a list of workers' names"),
         ("lookup = { callback = \"x\" }", "there is no callback `x`"),
         ("lookup = \"a@b\"", "must be a domain"),
         ("message_formatter = \"none\"", "there is no callback `none`"),

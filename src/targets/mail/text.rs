@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::mode::is_new_failure;
 use crate::callbacks::{Mode, Modes};
-use crate::model::{Build, Results, SourceStamp};
+use crate::model::{Build, Results, SourceStamp, Worker};
 
 /// What the text says besides the build itself.
 #[derive(Clone, Copy, Debug)]
@@ -29,21 +29,59 @@ pub(super) struct Facts<'a> {
 const PAGE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b':');
 
-/// The text about one build; ends with a newline.
+/// The text about a finished build; ends with a newline.
 pub(super) fn built_in(build: &Build, facts: Facts<'_>) -> String {
+    let pages = (facts.build_url, facts.url);
+    layout(build, news(facts), facts.title, pages, &summary(build, facts.results))
+}
+
+/// The text about a build that began (M-X-05).
+pub(super) fn started(build: &Build, title: &str, build_url: Option<&str>, url: Option<&str>) -> String {
+    layout(build, "a started build", title, (build_url, url), "The build has started.")
+}
+
+/// The text about a worker that is away (M-X-13).
+pub(super) fn missing_worker(worker: &Worker, title: &str, url: Option<&str>) -> String {
+    let mut text = format!("The worker {} of {title} is missing.\n", worker.name);
+    // Writing to a String cannot fail.
+    let out = &mut text;
+    if let Some(at) = worker.last_message {
+        let _ = write!(out, "\nLast heard of: {}\n", at.to_rfc3339());
+    }
+    if let Some(host) = worker.host.as_deref().filter(|host| !host.is_empty()) {
+        let _ = write!(out, "\nHost: {host}\n");
+    }
+    if let Some(admin) = worker.admin.as_deref().filter(|admin| !admin.is_empty()) {
+        let _ = write!(out, "\nLooked after by: {admin}\n");
+    }
+    if let Some(url) = url {
+        let _ = write!(out, "\nInstallation: {}\n", utf8_percent_encode(url, PAGE));
+    }
+    text.push_str("\n-- \nCampanile\n");
+    text
+}
+
+/// What all texts about builds have in common (M-50, M-51); `pages` are the build's and the installation's.
+fn layout(
+    build: &Build,
+    news: &str,
+    title: &str,
+    pages: (Option<&str>, Option<&str>),
+    summary: &str,
+) -> String {
+    let (build_url, installation) = pages;
     let mut text = format!(
-        "Campanile reports {} on builder {} while building {}.",
-        news(facts),
+        "Campanile reports {news} on builder {} while building {}.",
         build.builder,
-        projects(build, facts.title)
+        projects(build, title)
     );
     // Writing to a String cannot fail.
     let out = &mut text;
-    let _ = match facts.build_url {
+    let _ = match build_url {
         Some(url) => write!(out, " Full details:\n    {url}\n\n"),
         None => writeln!(out),
     };
-    if let Some(url) = facts.url {
+    if let Some(url) = installation {
         let _ = write!(out, "Installation: {}\n\n", utf8_percent_encode(url, PAGE));
     }
     let _ = write!(out, "Worker: {}\n\nReason: {}\n", build.worker, build.reason);
@@ -54,8 +92,7 @@ pub(super) fn built_in(build: &Build, facts: Facts<'_>) -> String {
         nobody if nobody.is_empty() => "nobody known".to_owned(),
         users => users.join(", "),
     };
-    let _ =
-        write!(out, "Responsible: {responsible}\n\n{}\n\n-- \nCampanile\n", summary(build, facts.results));
+    let _ = write!(out, "Responsible: {responsible}\n\n{summary}\n\n-- \nCampanile\n");
     text
 }
 

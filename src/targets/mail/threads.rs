@@ -5,11 +5,11 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Fault;
+use super::previous::branches;
+use super::{Fault, store_fault};
 use crate::callbacks::{Status, StatusError};
 use crate::config::Reader;
 use crate::model::{Build, Results};
-use crate::targets::FaultCode;
 
 /// How far back a run of trouble is followed; beyond that, all belongs to one that has no beginning.
 const FARTHEST: usize = 500;
@@ -59,7 +59,9 @@ impl ThreadBy {
             Self::Builder | Self::Branch => {
                 told.push(build.builder.clone());
                 if self == Self::Branch {
-                    told.extend(branches(build));
+                    told.extend(
+                        branches(build).iter().map(|(codebase, branch)| format!("{codebase}\u{1}{branch}")),
+                    );
                 }
                 let success = self.last_success(build, status).await.map_err(|error| store_fault(&error))?;
                 told.push(
@@ -94,13 +96,6 @@ impl ThreadBy {
     }
 }
 
-fn branches(build: &Build) -> Vec<String> {
-    let stamps = build.source_stamps.iter();
-    stamps
-        .map(|stamp| format!("{}\u{1}{}", stamp.codebase, stamp.branch.as_deref().unwrap_or_default()))
-        .collect()
-}
-
 fn revisions(build: &Build) -> Vec<String> {
     let stamps = build.source_stamps.iter();
     let mut revisions: Vec<String> = stamps
@@ -108,8 +103,4 @@ fn revisions(build: &Build) -> Vec<String> {
         .collect();
     revisions.sort_unstable();
     revisions
-}
-
-fn store_fault(error: &StatusError) -> Fault {
-    Fault::passing(FaultCode::Store, error.to_string())
 }
