@@ -470,3 +470,49 @@ async fn m_x_03_how_sendmail_ends_is_what_becomes_of_the_mail() {
     let delivery = failed(&engine, "local").await;
     assert!(text(&delivery).contains("`/none/sendmail` cannot be run: "), "{delivery}");
 }
+
+/// Postfix' own program, with a queue of the test's own; no daemon runs.
+#[cfg(unix)]
+#[tokio::test]
+async fn m_x_03_postfix_sendmail_queues_it_for_each_recipient() {
+    use std::process::Command;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    std::fs::write(
+        folder.path().join("main.cf"),
+        format!(
+            "compatibility_level = 3.6\nqueue_directory = {place}/queue\ndata_directory = {place}/data\n\
+             myhostname = ci.example.org\nmydestination =\n"
+        ),
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("master.cf"), "").unwrap();
+    for name in ["queue", "data"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let made = Command::new("postfix").arg("-c").arg(folder.path()).arg("check").output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return crate::support::skip("postfix is not installed, or this is not root");
+    }
+    let engine = Engine::start(&format!(
+        "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\nlookup = \"example.org\"\n\
+         extra_recipients = [\"-oQ@example.org\"]\ntransport = \"sendmail:/usr/sbin/sendmail -C {place} -oi\"\n"
+    ));
+    let mut event = crate::support::build_finished(1, "failure");
+    event["build"]["worker"] = json!(".\nGrüße\n.");
+    engine.event(&event).await;
+    engine.delivery_in("delivered").await;
+    let queued: Vec<_> = std::fs::read_dir(folder.path().join("queue/maildrop")).unwrap().collect();
+    let [Ok(queued)] = queued.as_slice() else { panic!("{queued:?}") };
+    let shown = Command::new("postcat").arg("-c").arg(folder.path()).arg(queued.path()).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    for line in [
+        "sender: ci@example.org\n",
+        "recipient: ada@example.org\n",
+        "recipient: -oQ@example.org\n",
+        "Subject: campanile failure in Test CI on linux\n",
+        "\nCampanile\n",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+}
