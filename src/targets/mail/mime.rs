@@ -37,8 +37,16 @@ pub(super) struct Attachment {
     pub(super) kind: PartKind,
     /// Where it can be seen too.
     pub(super) url: Option<String>,
-    /// Content; when blank, it is sent as bytes without a type.
-    pub(super) text: String,
+    pub(super) content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A text; when blank, it is sent as bytes without a type.
+    Text(String),
+    /// Nothing: with so many bytes, it is only named (M-X-15).
+    TooLarge(u64),
 }
 
 /// The patches of a build, one attachment each (M-56); `url` is the build's page.
@@ -50,7 +58,7 @@ pub(super) fn patches(build: &Build, url: Option<&str>) -> Vec<Attachment> {
             name: format!("source patch {n}"),
             kind: PartKind::Patch,
             url: url.map(str::to_owned),
-            text: patch.body.clone(),
+            content: Content::Text(patch.body.clone()),
         })
         .collect()
 }
@@ -121,18 +129,19 @@ fn content(
     );
     raw.extend_from_slice(&main);
     let mut parts = Vec::with_capacity(attachments.len());
-    for attachment in attachments {
+    for Attachment { name, kind, url, content } in attachments {
         let start = raw.len();
-        raw.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-        let part = Part {
-            name: file_name(&attachment.name),
-            kind: attachment.kind,
-            url: attachment.url.clone(),
-            bytes: attachment.text.len(),
-            place: 0..0,
+        let name = file_name(&name);
+        let bytes = match content {
+            Content::Text(text) => {
+                let bytes = text.len() as u64;
+                raw.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+                raw.extend_from_slice(&file(&name, &text).formatted());
+                bytes
+            }
+            Content::TooLarge(bytes) => bytes,
         };
-        raw.extend_from_slice(&file(attachment).formatted());
-        parts.push(Part { place: start..raw.len(), ..part });
+        parts.push(Part { name, kind, url, bytes, place: start..raw.len() });
     }
     raw.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     parts
@@ -156,14 +165,13 @@ fn travels(text: &str) -> bool {
 }
 
 /// An attachment: a text as UTF-8, base64 unless it travels as it is (M-56, M-58, M-63).
-fn file(attachment: Attachment) -> SinglePart {
-    let Attachment { name, text, .. } = attachment;
-    let disposition = ContentDisposition::attachment(&file_name(&name));
+fn file(name: &str, text: &str) -> SinglePart {
+    let disposition = ContentDisposition::attachment(name);
     if text.is_empty() {
         let bytes = Body::new(Vec::new());
         return SinglePart::builder().content_type(octets()).header(disposition).body(bytes);
     }
-    let text = crlf(&text);
+    let text = crlf(text);
     let encoding =
         if travels(&text) { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::Base64 };
     let body = Body::new_with_encoding(text, encoding)
@@ -245,7 +253,12 @@ mod tests {
     }
 
     fn attachment(name: &str, text: &str) -> Attachment {
-        Attachment { name: name.to_owned(), kind: PartKind::Log, url: None, text: text.to_owned() }
+        Attachment {
+            name: name.to_owned(),
+            kind: PartKind::Log,
+            url: None,
+            content: Content::Text(text.to_owned()),
+        }
     }
 
     /// Names of the headers, after unfolding.

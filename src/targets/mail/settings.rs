@@ -81,8 +81,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let on_callback_error = on_callback_error(reader);
     let extra_headers = extra_headers(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
-    let add_logs = AddLogs::read(reader);
     let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
+    let add_logs = AddLogs::read(reader, max_message_bytes);
     let thread_by = ThreadBy::read(reader);
     let transport = transport(reader, &name);
     Some(MailSettings {
