@@ -1,6 +1,6 @@
 //! Reads a `[[mail]]` table (section 1 of the rules), with every problem at its line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::address::{Address, is_domain};
@@ -350,7 +350,7 @@ fn relay(reader: &Reader<'_>, name: &str) -> Option<Relay> {
     let root = reader.file("tls_ca");
     let tls = match encryption {
         Encryption::None => None,
-        _ => Some(tls(reader, &host, root)?),
+        _ => Some(tls(reader, &host, root.as_deref())?),
     };
     Some(Relay::new(name, host, port.unwrap_or(default_port), encryption, tls, credentials, allow_plain_auth))
 }
@@ -361,8 +361,8 @@ fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
     None
 }
 
-fn tls(reader: &Reader<'_>, host: &str, root: Option<PathBuf>) -> Option<Tls> {
-    Tls::new(host, root.as_deref())
+fn tls(reader: &Reader<'_>, host: &str, root: Option<&Path>) -> Option<Tls> {
+    Tls::new(host, root)
         .map_err(|error| {
             let key = if matches!(error, InvalidTls::Authorities { .. }) { "tls_ca" } else { "relayhost" };
             reader.error(key, error.to_string());
