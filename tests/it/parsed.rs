@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, guest, read_by_python, skip};
 
-/// Texts that have broken mails somewhere: see M-T-04, M-T-05 and RFC 2047.
+/// Texts that have broken mails somewhere (M-T-04: lines of 998 octets; M-T-05: other scripts), and what RFC 2047 has.
 fn nasty() -> Vec<String> {
     let mut texts: Vec<String> = [
         "plain",
@@ -278,8 +278,10 @@ async fn m_x_16_a_run_of_trouble_is_one_thread() {
     assert_eq!(threads("none"), vec![None; 7]);
     for mail in &mails {
         let root = header(mail, "In-Reply-To");
-        assert!(root.is_none() || header(mail, "References") == root || root != Some("<mine@example.org>"));
         assert_ne!(header(mail, "Message-ID"), root);
+        if mail["addresses"]["From"][0][1] != "own@example.org" {
+            assert_eq!(header(mail, "References"), root);
+        }
     }
 }
 
