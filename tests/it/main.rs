@@ -12,5 +12,6 @@ mod mail;
 mod new;
 mod parsed;
 mod relays;
+mod sendmail;
 mod support;
 mod swap;

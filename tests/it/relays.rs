@@ -1,5 +1,5 @@
 //! What is said to relays, proven at a real one: TLS, logins, extensions, refusals, sizes (M-65 to M-72, M-X-01,
-//! M-X-03, M-X-15).
+//! M-X-15).
 
 use std::net::UdpSocket;
 
@@ -16,14 +16,6 @@ fn settings_for(host: &str, port: u16, more: &str) -> String {
         "[[mail]]\nname = \"dev\"\nfromaddr = \"Test CI <ci@example.org>\"\nlookup = \"example.org\"\n\
          relayhost = \"{host}\"\nsmtp_port = {port}\n{more}"
     )
-}
-
-/// The delivery after an attempt that failed with this code.
-async fn failed(engine: &Engine, code: &str) -> Value {
-    patiently(&format!("an attempt fails with `{code}`"), async || {
-        engine.deliveries().await.into_iter().find(|delivery| delivery["code"] == code)
-    })
-    .await
 }
 
 fn text(delivery: &Value) -> &str {
@@ -46,7 +38,7 @@ async fn m_68_m_x_01_wrong_certificates_are_refused() {
         let ca = if trusted { format!("tls_ca = {:?}\n", smtp.ca()) } else { String::new() };
         let engine = Engine::start(&settings(smtp.port, &format!("{key} = true\n{ca}")));
         engine.build(1, "failure").await;
-        let delivery = failed(&engine, "tls").await;
+        let delivery = engine.failed("tls").await;
         assert_eq!(delivery["state"], "waiting", "a certificate can be put right: {delivery}");
         let said = text(&delivery);
         assert!(said.contains("the relay localhost:") && said.contains(reason), "{options:?}: {said}");
@@ -77,7 +69,7 @@ async fn m_x_01_a_port_that_begins_in_the_clear() {
     let Some(smtp) = SmtpServer::start(&[]) else { return };
     let engine = Engine::start(&settings(smtp.port, "use_smtps = true\n"));
     engine.build(1, "failure").await;
-    let delivery = failed(&engine, "tls").await;
+    let delivery = engine.failed("tls").await;
     assert!(text(&delivery).contains("that its port starts with TLS"), "{delivery}");
     assert!(smtp.mails().is_empty());
 }
@@ -89,7 +81,7 @@ async fn m_68_what_is_said_in_the_clear_behind_starttls_counts_for_nothing() {
     let more = format!("use_tls = true\ntls_ca = {:?}\n", smtp.ca());
     let engine = Engine::start(&settings(smtp.port, &more));
     engine.build(1, "failure").await;
-    let delivery = failed(&engine, "tls").await;
+    let delivery = engine.failed("tls").await;
     assert!(text(&delivery).contains("it said more behind its answer to STARTTLS"), "{delivery}");
     assert!(smtp.mails().is_empty() && smtp.told("named").is_empty());
     assert!(
@@ -260,7 +252,7 @@ async fn m_67_a_retry_goes_only_to_those_left() {
     let engine = Engine::start(&settings(smtp.port, more));
     engine.build(1, "failure").await;
     smtp.wait_for(1).await;
-    assert!(text(&failed(&engine, "busy").await).contains("took the mail for 1, but not yet for 1 (450"));
+    assert!(text(&engine.failed("busy").await).contains("took the mail for 1, but not yet for 1 (450"));
     smtp.behave(&json!({}));
     let mails = smtp.wait_for(2).await;
     assert_eq!(mails[0]["to"], json!(["ada@example.org"]));
@@ -281,7 +273,7 @@ async fn m_67_m_t_07_a_relay_comes_up_again() {
     let mut engine = Engine::start(&settings(port, ""));
     engine.build(1, "failure").await;
     engine.build(2, "failure").await;
-    failed(&engine, "connection").await;
+    engine.failed("connection").await;
     // Also over a crash, nothing is lost.
     engine.kill_and_restart();
     let Some(smtp) = SmtpServer::start_later(port) else { return };
@@ -391,82 +383,4 @@ async fn m_t_06_check_connect_says_everything_that_the_relay_offers() {
     );
     assert!(checked.status.success() && said.contains(&wanted), "{said}");
     assert!(smtp.mails().is_empty(), "a check sends nothing");
-}
-
-/// A program that takes mails as sendmail does: what it was told, and as it is told to end.
-#[cfg(unix)]
-fn program(folder: &std::path::Path, ends: &str) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = folder.join("sendmail");
-    let folder = folder.display();
-    let script = format!(
-        "#!/bin/sh\nfor one in \"$@\"; do printf '%s\\n' \"$one\"; done > {folder}/argv\nenv > {folder}/env\n\
-         cat > {folder}/stdin\n{ends}\n"
-    );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-#[cfg(unix)]
-fn by_program(program: &std::path::Path) -> String {
-    format!(
-        "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\nlookup = \"example.org\"\n\
-         extra_recipients = [\"`touch${{IFS}}x`|&@example.org\", \"-oQ@example.org\"]\n\
-         transport = \"sendmail:{} -oi -N never\"\n",
-        program.display()
-    )
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn m_x_03_m_t_07_sendmail_gets_arguments_and_no_shell() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = program(folder.path(), "exit 0");
-    let engine = Engine::start(&by_program(&program));
-    let mut event = crate::support::build_finished(1, "failure");
-    event["build"]["reason"] = json!(".\n.\nGrüße");
-    engine.event(&event).await;
-    engine.delivery_in("delivered").await;
-    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
-    let argv = read("argv");
-    let argv: Vec<&str> = argv.lines().collect();
-    assert_eq!(argv[..6], ["-oi", "-N", "never", "-f", "ci@example.org", "--"]);
-    let mut recipients = argv[6..].to_vec();
-    recipients.sort_unstable();
-    let wanted = ["-oQ@example.org", "`touch${IFS}x`|&@example.org", "ada@example.org"];
-    assert_eq!(recipients, wanted);
-    assert!(!engine.folder.join("x").exists() && !folder.path().join("x").exists());
-    let mail = read("stdin");
-    assert!(mail.contains("To: ada@example.org\n") && !mail.contains('\r'), "{mail}");
-    let environment = read("env");
-    let ours = |line: &&str| !["PATH=", "PWD=", "SHLVL=", "_="].iter().any(|known| line.starts_with(known));
-    assert_eq!(environment.lines().find(ours), None, "the program learns nothing of ours");
-    let checked = run(&engine.folder, &["check", "--connect"]);
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("dev: mails go to"), "{checked:?}");
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn m_x_03_how_sendmail_ends_is_what_becomes_of_the_mail() {
-    for (ends, state, code) in [
-        ("echo nobody of that name >&2; exit 67", "dead", "rejected"),
-        ("exit 64", "dead", "rejected"),
-        ("exit 75", "waiting", "busy"),
-        ("exit 71", "waiting", "local"),
-        ("kill -9 $$", "waiting", "local"),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let program = program(folder.path(), ends);
-        let engine = Engine::start(&by_program(&program));
-        engine.build(1, "failure").await;
-        let delivery = failed(&engine, code).await;
-        assert_eq!(delivery["state"], state, "{ends}: {delivery}");
-        assert!(text(&delivery).contains("did not take the mail ("), "{delivery}");
-        assert_eq!(text(&delivery).contains("exit code 67: nobody of that name"), ends.contains("67"));
-    }
-    let engine = Engine::start(&by_program(std::path::Path::new("/none/sendmail")));
-    engine.build(1, "failure").await;
-    let delivery = failed(&engine, "local").await;
-    assert!(text(&delivery).contains("`/none/sendmail` cannot be run: "), "{delivery}");
 }

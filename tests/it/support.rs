@@ -124,6 +124,14 @@ impl Engine {
         .await
     }
 
+    /// Waits until an attempt has failed with this code.
+    pub(crate) async fn failed(&self, code: &str) -> Value {
+        patiently(&format!("an attempt fails with `{code}`"), async || {
+            self.deliveries().await.into_iter().find(|delivery| delivery["code"] == code)
+        })
+        .await
+    }
+
     /// Waits for so many mails of the `file:outbox` transport.
     pub(crate) async fn outbox(&self, count: usize) -> Vec<String> {
         patiently(&format!("{count} mails lie in the outbox"), async || {

@@ -19,8 +19,8 @@ pub(super) struct Part {
     /// Where it can be seen.
     pub(super) url: Option<String>,
     /// Bytes of its content.
-    pub(super) bytes: usize,
-    /// From its boundary to the next one.
+    pub(super) bytes: u64,
+    /// From its boundary to the next one; nothing, if it was too large from the beginning.
     pub(super) place: Range<usize>,
 }
 
@@ -42,7 +42,8 @@ enum Why {
 impl StoredMail {
     /// The mail in at most `max` bytes, as the settings of the target want it.
     pub(super) fn limited(self, target: &str, max: u64) -> Result<Self, Fault> {
-        if self.raw.len() as u64 <= max {
+        let whole = self.envelope.parts.iter().all(|part| !part.place.is_empty());
+        if whole && self.raw.len() as u64 <= max {
             return Ok(self);
         }
         self.cut(Some(max), Why::Settings(max)).ok_or_else(|| {
@@ -66,21 +67,25 @@ impl StoredMail {
 
     fn cut(&self, max: Option<u64>, why: Why) -> Option<Self> {
         let parts = &self.envelope.parts;
-        let mut order: Vec<&Part> = parts.iter().collect();
+        let (mut order, mut gone): (Vec<&Part>, Vec<&Part>) =
+            parts.iter().partition(|part| !part.place.is_empty());
         order.sort_by_key(|part| (part.kind, std::cmp::Reverse(part.place.len())));
         let fits = |cut: &Self| max.is_none_or(|max| cut.raw.len() as u64 <= max);
-        let mut gone: Vec<&Part> = Vec::new();
         let mut left = self.raw.len();
-        for part in order {
-            gone.push(part);
-            left = left.checked_sub(part.place.len())?;
+        let mut order = order.into_iter();
+        loop {
             // The note still comes on top; without a limit, everything goes.
             let enough = max.map_or(gone.len() == parts.len(), |max| left as u64 <= max);
-            if enough && let Some(cut) = self.without(&gone, why).filter(fits) {
+            if enough
+                && !gone.is_empty()
+                && let Some(cut) = self.without(&gone, why).filter(fits)
+            {
                 return Some(cut);
             }
+            let part = order.next()?;
+            gone.push(part);
+            left = left.checked_sub(part.place.len())?;
         }
-        None
     }
 
     /// The mail without these parts, and with the note about them behind the last one.
@@ -138,7 +143,7 @@ mod tests {
         for &(name, kind, bytes) in parts {
             let start = raw.len();
             raw.extend_from_slice(format!("--B\r\n\r\n{}{}\r\n", name, "x".repeat(bytes)).as_bytes());
-            let url = (kind == PartKind::Log).then(|| format!("http://x/{name}"));
+            let (url, bytes) = ((kind == PartKind::Log).then(|| format!("http://x/{name}")), bytes as u64);
             found.push(Part { name: name.to_owned(), kind, url, bytes, place: start..raw.len() });
         }
         raw.extend_from_slice(b"--B--\r\n");
@@ -185,6 +190,18 @@ mod tests {
         );
         assert_eq!(names(&again.without_attachments().unwrap()), Vec::<&str>::new());
         assert_eq!(again.without_attachments().unwrap().without_attachments(), None);
+    }
+
+    #[test]
+    fn m_x_15_what_was_never_read_is_named_too() {
+        let mut whole = mail(&[("a", PartKind::Log, 500), ("p", PartKind::Patch, 100)]);
+        let end = whole.envelope.parts[0].place.end;
+        let unread =
+            Part { name: "b".to_owned(), kind: PartKind::Log, url: None, bytes: 9 << 20, place: end..end };
+        whole.envelope.parts.insert(1, unread);
+        let cut = whole.limited("t", 1 << 20).unwrap();
+        assert_eq!(names(&cut), ["a", "p"]);
+        assert!(String::from_utf8(cut.raw).unwrap().contains("- b, 9437184 bytes\r\n"));
     }
 
     #[test]

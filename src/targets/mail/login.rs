@@ -90,13 +90,12 @@ async fn by(wire: &mut Wire, credentials: &Credentials, mechanism: Mechanism) ->
             wire.ask(&format!("AUTH PLAIN {proof}"), ANSWER).await?
         }
         Mechanism::Login => {
-            challenged(wire.ask("AUTH LOGIN", ANSWER).await?.code)?;
-            challenged(wire.ask(&STANDARD.encode(user), ANSWER).await?.code)?;
+            wire.begin("AUTH LOGIN").await?;
+            wire.begin(&STANDARD.encode(user)).await?;
             wire.ask(&STANDARD.encode(password), ANSWER).await?
         }
         Mechanism::CramMd5 => {
-            let reply = wire.ask("AUTH CRAM-MD5", ANSWER).await?;
-            challenged(reply.code)?;
+            let reply = wire.begin("AUTH CRAM-MD5").await?;
             let challenge = reply.lines.first().and_then(|line| STANDARD.decode(line.trim()).ok());
             let Some(challenge) = challenge else {
                 // RFC 4954: a lone star takes it back.
@@ -106,10 +105,6 @@ async fn by(wire: &mut Wire, credentials: &Credentials, mechanism: Mechanism) ->
         }
     };
     if reply.code == 235 { Ok(()) } else { Err(unexpected()) }
-}
-
-fn challenged(code: u16) -> Result<(), Trouble> {
-    if code == 334 { Ok(()) } else { Err(unexpected()) }
 }
 
 /// The talk is out of step; a fresh connection may do better.

@@ -37,8 +37,16 @@ pub(super) struct Attachment {
     pub(super) kind: PartKind,
     /// Where it can be seen too.
     pub(super) url: Option<String>,
-    /// Content; when blank, it is sent as bytes without a type.
-    pub(super) text: String,
+    pub(super) content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A text; when blank, it is sent as bytes without a type.
+    Text(String),
+    /// Nothing: with so many bytes, it is only named (M-X-15).
+    TooLarge(u64),
 }
 
 /// The patches of builds, each with its page, one attachment for each that differs (M-56).
@@ -46,12 +54,15 @@ pub(super) fn patches<'a>(builds: impl IntoIterator<Item = (&'a Build, Option<St
     let mut attachments: Vec<Attachment> = Vec::new();
     for (build, url) in builds {
         for patch in build.source_stamps.iter().filter_map(|stamp| stamp.patch.as_ref()) {
-            if !attachments.iter().any(|known| known.text == patch.body) {
+            if !attachments
+                .iter()
+                .any(|known| matches!(&known.content, Content::Text(text) if *text == patch.body))
+            {
                 attachments.push(Attachment {
                     name: format!("source patch {}", attachments.len()),
                     kind: PartKind::Patch,
                     url: url.clone(),
-                    text: patch.body.clone(),
+                    content: Content::Text(patch.body.clone()),
                 });
             }
         }
@@ -125,18 +136,19 @@ fn content(
     );
     raw.extend_from_slice(&main);
     let mut parts = Vec::with_capacity(attachments.len());
-    for attachment in attachments {
+    for Attachment { name, kind, url, content } in attachments {
         let start = raw.len();
-        raw.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-        let part = Part {
-            name: file_name(&attachment.name),
-            kind: attachment.kind,
-            url: attachment.url.clone(),
-            bytes: attachment.text.len(),
-            place: 0..0,
+        let name = file_name(&name);
+        let bytes = match content {
+            Content::Text(text) => {
+                let bytes = text.len() as u64;
+                raw.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+                raw.extend_from_slice(&file(&name, &text).formatted());
+                bytes
+            }
+            Content::TooLarge(bytes) => bytes,
         };
-        raw.extend_from_slice(&file(attachment).formatted());
-        parts.push(Part { place: start..raw.len(), ..part });
+        parts.push(Part { name, kind, url, bytes, place: start..raw.len() });
     }
     raw.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     parts
@@ -160,14 +172,13 @@ fn travels(text: &str) -> bool {
 }
 
 /// An attachment: a text as UTF-8, base64 unless it travels as it is (M-56, M-58, M-63).
-fn file(attachment: Attachment) -> SinglePart {
-    let Attachment { name, text, .. } = attachment;
-    let disposition = ContentDisposition::attachment(&file_name(&name));
+fn file(name: &str, text: &str) -> SinglePart {
+    let disposition = ContentDisposition::attachment(name);
     if text.is_empty() {
         let bytes = Body::new(Vec::new());
         return SinglePart::builder().content_type(octets()).header(disposition).body(bytes);
     }
-    let text = crlf(&text);
+    let text = crlf(text);
     let encoding =
         if travels(&text) { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::Base64 };
     let body = Body::new_with_encoding(text, encoding)
@@ -249,7 +260,12 @@ mod tests {
     }
 
     fn attachment(name: &str, text: &str) -> Attachment {
-        Attachment { name: name.to_owned(), kind: PartKind::Log, url: None, text: text.to_owned() }
+        Attachment {
+            name: name.to_owned(),
+            kind: PartKind::Log,
+            url: None,
+            content: Content::Text(text.to_owned()),
+        }
     }
 
     /// Names of the headers, after unfolding.

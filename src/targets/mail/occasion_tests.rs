@@ -2,7 +2,7 @@
 //! counts as the one before.
 #![allow(clippy::unwrap_used)]
 
-use super::super::{Silence, Target};
+use super::super::Silence;
 use super::tests::{build, mail, silence, target, told_of};
 use crate::model::{Build, Buildset, Change, Event, Patch, Results, SourceStamp, Timestamp, Worker};
 use serde_json::json;

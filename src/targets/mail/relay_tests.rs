@@ -30,7 +30,8 @@ async fn relay(mails: usize, extensions: &'static str) -> (u16, Arc<Mutex<Heard>
             let told = Arc::clone(&told);
             tokio::spawn(async move {
                 let mut stream = BufReader::new(stream);
-                stream.write_all(b"220 here\r\n").await.unwrap();
+                let greeting = if extensions.starts_with("554") { extensions } else { "220 here" };
+                stream.write_all(format!("{greeting}\r\n").as_bytes()).await.unwrap();
                 let (mut in_data, mut taken) = (false, 0);
                 let mut line = String::new();
                 while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
@@ -53,6 +54,7 @@ async fn relay(mails: usize, extensions: &'static str) -> (u16, Arc<Mutex<Heard>
                     in_data = said == "DATA";
                     let answer = match said.split_once(' ').map_or(said.as_str(), |(verb, _)| verb) {
                         "EHLO" => extensions,
+                        "DATA" if extensions.contains("X-STEP") => "250 ok",
                         "DATA" => "354 go on",
                         "RCPT" if said.contains("gone") => "550 5.1.1 no such user",
                         "RCPT" if said.contains("later") => "452 4.5.3 too many",
@@ -161,6 +163,20 @@ async fn m_67_what_may_pass_is_put_off() {
     foreign.envelope.sender = "bad@x.org".to_owned();
     assert!(matches!(client.send(foreign).await, Outcome::Refused(_)));
     drop(client);
+
+    let (closed, _) = relay(99, "554 nobody gets in").await;
+    let Outcome::Deferred { fault, .. } = self::client(closed).send(mail(&["a"])).await else {
+        panic!("not put off")
+    };
+    assert!(fault.text.contains("does not greet us (554 nobody gets in)"), "{fault}");
+
+    // A relay that takes DATA for done would take the mail for commands, and its answers for what became of it.
+    let (confused, heard) = relay(99, "250 X-STEP").await;
+    let Outcome::Deferred { fault, .. } = self::client(confused).send(mail(&["a"])).await else {
+        panic!("not put off")
+    };
+    assert!(fault.text.contains("its answers are out of step: 250 ok"), "{fault}");
+    assert_eq!(heard.lock().unwrap().lines.last().map(String::as_str), Some("DATA"));
 
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let outcome = self::client(nobody).send(mail(&["a"])).await;

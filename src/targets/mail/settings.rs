@@ -1,6 +1,6 @@
 //! Reads a `[[mail]]` table (section 1 of the rules), with every problem at its line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::address::{Address, is_domain};
@@ -92,8 +92,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let report_new = reader.boolean("report_new").unwrap_or(false);
     let watched_workers = WatchedWorkers::read(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
-    let add_logs = AddLogs::read(reader);
     let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
+    let add_logs = AddLogs::read(reader, max_message_bytes);
     let thread_by = ThreadBy::read(reader);
     let transport = transport(reader, &name);
     Some(MailSettings {
@@ -355,7 +355,7 @@ fn relay(reader: &Reader<'_>, name: &str) -> Option<Relay> {
     let root = reader.file("tls_ca");
     let tls = match encryption {
         Encryption::None => None,
-        _ => Some(tls(reader, &host, root)?),
+        _ => Some(tls(reader, &host, root.as_deref())?),
     };
     Some(Relay::new(name, host, port.unwrap_or(default_port), encryption, tls, credentials, allow_plain_auth))
 }
@@ -366,8 +366,8 @@ fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
     None
 }
 
-fn tls(reader: &Reader<'_>, host: &str, root: Option<PathBuf>) -> Option<Tls> {
-    Tls::new(host, root.as_deref())
+fn tls(reader: &Reader<'_>, host: &str, root: Option<&Path>) -> Option<Tls> {
+    Tls::new(host, root)
         .map_err(|error| {
             let key = if matches!(error, InvalidTls::Authorities { .. }) { "tls_ca" } else { "relayhost" };
             reader.error(key, error.to_string());

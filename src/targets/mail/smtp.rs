@@ -11,7 +11,7 @@ use super::tls::Tls;
 use super::transaction::{self, Stop, Tally};
 use super::trouble::{ANSWER, Trouble};
 use super::wire::Wire;
-use crate::targets::{Fault, FaultCode, Outcome};
+use crate::targets::{Fault, FaultCode, Lasting, Outcome};
 
 /// How long a connection may take to come up (M-71).
 const CONNECT: Duration = Duration::from_secs(30);
@@ -111,7 +111,8 @@ impl Relay {
             Trouble::Tls(_) => self.no_tls(&trouble),
             trouble => {
                 let what = format!("{} cannot be reached or does not greet us", self.label);
-                trouble.fault(&what, FaultCode::Rejected, ": check `relayhost`, `smtp_port` and the relay")
+                let hint = ": check `relayhost`, `smtp_port` and the relay";
+                passing(trouble.fault(&what, FaultCode::Rejected, hint))
             }
         })?;
         self.greet(&mut wire).await?;
@@ -123,7 +124,7 @@ impl Relay {
     async fn greet(&self, wire: &mut Wire) -> Result<(), Fault> {
         wire.greet(&self.hello).await.map_err(|trouble| {
             let what = format!("{} does not take our greeting as `{}`", self.label, self.hello);
-            trouble.fault(&what, FaultCode::Rejected, "")
+            passing(trouble.fault(&what, FaultCode::Rejected, ""))
         })
     }
 
@@ -183,6 +184,11 @@ impl Relay {
             Fault { text: credentials.hidden_in(&fault.text), ..fault }
         })
     }
+}
+
+/// A relay that turns everybody away says nothing about this mail, and may be back tomorrow.
+fn passing(fault: Fault) -> Fault {
+    Fault { lasting: Lasting::No, ..fault }
 }
 
 /// This host's full name, or an address literal when it has none (M-71).

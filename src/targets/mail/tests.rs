@@ -169,6 +169,14 @@ fn m_60_m_61_headers_are_judged_where_they_stand() {
     assert!(target.is_some());
 }
 
+#[test]
+fn m_70_use_tls_without_credentials_is_noted() {
+    let (target, problems) = read(&format!("{BASE}use_tls = true\n"));
+    assert!(target.is_some());
+    let note = "campanile.toml:4: warning: `use_tls` without `smtp_user`: fine for relays that only want TLS";
+    assert_eq!(problems, [note]);
+}
+
 #[tokio::test]
 async fn m_72_mails_about_one_build_go_out_in_order_and_others_beside_them() {
     let target = target("");
