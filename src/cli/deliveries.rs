@@ -42,6 +42,12 @@ enum What {
         /// Its number
         id: i64,
     },
+    /// Why an event was told of, or not, target by target
+    Explain {
+        /// An event's id, BUILDER/NUMBER, a change's revision, `buildset ID`, or a worker's name
+        #[arg(value_name = "EVENT")]
+        about: String,
+    },
     /// Send a dead or delivered one again: the same message, byte for byte
     Retry {
         /// Its number
@@ -60,6 +66,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             client.call(Method::GET, &["deliveries"], &query, None).await?
         }
         What::Show { id } => client.call(Method::GET, &["deliveries", &id.to_string()], &[], None).await?,
+        What::Explain { about } => {
+            client.call(Method::GET, &["explain"], &[("about", about.clone())], None).await?
+        }
         What::Retry { id } => {
             client.call(Method::POST, &["deliveries", &id.to_string(), "retry"], &[], None).await?
         }
@@ -83,6 +92,10 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
                 out!("  attempt {}: {at} {state} {}", number + 1, text(attempt, "text"));
             }
         }
+        What::Explain { .. } => {
+            let events = answer.get("events").and_then(Value::as_array);
+            events.into_iter().flatten().try_for_each(print_explanation)?;
+        }
         What::Retry { id } => out!("delivery {id} waits to be sent again"),
     }
     Ok(ExitCode::SUCCESS)
@@ -94,6 +107,30 @@ fn print_row(row: &Value) -> anyhow::Result<()> {
     let (state, target, event, subject) =
         (text(row, "state"), text(row, "target"), text(row, "event_name"), text(row, "subject"));
     out!("{id:>6} {state:<9} {target:<16} {event} {subject}{code}: {}", text(row, "text"));
+    Ok(())
+}
+
+fn print_explanation(event: &Value) -> anyhow::Result<()> {
+    let id = event.get("event").and_then(Value::as_i64).unwrap_or_default();
+    out!("event {id}: {} {}", text(event, "name"), text(event, "subject"));
+    let words = event.get("targets").and_then(Value::as_array);
+    for word in words.into_iter().flatten() {
+        let delivery = word.get("delivery").and_then(Value::as_i64);
+        let delivery = delivery.map(|id| format!(" (delivery {id})")).unwrap_or_default();
+        let due = match word.get("not_before") {
+            Some(Value::Null) | None => String::new(),
+            Some(_) => format!("; next try {}", time(word, "not_before")),
+        };
+        out!(
+            "  {:<9} {:<16} {}{due}{delivery}",
+            text(word, "state"),
+            text(word, "target"),
+            text(word, "text")
+        );
+    }
+    if words.is_none_or(Vec::is_empty) {
+        out!("  the settings have no targets");
+    }
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
 //!
-//! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and swaps tenants, `workers` prepare, keep and
-//! send, `retry` says when to try again.
+//! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and
+//! swaps tenants, `workers` prepare, keep and send, `retry` says when to try again, `explain` why an event was told of
+//! or not.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
 mod clock;
 mod components;
+mod explain;
 mod facts;
 mod load;
 mod metrics;
@@ -27,6 +29,7 @@ use crate::store::{Appended, Batch, Incoming, Store, StoreError};
 
 pub use clock::now;
 pub use components::{Activation, Care, Refused};
+pub use explain::{Explanation, Word, explain};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
 pub use tenant::Tenant;

@@ -71,6 +71,12 @@ impl Tenant {
         self.settings.server.api_token.as_ref()
     }
 
+    /// Its targets, in the order of the settings.
+    #[must_use]
+    pub fn targets(&self) -> &[Arc<dyn Target>] {
+        &self.targets
+    }
+
     /// The target of this name.
     #[must_use]
     pub fn target(&self, name: &str) -> Option<&Arc<dyn Target>> {

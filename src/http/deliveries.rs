@@ -1,4 +1,4 @@
-//! Deliveries: what became of every event at every target, and trying again.
+//! Deliveries: what became of every event at every target and why, and trying again.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::Problem;
 use super::lists::page;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::store::{DeliveryQuery, DeliveryState};
 
 #[derive(Deserialize)]
@@ -46,6 +46,27 @@ pub(super) async fn show(
     let found = engine.store().delivery(engine.tenant().name(), id).await?;
     let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
     Ok(Json(json!({ "delivery": delivery, "attempts": attempts })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct About {
+    about: String,
+}
+
+/// Why an event was told of, or not, target by target.
+pub(super) async fn explain(
+    State(engine): State<Arc<Engine>>,
+    Query(About { about }): Query<About>,
+) -> Result<Json<Value>, Problem> {
+    let events = engine::explain(&engine.tenant(), engine.store(), &about).await?;
+    if events.is_empty() {
+        return Err(Problem::not_found(format!(
+            "no event `{about}` is known: name an event's id, BUILDER/NUMBER, a change's revision, `buildset ID` or \
+             a worker"
+        )));
+    }
+    Ok(Json(json!({ "events": events })))
 }
 
 pub(super) async fn retry(

@@ -42,6 +42,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/callbacks/{name}/log", get(callbacks::log))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}", get(deliveries::show))
+        .route("/explain", get(deliveries::explain))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
     let routes = Router::new()

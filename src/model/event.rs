@@ -281,6 +281,31 @@ impl Event {
         }
     }
 
+    /// What this is about, for people: `linux #4`, a change's revision, `buildset 3`, a worker's name.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::BuilderAdded { builder } => builder.name.clone(),
+            Self::BuilderRemoved { builder } | Self::BuilderChangedState { builder, .. } => builder.clone(),
+            Self::BuildsetSubmitted { buildset } | Self::BuildsetComplete { buildset } => {
+                format!("buildset {}", buildset.bsid)
+            }
+            Self::RequestSubmitted { request } | Self::RequestCancelled { request } => {
+                format!("request {}", request.brid)
+            }
+            Self::ChangeAdded { change } => match change.revision.as_deref() {
+                Some(revision) if !revision.is_empty() => revision.to_owned(),
+                _ => format!("change {}", change.number),
+            },
+            Self::WorkerConnected { worker }
+            | Self::WorkerDisconnected { worker }
+            | Self::WorkerPaused { worker }
+            | Self::WorkerUnpaused { worker }
+            | Self::WorkerMissing { worker } => worker.name.clone(),
+            _ => self.build_id().map(|id| id.to_string()).unwrap_or_default(),
+        }
+    }
+
     /// The outcome that this reports, if it reports one.
     #[must_use]
     pub fn results(&self) -> Option<Results> {

@@ -170,6 +170,29 @@ pub(super) async fn lists_and_earlier_builds(store: &dyn Store) {
     assert_eq!(store.builders(T).await.unwrap().len(), 2);
 }
 
+/// M-22: a buildset's builds in the order of their requests; M-21: what happened to a thing, newest first.
+pub(super) async fn what_belongs_together_is_found(store: &dyn Store) {
+    let of_set = |builder: &str, number: u64, requests: Vec<u64>| {
+        let build = Build { buildset: Some(5), requests, ..Build::new(builder, number) };
+        Event::BuildFinished { build: Box::new(Build { results: Some(Results::Success), ..build }) }
+    };
+    put_one(store, 0, of_set("mac", 3, vec![12])).await;
+    put_one(store, 1, of_set("linux", 8, vec![11, 14])).await;
+    let still_running = Build { buildset: Some(5), requests: vec![10], ..Build::new("windows", 1) };
+    put_one(store, 2, Event::BuildStarted { build: Box::new(still_running) }).await;
+    put_one(store, 3, finished("linux", 9, Results::Failure)).await;
+    let builds = store.builds_of_buildset(T, 5).await.unwrap();
+    assert_eq!(builds.iter().map(Build::id).collect::<Vec<_>>(), [bid("linux", 8), bid("mac", 3)]);
+    assert_eq!(store.builds_of_buildset("other", 5).await.unwrap(), []);
+    assert_eq!(store.builds_of_buildset(T, 6).await.unwrap(), []);
+
+    let began = put_one(store, 4, started("linux", 10)).await.unwrap();
+    let ended = put_one(store, 5, finished("linux", 10, Results::Success)).await.unwrap();
+    assert_eq!(store.events_about(T, "linux #10", 10).await.unwrap(), [ended, began]);
+    assert_eq!(store.events_about(T, "linux #10", 1).await.unwrap(), [ended]);
+    assert_eq!(store.events_about("other", "linux #10", 10).await.unwrap(), Vec::<EventId>::new());
+}
+
 pub(super) async fn changes_are_numbered_per_tenant(store: &dyn Store) {
     let change = |when| Event::ChangeAdded {
         change: Box::new(Change { when, revision: Some("abc".into()), ..Change::default() }),

@@ -88,6 +88,8 @@ pub trait Target: Send + Sync {
     fn name(&self) -> &str;
     /// Whether this event concerns the target, and what it must stay in order with. Cheap: runs while an event is taken in.
     fn wants(&self, event: &Event) -> Option<Wanted>;
+    /// Why `wants` says no to an event, for people: the setting that would change it, or what the target is for.
+    fn unwanted(&self, event: &Event) -> String;
     /// Writes the bytes to send, or says why nothing is sent. Runs callbacks; touches no network.
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault>;
     /// Hands the message over once. Never retries, never sleeps, never renders.

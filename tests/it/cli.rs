@@ -77,6 +77,52 @@ async fn report_and_deliveries() {
     assert_eq!(wrong.status.code(), Some(2));
 }
 
+/// M-21: every target has its sentence, also one that never made a delivery of the event.
+#[tokio::test]
+async fn m_21_explain_says_for_each_target_why_it_told_or_not() {
+    let mail = |name: &str, more: &str| {
+        format!(
+            "[[mail]]\nname = \"{name}\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
+             extra_recipients = [\"team@example.org\"]\nsend_to_interested_users = false\n{more}\n"
+        )
+    };
+    let settings =
+        [mail("all", ""), mail("windows", "builders = [\"windows\"]"), mail("news", "report_new = true")]
+            .concat();
+    let engine = Engine::start(&settings);
+    let server = engine.url.clone();
+    let explain = |about: &str| run(&engine.folder, &["deliveries", "--server", &server, "explain", about]);
+    let build = serde_json::json!({ "builder": "li/nux", "number": 7 });
+    engine.event(&serde_json::json!({ "event": "buildStarted", "build": build })).await;
+    let mut finished = build.clone();
+    finished["results"] = "failure".into();
+    engine.event(&serde_json::json!({ "event": "buildFinished", "build": finished })).await;
+    crate::support::patiently("all deliveries settle", async || {
+        let all = engine.deliveries().await;
+        (all.len() == 4 && all.iter().all(|delivery| delivery["state"] != "waiting")).then_some(())
+    })
+    .await;
+
+    let told = explain("li/nux/7");
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    let told = text(&told.stdout);
+    let lines: Vec<&str> = told.lines().collect();
+    let [finished, all, windows, news, started, not_all, _, new] = lines[..] else { panic!("{told}") };
+    assert_eq!(finished, "event 2: buildFinished li/nux #7");
+    assert!(all.contains("delivered all") && all.contains("written to `"), "{told}");
+    let why = "silent    windows          the builder is not among the target's `builders` (delivery ";
+    assert!(windows.contains(why), "{told}");
+    assert!(news.contains("delivered news"), "{told}");
+    assert_eq!(started, "event 1: buildStarted li/nux #7");
+    assert!(not_all.contains("unwanted  all              `report_new` is off"), "{told}");
+    assert!(new.contains("delivered news"), "{told}");
+    assert!(text(&explain("1").stdout).starts_with("event 1: buildStarted"));
+
+    let missing = explain("mac/1");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("no event `mac/1` is known: name an event's id"));
+}
+
 #[tokio::test]
 async fn h_cli_send_change() {
     let engine = Engine::start("[change_hooks.dialects]\nbase = true\n");

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::model::{Build, Event, LogSummary, Step};
+use crate::model::{Build, LogSummary, Step};
 
 /// Completes a build with what was known of it; what `build` says wins.
 pub(super) fn complete_build(build: &mut Build, known: Build) {
@@ -57,30 +57,6 @@ pub(super) fn attach_log(build: &mut Build, step: &str, name: String, lines: u64
     match step.logs.iter_mut().find(|log| log.name == name) {
         Some(log) => (log.lines, log.bytes) = (lines, bytes),
         None => step.logs.push(LogSummary { name, url: None, lines, bytes }),
-    }
-}
-
-/// What an event is about, for people.
-pub(super) fn subject(event: &Event) -> String {
-    match event {
-        Event::BuilderAdded { builder } => builder.name.clone(),
-        Event::BuilderRemoved { builder } | Event::BuilderChangedState { builder, .. } => builder.clone(),
-        Event::BuildsetSubmitted { buildset } | Event::BuildsetComplete { buildset } => {
-            format!("buildset {}", buildset.bsid)
-        }
-        Event::RequestSubmitted { request } | Event::RequestCancelled { request } => {
-            format!("request {}", request.brid)
-        }
-        Event::ChangeAdded { change } => match change.revision.as_deref() {
-            Some(revision) if !revision.is_empty() => revision.to_owned(),
-            _ => format!("change {}", change.number),
-        },
-        Event::WorkerConnected { worker }
-        | Event::WorkerDisconnected { worker }
-        | Event::WorkerPaused { worker }
-        | Event::WorkerUnpaused { worker }
-        | Event::WorkerMissing { worker } => worker.name.clone(),
-        _ => event.build_id().map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 

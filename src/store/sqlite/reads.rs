@@ -164,7 +164,7 @@ pub(super) async fn events_about(
 ) -> Result<Vec<EventId>, StoreError> {
     Ok(sqlx::query_scalar(
         "SELECT id FROM events WHERE tenant = ? AND subject = ? \
-         AND name IN ('buildFinished', 'buildsetComplete', 'changeAdded', 'workerMissing') ORDER BY id DESC LIMIT ?",
+         AND name IN ('buildStarted', 'buildFinished', 'buildsetComplete', 'changeAdded', 'workerMissing') ORDER BY id DESC LIMIT ?",
     )
     .bind(tenant)
     .bind(subject)

@@ -33,6 +33,7 @@ conforms!(
     repeated_facts_are_told_once,
     out_of_order_events_make_a_build,
     lists_and_earlier_builds,
+    what_belongs_together_is_found,
     changes_are_numbered_per_tenant,
     one_key_goes_in_order,
     leases_run_out_and_are_given_back,

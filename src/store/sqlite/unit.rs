@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::projection::{BuildKey, BuildSlot, BuilderSlot, LogTexts, Projection, StepSlot, key};
 use super::writes::Writes;
-use super::{StoreOptions, deliveries, logs, merge};
+use super::{StoreOptions, deliveries, logs};
 use crate::model::{Event, Timestamp};
 use crate::store::{Appended, Batch, StoreError};
 
@@ -50,7 +50,7 @@ pub(super) async fn append(
                 ids.push(None);
                 continue;
             };
-            let subject = merge::subject(&event);
+            let subject = event.subject();
             events.push((next_event, tenant, event.name(), subject, now.as_micros(), json(event.as_ref())));
             for delivery in &incoming.deliveries {
                 keyed |= delivery.ordering_key.is_some();

@@ -100,6 +100,19 @@ impl Target for MailTarget {
         Some(Wanted { ordering_key: Some(key) })
     }
 
+    fn unwanted(&self, event: &Event) -> String {
+        match event {
+            Event::BuildStarted { .. } => "`report_new` is off: builds that begin are not mailed".to_owned(),
+            Event::BuildsetComplete { .. } => {
+                "`build_set_summary` is off: builds are mailed one by one, not by buildset".to_owned()
+            }
+            Event::WorkerMissing { worker } => {
+                format!("the worker `{}` is not among the target's `watched_workers`", worker.name)
+            }
+            _ => "mail tells of builds, buildsets and missing workers only".to_owned(),
+        }
+    }
+
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
         match event {
             Event::BuildFinished { build } => prepare::build(&self.settings, build, context).await,

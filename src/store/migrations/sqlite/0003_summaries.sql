@@ -5,4 +5,4 @@ CREATE INDEX builds_by_buildset ON builds (tenant, buildset) WHERE buildset IS N
 
 -- What people ask about by name: why was I (not) told of this?
 CREATE INDEX events_told ON events (tenant, subject)
-    WHERE name IN ('buildFinished', 'buildsetComplete', 'changeAdded', 'workerMissing');
+    WHERE name IN ('buildStarted', 'buildFinished', 'buildsetComplete', 'changeAdded', 'workerMissing');
