@@ -9,8 +9,8 @@
 //! 5. [`callbacks`]: the user's own functions, as caged WebAssembly components.
 //! 6. [`http`]: the door. [`cli`]: the commands.
 //!
-//! Below all of them: [`outbound`], the one HTTP client; [`config`] for settings, [`interpolate`] for the template
-//! language, [`model`] for the facts.
+//! Below all of them: [`outbound`], the one HTTP client; [`config`] for settings, [`interpolate`] and
+//! [`templates`] for the two template languages, [`model`] for the facts.
 //!
 //! Imports point one way: `cli -> http -> engine -> {targets, hooks, pollers, ingest} -> {store, callbacks, outbound,
 //! config} -> interpolate -> model`.
@@ -28,3 +28,4 @@ pub mod model;
 pub mod outbound;
 pub mod store;
 pub mod targets;
+pub mod templates;

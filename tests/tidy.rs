@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("interpolate", 1),
     ("config", 2),
     ("store", 2),
+    ("templates", 3),
     ("outbound", 3),
     ("callbacks", 3),
     ("targets", 4),

@@ -17,3 +17,4 @@ pub use problems::{Place, Problem, Problems, Severity};
 pub use reader::{Item, Reader};
 pub use secret::Secret;
 pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};
+pub(crate) use spelling::nearest;

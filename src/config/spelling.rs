@@ -18,7 +18,7 @@ pub(super) fn camel_case(key: &str) -> String {
 }
 
 /// The known name that a mistyped one most likely means, if one is near.
-pub(super) fn nearest<'n>(typed: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(typed: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     known
         .map(|name| {
             (edit_distance(&typed.to_lowercase().replace(['_', '-'], ""), &name.replace('_', "")), name)

@@ -10,6 +10,7 @@ mod durability;
 mod languages;
 mod mail;
 mod new;
+mod occasions;
 mod parsed;
 mod relays;
 mod sendmail;

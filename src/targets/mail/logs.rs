@@ -15,15 +15,18 @@ const DEFAULT_MAX_BYTES: u64 = 1 << 20;
 /// Which logs go with a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AddLogs {
-    which: Which,
+    which: LogChoice,
     max_bytes: usize,
     /// What all of them may have together.
     max_total: u64,
 }
 
+/// Some of the logs of a build (M-57).
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Which {
+pub(super) enum LogChoice {
+    /// None of them.
     None,
+    /// All of them.
     All,
     /// By name, `stdio`, or label, `compile.stdio`.
     Listed(Vec<String>),
@@ -33,7 +36,11 @@ impl AddLogs {
     /// Reads `add_logs` and `max_attachment_bytes`, for mails of at most `max_total` bytes.
     pub(super) fn read(reader: &Reader<'_>, max_total: u64) -> Self {
         let max_bytes = reader.size("max_attachment_bytes").unwrap_or(DEFAULT_MAX_BYTES);
-        Self { which: which(reader), max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX), max_total }
+        Self {
+            which: LogChoice::read(reader, "add_logs"),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+            max_total,
+        }
     }
 
     /// The wanted logs of a build, in the order of steps and logs; named after the builder too if so wanted. Those that
@@ -45,7 +52,8 @@ impl AddLogs {
         status: &dyn Status,
     ) -> Result<Vec<Attachment>, Fault> {
         let logs = build.steps.iter().flat_map(|step| step.logs.iter().map(move |log| (step, log)));
-        let wanted: Vec<(&Step, &LogSummary)> = logs.filter(|(step, log)| self.wants(step, log)).collect();
+        let wanted: Vec<(&Step, &LogSummary)> =
+            logs.filter(|(step, log)| self.which.wants(step, log)).collect();
         let room = self.with_room(&wanted);
         let mut attachments = Vec::new();
         for (number, (step, log)) in wanted.into_iter().enumerate() {
@@ -83,17 +91,6 @@ impl AddLogs {
         sizes.into_iter().take_while(fits).map(|(_, number)| number).collect()
     }
 
-    fn wants(&self, step: &Step, log: &LogSummary) -> bool {
-        match &self.which {
-            Which::None => false,
-            Which::All => true,
-            Which::Listed(names) => {
-                let label = label(step, log);
-                names.iter().any(|name| *name == log.name || *name == label)
-            }
-        }
-    }
-
     /// A cut log says so in its first line.
     fn told(&self, text: String, log: &LogSummary) -> String {
         // What is read back ends within a character of the limit only when there was more.
@@ -104,20 +101,35 @@ impl AddLogs {
     }
 }
 
-fn which(reader: &Reader<'_>) -> Which {
-    let Some(item) = reader.item("add_logs") else { return Which::None };
-    if let Some(wanted) = item.as_boolean() {
-        return if wanted { Which::All } else { Which::None };
+impl LogChoice {
+    /// Reads `true`, `false` or a list; no logs without the key.
+    pub(super) fn read(reader: &Reader<'_>, key: &str) -> Self {
+        let Some(item) = reader.item(key) else { return Self::None };
+        if let Some(wanted) = item.as_boolean() {
+            return if wanted { Self::All } else { Self::None };
+        }
+        if let Some(text) = item.as_text() {
+            item.error(format!("`{key}` must be true, false or a list: write [{text:?}]"));
+            return Self::None;
+        }
+        let Some(items) = item.list() else {
+            item.error(format!("`{key}` must be true, false or a list of texts"));
+            return Self::None;
+        };
+        Self::Listed(items.into_iter().filter_map(|item| item.text(key)).collect())
     }
-    if let Some(text) = item.as_text() {
-        item.error(format!("`add_logs` must be true, false or a list: write [{text:?}]"));
-        return Which::None;
+
+    /// Whether it is one of them.
+    pub(super) fn wants(&self, step: &Step, log: &LogSummary) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Listed(names) => {
+                let label = label(step, log);
+                names.iter().any(|name| *name == log.name || *name == label)
+            }
+        }
     }
-    let Some(items) = item.list() else {
-        item.error("`add_logs` must be true, false or a list of texts");
-        return Which::None;
-    };
-    Which::Listed(items.into_iter().filter_map(|item| item.text("add_logs")).collect())
 }
 
 fn label(step: &Step, log: &LogSummary) -> String {
@@ -130,7 +142,7 @@ mod tests {
 
     #[test]
     fn m_x_15_the_smallest_logs_are_read_as_many_as_fit() {
-        let logs = AddLogs { which: Which::All, max_bytes: 100, max_total: 249 };
+        let logs = AddLogs { which: LogChoice::All, max_bytes: 100, max_total: 249 };
         let step = Step::default();
         let of = |bytes| LogSummary { bytes, ..LogSummary::default() };
         let found = [5000, 20, 7000, 100, 30].map(of);

@@ -2,7 +2,8 @@
 //! by number.
 //!
 //! In the order of a mail's life: `settings` reads the table; `choice` decides whether a build is mailed, by `mode` and
-//! `previous`; `recipients` and `address` say to whom; `words`, `text`, `subject` and `headers` what it says; `mime`
+//! `previous`; `recipients` and `address` say to whom; `words`, `text`, `template` with `page`, `subject` and
+//! `headers` what it says; `mime`
 //! writes the bytes; `message` is their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first
 //! half together. Below `smtp` are
 //! `transaction` (one mail), `login`, `tls`, `offers`, and `wire` (lines and bytes).
@@ -24,6 +25,7 @@ mod mode;
 #[cfg(test)]
 mod occasion_tests;
 mod offers;
+mod page;
 mod pool;
 mod prepare;
 mod previous;
@@ -34,6 +36,9 @@ mod sendmail;
 mod settings;
 mod smtp;
 mod subject;
+mod template;
+#[cfg(test)]
+mod template_tests;
 #[cfg(test)]
 mod tests;
 mod text;

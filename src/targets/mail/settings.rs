@@ -13,6 +13,7 @@ use super::recipients::Audience;
 use super::sendmail::Sendmail;
 use super::smtp::{Encryption, Relay};
 use super::subject::{self, SubjectTemplate};
+use super::template::MailTemplates;
 use super::threads::ThreadBy;
 use super::tls::{InvalidTls, Tls};
 use super::workers::WatchedWorkers;
@@ -30,6 +31,7 @@ pub(super) struct MailSettings {
     pub(super) audience: Audience,
     pub(super) lookup: Option<Callback>,
     pub(super) formatter: Option<Callback>,
+    pub(super) templates: Option<MailTemplates>,
     pub(super) previous_build: PreviousBuild,
     pub(super) previous_build_getter: Option<Callback>,
     pub(super) on_callback_error: OnCallbackError,
@@ -84,6 +86,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let lookup = lookup_callback(reader, parts);
     let audience = audience(reader, parts, lookup.is_some());
     let formatter = callback(reader, parts, "message_formatter", Kind::MessageFormatter);
+    let templates = MailTemplates::read(reader, parts.problems);
     let previous_build = PreviousBuild::read(reader);
     let previous_build_getter = callback(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
     let on_callback_error = on_callback_error(reader);
@@ -104,6 +107,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         audience,
         lookup,
         formatter,
+        templates,
         previous_build,
         previous_build_getter,
         on_callback_error,

@@ -14,10 +14,11 @@ use crate::config::{Document, Problems, Reader, Settings};
 use crate::model::{Build, BuildId, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 
-const BASE: &str = "[[mail]]\nfromaddr = \"CI <ci@example.org>\"\nextra_recipients = [\"dev@example.org\"]\n";
+pub(super) const BASE: &str =
+    "[[mail]]\nfromaddr = \"CI <ci@example.org>\"\nextra_recipients = [\"dev@example.org\"]\n";
 
 /// A target, and every problem of its settings.
-fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
+pub(super) fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     let problems = Problems::new();
     let document = Document::parse(Path::new("campanile.toml"), source, &problems);
     let root = Reader::root(&document, &problems);
@@ -93,11 +94,13 @@ async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Pre
 
 /// What a target makes of an event that it wants, when these builds are known.
 pub(super) async fn told_of(target: &dyn Target, event: &Event, known: Vec<Build>) -> Prepared {
-    let status = Arc::new(Facts(Mutex::new(known)));
-    let context =
-        Context { caller: Caller { status, delivery: None }, now: Timestamp::from_seconds(1_397_948_626) };
     assert!(target.wants(event).is_some());
-    target.prepare(event, &context).await.unwrap()
+    target.prepare(event, &context(known)).await.unwrap()
+}
+
+pub(super) fn context(known: Vec<Build>) -> Context {
+    let status = Arc::new(Facts(Mutex::new(known)));
+    Context { caller: Caller { status, delivery: None }, now: Timestamp::from_seconds(1_397_948_626) }
 }
 
 pub(super) fn mail(prepared: Prepared) -> StoredMail {

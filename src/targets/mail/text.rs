@@ -96,8 +96,18 @@ fn layout(
     text
 }
 
+/// What kind of news this is, in the words of Buildbot's templates (M-X-09).
+pub(super) fn status_detected(facts: Facts<'_>) -> String {
+    match (facts.results, news(facts)) {
+        (Results::Failure | Results::Success, news) => news.trim_start_matches("a ").to_owned(),
+        (Results::Warnings, _) => "problem in the build".to_owned(),
+        (Results::Exception, _) => "build exception".to_owned(),
+        (other, _) => format!("{other} build"),
+    }
+}
+
 /// What kind of news this is: a first build is never new or restored (M-52).
-fn news(facts: Facts<'_>) -> &'static str {
+pub(super) fn news(facts: Facts<'_>) -> &'static str {
     let Facts { modes, results, previous, .. } = facts;
     let compares = modes.contains(Mode::Change) || modes.contains(Mode::Problem);
     match results {
@@ -119,7 +129,7 @@ fn news(facts: Facts<'_>) -> &'static str {
 }
 
 /// Distinct projects in their order, or the installation's title (M-53).
-fn projects(build: &Build, title: &str) -> String {
+pub(super) fn projects(build: &Build, title: &str) -> String {
     let mut projects: Vec<&str> = Vec::new();
     for stamp in &build.source_stamps {
         if !stamp.project.is_empty() && !projects.contains(&stamp.project.as_str()) {
@@ -147,7 +157,7 @@ fn source_line(stamp: &SourceStamp) -> String {
 }
 
 /// How the build ended, in a sentence and in the build's own words (M-54).
-fn summary(build: &Build, results: Results) -> String {
+pub(super) fn summary(build: &Build, results: Results) -> String {
     let sentence = match results {
         Results::Success => return "The build succeeded.".to_owned(),
         Results::Warnings => "The build had warnings",
@@ -261,6 +271,18 @@ mod tests {
         ] {
             assert_eq!(told(modes, results, previous), wanted);
         }
+    }
+
+    #[test]
+    fn m_x_09_the_news_in_the_words_of_templates() {
+        let told = |results, previous| status_detected(facts(results, previous));
+        assert_eq!(told(Results::Failure, Some(Results::Success)), "new failure");
+        assert_eq!(told(Results::Failure, None), "failed build");
+        assert_eq!(told(Results::Success, Some(Results::Failure)), "restored build");
+        assert_eq!(told(Results::Success, None), "passing build");
+        assert_eq!(told(Results::Warnings, None), "problem in the build");
+        assert_eq!(told(Results::Exception, None), "build exception");
+        assert_eq!(told(Results::Cancelled, None), "cancelled build");
     }
 
     #[test]

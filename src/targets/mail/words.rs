@@ -1,4 +1,4 @@
-//! What a mail says: by the message formatter, or the built-in text; about one build, or about several in one mail.
+//! What a mail says: by the message formatter, a template, or the built-in text; about one build, or about several in one mail.
 
 use super::choice::Chosen;
 use super::settings::{MailSettings, OnCallbackError};
@@ -19,6 +19,15 @@ pub(super) async fn of(
 ) -> Result<Words, Fault> {
     let Chosen { build, results, previous } = *chosen;
     let status = &context.caller.status;
+    let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let facts = Facts {
+        modes: settings.modes,
+        results,
+        previous,
+        title: status.title(),
+        build_url: build_url.as_deref(),
+        url: status.url(),
+    };
     let mut top = String::new();
     if let Some(formatter) = &settings.formatter {
         let formatted =
@@ -38,16 +47,25 @@ pub(super) async fn of(
             }
         }
     }
-    let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let facts = Facts {
-        modes: settings.modes,
-        results,
-        previous,
-        title: status.title(),
-        build_url: build_url.as_deref(),
-        url: status.url(),
-    };
+    if let Some(templates) = &settings.templates {
+        match templates.render(build, facts, context).await {
+            Ok(message) => return Ok((message, None)),
+            // What the store can't give now it may give later.
+            Err(fault) if fault.code == FaultCode::Store => return Err(fault),
+            Err(fault) => {
+                let text = format!("mail target `{}`: {fault}", settings.name);
+                give_up_unless_default(settings, &text)?;
+                tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
+                top = format!("{}. This is the built-in text.\n\n", one_line(&capitalised(&fault.text)));
+            }
+        }
+    }
     Ok((plain(None, top + &text::built_in(build, facts)), None))
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// A plain message.

@@ -1,0 +1,87 @@
+//! Mails by templates, and about more than one finished build, through the whole program.
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, read_by_python};
+
+const MAIL: &str =
+    "[[mail]]\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n";
+
+fn subjects(mails: &[String]) -> Vec<&str> {
+    mails.iter().flat_map(|mail| mail.lines().find_map(|line| line.strip_prefix("Subject: "))).collect()
+}
+
+/// M-X-08, M-X-11: a page from a file, with the text of the logs that it asks for.
+#[tokio::test]
+async fn m_x_08_a_template_from_a_file_writes_a_page() {
+    let page = "<h1>{{ buildername }} is {{ result }}</h1>\n\
+                {% for step in build.steps %}{% for log in step.logs if log.content %}\
+                <pre>{{ log.content }}</pre>{% endfor %}{% endfor %}\n";
+    let settings = format!(
+        "{MAIL}template = {{ file = \"mail.html\" }}\ntemplate_type = \"html\"\nwant_logs_content = [\"stdio\"]\n\
+         subject_template = \"{{{{ news }}}}: {{{{ projects }}}}\"\n"
+    );
+    let engine = Engine::start_with_file(&settings, "mail.html", page.as_bytes());
+    engine.event(&json!({"event": "buildStarted", "build": {"builder": "linux", "number": 7}})).await;
+    for (log, text) in [("stdio", "tower.c:1: <bell> & \u{1f514}\n"), ("config", "not asked for\n")] {
+        let url = format!("{}/api/v1/builds/linux/7/steps/compile/logs/{log}", engine.url);
+        let put = crate::support::http().put(url).body(text).send().await.unwrap();
+        assert!(put.status().is_success(), "{}", put.status());
+    }
+    engine.build(7, "failure").await;
+    let mails = engine.outbox(1).await;
+    let Some(read) = read_by_python(&engine.folder, &mails) else { return };
+    let mail = &read[0];
+    assert_eq!(subjects(&mails), ["a failed build: bells"]);
+    let parts: Vec<(&str, &str)> = mail["parts"].as_array().unwrap().iter().map(kind_and_text).collect();
+    let [("text/plain", text), ("text/html", html)] = parts[..] else { panic!("{mail:#}") };
+    assert!(text.starts_with("Campanile reports a failed build on builder linux"), "{text}");
+    assert!(html.contains("<h1>linux is failure</h1>"), "{html}");
+    assert!(html.contains("<pre>tower.c:1: &lt;bell&gt; &amp; \u{1f514}"), "{html}");
+    assert!(!html.contains("not asked for"), "{html}");
+}
+
+fn kind_and_text(part: &Value) -> (&str, &str) {
+    (part["kind"].as_str().unwrap(), part["content"].as_str().unwrap())
+}
+
+/// M-22 to M-25: one mail for a buildset, none for its builds.
+#[tokio::test]
+async fn m_22_one_mail_tells_of_a_whole_buildset() {
+    let engine = Engine::start(&format!("{MAIL}build_set_summary = true\n"));
+    for (builder, results, who) in
+        [("linux", "failure", "ada"), ("mac", "success", "zoe"), ("arm", "skipped", "eve")]
+    {
+        let stamp = json!({"changes": [{"who": who, "comments": "ring"}]});
+        let build = json!({"builder": builder, "number": 3, "results": results, "buildset": 5, "source_stamps": [stamp]});
+        engine.event(&json!({"event": "buildFinished", "build": build})).await;
+    }
+    engine.event(&json!({"event": "buildsetComplete", "buildset": {"bsid": 5, "results": "failure"}})).await;
+    let mails = engine.outbox(1).await;
+    assert_eq!(subjects(&mails), ["campanile failure in Test CI on (whole buildset)"]);
+    let mail = &mails[0];
+    assert!(mail.contains("To: ada@example.org,\r\n zoe@example.org\r\n"), "{mail}");
+    assert!(
+        mail.contains("on builder linux") && mail.contains("on builder mac") && !mail.contains("builder arm"),
+        "{mail}"
+    );
+    let deliveries = engine.deliveries().await;
+    let waited = deliveries.iter().filter(|delivery| delivery["code"] == "buildset-summary").count();
+    assert_eq!((deliveries.len(), waited), (4, 3));
+}
+
+/// M-X-05 and M-X-13: builds that begin and workers that are missing, to those who asked for it.
+#[tokio::test]
+async fn m_x_05_m_x_13_begins_and_missing_workers_are_mailed_on_demand() {
+    let engine = Engine::start(&format!("{MAIL}report_new = true\nwatched_workers = [\"w1\"]\nmode = []\n"));
+    let stamp = json!({"changes": [{"who": "ada", "comments": "ring"}]});
+    let build = json!({"builder": "linux", "number": 3, "source_stamps": [stamp]});
+    engine.event(&json!({"event": "buildStarted", "build": build})).await;
+    for name in ["w2", "w1"] {
+        let worker = json!({"name": name, "notify": ["ops@example.org"]});
+        engine.event(&json!({"event": "workerMissing", "worker": worker})).await;
+    }
+    let mails = engine.outbox(2).await;
+    assert_eq!(subjects(&mails), ["campanile started in Test CI on linux", "Test CI: worker w1 is missing"]);
+    assert!(mails[1].contains("To: ops@example.org\r\n"), "{}", mails[1]);
+}
