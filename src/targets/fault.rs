@@ -96,6 +96,10 @@ pub enum Silence {
     Builders,
     /// The builder has none of the tags named.
     Tags,
+    /// The build's scheduler is not one of those named (M-X-04).
+    Schedulers,
+    /// The build's branch is not one of those named (M-X-04).
+    Branches,
     /// Another build stands for the request (M-17).
     Retry,
     /// Nobody is left to tell (M-38).
@@ -117,6 +121,8 @@ impl Silence {
             Self::Mode { .. } => "mode",
             Self::Builders => "builders",
             Self::Tags => "tags",
+            Self::Schedulers => "schedulers",
+            Self::Branches => "branches",
             Self::Retry => "retry",
             Self::NoRecipients => "no-recipients",
             Self::BuildsetSummary => "buildset-summary",
@@ -131,6 +137,8 @@ impl fmt::Display for Silence {
             Self::Mode { seen } => write!(f, "no mode of the target asks for {seen}"),
             Self::Builders => f.write_str("the builder is not among the target's `builders`"),
             Self::Tags => f.write_str("the builder has none of the target's `tags`"),
+            Self::Schedulers => f.write_str("the build's scheduler is not among the target's `schedulers`"),
+            Self::Branches => f.write_str("the build's branch is not among the target's `branches`"),
             Self::Retry => f.write_str("the build was lost and another one stands for it"),
             Self::NoRecipients => {
                 f.write_str("nobody is left to tell: no address of an interested user is known")

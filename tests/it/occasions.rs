@@ -85,3 +85,15 @@ async fn m_x_05_m_x_13_begins_and_missing_workers_are_mailed_on_demand() {
     assert_eq!(subjects(&mails), ["campanile started in Test CI on linux", "Test CI: worker w1 is missing"]);
     assert!(mails[1].contains("To: ops@example.org\r\n"), "{}", mails[1]);
 }
+
+/// M-X-02: on one line of the log, so that nothing in a mail passes for a line of the engine's own.
+#[tokio::test]
+async fn m_x_02_mails_go_to_the_log_on_demand() {
+    let engine = Engine::start(&format!("{MAIL}dump_mails_to_log = true\n"));
+    engine.build(1, "failure").await;
+    let mails = engine.outbox(1).await;
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let line = log.lines().find(|line| line.contains("a mail as it will be sent")).expect("no such line");
+    let head = mails[0].split("\r\n").next().unwrap();
+    assert!(line.contains(head) && line.contains("The build failed: failure compile"), "{line}");
+}

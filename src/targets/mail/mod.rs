@@ -1,8 +1,8 @@
 //! MailNotifier: which builds lead to a mail, to whom, and what it says. `docs/spec/mail-notifier.md` gives the rules
 //! by number.
 //!
-//! In the order of a mail's life: `settings` reads the table; `choice` decides whether a build is mailed, by `mode` and
-//! `previous`; `recipients` and `address` say to whom; `words`, `text`, `template` with `page`, `subject` and
+//! In the order of a mail's life: `settings` reads the table; `choice` decides whether a build is mailed, by `filter`,
+//! `mode` and `previous`; `recipients` and `address` say to whom; `words`, `text`, `template` with `page`, `subject` and
 //! `headers` what it says; `mime`
 //! writes the bytes; `message` is their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first
 //! half together. Below `smtp` are
@@ -16,6 +16,7 @@ mod ascii;
 mod choice;
 mod cut;
 mod file;
+mod filter;
 mod headers;
 mod login;
 mod logs;

@@ -1,33 +1,8 @@
-//! Whether a build leads to a mail: pure decisions over its builder, its outcome and the outcome before (M-06 to M-18).
-
-use std::collections::BTreeSet;
+//! Whether a build leads to a mail: pure decisions over its outcome and the outcome before (M-09 to M-17).
 
 use crate::callbacks::{Mode, Modes};
 use crate::config::Item;
-use crate::model::{Build, Results};
-use crate::targets::Silence;
-
-/// Which builders are looked at; all comparisons are exact (M-06).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Filter {
-    /// All.
-    Everything,
-    /// Those named.
-    Builders(BTreeSet<String>),
-    /// Those with one of these tags.
-    Tags(BTreeSet<String>),
-}
-
-impl Filter {
-    /// Why the build is passed over, if it is.
-    pub(super) fn refuses(&self, build: &Build) -> Option<Silence> {
-        match self {
-            Self::Everything => None,
-            Self::Builders(names) => (!names.contains(&build.builder)).then_some(Silence::Builders),
-            Self::Tags(tags) => (!build.tags.iter().any(|tag| tags.contains(tag))).then_some(Silence::Tags),
-        }
-    }
-}
+use crate::model::Results;
 
 /// The modes of a mail target that names none (M-15).
 pub(super) fn default_modes() -> Modes {
@@ -172,18 +147,5 @@ mod tests {
     fn m_17_retry_is_never_mailed() {
         let all: Modes = Mode::ALL.into_iter().collect();
         assert!(BEFORE.into_iter().all(|previous| !asks(all, Retry, previous)));
-    }
-
-    #[test]
-    fn m_06_filters_are_exact_and_m_07_untagged_builders_never_pass() {
-        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        let mut build = Build::new("linux", 1);
-        assert_eq!(Filter::Builders(set(&["Linux"])).refuses(&build), Some(Silence::Builders));
-        assert_eq!(Filter::Builders(set(&["linux"])).refuses(&build), None);
-        assert_eq!(Filter::Builders(set(&[])).refuses(&build), Some(Silence::Builders));
-        assert_eq!(Filter::Tags(set(&["fast"])).refuses(&build), Some(Silence::Tags));
-        build.tags = vec!["slow".to_owned(), "fast".to_owned()];
-        assert_eq!(Filter::Tags(set(&["fast"])).refuses(&build), None);
-        assert_eq!(Filter::Everything.refuses(&build), None);
     }
 }

@@ -233,6 +233,10 @@ fn posted(settings: &MailSettings, letter: Letter, context: &Context) -> Result<
         attachments,
         extra: &extra,
     });
+    if settings.dump_mails_to_log {
+        let mail = String::from_utf8_lossy(&raw);
+        tracing::info!(target = settings.name, ?mail, "a mail as it will be sent");
+    }
     let envelope = Envelope {
         sender: settings.from.envelope(),
         recipients: recipients.envelope(),

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::address::{Address, is_domain};
+use super::filter::Filter;
 use super::headers::{self, ExtraTemplate, Text};
 use super::login::Credentials;
 use super::logs::AddLogs;
-use super::mode::{self, Filter};
+use super::mode;
 use super::previous::PreviousBuild;
 use super::recipients::Audience;
 use super::sendmail::Sendmail;
@@ -46,6 +47,8 @@ pub(super) struct MailSettings {
     /// The most bytes of a mail (M-X-15).
     pub(super) max_message_bytes: u64,
     pub(super) thread_by: Option<ThreadBy>,
+    /// Whether each mail goes to the log too (M-X-02).
+    pub(super) dump_mails_to_log: bool,
     pub(super) transport: Transport,
 }
 
@@ -80,7 +83,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         reader.error("custom_mesg", "customMesg is deprecated; use messageFormatter instead");
     }
     let from = sender(reader);
-    let filter = filter(reader);
+    let filter = Filter::read(reader);
     let modes = reader.item("mode").map_or(Some(mode::default_modes()), mode::read);
     let subject = subject(reader);
     let lookup = lookup_callback(reader, parts);
@@ -98,6 +101,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
     let add_logs = AddLogs::read(reader, max_message_bytes);
     let thread_by = ThreadBy::read(reader);
+    let dump_mails_to_log = dump_mails_to_log(reader);
     let transport = transport(reader, &name);
     Some(MailSettings {
         from: from?,
@@ -119,6 +123,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         add_logs,
         max_message_bytes,
         thread_by,
+        dump_mails_to_log,
         transport: transport?,
         name,
     })
@@ -129,25 +134,6 @@ fn sender(reader: &Reader<'_>) -> Option<Address> {
     Address::parse_sender(&text)
         .map_err(|error| reader.error("fromaddr", format!("`{text}` is {error}")))
         .ok()
-}
-
-fn filter(reader: &Reader<'_>) -> Filter {
-    let builders = reader.texts("builders");
-    let tags = [reader.texts("tags"), reader.texts("categories")];
-    if builders.is_some() && tags.iter().any(Option::is_some) {
-        reader.error("builders", "Please specify only builders or tags to include - not both.");
-    }
-    if let Some(builders) = builders {
-        if builders.is_empty() {
-            reader.warning(
-                "builders",
-                "`builders` is empty: no mail will ever be sent; leave it out for all builders",
-            );
-        }
-        return Filter::Builders(builders.into_iter().collect());
-    }
-    let tags: std::collections::BTreeSet<String> = tags.into_iter().flatten().flatten().collect();
-    if tags.is_empty() { Filter::Everything } else { Filter::Tags(tags) }
 }
 
 fn subject(reader: &Reader<'_>) -> Option<SubjectTemplate> {
@@ -259,6 +245,15 @@ fn callback(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Op
     };
     reader.error(key, format!("{what}: {hint}"));
     None
+}
+
+fn dump_mails_to_log(reader: &Reader<'_>) -> bool {
+    let dumps = reader.boolean("dump_mails_to_log").unwrap_or(false);
+    if dumps {
+        let text = "every mail goes to the log as a whole, with what is secret in its logs and properties";
+        reader.warning("dump_mails_to_log", text);
+    }
+    dumps
 }
 
 fn on_callback_error(reader: &Reader<'_>) -> OnCallbackError {
