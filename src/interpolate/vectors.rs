@@ -47,6 +47,8 @@ fn errors(source: &str) -> Vec<(usize, String)> {
     }
 }
 
+/// N-LEX-01 (nested parentheses), N-LEX-03 (`%%`), N-LEX-06 (a key twice), N-KEY-01 (colons of `how`), N-KEY-02 (dots),
+/// N-KEY-04 (no `how`), N-SEL-01 (null exists), N-EV-01 (null is empty), N-EV-03 (false and 0 are values).
 #[test]
 fn n_tv_01_to_33() {
     for (source, text) in [
@@ -83,11 +85,13 @@ fn n_tv_01_to_33() {
         ("100%% %(prop:i)s", "100% 5"),
         ("%(prop:i)5s", "    5"),
         ("%(prop:event.change.id)s", "I1"),
+        ("%(prop:s)s%(prop:s)s %(prop:m:-)s|%(prop:z:-d)s", "xx |0"),
     ] {
         assert_eq!(render(source).as_deref(), Ok(text), "{source}");
     }
 }
 
+/// N-LEX-04, and N-ERR-14 (names of `worker` and `secret`).
 #[test]
 fn n_tv_34_and_n_err_01_to_12() {
     for (source, problem) in [

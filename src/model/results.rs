@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn m_res_01_codes_and_names_are_fixed() {
+    fn m_res_01_m_res_02_codes_and_names_are_fixed() {
         let table: Vec<_> = Results::ALL.iter().map(|r| (r.code(), r.name())).collect();
         assert_eq!(
             table,

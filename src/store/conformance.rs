@@ -218,6 +218,7 @@ pub(super) async fn changes_are_numbered_per_tenant(store: &dyn Store) {
     assert_eq!(store.claim("me", 1, LEASE, at(10)).await.unwrap()[0].subject, "abc");
 }
 
+/// M-EV-07: what is about one thing goes in order, other things beside it.
 pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     for number in 1..=3 {
         put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;

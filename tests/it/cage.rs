@@ -112,6 +112,7 @@ async fn m_41_m_60_headers_and_recipients_are_not_a_guests_to_forge() {
     }
 }
 
+/// M-CB-02 too: builds that are not there are absent, and the call goes on.
 #[tokio::test]
 async fn a_guest_sees_builds_of_its_own_tenant_only() {
     let Some(component) = built("guess-builds") else { return };

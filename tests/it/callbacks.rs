@@ -65,7 +65,7 @@ async fn m_44_a_trap_a_loop_and_greed_never_cost_a_mail() {
 }
 
 #[tokio::test]
-async fn m_41_m_60_a_formatter_cannot_forge_headers() {
+async fn m_40_m_41_m_60_a_formatter_cannot_forge_headers() {
     let Some(mail) = mail_by("bad-subject", "").await else { return };
     let head = mail.split("\r\n\r\n").next().unwrap();
     assert_eq!(head.lines().filter(|line| line.starts_with("Subject:")).count(), 1);
@@ -97,6 +97,35 @@ async fn m_19_the_getter_decides_what_changed() {
     })
     .await;
     assert!(all.iter().all(|row| row["code"] == "mode"), "{all:?}");
+}
+
+/// M-20: asked only when the filter lets the build pass and a mode wants to know, and once then.
+#[tokio::test]
+async fn m_20_the_getter_is_asked_only_when_it_matters() {
+    let Some(component) = guest("previous-none") else {
+        return skip("the guest `previous-none` is not built");
+    };
+    for (more, calls) in [
+        ("mode = [\"failing\"]\n", 0),
+        ("mode = [\"change\"]\nbuilders = [\"mac\"]\n", 0),
+        ("mode = [\"change\", \"problem\"]\n", 1),
+    ] {
+        let engine =
+            Engine::start(&settings(&component, &format!("previous_build_getter = \"own\"\n{more}")));
+        engine.build(1, "failure").await;
+        crate::support::patiently("it is settled", async || {
+            engine.deliveries().await.iter().all(|row| row["state"] != "waiting").then_some(())
+        })
+        .await;
+        let metrics = crate::support::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
+        let metrics = metrics.text().await.unwrap();
+        let counted = metrics
+            .lines()
+            .filter(|line| line.starts_with("campanile_callback_calls_total{"))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap())
+            .sum::<u32>();
+        assert_eq!(counted, calls, "{more}: {metrics}");
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ fn answer(name: &str, kind: &str, more: &[&str]) -> Option<Value> {
     Some(answer["answer"].clone())
 }
 
+/// M-47 too: the mail has everything in it that a callback can get.
 #[test]
 fn m_48_five_languages_write_the_same_mail() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,14 +12,14 @@ fn settings(port: u16, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn m_68_m_70_starttls_and_auth_and_m_59_headers() {
+async fn m_68_m_70_m_x_14_starttls_and_auth_and_m_59_headers() {
     let Some(smtp) = SmtpServer::start(&["--starttls", "--auth", "bell:tower"]) else { return };
     let more = format!(
-        "use_tls = true\ntls_ca = {:?}\nsmtp_user = \"bell\"\nsmtp_password = \"tower\"\n\
+        "use_tls = true\ntls_ca = {:?}\nsmtp_user = \"bell\"\nsmtp_password = {{ file = \"password\" }}\n\
          extra_recipients = [\"Team <team@example.org>\"]\n",
         smtp.ca()
     );
-    let engine = Engine::start(&settings(smtp.port, &more));
+    let engine = Engine::start_with_file(&settings(smtp.port, &more), "password", b"tower\n");
     engine.build(1, "failure").await;
     let mails = smtp.wait_for(1).await;
     let mail = &mails[0];
@@ -145,6 +145,7 @@ async fn m_67_a_relay_that_is_down_costs_nothing() {
     assert_eq!((&delivery["state"], &delivery["code"]), (&json!("waiting"), &json!("connection")));
 }
 
+/// M-03, M-EV-06 too: each target decides for itself, and what one comes to is nothing to the other.
 #[tokio::test]
 async fn m_13_m_21_silences_are_stored_with_their_reason() {
     let engine = Engine::start(

@@ -8,7 +8,7 @@ const MAIL: &str =
     "[[mail]]\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n";
 
 fn subjects(mails: &[String]) -> Vec<&str> {
-    mails.iter().flat_map(|mail| mail.lines().find_map(|line| line.strip_prefix("Subject: "))).collect()
+    mails.iter().filter_map(|mail| mail.lines().find_map(|line| line.strip_prefix("Subject: "))).collect()
 }
 
 /// M-X-08, M-X-11: a page from a file, with the text of the logs that it asks for.
@@ -84,6 +84,47 @@ async fn m_x_05_m_x_13_begins_and_missing_workers_are_mailed_on_demand() {
     let mails = engine.outbox(2).await;
     assert_eq!(subjects(&mails), ["campanile started in Test CI on linux", "Test CI: worker w1 is missing"]);
     assert!(mails[1].contains("To: ops@example.org\r\n"), "{}", mails[1]);
+}
+
+/// M-03: targets that differ in their names only are two, and each sends.
+#[tokio::test]
+async fn m_03_equal_targets_with_two_names_both_send() {
+    let named = |name: &str| MAIL.replacen("[[mail]]\n", &format!("[[mail]]\nname = \"{name}\"\n"), 1);
+    let engine = Engine::start(&[named("one"), named("two")].concat());
+    engine.build(1, "failure").await;
+    let mails = engine.outbox(2).await;
+    assert_eq!(subjects(&mails), ["campanile failure in Test CI on linux"; 2]);
+}
+
+/// M-08: a builder is judged by the tags that it has when the build finishes; also one that nobody had announced.
+/// M-46, M-CB-01: what is told is the build as it was then, whatever is told of it later.
+#[tokio::test]
+async fn m_08_tags_count_as_they_are_at_the_end_and_m_46_later_news_changes_nothing() {
+    let engine = Engine::start(&format!("{MAIL}tags = [\"fast\"]\n"));
+    let builder =
+        |tags: &[&str]| json!({"event": "builderAdded", "builder": {"name": "linux", "tags": tags}});
+    engine.event(&builder(&["slow"])).await;
+    for (number, tags) in [(1, ["slow"]), (2, ["fast"])] {
+        engine.event(&builder(&tags)).await;
+        let mut event = crate::support::build_finished(number, "failure");
+        event["build"]["tags"] = json!(tags);
+        engine.event(&event).await;
+    }
+    let mails = engine.outbox(1).await;
+    assert!(mails[0].contains("/builds/2"), "{}", mails[0]);
+    // The same fact again, told otherwise, makes no second mail and leaves the first as it is.
+    let mut again = crate::support::build_finished(2, "success");
+    again["build"]["tags"] = json!(["fast"]);
+    engine.event(&again).await;
+    let retried = engine.deliveries().await.into_iter().find(|row| row["state"] == "delivered").unwrap();
+    let (status, _) = engine.post(&format!("/api/v1/deliveries/{}/retry", retried["id"]), "").await;
+    assert_eq!(status, 200);
+    crate::support::patiently("it is sent again", async || {
+        let row = engine.get(&format!("/api/v1/deliveries/{}", retried["id"])).await;
+        (row["delivery"]["attempts"] == 2 && row["delivery"]["state"] == "delivered").then_some(())
+    })
+    .await;
+    assert_eq!(engine.outbox(1).await, mails);
 }
 
 /// M-X-02: on one line of the log, so that nothing in a mail passes for a line of the engine's own.

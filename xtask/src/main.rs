@@ -1,4 +1,4 @@
-//! The chores of the workspace: `cargo xtask guests|test|demo|bench`, and two tools that callbacks are built with.
+//! The chores of the workspace: `cargo xtask guests|test|spec|demo|bench`, and two tools that callbacks are built with.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -7,6 +7,7 @@ mod guests;
 mod install;
 mod place;
 mod run;
+mod spec;
 mod tally;
 mod test;
 mod tools;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
 
   guests   build the example and test callbacks into components
   test     install what the tests need, run them all and count them
+  spec     list the numbers of docs/spec that no test names
   demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
   guest-cargo
            cargo as it compiles callbacks on this machine; all arguments are passed on
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match (command.as_deref(), rest.is_empty()) {
         (Some("guests"), true) => guests::run(),
         (Some("test"), true) => test::run(),
+        (Some("spec"), true) => spec::run(),
         (Some("demo"), _) => demo::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         (Some("guest-cargo"), _) => guests::cargo(&rest),

@@ -53,6 +53,15 @@ impl Tally {
         self.ignored += 1;
     }
 
+    /// Counts a check of the chores' own.
+    pub(crate) fn one(&mut self, passed: bool) {
+        if passed {
+            self.ok += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
     /// `N passed, N failed, N skipped`.
     pub(crate) fn summary(&self) -> String {
         let passed = self.ok.saturating_sub(self.skipped_themselves);

@@ -2,7 +2,7 @@
 
 use crate::guests::{self, Missing};
 use crate::tally::{Harness, Suite, Tally};
-use crate::{install, place};
+use crate::{install, place, spec};
 use anyhow::{Context, Result};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -45,6 +45,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         // Every suite runs, whatever the ones before it came to.
         all_well &= count(suite, &mut tally)?;
     }
+    let unproven = spec::missing()?;
+    spec::print(&unproven);
+    tally.one(unproven.is_empty());
     println!("{}", tally.summary());
     all_well &= tally.failed == 0;
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -242,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn m_37_both_are_sorted_and_everybody_is_in_the_envelope_once() {
+        let audience = Audience {
+            domain: Some("x.org".to_owned()),
+            extra: addresses(&["z@x.org", "B@x.org", "a@x.org"]),
+            ..audience()
+        };
+        let recipients = audience.of(&[&build(&["zoe", "Ada", "eve"])]);
+        assert_eq!(written(&recipients.to), ["Ada@x.org", "eve@x.org", "zoe@x.org"]);
+        assert_eq!(written(&recipients.cc), ["B@x.org", "a@x.org", "z@x.org"]);
+        let all = ["Ada@x.org", "eve@x.org", "zoe@x.org", "B@x.org", "a@x.org", "z@x.org"];
+        assert_eq!(recipients.envelope(), all);
+    }
+
+    #[test]
     fn m_35_to_and_cc() {
         let audience =
             Audience { domain: Some("x.org".to_owned()), extra: addresses(&["list@x.org"]), ..audience() };

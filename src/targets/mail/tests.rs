@@ -192,6 +192,7 @@ async fn m_72_mails_about_one_build_go_out_in_order_and_others_beside_them() {
     assert!(key("linux", 1) != key("linux", 2) && key("linux", 1) != key("mac", 1));
 }
 
+/// M-02, M-12, and other texts that are the original's.
 #[test]
 fn settings_errors_have_the_words_of_the_manual() {
     for (more, text) in [
@@ -269,6 +270,45 @@ async fn m_21_silences_say_why() {
     let (nobody, _) = read("[[mail]]\nfromaddr = \"a@localhost\"\n");
     let silent = prepared(&*nobody.unwrap(), build(2, Results::Failure), Vec::new()).await;
     assert_eq!(silence(silent), Silence::NoRecipients);
+}
+
+/// M-RES-08: what has no outcome is neither a success nor a failure.
+#[tokio::test]
+async fn m_res_08_a_build_without_an_outcome_is_silent() {
+    let still = Build { results: None, ..build(2, Results::Success) };
+    let silent = prepared(&*target("mode = \"all\""), still, vec![build(1, Results::Failure)]).await;
+    assert_eq!(silence(silent), Silence::Mode { seen: "a build without a result".to_owned() });
+}
+
+/// M-05, M-09: by default only the end of a build is news, and the filter goes before the mode.
+#[tokio::test]
+async fn m_05_only_finished_builds_are_looked_at_and_m_09_filters_go_first() {
+    let target = target("mode = \"all\"\nbuilders = [\"mac\"]");
+    let started = Event::BuildStarted { build: Box::new(Build::new("mac", 1)) };
+    let step = crate::model::Step::default();
+    let finished = Event::StepFinished { build: Build::new("mac", 1).id(), step };
+    for event in [started, finished] {
+        assert!(target.wants(&event).is_none(), "{event:?}");
+        assert!(!target.unwanted(&event).is_empty());
+    }
+    assert_eq!(silence(prepared(&*target, build(2, Results::Failure), Vec::new()).await), Silence::Builders);
+}
+
+/// M-42: whatever the body, two line ends follow it (and that of the transport).
+/// M-X-17: patches go along unless it is said otherwise.
+#[tokio::test]
+async fn m_42_two_newlines_follow_and_m_x_17_patches_go_along() {
+    let raw =
+        String::from_utf8(mail(prepared(&*target(""), build(2, Results::Failure), Vec::new()).await).raw)
+            .unwrap();
+    assert!(raw.ends_with("Campanile\r\n\r\n\r\n\r\n"), "{raw:?}");
+    let mut patched = build(2, Results::Failure);
+    let patch = Patch { body: "+a\n".to_owned(), ..Patch::default() };
+    patched.source_stamps = vec![SourceStamp { patch: Some(patch), ..SourceStamp::default() }];
+    for (more, there) in [("", true), ("add_patch = false", false)] {
+        let raw = mail(prepared(&*target(more), patched.clone(), Vec::new()).await).raw;
+        assert_eq!(String::from_utf8(raw).unwrap().contains("filename=\"source patch 0\""), there, "{more}");
+    }
 }
 
 #[tokio::test]

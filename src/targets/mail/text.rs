@@ -209,6 +209,7 @@ mod tests {
         build
     }
 
+    /// M-53 too: projects, and source stamps of every form.
     #[test]
     fn m_50_everything_known() {
         insta::assert_snapshot!(built_in(&build(), facts(Results::Failure, Some(Results::Success))), @r"

@@ -174,7 +174,7 @@ mod tests {
     use crate::{Results, testing};
 
     #[test]
-    fn one_stamp_is_plain() {
+    fn m_49_one_stamp_is_plain() {
         let request = testing::request(Results::Failure);
         let flat = Flat::new(&request, &testing::FixedStatus::default(), 2);
         assert_eq!(flat.title, "Quad CI");
