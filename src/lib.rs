@@ -26,5 +26,6 @@ pub mod ingest;
 pub mod interpolate;
 pub mod model;
 pub mod outbound;
+pub mod pollers;
 pub mod store;
 pub mod targets;

@@ -1,7 +1,7 @@
 //! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
 //!
 //! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and swaps tenants, `workers` prepare, keep and
-//! send, `retry` says when to try again.
+//! send, `polling` looks at what pollers name, `retry` says when to try again.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
@@ -10,6 +10,7 @@ mod components;
 mod facts;
 mod load;
 mod metrics;
+mod polling;
 mod retry;
 mod tenant;
 mod workers;
@@ -44,6 +45,8 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
     wake: Notify,
+    /// Told when another tenant has taken the place of the one in use.
+    replaced: Notify,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -61,6 +64,7 @@ impl Engine {
             tenant: ArcSwap::from_pointee(tenant),
             metrics,
             wake: Notify::new(),
+            replaced: Notify::new(),
             changing: Mutex::new(()),
         }
     }
@@ -98,12 +102,17 @@ impl Engine {
         events: Vec<Event>,
         dedup_key: Option<String>,
     ) -> Result<Appended, StoreError> {
+        self.take_in(events, Batch { dedup_key, ..Batch::default() }).await
+    }
+
+    /// Stores a batch with these events in it, each with the deliveries that it leads to.
+    async fn take_in(&self, events: Vec<Event>, batch: Batch) -> Result<Appended, StoreError> {
         let tenant = self.tenant();
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
         let events: Vec<Incoming> =
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
-        let appended = self.store.append(tenant.name(), Batch { events, dedup_key }, now()).await?;
+        let appended = self.store.append(tenant.name(), Batch { events, ..batch }, now()).await?;
         if let Appended::Stored { ids } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(name);
@@ -148,6 +157,7 @@ impl Engine {
             return Err(problems);
         }
         self.tenant.store(Arc::new(tenant));
+        self.replaced.notify_one();
         self.metrics.reload("done");
         self.wake.notify_one();
         Ok(problems)

@@ -11,6 +11,7 @@ mod languages;
 mod mail;
 mod new;
 mod parsed;
+mod pollers;
 mod relays;
 mod sendmail;
 mod support;
