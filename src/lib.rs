@@ -26,6 +26,7 @@ pub mod ingest;
 pub mod interpolate;
 pub mod model;
 pub mod outbound;
+pub mod pollers;
 pub mod store;
 pub mod targets;
 pub mod templates;

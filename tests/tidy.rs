@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("callbacks", 3),
     ("targets", 4),
     ("hooks", 4),
+    ("pollers", 4),
     ("ingest", 4),
     ("engine", 5),
     ("http", 6),

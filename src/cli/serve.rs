@@ -66,6 +66,7 @@ pub(super) struct Running {
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
     workers: JoinHandle<Result<(), crate::store::StoreError>>,
+    pollers: JoinHandle<()>,
     _lock: File,
 }
 
@@ -102,9 +103,10 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let router = http::router(Arc::clone(&engine), &base_path);
         let door = tokio::spawn(http::serve(listener, router, stopped.clone(), drain));
+        let pollers = tokio::spawn(Arc::clone(&engine).run_pollers(stopped.clone()));
         let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, drain));
         tracing::info!("listening on http://{address}/");
-        Ok(Some(Self { address, engine, store, stop, door, workers, _lock: lock }))
+        Ok(Some(Self { address, engine, store, stop, door, workers, pollers, _lock: lock }))
     }
 
     /// Closes the door, lets requests and deliveries under way finish, and closes the store.
@@ -112,6 +114,7 @@ impl Running {
         // Both ends listen for as long as they run.
         let _ = self.stop.send(true);
         self.door.await?;
+        self.pollers.await?;
         let delivered = self.workers.await?;
         self.store.close().await;
         Ok(delivered?)

@@ -9,6 +9,7 @@ use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
 use crate::hooks::Hooks;
 use crate::model::Links;
 use crate::outbound::Outbound;
+use crate::pollers::{self, Poller};
 use crate::targets::{self, Parts, Target};
 
 /// Settings without an error, and what was made of them. Nothing is bound or connected yet.
@@ -19,6 +20,8 @@ pub struct Checked {
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.
     pub hooks: Hooks,
+    /// The pollers.
+    pub pollers: Vec<Arc<Poller>>,
     /// The callbacks by name.
     pub callbacks: BTreeMap<String, Callback>,
     /// Callbacks whose component can't be loaded, and why: they have no version until the one that was in use is taken
@@ -52,6 +55,9 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
     let hooks = Hooks::from_settings(&root, &settings, &problems);
+    let pollers = pollers::from_settings(&root, &outbound);
+    let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
+    hooks.warn_of_unknown_pollers(&root, &names);
     warn_of_local_links(&root, &settings, &targets);
     for table in TABLES {
         root.item(table);
@@ -62,7 +68,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         let problems = problems.into_sorted().into_iter().chain(unloaded.into_values()).collect();
         return (None, problems);
     }
-    (Some(Checked { settings, targets, hooks, callbacks, unloaded }), problems.into_sorted())
+    (Some(Checked { settings, targets, hooks, pollers, callbacks, unloaded }), problems.into_sorted())
 }
 
 fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Option<Problem> {

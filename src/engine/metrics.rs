@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::callbacks::CallRecord;
+use crate::model::Timestamp;
 use crate::store::DeliveryState;
 
 type Labels = Vec<(&'static str, String)>;
@@ -27,11 +28,20 @@ pub struct Metrics {
     call_seconds: Family<Labels, Histogram>,
     call_memory: Family<Labels, Gauge>,
     age: Histogram,
+    polls: Family<Labels, Counter>,
+    poll_changes: Family<Labels, Counter>,
+    poll_seconds: Family<Labels, Histogram>,
+    poll_success: Family<Labels, Gauge>,
 }
 
 /// From 50 microseconds to some seconds.
 fn call_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.000_05, 2.0, 17))
+}
+
+/// From 5 milliseconds to some ten minutes.
+fn poll_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 18))
 }
 
 impl Metrics {
@@ -48,13 +58,35 @@ impl Metrics {
         let reloads = counters("settings_reloads", "Times that settings were read anew, by outcome");
         let calls = counters("callback_calls", "Calls of callbacks, by name and how they ended");
         let swaps = counters("callback_swaps", "Versions put to use or refused, by callback and outcome");
+        let polls = counters("polls", "Looks of pollers, by poller, outcome and code");
+        let poll_changes = counters("poll_changes", "Changes found by pollers");
         let call_seconds = Family::new_with_constructor(call_buckets as fn() -> Histogram);
         let call_memory = Family::<Labels, Gauge>::default();
         registry.register("callback_seconds", "Wall time of calls, by callback", call_seconds.clone());
         registry.register("callback_peak_memory_bytes", "Guest memory of the last call", call_memory.clone());
         let age = Histogram::new(exponential_buckets(0.001, 2.0, 20));
         registry.register("delivery_age_seconds", "From an event's acceptance to its delivery", age.clone());
-        Self { registry, events, hooks, outcomes, reloads, calls, swaps, call_seconds, call_memory, age }
+        let poll_seconds = Family::new_with_constructor(poll_buckets as fn() -> Histogram);
+        let poll_success = Family::<Labels, Gauge>::default();
+        registry.register("poll_seconds", "Time of looks that worked, by poller", poll_seconds.clone());
+        let success = "When a poller's look last worked, in seconds since the epoch";
+        registry.register("poll_last_success_timestamp_seconds", success, poll_success.clone());
+        Self {
+            registry,
+            events,
+            hooks,
+            outcomes,
+            reloads,
+            calls,
+            swaps,
+            call_seconds,
+            call_memory,
+            age,
+            polls,
+            poll_changes,
+            poll_seconds,
+            poll_success,
+        }
     }
 
     pub(super) fn event_accepted(&self, name: &str) {
@@ -92,6 +124,23 @@ impl Metrics {
     pub(super) fn swap(&self, callback: &str, outcome: &str) {
         let labels = [("callback", callback.to_owned()), ("outcome", outcome.to_owned())];
         self.swaps.get_or_create(&labels.to_vec()).inc();
+    }
+
+    pub(super) fn polled(&self, poller: &str, changes: usize, time: Duration, now: Timestamp) {
+        let name = vec![("poller", poller.to_owned())];
+        self.poll_changes.get_or_create(&name).inc_by(changes as u64);
+        self.poll_seconds.get_or_create(&name).observe(time.as_secs_f64());
+        self.poll_success.get_or_create(&name).set(now.as_seconds());
+        self.poll(poller, "done", "");
+    }
+
+    pub(super) fn poll_failed(&self, poller: &str, code: &str) {
+        self.poll(poller, "failed", code);
+    }
+
+    fn poll(&self, poller: &str, outcome: &str, code: &str) {
+        let labels = [("poller", poller), ("outcome", outcome), ("code", code)];
+        self.polls.get_or_create(&labels.map(|(name, value)| (name, value.to_owned())).to_vec()).inc();
     }
 
     /// Everything as Prometheus reads it, with how many deliveries stand in each state.

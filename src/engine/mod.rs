@@ -1,8 +1,8 @@
 //! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
 //!
 //! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and
-//! swaps tenants, `workers` prepare, keep and send, `retry` says when to try again, `explain` why an event was told of
-//! or not.
+//! swaps tenants, `polling` looks at what pollers name, `workers` prepare, keep and send, `retry` says when to try again,
+//! `explain` why an event was told of or not.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
@@ -12,6 +12,7 @@ mod explain;
 mod facts;
 mod load;
 mod metrics;
+mod polling;
 mod retry;
 mod tenant;
 mod workers;
@@ -47,6 +48,8 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
     wake: Notify,
+    /// Told when another tenant has taken the place of the one in use.
+    replaced: Notify,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -64,6 +67,7 @@ impl Engine {
             tenant: ArcSwap::from_pointee(tenant),
             metrics,
             wake: Notify::new(),
+            replaced: Notify::new(),
             changing: Mutex::new(()),
         }
     }
@@ -101,12 +105,17 @@ impl Engine {
         events: Vec<Event>,
         dedup_key: Option<String>,
     ) -> Result<Appended, StoreError> {
+        self.take_in(events, Batch { dedup_key, ..Batch::default() }).await
+    }
+
+    /// Stores a batch with these events in it, each with the deliveries that it leads to.
+    async fn take_in(&self, events: Vec<Event>, batch: Batch) -> Result<Appended, StoreError> {
         let tenant = self.tenant();
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
         let events: Vec<Incoming> =
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
-        let appended = self.store.append(tenant.name(), Batch { events, dedup_key }, now()).await?;
+        let appended = self.store.append(tenant.name(), Batch { events, ..batch }, now()).await?;
         if let Appended::Stored { ids } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(name);
@@ -151,6 +160,7 @@ impl Engine {
             return Err(problems);
         }
         self.tenant.store(Arc::new(tenant));
+        self.replaced.notify_one();
         self.metrics.reload("done");
         self.wake.notify_one();
         Ok(problems)

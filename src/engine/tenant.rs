@@ -12,6 +12,7 @@ use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problem, Secret, Settings};
 use crate::hooks::Hooks;
 use crate::model::{Event, Links};
+use crate::pollers::Poller;
 use crate::store::{DeliveryId, NewDelivery, Store};
 use crate::targets::{Context, Target};
 
@@ -21,6 +22,7 @@ pub struct Tenant {
     settings: Settings,
     targets: Vec<Arc<dyn Target>>,
     hooks: Arc<Hooks>,
+    pollers: Vec<Arc<Poller>>,
     callbacks: BTreeMap<String, Callback>,
     unloaded: BTreeMap<String, Problem>,
     status: Arc<dyn Status>,
@@ -28,7 +30,7 @@ pub struct Tenant {
 
 impl Tenant {
     pub(super) fn new(checked: Checked, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        let Checked { settings, targets, hooks, callbacks, unloaded } = checked;
+        let Checked { settings, targets, hooks, pollers, callbacks, unloaded } = checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let status = Arc::new(Facts {
@@ -39,7 +41,7 @@ impl Tenant {
             store,
             metrics,
         });
-        Self { name, settings, targets, hooks: Arc::new(hooks), callbacks, unloaded, status }
+        Self { name, settings, targets, hooks: Arc::new(hooks), pollers, callbacks, unloaded, status }
     }
 
     /// `default` for the settings file itself.
@@ -52,6 +54,12 @@ impl Tenant {
     #[must_use]
     pub fn hooks(&self) -> &Arc<Hooks> {
         &self.hooks
+    }
+
+    /// Its pollers, in the order of the settings.
+    #[must_use]
+    pub fn pollers(&self) -> &[Arc<Poller>] {
+        &self.pollers
     }
 
     /// Its callbacks by name.

@@ -79,7 +79,7 @@ impl Dialect for Github {
             overrides.apply(change);
             change.clamp_time(now);
         }
-        Ok(Parsed { changes, event: Some(event), note: None, delivery_id })
+        Ok(Parsed { changes, event: Some(event), delivery_id, ..Parsed::default() })
     }
 }
 

@@ -15,6 +15,7 @@ mod github_options;
 mod github_pull_request;
 mod json;
 mod payload;
+mod poller;
 mod request;
 mod signature;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::fmt;
 
 use axum::http::HeaderMap;
 
+pub use poller::PollRequest;
 pub use request::{Method, RawHook, Verified};
 
 use crate::config::{Problems, Reader, Settings};
@@ -45,6 +47,11 @@ pub trait Dialect: Send + Sync {
     /// Whether it has a secret of its own to prove senders by (H-AUTH-08).
     fn has_secret(&self) -> bool {
         false
+    }
+
+    /// Pollers that it names as those that may be told to look (H-PO-09).
+    fn allowed_pollers(&self) -> &[String] {
+        &[]
     }
 
     /// Proves the sender by signature or token, before anything is parsed.
@@ -71,6 +78,8 @@ pub struct Parsed {
     pub note: Option<String>,
     /// The sender's id of the delivery, for telling repetitions (H-XALL-01).
     pub delivery_id: Option<String>,
+    /// Pollers that are to look now (H-PO-01).
+    pub poll: Option<PollRequest>,
 }
 
 /// Why a request is refused.
@@ -100,7 +109,8 @@ const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];
 type FromOptions = fn(Option<&Reader<'_>>) -> Box<dyn Dialect>;
 
 /// The dialects there are.
-const DIALECTS: &[(&str, FromOptions)] = &[("base", base::from_options), ("github", github::from_options)];
+const DIALECTS: &[(&str, FromOptions)] =
+    &[("base", base::from_options), ("github", github::from_options), ("poller", poller::from_options)];
 
 /// The change hooks of one tenant, as its settings have them.
 pub struct Hooks {
@@ -131,6 +141,17 @@ impl Hooks {
             }
         }
         Self { auth, dialects, max_body: settings.hooks.max_body }
+    }
+
+    /// Warns of names in `allowed` that no poller has (H-PO-09).
+    pub fn warn_of_unknown_pollers(&self, root: &Reader<'_>, there: &[&str]) {
+        let listed = root.table("change_hooks").and_then(|table| table.table("dialects"));
+        let Some(listed) = listed else { return };
+        for (name, dialect) in &self.dialects {
+            for unknown in dialect.allowed_pollers().iter().filter(|name| !there.contains(&name.as_str())) {
+                listed.warning(name, format!("`{name}.allowed`: there is no poller `{unknown}`"));
+            }
+        }
     }
 
     /// Whether any dialect is enabled; if not, there is no such route (H-GEN-03).

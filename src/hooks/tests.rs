@@ -78,8 +78,13 @@ fn h_gh_13_and_all_recorded_payloads_make_what_is_expected() {
     for Recorded { name, payload, event, note, changes } in recorded() {
         let hook = with_header(sent(&event, &payload), "x-github-delivery", "72d3162e-cc78");
         let parsed = run(github.as_ref(), hook).unwrap();
-        let wanted =
-            Parsed { changes, event: Some(event), note, delivery_id: Some("72d3162e-cc78".to_owned()) };
+        let wanted = Parsed {
+            changes,
+            event: Some(event),
+            note,
+            delivery_id: Some("72d3162e-cc78".to_owned()),
+            ..Parsed::default()
+        };
         assert_eq!(parsed, wanted, "{name}");
     }
 }

@@ -102,6 +102,12 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
     let verified = dialect.verify(RawHook { method, query, headers: parts.headers, body })?;
     let parsed = dialect.parse(&verified, now())?;
 
+    if let Some(poll) = &parsed.poll {
+        let chosen = poll.choose(&engine.poller_names())?;
+        engine.poll_now(&chosen);
+        let note = Some(format!("told to look: {}", chosen.join(", ")));
+        return Ok(Taken { changes: 0, ids: Vec::new(), duplicate: false, note });
+    }
     let delivery_id = parsed.delivery_id.map(|id| format!("hook/{name}/{id}"));
     let count = parsed.changes.len();
     if count == 0 {

@@ -40,7 +40,7 @@ fn to(event: Event, targets: &[(&str, Option<&str>)]) -> Incoming {
 }
 
 async fn put(store: &dyn Store, now: i64, events: Vec<Incoming>) -> Vec<Option<EventId>> {
-    match store.append(T, Batch { events, dedup_key: None }, at(now)).await.unwrap() {
+    match store.append(T, Batch { events, ..Batch::default() }, at(now)).await.unwrap() {
         Appended::Stored { ids } => ids,
         Appended::Duplicate => panic!("a request without a name is no duplicate"),
     }
@@ -55,11 +55,32 @@ fn settled(state: DeliveryState) -> Settlement {
 }
 
 pub(super) async fn dedup_holds_for_a_day(store: &dyn Store) {
-    let batch = Batch { events: vec![to(started("linux", 1), &[])], dedup_key: Some("k".into()) };
+    let batch =
+        Batch { events: vec![to(started("linux", 1), &[])], dedup_key: Some("k".into()), ..Batch::default() };
     assert!(matches!(store.append(T, batch.clone(), at(0)).await.unwrap(), Appended::Stored { .. }));
     assert_eq!(store.append(T, batch.clone(), at(86_399)).await.unwrap(), Appended::Duplicate);
     assert!(matches!(store.append("other", batch.clone(), at(5)).await.unwrap(), Appended::Stored { .. }));
     assert!(matches!(store.append(T, batch, at(86_400)).await.unwrap(), Appended::Stored { .. }));
+}
+
+pub(super) async fn what_a_poller_has_seen_is_kept_with_what_it_found(store: &dyn Store) {
+    let seen = |source: &str, revision: &str| Seen {
+        poller: "bells".into(),
+        source: source.into(),
+        state: [("main".to_owned(), revision.to_owned())].into(),
+    };
+    let found = Event::ChangeAdded { change: Box::default() };
+    assert_eq!(store.seen(T, "bells", "a").await.unwrap(), None);
+    let batch = Batch { events: vec![to(found, &[])], seen: Some(seen("a", "1")), ..Batch::default() };
+    store.append(T, batch, at(0)).await.unwrap();
+    assert_eq!(store.seen(T, "bells", "a").await.unwrap(), Some(seen("a", "1").state));
+    assert_eq!(store.seen(T, "bells", "b").await.unwrap(), None);
+    assert_eq!(store.seen("other", "bells", "a").await.unwrap(), None);
+    // Nothing found is kept too, and another source takes the place of the first one.
+    store.append(T, Batch { seen: Some(seen("b", "2")), ..Batch::default() }, at(1)).await.unwrap();
+    assert_eq!(store.seen(T, "bells", "b").await.unwrap(), Some(seen("b", "2").state));
+    assert_eq!(store.seen(T, "bells", "a").await.unwrap(), None);
+    assert_eq!(store.changes(T, Page { limit: 9, before: None }).await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_finished_build_knows_what_came_before(store: &dyn Store) {
@@ -203,7 +224,7 @@ pub(super) async fn changes_are_numbered_per_tenant(store: &dyn Store) {
     };
     assert_eq!((first.number, first.when), (1, at(10)));
     store
-        .append("other", Batch { events: vec![to(change(at(0)), &[])], dedup_key: None }, at(0))
+        .append("other", Batch { events: vec![to(change(at(0)), &[])], ..Batch::default() }, at(0))
         .await
         .unwrap();
     put_one(store, 11, change(Timestamp::default())).await;

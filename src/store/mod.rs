@@ -9,6 +9,7 @@ mod callbacks;
 #[cfg(test)]
 mod conformance;
 mod delivery;
+mod poll;
 mod query;
 pub mod sqlite;
 
@@ -20,6 +21,7 @@ use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
 
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState, NewDelivery, Settlement};
+pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use sqlite::{SqliteStore, StoreOptions};
 
@@ -42,6 +44,8 @@ pub struct Batch {
     pub events: Vec<Incoming>,
     /// The sender's own name for this request: a second one with the same name within 24 h stores nothing (H-XALL-01).
     pub dedup_key: Option<String>,
+    /// What a poller has seen after the look that found these events.
+    pub seen: Option<Seen>,
 }
 
 /// What became of a batch.
@@ -120,6 +124,9 @@ pub trait Store: Send + Sync {
     /// Change numbers are given here, in order. A second `buildFinished` of a build is a repeated fact and makes no
     /// deliveries (M-EV-04); the first one is completed with what was known of the build before.
     async fn append(&self, tenant: &str, batch: Batch, now: Timestamp) -> Result<Appended, StoreError>;
+
+    /// What a poller has seen at a source; none if it never looked there.
+    async fn seen(&self, tenant: &str, poller: &str, source: &str) -> Result<Option<PollState>, StoreError>;
 
     /// The event with this id.
     async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError>;

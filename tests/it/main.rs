@@ -12,6 +12,7 @@ mod mail;
 mod new;
 mod occasions;
 mod parsed;
+mod pollers;
 mod relays;
 mod sendmail;
 mod support;

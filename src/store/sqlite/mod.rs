@@ -11,6 +11,7 @@ mod log_reads;
 mod logs;
 mod merge;
 mod outcomes;
+mod polls;
 mod projection;
 mod reads;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Appended, Attempt, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId, DeliveryQuery,
-    DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, Settlement, Store, StoreError,
+    DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store, StoreError,
 };
 use crate::model::{Build, BuildId, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Job, Work};
@@ -140,6 +141,10 @@ impl Store for SqliteStore {
             Answer::Appended(appended) => Ok(appended),
             other => other.unexpected(),
         }
+    }
+
+    async fn seen(&self, tenant: &str, poller: &str, source: &str) -> Result<Option<PollState>, StoreError> {
+        polls::seen(&mut *self.reader().await?, tenant, poller, source).await
     }
 
     async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError> {

@@ -29,6 +29,7 @@ macro_rules! conforms {
 
 conforms!(
     dedup_holds_for_a_day,
+    what_a_poller_has_seen_is_kept_with_what_it_found,
     a_finished_build_knows_what_came_before,
     repeated_facts_are_told_once,
     out_of_order_events_make_a_build,
@@ -50,7 +51,7 @@ fn log() -> LogRef {
 fn batch(number: u64) -> Batch {
     let event = Event::BuildStarted { build: Box::new(Build::new("b", number)) };
     let deliveries = vec![NewDelivery { target: "mail".into(), ordering_key: None }];
-    Batch { events: vec![Incoming { event, deliveries }], dedup_key: None }
+    Batch { events: vec![Incoming { event, deliveries }], ..Batch::default() }
 }
 
 async fn with_build(max_log_bytes: u64) -> (tempfile::TempDir, SqliteStore) {
@@ -146,7 +147,7 @@ async fn the_middle_of_a_long_log_is_dropped() {
     for piece in "x".repeat(40_000).as_bytes().chunks(700) {
         let text = String::from_utf8(piece.to_vec()).unwrap();
         let event = Event::LogChunk { log: endless.clone(), channel: Default::default(), text };
-        let batch = Batch { events: vec![Incoming { event, deliveries: vec![] }], dedup_key: None };
+        let batch = Batch { events: vec![Incoming { event, deliveries: vec![] }], ..Batch::default() };
         store.append("t", batch, Timestamp::from_seconds(2)).await.unwrap();
     }
     let kept = store.log_read("t", &endless, 0, 1 << 20).await.unwrap().unwrap();

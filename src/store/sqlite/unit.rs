@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::projection::{BuildKey, BuildSlot, BuilderSlot, LogTexts, Projection, StepSlot, key};
 use super::writes::Writes;
-use super::{StoreOptions, deliveries, logs};
+use super::{StoreOptions, deliveries, logs, polls};
 use crate::model::{Event, Timestamp};
 use crate::store::{Appended, Batch, StoreError};
 
@@ -32,6 +32,7 @@ pub(super) async fn append(
     let (mut events, mut deliveries, mut keyed) = (Vec::new(), Vec::new(), false);
     let mut next_delivery = first_delivery;
     let mut new_requests = Vec::new();
+    let mut seen = BTreeMap::new();
     let mut answers = Vec::with_capacity(batches.len());
     for &(tenant, batch, now) in batches {
         if let Some(name) = &batch.dedup_key {
@@ -43,6 +44,9 @@ pub(super) async fn append(
             }
             *last = now;
             new_requests.push((tenant, name, now.as_micros()));
+        }
+        if let Some(looked) = &batch.seen {
+            seen.insert((tenant, looked.poller.as_str()), looked);
         }
         let mut ids = Vec::with_capacity(batch.events.len());
         for incoming in &batch.events {
@@ -74,6 +78,7 @@ pub(super) async fn append(
              FROM json_each(?)", &deliveries);
     writes.put("INSERT INTO dedup (tenant, key, at) SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
              ON CONFLICT DO UPDATE SET at = excluded.at", &new_requests);
+    polls::keep(&seen, &mut writes);
     let logs = save(projection, &mut writes);
     writes.run(tx).await?;
     if keyed {
