@@ -5,15 +5,19 @@
 //! [`KINDS`].
 //!
 //! Files: `schedule` (when), `program` (how `git` and `svn` are run), `git` with `git_log`, `svn` with `svn_paths`,
-//! `atom`.
+//! `atom` with `html`.
 //!
 //! Invariant: a source keeps nothing in memory between two looks, and never touches the store.
 
+mod atom;
 mod fault;
 mod git;
 mod git_log;
+mod html;
 mod program;
 mod schedule;
+mod svn;
+mod svn_paths;
 
 use std::sync::Arc;
 
@@ -100,7 +104,11 @@ impl Labels {
 type Build = fn(&Reader<'_>, Option<&str>, &Outbound) -> Option<Box<dyn Source>>;
 
 /// Every kind of poller: its table, how often it looks if nothing is said, in seconds, and how its source is made.
-const KINDS: &[(&str, u64, Build)] = &[("git_poller", 600, git::from_settings)];
+const KINDS: &[(&str, u64, Build)] = &[
+    ("git_poller", 600, git::from_settings),
+    ("svn_poller", 600, svn::from_settings),
+    ("googlecode_atom_poller", 3_600, atom::from_settings),
+];
 
 /// Reads all pollers of the settings. One with an error is left out, and the error noted.
 #[must_use]

@@ -15,5 +15,6 @@ mod parsed;
 mod pollers;
 mod relays;
 mod sendmail;
+mod sources;
 mod support;
 mod swap;

@@ -71,17 +71,17 @@ impl GitRepository {
 }
 
 /// Tells pollers to look by the hook; gives status and text.
-async fn knock(engine: &Engine, query: &str) -> (u16, String) {
+pub(crate) async fn knock(engine: &Engine, query: &str) -> (u16, String) {
     engine.post(&format!("/change_hook/poller{query}"), "").await
 }
 
-async fn counted(engine: &Engine, line: &str) -> Option<u64> {
+pub(crate) async fn counted(engine: &Engine, line: &str) -> Option<u64> {
     let metrics = http().get(format!("{}/metrics", engine.url)).send().await.unwrap().text().await.unwrap();
     metrics.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
 }
 
 /// Has `bells` look, and waits until it has.
-async fn look(engine: &Engine) {
+pub(crate) async fn look(engine: &Engine) {
     let done = "campanile_polls_total{poller=\"bells\",outcome=\"done\",code=\"\"}";
     let before = counted(engine, done).await.unwrap_or(0);
     assert_eq!(knock(engine, "?poller=bells").await, (200, "no changes found".to_owned()), "H-PO-05");
@@ -90,7 +90,7 @@ async fn look(engine: &Engine) {
 }
 
 /// All changes, oldest first.
-async fn changes(engine: &Engine) -> Vec<Value> {
+pub(crate) async fn changes(engine: &Engine) -> Vec<Value> {
     let mut changes = engine.get("/api/v1/changes?limit=500").await["changes"].as_array().unwrap().clone();
     changes.reverse();
     changes

@@ -1,0 +1,90 @@
+//! The text in a piece of HTML, as feeds write it: tags go, breaks and paragraphs become lines.
+
+/// Elements that end a line.
+const BREAKS: [&str; 4] = ["br", "/p", "/div", "/li"];
+
+/// The text, trimmed, without white space at the ends of lines.
+pub(super) fn text(html: &str) -> String {
+    let mut whole = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((before, tag)) = rest.split_once('<') {
+        whole.push_str(before);
+        let Some((tag, after)) = tag.split_once('>') else {
+            rest = "";
+            break;
+        };
+        let name = tag.split(|c: char| c.is_whitespace()).next().unwrap_or_default();
+        let name = name.strip_suffix('/').unwrap_or(name).to_ascii_lowercase();
+        // A line break in the source after one that is meant is not meant.
+        let after = if BREAKS.contains(&name.as_str()) {
+            whole.push('\n');
+            after.strip_prefix('\n').unwrap_or(after)
+        } else {
+            after
+        };
+        rest = after;
+    }
+    whole.push_str(rest);
+    let lines: Vec<&str> = whole.lines().map(str::trim_end).collect();
+    let decoded = decode(lines.join("\n").trim());
+    decoded.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+fn decode(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        decoded.push_str(before);
+        let entity = after.split_once(';').and_then(|(name, after)| Some((entity(name)?, after)));
+        match entity {
+            Some((character, after)) => {
+                decoded.push(character);
+                rest = after;
+            }
+            None => {
+                decoded.push('&');
+                rest = after;
+            }
+        }
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+fn entity(name: &str) -> Option<char> {
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => ' ',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code).filter(|character| !character.is_control() || *character == '\n')?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_go_and_entities_become_characters() {
+        assert_eq!(text("<pre class=\"x\">a &lt;b&gt; &amp;amp; &#39;c&#x27;</pre>"), "a <b> &amp; 'c'");
+        assert_eq!(text("<p>one</p>\n<p>two<br/>three<BR>\nfour</p>"), "one\ntwo\nthree\nfour");
+        assert_eq!(text("a &unknown; & b &#0; &#7; <open"), "a &unknown; & b &#0; &#7;");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(html in "\\PC{0,60}") {
+            text(&html);
+        }
+    }
+}
