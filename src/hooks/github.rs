@@ -1,39 +1,82 @@
-//! The dialect `github`: pushes, and what its signature and options say (H-GH-01 to H-GH-13, H-XGH-01 to H-XGH-12).
+//! The dialect `github`, and what forges that take after it share: pushes, and what signature and options say (H-GH-01 to H-GH-13, H-XGH-01 to H-XGH-12).
 
 use serde_json::Value;
 
-use super::commit::{Overrides, author, files, is_deletion};
-use super::github_options::{GithubOptions, NonDistinct, ProjectSource, Tags};
+use super::github_options::GithubOptions;
 use super::github_pull_request::pull_request;
 use super::json::Json;
+use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};
 use super::signature::{self, Unsigned};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload};
-use crate::config::Reader;
+use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload, push};
+use crate::config::{Reader, Secret};
 use crate::model::{Change, Properties, Timestamp};
 
-pub(super) const NAME: &str = "github";
+const NAME: &str = "github";
 
 /// Properties of a push go with each of its commits; more than this many bytes of them in all is refused.
 const MAX_COPIED: usize = 64 << 20;
 
-struct Github(GithubOptions);
+/// What tells GitHub from forges that take after it.
+pub(super) struct Flavour {
+    /// Of the dialect, of its whitelist option, and before whitelisted properties.
+    pub(super) name: &'static str,
+    /// What people call a pull request's forge.
+    pub(super) title: &'static str,
+    /// Headers that name the event; the first that is there counts.
+    pub(super) event_headers: &'static [&'static str],
+    /// Checks the signature.
+    pub(super) check: fn(&RawHook, &[Secret], Unsigned) -> Result<(), Rejection>,
+    /// What each of these is called here.
+    pub(super) events: fn(&str) -> Event,
+    /// Actions of pull requests that make a change.
+    pub(super) actions: &'static [&'static str],
+    /// The usual `pullrequest_ref`.
+    pub(super) pullrequest_ref: &'static str,
+    /// Whether changes say if another branch had their commit, by this property.
+    pub(super) distinct_property: Option<&'static str>,
+}
+
+/// An event that is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Push,
+    PullRequest,
+    /// Known to make no changes.
+    Silent,
+    Unknown,
+}
+
+const GITHUB: Flavour = Flavour {
+    name: NAME,
+    title: "GitHub",
+    event_headers: &["x-github-event"],
+    check: signature::check,
+    events: |event| match event {
+        "push" => Event::Push,
+        "pull_request" => Event::PullRequest,
+        "ping" | "workflow_run" => Event::Silent,
+        _ => Event::Unknown,
+    },
+    actions: &["opened", "reopened", "synchronize"],
+    pullrequest_ref: "merge",
+    distinct_property: Some("github_distinct"),
+};
+
+/// GitHub, or a forge that takes after it.
+pub(super) struct Github {
+    pub(super) options: GithubOptions,
+    pub(super) flavour: &'static Flavour,
+}
 
 /// Makes the dialect from its options.
 pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
-    Box::new(Github(GithubOptions::read(options)))
-}
-
-/// What an event came to.
-pub(super) enum Outcome {
-    Changes(Vec<Change>),
-    /// And why.
-    Nothing(String),
+    Box::new(Github { options: GithubOptions::read(options, &GITHUB), flavour: &GITHUB })
 }
 
 impl Dialect for Github {
     fn name(&self) -> &'static str {
-        NAME
+        self.flavour.name
     }
 
     fn methods(&self) -> &'static [Method] {
@@ -41,131 +84,89 @@ impl Dialect for Github {
     }
 
     fn has_secret(&self) -> bool {
-        !self.0.secrets.is_empty()
+        !self.options.secrets.is_empty()
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
         if self.has_secret() {
             // A GET has its payload in the query, which no signature covers.
-            if request.method == Method::Get && self.0.unsigned == Unsigned::Refuse {
+            if request.method == Method::Get && self.options.unsigned == Unsigned::Refuse {
                 return Err(Rejection::forbidden("Request has no required signature"));
             }
-            signature::check(&request, &self.0.secrets, self.0.unsigned)?;
+            (self.flavour.check)(&request, &self.options.secrets, self.options.unsigned)?;
         }
         Ok(Verified::pass(request))
     }
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
         let request = hook.request();
-        let event = request.header("x-github-event").unwrap_or_else(|| "push".to_owned());
+        let named = self.flavour.event_headers.iter().find_map(|name| request.header(name));
+        let event = named.unwrap_or_else(|| "push".to_owned());
         // Read even where it is ignored: a ping then already tells that the hook is set up wrongly.
-        let value = payload::read(NAME, request)?;
-        let outcome = match event.as_str() {
-            "push" => self.push(&value, now)?,
-            "pull_request" => pull_request(&self.0, &value, now)?,
-            "ping" | "workflow_run" => Outcome::Nothing(format!("`{event}' makes no changes")),
-            _ => Outcome::Nothing(format!("Ignored event: {event}")),
+        let value = payload::read(self.flavour.name, request)?;
+        let outcome = match (self.flavour.events)(&event) {
+            Event::Push => self.push(&value, now)?,
+            Event::PullRequest => pull_request(self, &value, now)?,
+            Event::Silent => Outcome::Nothing(format!("`{event}' makes no changes")),
+            Event::Unknown => Outcome::Nothing(format!("Ignored event: {event}")),
         };
-        let delivery_id = request.delivery_id();
-        let mut changes = match outcome {
-            Outcome::Nothing(note) => {
-                return Ok(Parsed { event: Some(event), note: Some(note), delivery_id, ..Parsed::default() });
-            }
-            Outcome::Changes(changes) => changes,
-        };
-        let overrides = Overrides::read(&request.query);
-        for change in &mut changes {
-            change.properties.set("event", event.clone(), "Change");
-            overrides.apply(change);
-            change.clamp_time(now);
-        }
-        Ok(Parsed { changes, event: Some(event), delivery_id, ..Parsed::default() })
+        Ok(outcome.parsed(request, Some(event), now))
     }
 }
 
 impl Github {
     fn push(&self, value: &Value, now: Timestamp) -> Result<Outcome, Rejection> {
-        let push = Json::top(NAME, value)?;
-        let name = push.at("ref")?.required()?.text()?.unwrap_or_default();
-        let branch = name.strip_prefix("refs/heads/").filter(|branch| !branch.is_empty());
-        let tag = name.strip_prefix("refs/tags/").filter(|tag| !tag.is_empty());
-        let kind = if tag.is_some() { "tag" } else { "branch" };
-        let Some(short) = branch.or(tag) else {
-            return Ok(Outcome::Nothing(format!("`{name}' is neither a branch nor a tag")));
+        let Self { options, flavour } = self;
+        let push = Json::top(flavour.name, value)?;
+        let to = match push::pushed(&push, options.tags)? {
+            Ok(to) => to,
+            Err(reason) => return Ok(Outcome::Nothing(reason)),
         };
-        if is_deletion(push.at("deleted")?.boolean()?, push.at("after")?.word()?.as_deref()) {
-            return Ok(Outcome::Nothing(format!("{kind} `{short}' deleted")));
-        }
-        if tag.is_some() && self.0.tags == Tags::Nothing {
-            return Ok(Outcome::Nothing(format!("tag `{short}' ignored")));
-        }
         let repository = repository(&push)?;
         let commits = push.at("commits")?.required()?.list()?;
         let head = push.at("head_commit")?;
         if let Some(message) = head.at("message")?.text()?
-            && let Some(reason) = skipped(&self.0, message)
+            && let Some(reason) = options.skips.reason(message)
         {
             return Ok(Outcome::Nothing(reason));
         }
         let commits = match (commits.is_empty(), head.value()) {
-            (true, None) => return Ok(Outcome::Nothing(format!("no commits in the push to `{short}'"))),
+            (true, None) => return Ok(Outcome::Nothing(format!("no commits in the push to `{}'", to.name))),
             (true, Some(_)) => vec![head],
-            (false, _) => self.taken(commits)?,
+            (false, _) => push::distinct(commits, options.non_distinct)?,
         };
-        let (pushed, full_name) =
-            (commits.len(), push.at("repository.full_name")?.text()?.unwrap_or_default());
+        let full_name = push.at("repository.full_name")?.text()?.unwrap_or_default();
         let template = Change {
-            branch: Some(short.to_owned()),
-            category: tag.map(|_| "tag".to_owned()),
-            codebase: self.0.codebases.of(&[repository, full_name]),
+            branch: Some(to.name.to_owned()),
+            category: to.is_tag().then(|| "tag".to_owned()),
+            codebase: options.codebases.of(&[repository, full_name]),
             repository: repository.to_owned(),
-            project: match self.0.project {
-                ProjectSource::Payload => full_name.to_owned(),
-                ProjectSource::Blank => String::new(),
-            },
-            properties: self.0.whitelist.properties(NAME, Some(value)),
+            project: options.project.of(full_name),
+            properties: options.whitelist.properties(flavour.name, Some(value)),
             src: Some("git".to_owned()),
             ..Change::default()
         };
-        if size(&template.properties).saturating_mul(pushed) > MAX_COPIED {
-            let text = "github: commits: too many to give each the properties of `github_property_whitelist`";
+        if size(&template.properties).saturating_mul(commits.len()) > MAX_COPIED {
+            let text = format!(
+                "{0}: commits: too many to give each the properties of `{0}_property_whitelist`",
+                flavour.name
+            );
             return Err(Rejection::bad_request(text));
         }
         if commits.is_empty() {
-            return Ok(Outcome::Nothing(format!("no distinct commits in the push to `{short}'")));
+            return Ok(Outcome::Nothing(format!("no distinct commits in the push to `{}'", to.name)));
         }
-        let changes: Result<_, _> = commits.iter().map(|commit| change(commit, &template, now)).collect();
+        let one = |commit: &Json<'_>| {
+            let mut change = push::change(commit, &template, now)?;
+            if let Some(property) = flavour.distinct_property {
+                let distinct = commit.at("distinct")?.boolean()?.unwrap_or(true);
+                change.properties.set(property, distinct, "Change");
+            }
+            Ok(change)
+        };
+        let changes: Result<_, _> = commits.iter().map(one).collect();
         changes.map(Outcome::Changes)
     }
-
-    fn taken<'a>(&self, commits: Vec<Json<'a>>) -> Result<Vec<Json<'a>>, Rejection> {
-        if self.0.non_distinct == NonDistinct::Keep {
-            return Ok(commits);
-        }
-        let mut taken = Vec::with_capacity(commits.len());
-        for commit in commits {
-            if commit.at("distinct")?.boolean()? != Some(false) {
-                taken.push(commit);
-            }
-        }
-        Ok(taken)
-    }
-}
-
-/// One commit of a push (H-GH-10).
-fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
-    let commit = commit.clone().required()?;
-    let mut change = template.clone();
-    change.revision = commit.at("id")?.required()?.word()?;
-    change.who = author(&commit.at("author")?)?;
-    change.committer = Some(author(&commit.at("committer")?)?).filter(|committer| !committer.is_empty());
-    change.comments = commit.at("message")?.required()?.text()?.unwrap_or_default().to_owned();
-    change.when = commit.at("timestamp")?.date()?.unwrap_or(now);
-    change.revlink = commit.at("url")?.text()?.unwrap_or_default().to_owned();
-    change.files = files(&commit)?;
-    let distinct = commit.at("distinct")?.boolean()?.unwrap_or(true);
-    change.properties.set("github_distinct", distinct, "Change");
-    Ok(change)
 }
 
 /// `repository.html_url`, else `repository.url` (H-GH-03).
@@ -174,12 +175,6 @@ pub(super) fn repository<'a>(payload: &Json<'a>) -> Result<&'a str, Rejection> {
         return Ok(page);
     }
     Ok(payload.at("repository.url")?.required()?.text()?.unwrap_or_default())
-}
-
-/// Why a text asks to be skipped, if it does (H-XGH-10).
-pub(super) fn skipped(options: &GithubOptions, text: &str) -> Option<String> {
-    let pattern = options.skips.iter().find(|pattern| pattern.is_match(text))?;
-    Some(format!("skipped: the message matches `{pattern}'"))
 }
 
 fn size(properties: &Properties) -> usize {

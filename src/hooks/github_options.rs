@@ -1,8 +1,8 @@
-//! The options of the dialect `github` (H-XGH-01, H-XGH-02, H-XGH-04).
-
-use regex::Regex;
+//! The options of the dialect `github` and of those that take after it (H-XGH-01, H-XGH-02, H-XGH-04).
 
 use super::commit::Codebases;
+use super::github::Flavour;
+use super::options::{NonDistinct, ProjectSource, Skips, Tags, secrets};
 use super::signature::Unsigned;
 use super::whitelist::Whitelist;
 use crate::config::{Reader, Secret};
@@ -14,73 +14,43 @@ pub(super) struct GithubOptions {
     pub(super) unsigned: Unsigned,
     pub(super) codebases: Codebases,
     pub(super) whitelist: Whitelist,
-    pub(super) skips: Vec<Regex>,
+    pub(super) skips: Skips,
     pub(super) pullrequest_ref: String,
     pub(super) tags: Tags,
     pub(super) non_distinct: NonDistinct,
     pub(super) project: ProjectSource,
 }
 
-/// What a pushed tag makes (H-XGH-09).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tags {
-    Changes,
-    Nothing,
-}
-
-/// What becomes of commits that another branch had already (H-GH-09).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NonDistinct {
-    Keep,
-    Drop,
-}
-
-/// Where the project comes from when the query does not say (H-GH-04).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProjectSource {
-    Payload,
-    Blank,
-}
-
-const DEFAULT_SKIPS: [&str; 2] = [r"\[ *skip *ci *\]", r"\[ *ci *skip *\]"];
-
 /// Options that need requests to GitHub: refused, so that nobody believes they work (H-XGH-13).
 const LOOK_UPS: [&str; 4] = ["token", "pull_request_lookup", "github_api_endpoint", "verify"];
 
 impl GithubOptions {
     /// The defaults, and over them what the table says; wrong options are noted and keep their default.
-    pub(super) fn read(table: Option<&Reader<'_>>) -> Self {
+    pub(super) fn read(table: Option<&Reader<'_>>, flavour: &Flavour) -> Self {
         let mut options = Self {
             secrets: Vec::new(),
             unsigned: Unsigned::Pass,
             codebases: Codebases::None,
             whitelist: Whitelist::default(),
-            skips: DEFAULT_SKIPS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect(),
-            pullrequest_ref: "merge".to_owned(),
-            tags: Tags::Changes,
-            non_distinct: NonDistinct::Drop,
-            project: ProjectSource::Blank,
+            skips: Skips::usual(),
+            pullrequest_ref: flavour.pullrequest_ref.to_owned(),
+            tags: Tags::default(),
+            non_distinct: NonDistinct::default(),
+            project: ProjectSource::default(),
         };
         let Some(table) = table else { return options };
-        let flag = |key| table.boolean(key) == Some(true);
         options.read_secret(table);
         options.codebases = Codebases::read(table);
-        options.whitelist = Whitelist::read(table, "github_property_whitelist");
-        if let Some(patterns) = table.texts("skips") {
-            options.skips = patterns.iter().filter_map(|pattern| skip(table, pattern)).collect();
+        options.whitelist = Whitelist::read(table, &format!("{}_property_whitelist", flavour.name));
+        if let Some(skips) = Skips::read(table) {
+            options.skips = skips;
         }
         if let Some(name) = table.text("pullrequest_ref") {
             options.pullrequest_ref = name;
         }
-        if table.boolean("tags") == Some(false) {
-            options.tags = Tags::Nothing;
-        }
-        if flag("keep_non_distinct") {
-            options.non_distinct = NonDistinct::Keep;
-        }
-        if flag("project_from_payload") {
-            options.project = ProjectSource::Payload;
-        }
+        options.tags = Tags::read(table);
+        options.non_distinct = NonDistinct::read(table);
+        options.project = ProjectSource::read(table);
         for key in LOOK_UPS {
             if table.item(key).is_some() {
                 table.error(key, format!("`{key}`: look-ups at GitHub are not available in this version"));
@@ -90,12 +60,8 @@ impl GithubOptions {
     }
 
     fn read_secret(&mut self, table: &Reader<'_>) {
-        self.secrets = table.secrets("secret");
+        self.secrets = secrets(table);
         let given = table.item("secret");
-        let blank = self.secrets.iter().any(|secret| secret.expose().is_empty());
-        if blank || given.is_some_and(|item| item.list().is_some_and(|list| list.is_empty())) {
-            table.error("secret", "`secret` is blank: anyone could sign with it");
-        }
         match (table.boolean("strict") == Some(true), given.is_some()) {
             (true, false) => table.error("strict", "Strict mode is requested while no secret is provided"),
             (true, true) => self.unsigned = Unsigned::Refuse,
@@ -104,16 +70,6 @@ impl GithubOptions {
                 "requests without a signature pass although there is a `secret`: `strict = true` refuses them",
             ),
             (false, false) => {}
-        }
-    }
-}
-
-fn skip(table: &Reader<'_>, pattern: &str) -> Option<Regex> {
-    match Regex::new(pattern) {
-        Ok(regex) => Some(regex),
-        Err(_) => {
-            table.error("skips", format!("`skips`: `{pattern}` is not a regular expression"));
-            None
         }
     }
 }

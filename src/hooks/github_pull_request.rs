@@ -1,23 +1,20 @@
-//! The event `pull_request` of GitHub (H-XGH-11).
+//! The event `pull_request` of GitHub and of forges that take after it (H-XGH-11).
 
 use serde_json::Value;
 
 use super::Rejection;
 use super::commit::one_line;
-use super::github::{NAME, Outcome, repository, skipped};
-use super::github_options::GithubOptions;
+use super::github::{Github, repository};
 use super::json::Json;
+use super::outcome::Outcome;
 use crate::model::{Change, Timestamp};
 
 /// One change for a pull request that was opened, reopened or got commits.
-pub(super) fn pull_request(
-    options: &GithubOptions,
-    value: &Value,
-    now: Timestamp,
-) -> Result<Outcome, Rejection> {
-    let event = Json::top(NAME, value)?;
+pub(super) fn pull_request(github: &Github, value: &Value, now: Timestamp) -> Result<Outcome, Rejection> {
+    let Github { options, flavour } = github;
+    let event = Json::top(flavour.name, value)?;
     let action = event.at("action")?.text()?.unwrap_or_default();
-    if !matches!(action, "opened" | "reopened" | "synchronize") {
+    if !flavour.actions.contains(&action) {
         return Ok(Outcome::Nothing(format!("pull request action `{action}' makes no changes")));
     }
     let number = event.at("number")?.required()?.word()?.unwrap_or_default();
@@ -25,7 +22,7 @@ pub(super) fn pull_request(
     let text = |path: &str| Ok::<_, Rejection>(pull.at(path)?.text()?.unwrap_or_default());
     let (title, body) = (text("title")?, text("body")?);
     // Without a look-up at GitHub these stand in for the head commit's message (H-XGH-13).
-    if let Some(reason) = skipped(options, title).or_else(|| skipped(options, body)) {
+    if let Some(reason) = options.skips.reason(title).or_else(|| options.skips.reason(body)) {
         return Ok(Outcome::Nothing(reason));
     }
     let revlink = match pull.at("_links.html.href")?.text()? {
@@ -36,7 +33,7 @@ pub(super) fn pull_request(
     let project = text("base.repo.full_name")?;
     let mut change = Change {
         who: one_line(event.at("sender.login")?.text()?.unwrap_or_default()),
-        comments: format!("GitHub Pull Request #{number}{}\n{title}\n{body}", commits(&pull)?),
+        comments: format!("{} Pull Request #{number}{}\n{title}\n{body}", flavour.title, commits(&pull)?),
         revision: pull.at("head.sha")?.required()?.word()?,
         branch: Some(format!("refs/pull/{number}/{}", options.pullrequest_ref)),
         when: when(&pull, action)?.unwrap_or(now),
@@ -45,7 +42,7 @@ pub(super) fn pull_request(
         repository: repository.to_owned(),
         project: project.to_owned(),
         codebase: options.codebases.of(&[repository, project]),
-        properties: options.whitelist.properties(NAME, pull.value()),
+        properties: options.whitelist.properties(flavour.name, pull.value()),
         src: Some("git".to_owned()),
         ..Change::default()
     };

@@ -14,8 +14,11 @@ mod github;
 mod github_options;
 mod github_pull_request;
 mod json;
+mod options;
+mod outcome;
 mod payload;
 mod poller;
+mod push;
 mod request;
 mod signature;
 #[cfg(test)]

@@ -75,12 +75,17 @@ fn count(mut suite: Suite, tally: &mut Tally) -> Result<bool> {
     let errors = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>);
     let output = errors.or_else(|| child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>));
     let output = output.with_context(|| format!("`{name}` has no output"))?;
-    let mut shown = std::io::stdout().lock();
+    let mut shown = std::io::stdout();
     let mut reader = tally.reader(suite.harness);
     for line in BufReader::new(output).split(b'\n') {
         let line = line.with_context(|| format!("reading the output of `{name}`"))?;
         shown.write_all(&line).and_then(|()| shown.write_all(b"\n")).context("passing output on")?;
         reader.line(&String::from_utf8_lossy(&line));
     }
-    Ok(child.wait().with_context(|| format!("waiting for `{name}`"))?.success())
+    let status = child.wait().with_context(|| format!("waiting for `{name}`"))?;
+    if !status.success() {
+        let arguments: Vec<_> = suite.command.get_args().map(|argument| argument.to_string_lossy()).collect();
+        println!("FAILED: `{name} {}` ended with {status}", arguments.join(" "));
+    }
+    Ok(status.success())
 }
