@@ -1,18 +1,27 @@
 //! Change hooks: HTTP requests of forges and scripts become changes (`docs/spec/change-hooks.md`).
 //!
 //! A request is verified, then parsed; a dialect does both and is otherwise told nothing. Files are named after what
-//! they hold: a dialect each (`base`, `github`), and what dialects share (`arguments`, `commit`, `json`, `payload`,
-//! `signature`, `whitelist`). A dialect is added by its file and one line in [`DIALECTS`].
+//! they hold: a dialect each (`base`, `github`...), and what dialects share (`arguments`, `commit`, `json`, `options`,
+//! `outcome`, `payload`, `push`, `signature`, `whitelist`). A dialect is added by its file and one line in [`DIALECTS`].
 //!
 //! Invariant: no I/O but reading the password file; knows nothing of the store, the engine or routes.
 
 mod arguments;
 mod auth;
 mod base;
+mod bitbucket;
+mod bitbucket_cloud;
+mod bitbucket_events;
+mod bitbucket_server;
 mod commit;
+mod gitea;
 mod github;
 mod github_options;
 mod github_pull_request;
+mod gitlab;
+mod gitlab_merge_request;
+mod gitorious;
+mod googlecode;
 mod json;
 mod options;
 mod outcome;
@@ -112,8 +121,19 @@ const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];
 type FromOptions = fn(Option<&Reader<'_>>) -> Box<dyn Dialect>;
 
 /// The dialects there are.
-const DIALECTS: &[(&str, FromOptions)] =
-    &[("base", base::from_options), ("github", github::from_options), ("poller", poller::from_options)];
+const DIALECTS: &[(&str, FromOptions)] = &[
+    ("base", base::from_options),
+    ("bitbucket", bitbucket::from_options),
+    ("bitbucketcloud", bitbucket_cloud::from_options),
+    ("bitbucketserver", bitbucket_server::from_options),
+    ("forgejo", gitea::forgejo),
+    ("gitea", gitea::gitea),
+    ("github", github::from_options),
+    ("gitlab", gitlab::from_options),
+    ("gitorious", gitorious::from_options),
+    ("googlecode", googlecode::from_options),
+    ("poller", poller::from_options),
+];
 
 /// The change hooks of one tenant, as its settings have them.
 pub struct Hooks {

@@ -41,6 +41,15 @@ pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> R
     if right.count() > 0 { Ok(()) } else { Err(Rejection::forbidden("Hash mismatch")) }
 }
 
+/// Whether bare hex is the HMAC-SHA256 of the raw body under any of the secrets.
+pub(super) fn sha256_is(hook: &RawHook, secrets: &[Secret], hex: &str) -> bool {
+    let code = from_hex(hex.trim());
+    let right = secrets
+        .iter()
+        .filter(|secret| code.as_deref().is_some_and(|code| sha256_matches(secret, &hook.body, code)));
+    right.count() > 0
+}
+
 fn sha256_matches(secret: &Secret, body: &[u8], code: &[u8]) -> bool {
     Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
         .is_ok_and(|mac| mac.chain_update(body).verify_slice(code).is_ok())
@@ -52,7 +61,7 @@ fn sha1_matches(secret: &Secret, body: &[u8], code: &[u8]) -> bool {
 }
 
 /// The bytes that hex digits of either case stand for.
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(hex: &str) -> Option<Vec<u8>> {
     if !hex.len().is_multiple_of(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }

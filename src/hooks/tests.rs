@@ -11,6 +11,7 @@ use super::testing::{NOW, get, post, run, with_header};
 use super::*;
 use crate::config::Document;
 
+mod dialects;
 mod github_rules;
 mod settings;
 

@@ -1,0 +1,49 @@
+//! The dialects `gitea` and `forgejo`: they send what GitHub sends, under headers of their own (H-XGT-01 to H-XGT-04).
+
+use super::github::{Event, Flavour, Github};
+use super::github_options::GithubOptions;
+use super::request::RawHook;
+use super::signature::{self, Unsigned};
+use super::{Dialect, Rejection};
+use crate::config::{Reader, Secret};
+
+const GITEA: Flavour = Flavour { name: "gitea", title: "Gitea", ..COMMON };
+const FORGEJO: Flavour = Flavour { name: "forgejo", title: "Forgejo", ..COMMON };
+
+const COMMON: Flavour = Flavour {
+    name: "",
+    title: "",
+    event_headers: &["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event"],
+    check,
+    events: |event| match event {
+        "push" => Event::Push,
+        // Commits that come to a pull request have an event of their own since Gitea 1.16.
+        "pull_request" | "pull_request_sync" => Event::PullRequest,
+        // A branch or a tag that is made or goes is told by a push too.
+        "create" | "delete" | "repository" => Event::Silent,
+        _ => Event::Unknown,
+    },
+    actions: &["opened", "reopened", "synchronized", "synchronize"],
+    pullrequest_ref: "head",
+    distinct_property: None,
+};
+
+/// Makes the dialect `gitea` from its options.
+pub(super) fn gitea(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
+    Box::new(Github { options: GithubOptions::read(options, &GITEA), flavour: &GITEA })
+}
+
+/// Makes the dialect `forgejo` from its options.
+pub(super) fn forgejo(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
+    Box::new(Github { options: GithubOptions::read(options, &FORGEJO), flavour: &FORGEJO })
+}
+
+/// `X-Forgejo-Signature` or `X-Gitea-Signature`, bare hex of HMAC-SHA256; else those of GitHub.
+fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), Rejection> {
+    let own = ["x-forgejo-signature", "x-gitea-signature"].iter().find_map(|name| hook.header(name));
+    match own {
+        Some(hex) if signature::sha256_is(hook, secrets, &hex) => Ok(()),
+        Some(_) => Err(Rejection::forbidden("Hash mismatch")),
+        None => signature::check(hook, secrets, unsigned),
+    }
+}
