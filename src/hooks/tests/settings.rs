@@ -28,7 +28,7 @@ fn h_gen_05_unknown_names_options_and_types_are_errors() {
     assert_eq!(told.len(), 4, "{told:?}");
     let all = told.join("\n");
     assert!(all.contains(
-        "campanile.toml:2: error: there is no change hook dialect `bse`: known are `base`, `github`"
+        "campanile.toml:2: error: there is no change hook dialect `bse`: known are `base`, `bitbucket`, "
     ));
     assert!(all.contains("campanile.toml:3: error: `base` must be true, false or a table of options"));
     assert!(all.contains("unknown key `strictt` in `change_hooks.dialects.github`: did you mean `strict`?"));
