@@ -15,8 +15,13 @@ pub(super) fn merge_request(gitlab: &Gitlab, event: &Json<'_>, now: Timestamp) -
         return Ok(Outcome::Nothing(format!("merge request is {state}")));
     }
     let action = request.at("action")?.text()?.unwrap_or_default();
-    let has_new_code = request.at("oldrev")?.value().is_some();
-    if !matches!(action, "open" | "reopen") && !(action == "update" && has_new_code) {
+    let counts = match action {
+        "open" | "reopen" => true,
+        // Code was pushed, and not just a text changed.
+        "update" => request.at("oldrev")?.value().is_some(),
+        _ => false,
+    };
+    if !counts {
         return Ok(Outcome::Nothing(format!("merge request action `{action}' makes no changes")));
     }
     one(gitlab, &request, "merge_request", now)

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn commits_with_and_without_files_and_texts() {
-        let output = "\0a1\05\0Ada\0ada@x\0Bob\0\0first\n\nbody\n\0\0\na\0b\nx\0\0b2\06\0\0eve@x\0\0\0\0\0\0c3\07\0C\0c\0C\0c\0m\n\0\0\nz\0";
+        let output = "\0a1\x005\0Ada\0ada@x\0Bob\0\0first\n\nbody\n\0\0\na\0b\nx\0\0b2\x006\0\0eve@x\0\0\0\0\0\0c3\x007\0C\0c\0C\0c\0m\n\0\0\nz\0";
         let revisions = ["a1", "b2", "c3"].map(str::to_owned);
         let commits = parse(output.as_bytes(), &revisions).unwrap();
         assert_eq!(commits[0].files, ["a", "b\nx"]);

@@ -118,7 +118,7 @@ impl Source for Svn {
             Some(entry) if full => entry.revision,
             _ => info.revision,
         };
-        let changes = entries.into_iter().flat_map(|entry| self.changes(entry, now)).collect();
+        let changes = entries.iter().flat_map(|entry| self.changes(entry, now)).collect();
         Ok(Look { changes, state: state(reached), more: full, notes: Vec::new() })
     }
 }
@@ -148,7 +148,7 @@ impl Svn {
     }
 
     /// One change for each branch that a revision touches.
-    fn changes(&self, entry: Entry, now: Timestamp) -> Vec<Change> {
+    fn changes(&self, entry: &Entry, now: Timestamp) -> Vec<Change> {
         let revision = entry.revision.to_string();
         let places = by_branch(self.split_file, &entry.touched);
         let change = |((project, branch), files): ((Option<String>, Option<String>), Vec<String>)| {
