@@ -25,11 +25,31 @@ pub(super) struct Node {
 pub(super) enum Value {
     Text(String),
     Integer(i64),
-    Float,
+    /// None for what JSON has no number for: infinities and the like.
+    Float(Option<serde_json::Number>),
     Boolean(bool),
-    Datetime,
+    /// As it is written.
+    Datetime(String),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
+}
+
+impl Node {
+    /// As JSON; dates become texts.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Text(text) | Value::Datetime(text) => text.clone().into(),
+            Value::Integer(integer) => (*integer).into(),
+            Value::Float(number) => number.clone().map_or(serde_json::Value::Null, serde_json::Value::Number),
+            Value::Boolean(boolean) => (*boolean).into(),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Table(table) => table
+                .iter()
+                .map(|(key, node)| (key.clone(), node.to_json()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        }
+    }
 }
 
 impl Value {
@@ -38,9 +58,9 @@ impl Value {
         match self {
             Self::Text(_) => "a text",
             Self::Integer(_) => "an integer",
-            Self::Float => "a number",
+            Self::Float(_) => "a number",
             Self::Boolean(_) => "a boolean",
-            Self::Datetime => "a date",
+            Self::Datetime(_) => "a date",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
         }
@@ -112,9 +132,11 @@ impl LineIndex {
                 let digits = integer.as_str().replace('_', "");
                 i64::from_str_radix(&digits, integer.radix()).map_or(Value::Text(digits), Value::Integer)
             }
-            DeValue::Float(_) => Value::Float,
+            DeValue::Float(number) => Value::Float(
+                number.as_str().replace('_', "").parse().ok().and_then(serde_json::Number::from_f64),
+            ),
             DeValue::Boolean(boolean) => Value::Boolean(*boolean),
-            DeValue::Datetime(_) => Value::Datetime,
+            DeValue::Datetime(date) => Value::Datetime(date.to_string()),
             DeValue::Array(items) => Value::List(
                 items
                     .iter()

@@ -320,6 +320,12 @@ impl<'a> Item<'a> {
         secret
     }
 
+    /// The value as JSON, for those who read it with rules of their own.
+    #[must_use]
+    pub fn to_json(self) -> serde_json::Value {
+        self.node.to_json()
+    }
+
     /// Where the value stands, for what is judged later.
     #[must_use]
     pub fn place(self) -> Place {

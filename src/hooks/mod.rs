@@ -25,6 +25,7 @@ mod googlecode;
 mod json;
 mod options;
 mod outcome;
+mod own;
 mod payload;
 mod poller;
 mod push;
@@ -42,10 +43,12 @@ use std::fmt;
 
 use axum::http::HeaderMap;
 
+pub use own::Call;
 pub use poller::PollRequest;
 pub use request::{Method, RawHook, Verified};
 
-use crate::config::{Problems, Reader, Settings};
+use crate::callbacks::Callback;
+use crate::config::{Reader, Settings};
 use crate::model::{Change, Timestamp};
 
 /// A change hook dialect: one HTTP request in, changes out. Pure.
@@ -92,6 +95,8 @@ pub struct Parsed {
     pub delivery_id: Option<String>,
     /// Pollers that are to look now (H-PO-01).
     pub poll: Option<PollRequest>,
+    /// A component that is to be asked for the changes (H-WASM-01).
+    pub call: Option<Call>,
 }
 
 /// Why a request is refused.
@@ -146,10 +151,14 @@ impl Hooks {
     /// Reads `[change_hooks.dialects]`, and checks `change_hooks.auth` (H-GEN-03 to H-GEN-05, H-AUTH-02, H-AUTH-05,
     /// H-AUTH-08).
     #[must_use]
-    pub fn from_settings(root: &Reader<'_>, settings: &Settings, _problems: &Problems) -> Self {
+    pub fn from_settings(
+        root: &Reader<'_>,
+        settings: &Settings,
+        callbacks: &BTreeMap<String, Callback>,
+    ) -> Self {
         let table = root.table("change_hooks");
         let listed = table.as_ref().and_then(|table| table.table("dialects"));
-        let dialects = listed.as_ref().map(read_dialects).unwrap_or_default();
+        let dialects = listed.as_ref().map(|listed| read_dialects(listed, callbacks)).unwrap_or_default();
         let auth = settings.hooks.auth.as_deref();
         let auth = auth.map(|descriptions| auth::Auth::from_settings(descriptions, table.as_ref()));
         if let (Some(listed), None, false) = (&listed, &auth, settings.server.listen.ip().is_loopback()) {
@@ -229,15 +238,29 @@ impl fmt::Debug for Hooks {
     }
 }
 
-fn read_dialects(listed: &Reader<'_>) -> BTreeMap<String, Box<dyn Dialect>> {
+fn read_dialects(
+    listed: &Reader<'_>,
+    callbacks: &BTreeMap<String, Callback>,
+) -> BTreeMap<String, Box<dyn Dialect>> {
     let mut dialects = BTreeMap::new();
     for (name, item) in listed.entries() {
         if item.as_boolean() == Some(false) {
             continue;
         }
         let Some((_, make)) = DIALECTS.iter().find(|(known, _)| *known == name) else {
+            let path = format!("change_hooks.dialects.{name}");
+            if let Some(table) = item.table(&path).filter(|table| table.item("callback").is_some()) {
+                if let Some(dialect) = own::from_options(name, &table, callbacks) {
+                    dialects.insert(name.to_owned(), dialect);
+                }
+                table.finish();
+                continue;
+            }
             let known: Vec<_> = DIALECTS.iter().map(|(known, _)| format!("`{known}`")).collect();
-            item.error(format!("there is no change hook dialect `{name}`: known are {}", known.join(", ")));
+            let known = known.join(", ");
+            item.error(format!(
+                "there is no change hook dialect `{name}`: known are {known}; one of your own has a `callback`"
+            ));
             continue;
         };
         let options = item.table(&format!("change_hooks.dialects.{name}"));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::testing::{NOW, get, post, run, with_header};
 use super::*;
-use crate::config::Document;
+use crate::config::{Document, Problems};
 
 mod dialects;
 mod github_rules;
@@ -21,7 +21,7 @@ fn hooks(settings: &str) -> (Hooks, Vec<String>) {
     let document = Document::parse(Path::new("campanile.toml"), settings, &problems);
     let root = Reader::root(&document, &problems);
     let checked = Settings::read(&root);
-    let hooks = Hooks::from_settings(&root, &checked, &problems);
+    let hooks = Hooks::from_settings(&root, &checked, &BTreeMap::new());
     (hooks, problems.into_sorted().iter().map(ToString::to_string).collect())
 }
 

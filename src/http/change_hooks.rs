@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::answer::Problem;
 use super::body::Limited;
+use crate::callbacks::Caller;
 use crate::engine::{Engine, Tenant, now};
 use crate::hooks::{Method, RawHook, Rejection, answer_text};
 use crate::model::Event;
@@ -97,10 +98,19 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
         return Err(Refusal::method(allowed));
     };
     let dialect = dialect?;
+    if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
+        let encoding = String::from_utf8_lossy(encoding.as_bytes());
+        let text = format!("send the body as it is: Content-Encoding `{encoding}` is not taken");
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    }
     let body = read(body, hooks.max_body()).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let verified = dialect.verify(RawHook { method, query, headers: parts.headers, body })?;
-    let parsed = dialect.parse(&verified, now())?;
+    let mut parsed = dialect.parse(&verified, now())?;
+    if let Some(call) = parsed.call.take() {
+        let caller = Caller { status: Arc::clone(tenant.status()), delivery: None };
+        (parsed.changes, parsed.note) = call.run(&caller, now()).await?;
+    }
 
     if let Some(poll) = &parsed.poll {
         let chosen = poll.choose(&engine.poller_names())?;

@@ -23,13 +23,16 @@ fn pages() -> Vec<PathBuf> {
 
 #[test]
 fn every_settings_example_passes_check() {
-    let Some(component) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
+    let (Some(component), Some(dialect)) = (guest("html-mail"), guest("sourcehut-dialect")) else {
+        return skip("the guests `html-mail` and `sourcehut-dialect` are not built");
+    };
     let mut examples = 0;
     for page in pages() {
         for example in blocks(&std::fs::read_to_string(&page).unwrap(), "toml") {
             examples += 1;
             let folder = tempfile::tempdir().unwrap();
             std::fs::copy(&component, folder.path().join("html-mail.wasm")).unwrap();
+            std::fs::copy(&dialect, folder.path().join("sourcehut-dialect.wasm")).unwrap();
             std::fs::write(folder.path().join("changehook.passwd"), "forge:password\n").unwrap();
             std::fs::write(folder.path().join("campanile.toml"), &example).unwrap();
             let checked = Command::new(PROGRAM)
@@ -37,6 +40,7 @@ fn every_settings_example_passes_check() {
                 .current_dir(folder.path())
                 .env("GITHUB_SECRET", "bell-tower")
                 .env("SMTP_PASSWORD", "tower")
+                .env("HOOK_SECRET", "bell-tower")
                 .output()
                 .unwrap();
             let told = String::from_utf8_lossy(&checked.stderr);

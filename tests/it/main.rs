@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod door;
 mod durability;
+mod hooks;
 mod languages;
 mod mail;
 mod new;

@@ -10,7 +10,7 @@ use std::process::Command;
 /// What Debian's Rust needs to build callbacks.
 pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
 /// A real mail server to send to, and what the Python environment is made with.
-const TEST_PACKAGES: [&str; 5] = ["git", "openssl", "postfix", "python3-venv", "subversion"];
+const TEST_PACKAGES: [&str; 6] = ["curl", "git", "openssl", "postfix", "python3-venv", "subversion"];
 const REQUIREMENTS: [&str; 2] = ["aiosmtpd==1.4.6", "cryptography==50.0.2"];
 
 /// Installs what the tests need beside callbacks; the Python that has the mail server, if it could be made.
@@ -66,6 +66,7 @@ fn apt(packages: &[&str]) -> anyhow::Result<()> {
 /// Programs that tests use and that are not there, for systems other than Debian.
 fn missing_tools() -> Vec<&'static str> {
     [
+        ("curl", ["curl", "--version"]),
         ("git", ["git", "--version"]),
         ("openssl", ["openssl", "version"]),
         ("python3", ["python3", "--version"]),

@@ -1,0 +1,205 @@
+//! Change hooks through the whole program: dialects of one's own, hostile senders, and the pages about forges.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Engine, guest, http, skip};
+
+fn push_of_sourcehut() -> Value {
+    json!({"data": {"webhook": {
+        "uuid": "b3c3c2a5", "event": "GIT_POST_RECEIVE", "date": "2024-05-01T10:00:00Z",
+        "repository": {"name": "quad", "owner": {"canonicalName": "~alice"}},
+        "pusher": {"canonicalName": "~bob"},
+        "updates": [{
+            "ref": {"name": "refs/heads/main"},
+            "old": {"id": "1111111111111111111111111111111111111111"},
+            "new": {
+                "id": "2222222222222222222222222222222222222222",
+                "author": {"name": "Alice\nBcc: eve@example.org", "email": "alice@example.org", "time": "2024-05-01T08:00:00Z"},
+                "committer": {"name": "Bob", "email": "bob@example.org", "time": "2024-05-01T11:30:00+02:00"},
+                "message": "Fix it\n"
+            },
+            "diff": "diff --git a/src/main.c b/src/main.c\n--- a/src/main.c\n+++ b/src/main.c\n@@ -1 +1 @@\n-a\n+b\n"
+        }]
+    }}})
+}
+
+/// H-WASM-01, H-WASM-02, H-WASM-04: the component reads it, the engine proves the sender and has the last word on changes.
+#[tokio::test]
+async fn h_wasm_01_a_dialect_of_ones_own_takes_pushes() {
+    let Some(component) = guest("sourcehut-dialect") else {
+        return skip("the guest `sourcehut-dialect` is not built");
+    };
+    let engine = Engine::start(&format!(
+        "[callbacks.sr]\ncomponent = {component:?}\n\n[change_hooks.dialects.sourcehut]\ncallback = \"sr\"\n\
+         options = {{ origin = \"https://git.example.org\" }}\n\
+         verify = {{ header = \"X-Proof\", algorithm = \"token\", secret = \"bell-tower\" }}\n"
+    ));
+    let send = async |proof: &str, body: String, query: &str| {
+        let request =
+            http().post(format!("{}/change_hook/sourcehut{query}", engine.url)).header("X-Proof", proof);
+        let response =
+            request.header("X-Request-Id", body.len().to_string()).body(body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let push = push_of_sourcehut().to_string();
+    let refused = (403, "sourcehut: authentication failed".to_owned());
+    assert_eq!(send("bell", push.clone(), "").await, refused, "H-WASM-02");
+    assert_eq!(send("bell-tower", push.clone(), "?project=quad").await, (202, "1 change found".to_owned()));
+    let again = (202, "0 changes found (duplicate delivery)".to_owned());
+    assert_eq!(send("bell-tower", push.clone(), "").await, again, "H-XALL-01");
+    let (status, text) = send("bell-tower", "no json".to_owned(), "").await;
+    assert_eq!(status, 400, "H-WASM-03: {text}");
+    let changes = engine.get("/api/v1/changes").await;
+    let [change] = &changes["changes"].as_array().unwrap()[..] else { panic!("{changes}") };
+    assert_eq!(change["who"], "Alice Bcc: eve@example.org <alice@example.org>", "H-CH-05");
+    assert_eq!((&change["project"], &change["src"]), (&json!("quad"), &json!("git")), "H-GEN-17");
+    assert_eq!(change["repository"], "https://git.example.org/~alice/quad");
+    assert_eq!(change["files"], json!(["src/main.c"]));
+}
+
+/// H-WASM-03: what a component does wrong is told to nobody outside.
+#[tokio::test]
+async fn h_wasm_03_a_component_that_cannot_is_told_in_the_settings() {
+    let Some(component) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
+    let folder = tempfile::tempdir().unwrap();
+    crate::support::write_settings(
+        folder.path(),
+        &format!(
+            "[callbacks.mail]\ncomponent = {component:?}\n\n[change_hooks.dialects.x]\ncallback = \"mail\"\n\n\
+             [change_hooks.dialects.y]\ncallback = \"gone\"\nverify = {{ header = \"X\", algorithm = \"rot13\" }}\n"
+        ),
+    );
+    let checked = crate::support::run(folder.path(), &["check"]);
+    assert_eq!(checked.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&checked.stderr).into_owned();
+    for text in [
+        "error: callback `mail` exports no hook-dialect",
+        "error: there is no callback `gone`: name one of `[callbacks]`",
+        "`algorithm` must be one of `hmac-sha256`, `hmac-sha1`, `hmac-md5`, `token`, not `rot13`",
+        "`secret` is missing: without one there is nothing to verify by",
+    ] {
+        assert!(told.contains(text), "{text} is missing in:\n{told}");
+    }
+}
+
+/// H-GEN-13: 25 MiB are taken, a byte more is not, however it is sent.
+#[tokio::test]
+async fn h_gen_13_bodies_up_to_the_limit() {
+    let engine = Engine::start("[change_hooks.dialects]\ngithub = true\n");
+    let push = |length: usize| {
+        let head = r#"{"ref":"refs/heads/main","repository":{"html_url":"https://x/y"},"commits":[{"id":"1f","message":"ring"}],"padding":""#;
+        let mut body = head.to_owned();
+        body.push_str(&"x".repeat(length - head.len() - 2));
+        body.push_str("\"}");
+        body
+    };
+    let send = async |body: reqwest::Body| {
+        let request = http()
+            .post(format!("{}/change_hook/github", engine.url))
+            .header("Content-Type", "application/json");
+        let response = request.body(body).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(send(push(25 << 20).into()).await, (202, "1 change found".to_owned()));
+    assert_eq!(send(push((25 << 20) + 1).into()).await.0, 413);
+    assert_eq!(engine.get("/api/v1/changes").await["changes"].as_array().unwrap().len(), 1);
+}
+
+/// A bomb costs nothing: what is compressed is refused and never unpacked.
+#[tokio::test]
+async fn compressed_bodies_are_refused_unread() {
+    let engine = Engine::start("[change_hooks.dialects]\ngithub = true\n");
+    let request =
+        http().post(format!("{}/change_hook/github", engine.url)).header("Content-Type", "application/json");
+    let response =
+        request.header("Content-Encoding", "gzip").body(vec![0x1f, 0x8b, 8, 0]).send().await.unwrap();
+    assert_eq!(response.status(), 415);
+    let text = response.text().await.unwrap();
+    assert_eq!(text, "send the body as it is: Content-Encoding `gzip` is not taken");
+}
+
+/// Senders that trickle hold up nobody else, and end at the limit of a head.
+#[tokio::test]
+async fn slow_senders_hold_up_nobody() {
+    let engine = Engine::start("[change_hooks.dialects]\nbase = true\n");
+    let address = engine.url.trim_start_matches("http://").to_owned();
+    let slow: Vec<_> = (0..50)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&address).unwrap();
+            stream
+                .write_all(
+                    b"POST /change_hook/base HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nauthor=",
+                )
+                .unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        let sent = http().post(format!("{}/change_hook/base?author=ada", engine.url)).send().await.unwrap();
+        assert_eq!(sent.status(), 202);
+    }
+    drop(slow);
+    assert_eq!(
+        engine.get("/api/v1/changes").await["changes"].as_array().unwrap().len(),
+        20,
+        "no half of a request counts"
+    );
+}
+
+/// The commands of each page about a forge, as they stand there, against an engine with that page's settings.
+#[test]
+fn the_commands_of_the_pages_work() {
+    for tool in ["curl", "openssl"] {
+        if Command::new(tool).arg("--version").output().is_err()
+            && Command::new(tool).arg("version").output().is_err()
+        {
+            return skip(&format!("there is no `{tool}`"));
+        }
+    }
+    let component = guest("sourcehut-dialect");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hooks");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let page = std::fs::read_to_string(&path).unwrap();
+        let mut settings = blocks(&page, "toml").concat();
+        assert!(!settings.is_empty(), "{} has no settings", path.display());
+        if settings.contains("sourcehut-dialect.wasm") {
+            let Some(component) = &component else {
+                return skip("the guest `sourcehut-dialect` is not built");
+            };
+            settings = settings.replace("\"sourcehut-dialect.wasm\"", &format!("{component:?}"));
+        }
+        for secret in ["HOOK_SECRET", "GITHUB_SECRET"] {
+            settings = settings.replace(&format!("{{ env = \"{secret}\" }}"), "\"bell-tower\"");
+        }
+        let engine = Engine::start_with_file(&settings, "changehook.passwd", b"ci:secret\n");
+        for commands in blocks(&page, "sh") {
+            let commands = commands.replace("http://127.0.0.1:8010", &engine.url);
+            let mut shell = Command::new("bash");
+            shell.args(["-euo", "pipefail", "-c", &commands]);
+            let done = shell
+                .envs([("HOOK_SECRET", "bell-tower"), ("GITHUB_SECRET", "bell-tower")])
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&done.stdout).into_owned();
+            assert!(
+                told.contains("1 change found"),
+                "{}:\n{commands}\n{told}\n{}",
+                path.display(),
+                String::from_utf8_lossy(&done.stderr)
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried >= 8, "only {tried} commands were tried");
+}
+
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0.to_owned())).collect()
+}
