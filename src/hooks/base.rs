@@ -161,6 +161,7 @@ mod tests {
         rejection.message
     }
 
+    /// H-CH-01 too: what nobody says is blank, absent or now.
     #[test]
     fn h_base_01_no_arguments_make_one_change_of_defaults() {
         let empty = Change { when: NOW, ..Change::default() };
@@ -189,6 +190,7 @@ mod tests {
         change
     }
 
+    /// H-CH-09 (source `Change`, any JSON) and H-BASE-06 (other scripts) too.
     #[test]
     fn h_base_02_all_arguments_as_a_form() {
         let form = "author=Ada&who=no&committer=Bob&files=%5B%22b%22,%22a%20%C3%A9%22,%22b%22%5D&comments=ring\

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::{Document, Problems};
 
 mod dialects;
+mod forge_rules;
 mod github_rules;
 mod settings;
 

@@ -169,6 +169,73 @@ async fn h_cli_send_change() {
     assert_eq!(python.status.code(), Some(2), "H-CLI-03");
 }
 
+/// H-CLI-01: every option; H-CLI-04: how it is sent; H-CLI-05: the exit code; H-CLI-08: the answer as JSON.
+#[tokio::test]
+async fn h_cli_01_h_cli_04_h_cli_05_h_cli_08_all_options_of_send_change() {
+    let engine = Engine::start_with_file(
+        "[change_hooks]\nauth = \"file:passwd\"\n\n[change_hooks.dialects]\nbase = true\n",
+        "passwd",
+        b"ci:tower\n",
+    );
+    let url = format!("{}/change_hook/base", engine.url);
+    let options = [
+        "--who=Ada <ada@example.org>",
+        "--file=b ü.c",
+        "--comments=ring",
+        "--revision=42",
+        "--when=2026-01-31T14:30:00Z",
+        "--branch=main",
+        "--category=cat",
+        "--revlink=https://x/42",
+        "--property=n=[1]",
+        "--property={\"m\": \"x\", \"n\": 2}",
+        "--repository=repo",
+        "--project=bells",
+        "--codebase=core",
+    ];
+    let sent = run(
+        &engine.folder,
+        &[&["send-change", "--url", &url, "--auth", "ci:tower", "--json"], &options[..]].concat(),
+    );
+    assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&sent.stdout).unwrap();
+    assert_eq!(answer["changes"], 1);
+    let change = &engine.get("/api/v1/changes").await["changes"][0];
+    for (field, value) in [
+        ("who", "Ada <ada@example.org>"),
+        ("comments", "ring"),
+        ("revision", "42"),
+        ("branch", "main"),
+        ("category", "cat"),
+        ("revlink", "https://x/42"),
+        ("repository", "repo"),
+        ("project", "bells"),
+        ("codebase", "core"),
+    ] {
+        assert_eq!(change[field], value, "{field}");
+    }
+    assert_eq!(change["files"], serde_json::json!(["b ü.c"]));
+    assert_eq!(change["when"], 1_769_869_800);
+    assert_eq!(change["properties"], serde_json::json!([["m", "x", "Change"], ["n", 2, "Change"]]));
+
+    let refused = run(
+        &engine.folder,
+        &["send-change", "--url", &url, "--auth", "ci:wrong", "-r", "r", "-P", "p", "-w", "a"],
+    );
+    assert_eq!(refused.status.code(), Some(1), "H-CLI-05");
+    assert!(
+        text(&refused.stderr).contains("401") && text(&refused.stderr).contains("Unauthorized"),
+        "H-CLI-06"
+    );
+    assert!(!text(&refused.stderr).contains("wrong"), "no password is shown");
+    let nobody = run(
+        &engine.folder,
+        &["send-change", "--url", "http://127.0.0.1:1/", "-r", "r", "-P", "p", "-w", "a"],
+    );
+    assert_eq!(nobody.status.code(), Some(1), "H-CLI-05");
+    assert!(!nobody.stderr.is_empty());
+}
+
 #[test]
 fn the_demo_tells_its_story() {
     let folder = tempfile::tempdir().unwrap();

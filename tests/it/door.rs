@@ -116,6 +116,7 @@ async fn h_gen_a_push_becomes_changes_once() {
     assert_eq!(changes[1]["repository"], "https://github.com/example/bells", "H-GH-03");
 }
 
+/// H-GEN-12 too: 401 for the guard, 403 for a signature.
 #[tokio::test]
 async fn h_gen_refusals() {
     let engine = Engine::start(HOOKS);

@@ -86,6 +86,102 @@ async fn h_wasm_03_a_component_that_cannot_is_told_in_the_settings() {
     }
 }
 
+#[tokio::test]
+async fn h_gen_01_h_gen_02_h_gen_19_addresses() {
+    let engine = Engine::start(
+        "[server]\nlisten = \"127.0.0.1:0\"\nbase_path = \"/bbot\"\n\n[change_hooks.dialects]\nbase = true\n",
+    );
+    let engine_url = engine.url.trim_end_matches('/').trim_end_matches("/bbot").to_owned();
+    let status =
+        async |path: &str| http().post(format!("{engine_url}{path}")).send().await.unwrap().status().as_u16();
+    for taken in [
+        "/bbot/change_hook",
+        "/bbot/change_hook/",
+        "/bbot/change_hook/base",
+        "/bbot/change_hook/base/",
+        "/bbot/change_hook/bas%65",
+    ] {
+        assert_eq!(status(taken).await, 202, "{taken}");
+    }
+    for (path, wanted) in [
+        ("/bbot/change_hook/base/x", 404),
+        ("/bbot/change_hook/Base", 400),
+        ("/bbot/change_hook/base-x", 400),
+        ("/change_hook/base", 404),
+    ] {
+        assert_eq!(status(path).await, wanted, "{path}");
+    }
+}
+
+/// H-GEN-09: who may, then how, then what; nothing later runs after a failure.
+#[tokio::test]
+async fn h_gen_09_checks_come_in_order() {
+    let engine = Engine::start_with_file(
+        "[change_hooks]\nauth = \"file:passwd\"\nmax_body = 10\n\n[change_hooks.dialects.gitlab]\nsecret = \"tower\"\n",
+        "passwd",
+        b"ci:bell\n",
+    );
+    let send = async |method: reqwest::Method, path: &str, user: Option<&str>, token: &str, body: &str| {
+        let mut request = http()
+            .request(method, format!("{}/change_hook/{path}", engine.url))
+            .header("X-Gitlab-Token", token);
+        if let Some(password) = user {
+            request = request.basic_auth("ci", Some(password));
+        }
+        request.body(body.to_owned()).send().await.unwrap().status().as_u16()
+    };
+    use reqwest::Method;
+    let large = "x".repeat(11);
+    assert_eq!(send(Method::PUT, "nonesuch", None, "", &large).await, 401);
+    assert_eq!(send(Method::PUT, "nonesuch", Some("bell"), "", &large).await, 405);
+    assert_eq!(send(Method::POST, "nonesuch", Some("bell"), "", &large).await, 400);
+    assert_eq!(send(Method::POST, "gitlab", Some("bell"), "", &large).await, 413);
+    assert_eq!(send(Method::POST, "gitlab", Some("bell"), "", "{").await, 403);
+    assert_eq!(send(Method::POST, "gitlab", Some("bell"), "tower", "{").await, 400);
+}
+
+/// H-GEN-11, H-GEN-15, H-GEN-16, H-GEN-20: what is answered and what is logged.
+#[tokio::test]
+async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
+    let engine = Engine::start("[change_hooks.dialects.gitlab]\nsecret = \"bell-tower\"\n");
+    let send = async |body: Value, accept: &str| {
+        let request =
+            http().post(format!("{}/change_hook/gitlab", engine.url)).header("X-Gitlab-Token", "bell-tower");
+        let request = request.header("Authorization", "Bearer hush").header("Accept", accept);
+        let response = request.body(body.to_string()).send().await.unwrap();
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let sniff =
+            response.headers().get("x-content-type-options").map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), kind, sniff, response.text().await.unwrap())
+    };
+    let push = |more: Value| {
+        let mut push = json!({"ref": "refs/heads/main", "repository": {"url": "u"}, "commits": [{"id": "c", "message": "m"}]});
+        push.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        push
+    };
+    let (status, kind, sniff, text) = send(push(json!({"after": "000"})), "*/*").await;
+    assert_eq!((status, text.as_str()), (200, "no changes found"));
+    assert_eq!((kind.as_str(), sniff.as_deref()), ("text/plain; charset=utf-8", Some("nosniff")));
+    let (status, kind, _, text) = send(push(json!({})), "application/json").await;
+    assert_eq!((status, kind.as_str()), (202, "application/json"));
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&answer["changes"], answer["ids"].as_array().unwrap().len()), (&json!(1), 1));
+    let (status, kind, _, _) = send(json!([]), "application/problem+json").await;
+    assert_eq!((status, kind.as_str()), (400, "application/problem+json"));
+    let odd = push(
+        json!({"object_kind": "push", "commits": [{"id": "c", "message": "m", "timestamp": "so\u{7}on"}]}),
+    );
+    let (_, _, _, text) = send(odd, "text/plain").await;
+    assert!(text.contains("so\\u{7}on") && !text.contains('\u{7}'), "{text}");
+    assert_eq!(engine.get("/api/v1/changes").await["changes"][0]["src"], "git", "H-GEN-16");
+
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("dialect")).collect();
+    assert_eq!(lines.len(), 4, "{log}");
+    assert!(lines[0].contains("branch `main' deleted") && lines[0].contains("gitlab"), "{}", lines[0]);
+    assert!(!log.contains("bell-tower") && !log.contains("hush"), "{log}");
+}
+
 /// H-GEN-13: 25 MiB are taken, a byte more is not, however it is sent.
 #[tokio::test]
 async fn h_gen_13_bodies_up_to_the_limit() {

@@ -9,10 +9,11 @@ use anyhow::{Context as _, bail};
 use crate::place;
 
 /// Pages whose parts are built.
-const PAGES: &[&str] = &["interpolate.md", "mail-notifier.md", "model.md"];
+const PAGES: &[&str] = &["change-hooks.md", "interpolate.md", "mail-notifier.md", "model.md"];
 
 /// Numbers that no test can name, and why.
 const WITHOUT_TEST: &[(&str, &str)] = &[
+    ("H-XGH-14", "names programs that there need not be"),
     ("N-EV-06", "no target asks yet whether a rendered text is empty"),
     ("M-BLD-05", "a fact about numbers that senders give"),
     ("M-SET-04", "a fact about builds that senders run"),
@@ -91,7 +92,7 @@ fn gather(folder: &Path, text: &mut String, whole: bool) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let of_tests = whole || module.contains(&format!("#[cfg(test)]\nmod {name};"));
+        let of_tests = whole || is_for_tests(&module, name);
         if path.is_dir() {
             gather(&path, text, of_tests)?;
         } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
@@ -106,6 +107,19 @@ fn gather(folder: &Path, text: &mut String, whole: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a module is compiled for tests only, by the attributes before its `mod NAME;`.
+fn is_for_tests(parent: &str, name: &str) -> bool {
+    let lines: Vec<&str> = parent.lines().collect();
+    let wanted = format!("mod {name};");
+    let place = lines.iter().position(|line| *line == wanted).unwrap_or_default();
+    lines
+        .iter()
+        .take(place)
+        .rev()
+        .take_while(|line| line.starts_with("#["))
+        .any(|line| *line == "#[cfg(test)]")
 }
 
 /// Every `M-21` and `m_21` of a text, in one form. A name such as `m_13_m_21_silences` has two, `n_err_01_to_12` twelve.

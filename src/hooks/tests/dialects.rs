@@ -198,7 +198,7 @@ fn requests(rules: &Rules) -> Vec<Request> {
     all
 }
 
-fn dialect(name: &str, options: &str) -> Box<dyn Dialect> {
+pub(super) fn dialect(name: &str, options: &str) -> Box<dyn Dialect> {
     let (mut hooks, problems) = hooks(&format!("[change_hooks.dialects.{name}]\n{options}\n"));
     assert!(problems.iter().all(|problem| problem.contains("warning")), "{problems:?}");
     hooks.dialects.remove(name).unwrap()

@@ -59,6 +59,7 @@ fn h_gh_02_required_fields() {
     assert_eq!(refused(sent("push", &null)).1, "github: commits[0]: missing");
 }
 
+/// H-GH-06 too: a branch may have slashes.
 #[test]
 fn h_gh_05_other_refs_make_no_changes() {
     for name in ["refs/notes/x", "refs/heads/", "refs/tags/", "main", ""] {
@@ -89,6 +90,7 @@ fn h_gh_08_and_h_xgh_08_an_empty_push_counts_by_its_head_commit() {
     assert_eq!(revisions(&parsed("", &created)), ["c1", "c2"], "commits win over the head commit");
 }
 
+/// H-GH-11 too: the property that says so.
 #[test]
 fn h_gh_09_commits_that_are_not_distinct() {
     let mut old = commit("old");

@@ -12,6 +12,7 @@ fn h_gen_03_hooks_are_off_unless_listed() {
     assert!(hooks("[change_hooks.dialects]\nbase = true\n").0.any());
 }
 
+/// H-GH-12 too: `true` is enough for `github`.
 #[test]
 fn h_gen_04_true_and_an_empty_table_and_false() {
     let (hooks, problems) = hooks("[change_hooks.dialects]\nbase = {}\ngithub = true\nnonesuch = false\n");
@@ -33,6 +34,17 @@ fn h_gen_05_unknown_names_options_and_types_are_errors() {
     assert!(all.contains("campanile.toml:3: error: `base` must be true, false or a table of options"));
     assert!(all.contains("unknown key `strictt` in `change_hooks.dialects.github`: did you mean `strict`?"));
     assert!(all.contains("`tags` must be true or false"));
+}
+
+/// H-XGH-01: every option, all at once.
+#[test]
+fn h_xgh_01_all_options_of_github() {
+    let told = problems(
+        "[change_hooks.dialects.github]\nsecret = [\"a\", \"b\"]\nstrict = true\ncodebase = { \"a/b\" = \"c\" }\n\
+         github_property_whitelist = [\"github.*\"]\nskips = []\npullrequest_ref = \"head\"\ntags = false\n\
+         keep_non_distinct = true\nproject_from_payload = true\n",
+    );
+    assert!(told.iter().all(|problem| problem.contains("is safer")), "{told:?}");
 }
 
 #[test]
