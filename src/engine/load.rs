@@ -54,7 +54,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
     let parts =
         Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
-    let hooks = Hooks::from_settings(&root, &settings, &callbacks);
+    let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
     let pollers = pollers::from_settings(&root, &outbound);
     let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
     hooks.warn_of_unknown_pollers(&root, &names);

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::github_look_up::LookUps;
 use super::github_options::GithubOptions;
-use super::github_pull_request::pull_request;
+use super::github_pull_request::{look_up, pull_request};
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};
@@ -11,6 +12,7 @@ use super::signature::{self, Unsigned};
 use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload, push};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Properties, Timestamp};
+use crate::outbound::Outbound;
 
 const NAME: &str = "github";
 
@@ -70,8 +72,10 @@ pub(super) struct Github {
 }
 
 /// Makes the dialect from its options.
-pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
-    Box::new(Github { options: GithubOptions::read(options, &GITHUB), flavour: &GITHUB })
+pub(super) fn from_options(table: Option<&Reader<'_>>, outbound: &Outbound) -> Box<dyn Dialect> {
+    let mut options = GithubOptions::read(table, &GITHUB);
+    options.look_ups = table.and_then(|table| LookUps::read(table, outbound));
+    Box::new(Github { options, flavour: &GITHUB })
 }
 
 impl Dialect for Github {
@@ -110,7 +114,12 @@ impl Dialect for Github {
             Event::Silent => Outcome::Nothing(format!("`{event}' makes no changes")),
             Event::Unknown => Outcome::Nothing(format!("Ignored event: {event}")),
         };
-        Ok(outcome.parsed(request, Some(event), now))
+        let is_pull_request = (self.flavour.events)(&event) == Event::PullRequest;
+        let mut parsed = outcome.parsed(request, Some(event), now);
+        if let (true, [change]) = (is_pull_request, &parsed.changes[..]) {
+            parsed.look_up = look_up(&self.options, &value, change);
+        }
+        Ok(parsed)
     }
 }
 

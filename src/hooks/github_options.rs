@@ -2,27 +2,25 @@
 
 use super::commit::Codebases;
 use super::github::Flavour;
+use super::github_look_up::LookUps;
 use super::options::{NonDistinct, ProjectSource, Skips, Tags, secrets};
 use super::signature::Unsigned;
 use super::whitelist::Whitelist;
 use crate::config::{Reader, Secret};
 
 /// What the user chose, checked.
-#[derive(Debug)]
 pub(super) struct GithubOptions {
     pub(super) secrets: Vec<Secret>,
     pub(super) unsigned: Unsigned,
     pub(super) codebases: Codebases,
     pub(super) whitelist: Whitelist,
     pub(super) skips: Skips,
+    pub(super) look_ups: Option<LookUps>,
     pub(super) pullrequest_ref: String,
     pub(super) tags: Tags,
     pub(super) non_distinct: NonDistinct,
     pub(super) project: ProjectSource,
 }
-
-/// Options that need requests to GitHub: refused, so that nobody believes they work (H-XGH-13).
-const LOOK_UPS: [&str; 4] = ["token", "pull_request_lookup", "github_api_endpoint", "verify"];
 
 impl GithubOptions {
     /// The defaults, and over them what the table says; wrong options are noted and keep their default.
@@ -33,6 +31,7 @@ impl GithubOptions {
             codebases: Codebases::None,
             whitelist: Whitelist::default(),
             skips: Skips::usual(),
+            look_ups: None,
             pullrequest_ref: flavour.pullrequest_ref.to_owned(),
             tags: Tags::default(),
             non_distinct: NonDistinct::default(),
@@ -51,11 +50,6 @@ impl GithubOptions {
         options.tags = Tags::read(table);
         options.non_distinct = NonDistinct::read(table);
         options.project = ProjectSource::read(table);
-        for key in LOOK_UPS {
-            if table.item(key).is_some() {
-                table.error(key, format!("`{key}`: look-ups at GitHub are not available in this version"));
-            }
-        }
         options
     }
 

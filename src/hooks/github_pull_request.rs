@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::Rejection;
 use super::commit::one_line;
 use super::github::{Github, repository};
+use super::github_look_up::LookUp;
+use super::github_options::GithubOptions;
 use super::json::Json;
 use super::outcome::Outcome;
 use crate::model::{Change, Timestamp};
@@ -22,7 +24,9 @@ pub(super) fn pull_request(github: &Github, value: &Value, now: Timestamp) -> Re
     let text = |path: &str| Ok::<_, Rejection>(pull.at(path)?.text()?.unwrap_or_default());
     let (title, body) = (text("title")?, text("body")?);
     // Without a look-up at GitHub these stand in for the head commit's message (H-XGH-13).
-    if let Some(reason) = options.skips.reason(title).or_else(|| options.skips.reason(body)) {
+    if options.look_ups.is_none()
+        && let Some(reason) = options.skips.reason(title).or_else(|| options.skips.reason(body))
+    {
         return Ok(Outcome::Nothing(reason));
     }
     let revlink = match pull.at("_links.html.href")?.text()? {
@@ -49,6 +53,15 @@ pub(super) fn pull_request(github: &Github, value: &Value, now: Timestamp) -> Re
     change.properties.set("pullrequesturl", revlink, "Change");
     change.properties.set("basename", text("base.ref")?, "Change");
     Ok(Outcome::Changes(vec![change]))
+}
+
+/// What is to be looked up about it, if the options want that (H-XGH-13).
+pub(super) fn look_up(options: &GithubOptions, value: &Value, change: &Change) -> Option<LookUp> {
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    let number = value.get("number").map(Value::to_string)?;
+    let full_name = text("/pull_request/base/repo/full_name")?;
+    let ups = options.look_ups.as_ref()?;
+    ups.about(full_name, number.trim_matches('"'), change.revision.as_deref()?, &options.skips)
 }
 
 /// ` (3 commits)`; nothing when the forge does not count them.

@@ -16,6 +16,7 @@ mod bitbucket_server;
 mod commit;
 mod gitea;
 mod github;
+mod github_look_up;
 mod github_options;
 mod github_pull_request;
 mod gitlab;
@@ -43,6 +44,7 @@ use std::fmt;
 
 use axum::http::HeaderMap;
 
+pub use github_look_up::LookUp;
 pub use own::Call;
 pub use poller::PollRequest;
 pub use request::{Method, RawHook, Verified};
@@ -50,6 +52,7 @@ pub use request::{Method, RawHook, Verified};
 use crate::callbacks::Callback;
 use crate::config::{Reader, Settings};
 use crate::model::{Change, Timestamp};
+use crate::outbound::Outbound;
 
 /// A change hook dialect: one HTTP request in, changes out. Pure.
 pub trait Dialect: Send + Sync {
@@ -95,6 +98,8 @@ pub struct Parsed {
     pub delivery_id: Option<String>,
     /// Pollers that are to look now (H-PO-01).
     pub poll: Option<PollRequest>,
+    /// What is to be looked up about the only change before it is stored (H-XGH-13).
+    pub look_up: Option<LookUp>,
     /// A component that is to be asked for the changes (H-WASM-01).
     pub call: Option<Call>,
 }
@@ -123,21 +128,27 @@ impl Rejection {
 const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];
 
 /// Makes a dialect from its options (none: all defaults), noting what is wrong with them.
-type FromOptions = fn(Option<&Reader<'_>>) -> Box<dyn Dialect>;
+enum FromOptions {
+    Alone(fn(Option<&Reader<'_>>) -> Box<dyn Dialect>),
+    /// For those that ask somebody else about what they were told.
+    WithOutbound(fn(Option<&Reader<'_>>, &Outbound) -> Box<dyn Dialect>),
+}
+
+use FromOptions::{Alone, WithOutbound};
 
 /// The dialects there are.
 const DIALECTS: &[(&str, FromOptions)] = &[
-    ("base", base::from_options),
-    ("bitbucket", bitbucket::from_options),
-    ("bitbucketcloud", bitbucket_cloud::from_options),
-    ("bitbucketserver", bitbucket_server::from_options),
-    ("forgejo", gitea::forgejo),
-    ("gitea", gitea::gitea),
-    ("github", github::from_options),
-    ("gitlab", gitlab::from_options),
-    ("gitorious", gitorious::from_options),
-    ("googlecode", googlecode::from_options),
-    ("poller", poller::from_options),
+    ("base", Alone(base::from_options)),
+    ("bitbucket", Alone(bitbucket::from_options)),
+    ("bitbucketcloud", Alone(bitbucket_cloud::from_options)),
+    ("bitbucketserver", Alone(bitbucket_server::from_options)),
+    ("forgejo", Alone(gitea::forgejo)),
+    ("gitea", Alone(gitea::gitea)),
+    ("github", WithOutbound(github::from_options)),
+    ("gitlab", Alone(gitlab::from_options)),
+    ("gitorious", Alone(gitorious::from_options)),
+    ("googlecode", Alone(googlecode::from_options)),
+    ("poller", Alone(poller::from_options)),
 ];
 
 /// The change hooks of one tenant, as its settings have them.
@@ -155,10 +166,12 @@ impl Hooks {
         root: &Reader<'_>,
         settings: &Settings,
         callbacks: &BTreeMap<String, Callback>,
+        outbound: &Outbound,
     ) -> Self {
         let table = root.table("change_hooks");
         let listed = table.as_ref().and_then(|table| table.table("dialects"));
-        let dialects = listed.as_ref().map(|listed| read_dialects(listed, callbacks)).unwrap_or_default();
+        let dialects =
+            listed.as_ref().map(|listed| read_dialects(listed, callbacks, outbound)).unwrap_or_default();
         let auth = settings.hooks.auth.as_deref();
         let auth = auth.map(|descriptions| auth::Auth::from_settings(descriptions, table.as_ref()));
         if let (Some(listed), None, false) = (&listed, &auth, settings.server.listen.ip().is_loopback()) {
@@ -241,6 +254,7 @@ impl fmt::Debug for Hooks {
 fn read_dialects(
     listed: &Reader<'_>,
     callbacks: &BTreeMap<String, Callback>,
+    outbound: &Outbound,
 ) -> BTreeMap<String, Box<dyn Dialect>> {
     let mut dialects = BTreeMap::new();
     for (name, item) in listed.entries() {
@@ -268,7 +282,11 @@ fn read_dialects(
             item.error(format!("`{name}` must be true, false or a table of options"));
             continue;
         }
-        dialects.insert(name.to_owned(), make(options.as_ref()));
+        let dialect = match make {
+            Alone(make) => make(options.as_ref()),
+            WithOutbound(make) => make(options.as_ref(), outbound),
+        };
+        dialects.insert(name.to_owned(), dialect);
         if let Some(options) = options {
             options.finish();
         }

@@ -69,7 +69,7 @@ pub(super) fn secrets(table: &Reader<'_>) -> Vec<Secret> {
 }
 
 /// Messages that make no changes (H-XGH-10).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Skips(Vec<Regex>);
 
 impl Skips {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::testing::{NOW, get, post, run, with_header};
 use super::*;
 use crate::config::{Document, Problems};
+use crate::outbound::{Allowed, SystemNames};
 
 mod dialects;
 mod forge_rules;
@@ -22,7 +23,8 @@ fn hooks(settings: &str) -> (Hooks, Vec<String>) {
     let document = Document::parse(Path::new("campanile.toml"), settings, &problems);
     let root = Reader::root(&document, &problems);
     let checked = Settings::read(&root);
-    let hooks = Hooks::from_settings(&root, &checked, &BTreeMap::new());
+    let outbound = Outbound::new(Allowed::default(), std::sync::Arc::new(SystemNames));
+    let hooks = Hooks::from_settings(&root, &checked, &BTreeMap::new(), &outbound);
     (hooks, problems.into_sorted().iter().map(ToString::to_string).collect())
 }
 

@@ -112,6 +112,12 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
         (parsed.changes, parsed.note) = call.run(&caller, now()).await?;
     }
 
+    if let (Some(look_up), [change]) = (parsed.look_up.take(), &mut parsed.changes[..])
+        && let Some(reason) = look_up.run(change).await
+    {
+        parsed.changes.clear();
+        parsed.note = Some(reason);
+    }
     if let Some(poll) = &parsed.poll {
         let chosen = poll.choose(&engine.poller_names())?;
         engine.poll_now(&chosen);

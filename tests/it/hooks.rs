@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -121,7 +122,7 @@ async fn h_gen_09_checks_come_in_order() {
         "passwd",
         b"ci:bell\n",
     );
-    let send = async |method: reqwest::Method, path: &str, user: Option<&str>, token: &str, body: &str| {
+    let send = async |method: Method, path: &str, user: Option<&str>, token: &str, body: &str| {
         let mut request = http()
             .request(method, format!("{}/change_hook/{path}", engine.url))
             .header("X-Gitlab-Token", token);
@@ -180,6 +181,89 @@ async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
     assert_eq!(lines.len(), 4, "{log}");
     assert!(lines[0].contains("branch `main' deleted") && lines[0].contains("gitlab"), "{}", lines[0]);
     assert!(!log.contains("bell-tower") && !log.contains("hush"), "{log}");
+}
+
+/// What GitHub's REST API answers about a pull request, as its published description has it.
+async fn github(asked: Arc<Mutex<Vec<String>>>) -> String {
+    use axum::extract::{Path, Query, State};
+    use axum::http::{HeaderMap, StatusCode};
+    type Asked = Arc<Mutex<Vec<String>>>;
+    async fn commit(
+        State(asked): State<Asked>,
+        Path(sha): Path<String>,
+        headers: HeaderMap,
+    ) -> Result<String, StatusCode> {
+        let token = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        asked.lock().unwrap().push(format!("commit {sha} {token:?}"));
+        if sha == "dead" {
+            return Err(StatusCode::NOT_FOUND);
+        }
+        let message = if sha == "5c1b" { "not now [skip ci]" } else { "ring" };
+        Ok(json!({"sha": sha, "commit": {"message": message, "author": {"name": "Ada"}}, "files": []})
+            .to_string())
+    }
+    async fn files(
+        State(asked): State<Asked>,
+        Query(query): Query<std::collections::BTreeMap<String, String>>,
+    ) -> String {
+        let page: usize = query["page"].parse().unwrap();
+        asked.lock().unwrap().push(format!("files page {page} of {}", query["per_page"]));
+        let file = |number: usize| json!({"sha": "x", "filename": format!("f{number}.c"), "status": "modified", "changes": 2});
+        let mut list: Vec<Value> = (page * 100 - 100..(page * 100).min(150)).map(file).collect();
+        if page == 2 {
+            list.push(json!({"filename": "new.c", "previous_filename": "old.c", "status": "renamed"}));
+        }
+        Value::from(list).to_string()
+    }
+    let app = axum::Router::new()
+        .route("/api/v3/repos/bells/carillon/commits/{sha}", axum::routing::get(commit))
+        .route("/api/v3/repos/bells/carillon/pulls/3/files", axum::routing::get(files))
+        .with_state(asked);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    format!("http://{address}/api/v3")
+}
+
+#[tokio::test]
+async fn h_xgh_13_a_pull_requests_files_and_message_are_looked_up() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let endpoint = github(Arc::clone(&asked)).await;
+    let engine = Engine::start(&format!(
+        "[outbound]\nallow = [\"127.0.0.0/8\"]\n\n[change_hooks.dialects.github]\ntoken = \"hush-token\"\n\
+         github_api_endpoint = \"{endpoint}\"\n"
+    ));
+    let send = async |sha: &str, name: &str, body: &str| {
+        let pull = json!({"title": "Swing", "body": body, "head": {"sha": sha}, "base": {"ref": "main", "repo": {"full_name": name}}});
+        let payload =
+            json!({"action": "opened", "number": 3, "repository": {"html_url": "u"}, "pull_request": pull});
+        let request = http()
+            .post(format!("{}/change_hook/github", engine.url))
+            .header("X-GitHub-Event", "pull_request");
+        let request = request.header("Content-Type", "application/json").body(payload.to_string());
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    // The text asks to be skipped, but the commit counts.
+    assert_eq!(send("77aa", "bells/carillon", "[skip ci]").await, "1 change found");
+    let change = engine.get("/api/v1/changes").await["changes"][0].clone();
+    let files = change["files"].as_array().unwrap();
+    assert_eq!((files.len(), &files[149], &files[151]), (152, &json!("f149.c"), &json!("old.c")));
+    let token = "Some(\"token hush-token\")";
+    let wanted =
+        [format!("commit 77aa {token}"), "files page 1 of 100".to_owned(), "files page 2 of 100".to_owned()];
+    assert_eq!(*asked.lock().unwrap(), wanted);
+
+    assert_eq!(send("5c1b", "bells/carillon", "").await, "no changes found");
+    // What can't be had costs nothing but itself.
+    assert_eq!(send("dead", "bells/carillon", "").await, "1 change found");
+    assert_eq!(send("beef", "bells/gone", "").await, "1 change found");
+    assert_eq!(engine.get("/api/v1/changes").await["changes"][0]["files"], json!([]));
+    // Names that would lead elsewhere are not asked for.
+    let before = asked.lock().unwrap().len();
+    assert_eq!(send("beef", "../../user", "").await, "1 change found");
+    assert_eq!(asked.lock().unwrap().len(), before);
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    assert!(log.contains("a look-up failed: 404") && !log.contains("hush-token"), "{log}");
 }
 
 /// H-GEN-13: 25 MiB are taken, a byte more is not, however it is sent.
@@ -262,7 +346,8 @@ fn the_commands_of_the_pages_work() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let page = std::fs::read_to_string(&path).unwrap();
-        let mut settings = blocks(&page, "toml").concat();
+        // The first block is the one that the commands go with.
+        let mut settings = blocks(&page, "toml").into_iter().next().unwrap_or_default();
         assert!(!settings.is_empty(), "{} has no settings", path.display());
         if settings.contains("sourcehut-dialect.wasm") {
             let Some(component) = &component else {

@@ -153,11 +153,14 @@ fn h_xgh_10_and_12_bad_patterns() {
 }
 
 #[test]
-fn h_xgh_13_look_ups_are_refused_not_ignored() {
-    for option in
-        ["token = \"x\"", "pull_request_lookup = true", "github_api_endpoint = \"x\"", "verify = false"]
-    {
-        let told = github_problems(option);
-        assert!(told.contains("look-ups at GitHub are not available in this version"), "{told}");
-    }
+fn h_xgh_13_look_ups_that_cannot_be() {
+    let told = problems(
+        "[change_hooks.dialects.github]\npull_request_lookup = true\nverify = false\ngithub_api_endpoint = \"api\"\n",
+    );
+    let all = told.join("\n");
+    assert!(all.contains("campanile.toml:3: error: `verify = false` would show the token"), "{all}");
+    assert!(
+        all.contains("campanile.toml:4: error: `github_api_endpoint` must be an address such as https://api"),
+        "{all}"
+    );
 }
