@@ -15,20 +15,10 @@ pub(crate) async fn measure() {
             "/s",
         );
     }
-    let engine = Engine::start("[change_hooks.dialects]\ngithub = true\n");
-    let ceiling = rate(&engine, "/healthz", 8, 2, |_| None).await;
-    let ours = rate(&engine, "/change_hook/github", 8, 5, push).await;
-    row("GitHub pushes accepted durably, 8 connections", ours, "empty answers", ceiling, "/s");
     let syncs = fsync_rate();
     let engine = Engine::start("");
     let ours = rate(&engine, "/api/v1/events", 64, 5, failing_build).await;
     row("events accepted durably against single fdatasyncs", ours, "fdatasync", syncs, "/s");
-}
-
-/// A recorded push of one commit; the delivery's id is absent, so each one counts as new.
-#[allow(clippy::unnecessary_wraps)] // stands where a body may be absent
-fn push(_: u64) -> Option<String> {
-    Some(include_str!("../../src/cli/demo/push.json").to_owned())
 }
 
 /// How often this disk makes 4 KiB durable, one after the other.

@@ -6,6 +6,7 @@
 mod callback;
 mod events;
 mod fleet;
+mod hooks;
 mod mails;
 mod rig;
 
@@ -26,6 +27,9 @@ fn main() {
         fleet::measure(&is_wanted).await;
         if is_wanted("events") {
             events::measure().await;
+        }
+        if is_wanted("hooks") {
+            hooks::measure().await;
         }
         if is_wanted("mails") {
             mails::measure().await;

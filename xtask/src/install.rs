@@ -2,6 +2,8 @@
 //!
 //! Nothing here fails a run: what cannot be installed is named, and the tests that need it say so themselves.
 
+use anyhow::Context as _;
+
 use crate::{place, run};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -87,6 +89,12 @@ fn python() -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// The folder with the programs of a Buildbot.
+pub(crate) fn buildbot() -> anyhow::Result<PathBuf> {
+    let python = venv("buildbot", &["buildbot==4.3.0", "buildbot-www==4.3.0"])?;
+    python.parent().map(PathBuf::from).context("the environment has no folder")
 }
 
 /// The Python of an environment below `target`, made or brought up to date if need be.

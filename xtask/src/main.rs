@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod guests;
 mod install;
 mod place;
@@ -19,12 +20,13 @@ usage: cargo xtask COMMAND
 
   guests   build the example and test callbacks into components
   test     install what the tests need, run them all and count them
+           with --fuzz: each change hook dialect against made-up inputs, a minute each
   spec     list the numbers of docs/spec that no test names
   demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
   guest-cargo
            cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run; with names of parts (start, callback,
-           guests, neighbours, fleet, events, mails) only those
+           guests, neighbours, fleet, events, hooks, mails) only those; with --peers beside a Buildbot too
 
   wit-bindgen, wasm-tools
            stand in for the tools of these names, as far as the callbacks' own builds use them
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match (command.as_deref(), rest.is_empty()) {
         (Some("guests"), true) => guests::run(),
         (Some("test"), true) => test::run(),
+        (Some("test"), false) if rest == ["--fuzz"] => fuzz::run(),
         (Some("spec"), true) => spec::run(),
         (Some("demo"), _) => demo::run(&rest),
         (Some("bench"), _) => bench::run(&rest),

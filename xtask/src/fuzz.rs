@@ -1,0 +1,110 @@
+//! `cargo xtask test --fuzz`: each change hook dialect against inputs that are made to reach every branch of it.
+//!
+//! libFuzzer guides them by coverage, which stable compilers can measure too. Inputs that were found are kept beside the
+//! build, so that the next run goes on where this one ended; what makes a dialect fail is told with its file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::place;
+
+/// For each dialect.
+const SECONDS: u32 = 60;
+/// No request of a forge's is larger by much; libFuzzer slows down with the size.
+const MOST_BYTES: u32 = 16 << 10;
+/// What `cargo fuzz --sanitizer none` sets.
+const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+                     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+                     -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+pub(crate) fn run() -> Result<ExitCode> {
+    let program = build()?;
+    let mut failed = Vec::new();
+    for dialect in dialects()? {
+        let folder = place::target().join("fuzz-corpus").join(&dialect);
+        seed(&dialect, &folder)?;
+        println!("fuzzing `{dialect}` for {SECONDS} s");
+        let crashes = place::target().join(format!("fuzz-crash-{dialect}-"));
+        let status = Command::new(&program)
+            .arg(&folder)
+            .arg(format!("-max_total_time={SECONDS}"))
+            .arg(format!("-max_len={MOST_BYTES}"))
+            .arg(format!("-artifact_prefix={}", crashes.display()))
+            .args(["-verbosity=0", "-print_final_stats=1", "-timeout=5", "-rss_limit_mb=1024"])
+            .env("CAMPANILE_FUZZ_DIALECT", &dialect)
+            .status()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        if !status.success() {
+            failed.push(dialect);
+        }
+    }
+    ensure!(failed.is_empty(), "these dialects failed, see above: {}", failed.join(", "));
+    println!("no input made a dialect fail");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn build() -> Result<PathBuf> {
+    let target = place::target().join("fuzz");
+    let host = host()?;
+    let status = Command::new(place::cargo())
+        .current_dir(place::repo().join("fuzz"))
+        // With a target named, build scripts and macros are spared the flags.
+        .args(["build", "--release", "--locked", "--target", &host])
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", FLAGS)
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "the fuzz target does not build");
+    Ok(target.join(host).join("release/hooks"))
+}
+
+fn host() -> Result<String> {
+    let told = Command::new("rustc").arg("-vV").output().context("cannot run rustc")?;
+    let told = String::from_utf8(told.stdout)?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc does not say for what it builds")
+}
+
+/// Those that have payloads, and `base`, which needs none.
+fn dialects() -> Result<Vec<String>> {
+    let mut dialects = vec!["base".to_owned()];
+    for entry in fs::read_dir(place::repo().join("tests/data/hooks"))? {
+        dialects.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    dialects.sort();
+    Ok(dialects)
+}
+
+/// Puts the recorded payloads where inputs are taken from.
+fn seed(dialect: &str, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("seed-query"), "?author=ada&files=[\"a\"]&when=5&payload={}&poller=x")?;
+    let Ok(recorded) = fs::read_dir(place::repo().join("tests/data/hooks").join(dialect)) else {
+        return Ok(());
+    };
+    for entry in recorded {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".expected.json") || !name.ends_with(".json") {
+            continue;
+        }
+        let recorded: Value = serde_json::from_slice(&fs::read(&path)?)?;
+        let (headers, payload) =
+            match (recorded.get("headers").and_then(Value::as_object), recorded.get("payload")) {
+                (Some(headers), Some(payload)) => {
+                    let lines = headers
+                        .iter()
+                        .map(|(name, value)| format!("{name}: {}\n", value.as_str().unwrap_or_default()));
+                    (lines.collect::<String>(), payload)
+                }
+                // Those of GitHub are bare.
+                _ => ("Content-Type: application/json\n".to_owned(), &recorded),
+            };
+        fs::write(folder.join(format!("seed-{name}")), format!("{headers}\n{payload}"))?;
+    }
+    Ok(())
+}
