@@ -95,6 +95,7 @@ impl Running {
             store.close().await;
             return Ok(None);
         }
+        engine.warn_of_unknown_names(&engine.tenant()).await;
 
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}: is another engine running? change `server.listen`")

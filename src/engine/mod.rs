@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::callbacks::Runtime;
 use crate::config::Problem;
-use crate::model::Event;
+use crate::model::{Builder, Event};
 use crate::store::{Appended, Batch, Incoming, Store, StoreError};
 
 pub use clock::now;
@@ -137,6 +137,22 @@ impl Engine {
         Ok(retried)
     }
 
+    /// Logs names in the settings that no builder has, if any builder is known at all (M-04b).
+    pub async fn warn_of_unknown_names(&self, tenant: &Tenant) {
+        let builders: Vec<Builder> = match self.store.builders(tenant.name()).await {
+            Ok(rows) => rows.into_iter().map(|row| row.builder).collect(),
+            Err(error) => return tracing::warn!("cannot read the builders: {error}"),
+        };
+        if builders.is_empty() {
+            return;
+        }
+        for target in tenant.targets() {
+            for unknown in target.unknown_names(&builders) {
+                tracing::warn!(target = target.name(), "{unknown}");
+            }
+        }
+    }
+
     /// Reads the settings file anew and puts it to use; with an error in it, everything stays as it was.
     ///
     /// # Errors
@@ -159,6 +175,7 @@ impl Engine {
             problems.extend(lost);
             return Err(problems);
         }
+        self.warn_of_unknown_names(&tenant).await;
         self.tenant.store(Arc::new(tenant));
         self.replaced.notify_one();
         self.metrics.reload("done");

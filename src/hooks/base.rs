@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::commit::{Codebases, once_each, one_line, texts};
 use super::json::Json;
 use super::request::{MediaType, Method, RawHook, Verified};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection};
+use super::{Dialect, Parsed, Rejection};
 use crate::config::Reader;
 use crate::model::{Change, Timestamp};
 
@@ -43,10 +43,6 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
 impl Dialect for Base {
     fn name(&self) -> &'static str {
         NAME
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     /// No header is looked at and no sender proven: the guard of all hooks is all there is.

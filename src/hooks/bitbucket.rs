@@ -9,8 +9,8 @@ use super::bitbucket_server::{BitbucketServer, is_servers};
 use super::commit::{Codebases, once_each, one_line};
 use super::json::Json;
 use super::outcome::Outcome;
-use super::request::{MediaType, Method, RawHook, Verified};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload};
+use super::request::{MediaType, RawHook, Verified};
+use super::{Dialect, Parsed, Rejection, payload};
 use crate::config::Reader;
 use crate::model::{Change, Timestamp};
 
@@ -36,10 +36,6 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
 impl Dialect for Bitbucket {
     fn name(&self) -> &'static str {
         NAME
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     /// The service signed nothing: the guard of all hooks is all there is.

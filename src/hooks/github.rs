@@ -9,7 +9,7 @@ use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};
 use super::signature::{self, Unsigned};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload, push};
+use super::{Dialect, Parsed, Rejection, payload, push};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Properties, Timestamp};
 use crate::outbound::Outbound;
@@ -81,10 +81,6 @@ pub(super) fn from_options(table: Option<&Reader<'_>>, outbound: &Outbound) -> B
 impl Dialect for Github {
     fn name(&self) -> &'static str {
         self.flavour.name
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     fn has_secret(&self) -> bool {

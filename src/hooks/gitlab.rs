@@ -7,8 +7,8 @@ use super::gitlab_merge_request::{merge_request, note};
 use super::json::Json;
 use super::options::{NonDistinct, ProjectSource, Skips, Tags, secrets};
 use super::outcome::Outcome;
-use super::request::{Method, RawHook, Verified};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection, push};
+use super::request::{RawHook, Verified};
+use super::{Dialect, Parsed, Rejection, push};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Timestamp};
 
@@ -76,10 +76,6 @@ impl RepositoryUrl {
 impl Dialect for Gitlab {
     fn name(&self) -> &'static str {
         NAME
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     fn has_secret(&self) -> bool {

@@ -4,8 +4,8 @@
 use super::commit::{Codebases, is_deletion};
 use super::json::Json;
 use super::outcome::Outcome;
-use super::request::{Method, RawHook, Verified};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload, push};
+use super::request::{RawHook, Verified};
+use super::{Dialect, Parsed, Rejection, payload, push};
 use crate::config::Reader;
 use crate::model::{Change, Timestamp};
 
@@ -23,10 +23,6 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
 impl Dialect for Gitorious {
     fn name(&self) -> &'static str {
         NAME
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     /// It signs nothing: the guard of all hooks is all there is.

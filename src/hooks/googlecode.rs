@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::commit::{Codebases, files, one_line};
 use super::json::Json;
 use super::outcome::Outcome;
-use super::request::{Method, RawHook, Verified};
+use super::request::{RawHook, Verified};
 use super::signature::from_hex;
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection};
+use super::{Dialect, Parsed, Rejection};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Timestamp};
 
@@ -44,10 +44,6 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
 impl Dialect for Googlecode {
     fn name(&self) -> &'static str {
         NAME
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     fn has_secret(&self) -> bool {

@@ -59,8 +59,10 @@ pub trait Dialect: Send + Sync {
     /// What it is called in addresses and settings.
     fn name(&self) -> &str;
 
-    /// The methods it takes (H-GEN-07).
-    fn methods(&self) -> &'static [Method];
+    /// The methods it takes (H-GEN-07): both, unless it is younger than the habit of sending everything in a query.
+    fn methods(&self) -> &'static [Method] {
+        BOTH_METHODS
+    }
 
     /// Whether it has a secret of its own to prove senders by (H-AUTH-08).
     fn has_secret(&self) -> bool {

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::commit::{Overrides, once_each, one_line};
 use super::request::{Method, RawHook, Verified};
 use super::signature::from_hex;
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection};
+use super::{Dialect, Parsed, Rejection};
 use crate::callbacks::{Callback, Caller, HookRequest, Kind};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Timestamp};
@@ -119,10 +119,6 @@ pub(super) fn from_options(
 impl Dialect for Own {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     fn has_secret(&self) -> bool {

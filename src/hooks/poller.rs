@@ -1,7 +1,7 @@
 //! The dialect `poller`: makes no changes but has pollers look now (H-PO-01 to H-PO-05, H-PO-09).
 
 use super::arguments::Arguments;
-use super::{BOTH_METHODS, Dialect, Method, Parsed, RawHook, Rejection, Verified};
+use super::{Dialect, Parsed, RawHook, Rejection, Verified};
 use crate::config::Reader;
 use crate::model::Timestamp;
 
@@ -54,10 +54,6 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
 impl Dialect for Poller {
     fn name(&self) -> &str {
         NAME
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        BOTH_METHODS
     }
 
     fn allowed_pollers(&self) -> &[String] {

@@ -31,11 +31,15 @@ pub(super) async fn named(
 }
 
 /// What a request came to.
+#[derive(Default)]
 struct Taken {
     changes: usize,
     ids: Vec<i64>,
     duplicate: bool,
     note: Option<String>,
+    /// The event's name and the delivery's id, where the sender gives them; for the log (H-GEN-20).
+    event: Option<String>,
+    delivery: Option<String>,
 }
 
 async fn handle(State(engine): State<Arc<Engine>>, dialect: String, request: Request) -> Response {
@@ -56,14 +60,19 @@ async fn handle(State(engine): State<Arc<Engine>>, dialect: String, request: Req
     let (status, time) = (response.status().as_u16(), began.elapsed());
     match &taken {
         Ok(taken) => {
+            // What the sender says is shown escaped.
+            let (event, delivery) =
+                (taken.event.as_deref().unwrap_or(""), taken.delivery.as_deref().unwrap_or(""));
             let note = taken.note.as_deref().unwrap_or("");
             tracing::info!(
                 tenant = tenant.name(),
                 dialect,
+                ?event,
+                ?delivery,
                 status,
                 changes = taken.changes,
                 ?time,
-                note,
+                ?note,
                 "hook"
             );
         }
@@ -122,21 +131,23 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
         let chosen = poll.choose(&engine.poller_names())?;
         engine.poll_now(&chosen);
         let note = Some(format!("told to look: {}", chosen.join(", ")));
-        return Ok(Taken { changes: 0, ids: Vec::new(), duplicate: false, note });
+        return Ok(Taken { note, ..Taken::default() });
     }
-    let delivery_id = parsed.delivery_id.map(|id| format!("hook/{name}/{id}"));
+    let delivery_id = parsed.delivery_id.as_ref().map(|id| format!("hook/{name}/{id}"));
+    let taken =
+        Taken { note: parsed.note, event: parsed.event, delivery: parsed.delivery_id, ..Taken::default() };
     let count = parsed.changes.len();
     if count == 0 {
-        return Ok(Taken { changes: 0, ids: Vec::new(), duplicate: false, note: parsed.note });
+        return Ok(taken);
     }
     let events =
         parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
     match engine.accept(events, delivery_id).await? {
         Appended::Stored { ids } => {
             let ids = ids.into_iter().flatten().collect();
-            Ok(Taken { changes: count, ids, duplicate: false, note: parsed.note })
+            Ok(Taken { changes: count, ids, ..taken })
         }
-        Appended::Duplicate => Ok(Taken { changes: 0, ids: Vec::new(), duplicate: true, note: None }),
+        Appended::Duplicate => Ok(Taken { duplicate: true, note: None, ..taken }),
     }
 }
 

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 
 use crate::callbacks::{Callback, Caller};
 use crate::config::{Problems, Reader, Settings};
-use crate::model::{Event, Timestamp};
+use crate::model::{Builder, Event, Timestamp};
 use crate::outbound::Outbound;
 
 pub use fault::{Fault, FaultCode, Lasting, Silence};
@@ -88,6 +88,11 @@ pub trait Target: Send + Sync {
     fn name(&self) -> &str;
     /// Whether this event concerns the target, and what it must stay in order with. Cheap: runs while an event is taken in.
     fn wants(&self, event: &Event) -> Option<Wanted>;
+    /// Names in the settings that none of these builders has, each in a sentence (M-04b). None by default.
+    fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
+        let _ = builders;
+        Vec::new()
+    }
     /// Why `wants` says no to an event, for people: the setting that would change it, or what the target is for.
     fn unwanted(&self, event: &Event) -> String;
     /// Writes the bytes to send, or says why nothing is sent. Runs callbacks; touches no network.

@@ -149,6 +149,7 @@ async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
         let request =
             http().post(format!("{}/change_hook/gitlab", engine.url)).header("X-Gitlab-Token", "bell-tower");
         let request = request.header("Authorization", "Bearer hush").header("Accept", accept);
+        let request = request.header("X-Gitlab-Event-UUID", "e0f1");
         let response = request.body(body.to_string()).send().await.unwrap();
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         let sniff =
@@ -179,7 +180,16 @@ async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
     let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("dialect")).collect();
     assert_eq!(lines.len(), 4, "{log}");
-    assert!(lines[0].contains("branch `main' deleted") && lines[0].contains("gitlab"), "{}", lines[0]);
+    for part in [
+        "tenant=\"default\"",
+        "dialect=\"gitlab\"",
+        "event=\"push\"",
+        "delivery=\"e0f1\"",
+        "status=200",
+        "branch `main' deleted",
+    ] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
     assert!(!log.contains("bell-tower") && !log.contains("hush"), "{log}");
 }
 

@@ -127,6 +127,21 @@ async fn m_08_tags_count_as_they_are_at_the_end_and_m_46_later_news_changes_noth
     assert_eq!(engine.outbox(1).await, mails);
 }
 
+/// M-04b: told at the next start, once there is a builder to compare with.
+#[tokio::test]
+async fn m_04b_names_that_no_builder_has_are_told() {
+    let mut engine = Engine::start(&format!("{MAIL}builders = [\"linux\", \"linnux\"]\n"));
+    let log = |engine: &Engine| std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    assert!(!log(&engine).contains("no builder is known"), "nothing is known yet");
+    engine.build(1, "failure").await;
+    engine.kill_and_restart();
+    let told = log(&engine);
+    assert!(
+        told.contains("no builder is known that is called `linnux`") && !told.contains("called `linux`"),
+        "{told}"
+    );
+}
+
 /// M-X-02: on one line of the log, so that nothing in a mail passes for a line of the engine's own.
 #[tokio::test]
 async fn m_x_02_mails_go_to_the_log_on_demand() {

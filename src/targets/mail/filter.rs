@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Reader;
-use crate::model::Build;
+use crate::model::{Build, Builder};
 use crate::targets::Silence;
 
 /// What a build must be like; each part that is absent lets everything through.
@@ -66,6 +66,19 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Builders and tags that are named and that none of these has.
+    pub(super) fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
+        let has_name = |name: &str| builders.iter().any(|builder| builder.name == name);
+        let has_tag =
+            |tag: &str| builders.iter().any(|builder| builder.tags.iter().any(|known| known == tag));
+        let named = self.builders.iter().flatten().filter(|name| !has_name(name));
+        let tagged = self.tags.iter().flatten().filter(|tag| !has_tag(tag));
+        let unknown = named.map(|name| format!("no builder is known that is called `{name}`"));
+        unknown.chain(tagged.map(|tag| format!("no builder is known that has the tag `{tag}`"))).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +100,19 @@ mod tests {
         build.tags = vec!["slow".to_owned(), "fast".to_owned()];
         assert_eq!(tags(&["fast"]).refuses(&build), None);
         assert_eq!(Filter::default().refuses(&build), None);
+    }
+
+    #[test]
+    fn m_04b_names_that_no_builder_has() {
+        let filter = |builders, tags| Filter { builders, tags, ..Filter::default() };
+        let known =
+            [Builder { name: "linux".to_owned(), tags: vec!["fast".to_owned()], ..Builder::default() }];
+        assert_eq!(filter(set(&["linux"]), None).unknown_names(&known), [""; 0]);
+        assert_eq!(filter(None, set(&["fast"])).unknown_names(&known), [""; 0]);
+        let told = filter(set(&["linux", "Linux"]), set(&["slow"])).unknown_names(&known);
+        let wanted =
+            ["no builder is known that is called `Linux`", "no builder is known that has the tag `slow`"];
+        assert_eq!(told, wanted);
     }
 
     #[test]

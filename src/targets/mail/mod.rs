@@ -58,7 +58,7 @@ use async_trait::async_trait;
 use super::{Context, Fault, FaultCode, Outcome, Parts, Prepared, Silence, Target, Wanted};
 use crate::callbacks::StatusError;
 use crate::config::Reader;
-use crate::model::Event;
+use crate::model::{Builder, Event};
 
 pub use address::{Address, InvalidAddress};
 pub use message::{Envelope, StoredMail};
@@ -104,6 +104,10 @@ impl Target for MailTarget {
             _ => return None,
         };
         Some(Wanted { ordering_key: Some(key) })
+    }
+
+    fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
+        self.settings.filter.unknown_names(builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {
