@@ -62,8 +62,9 @@ impl Dialect for Base {
 }
 
 fn change(values: &Json<'_>, now: Timestamp) -> Result<Change, Rejection> {
-    let word = |name: &str| Ok::<_, Rejection>(values.at(name)?.word()?.unwrap_or_default());
-    let present = |name: &str| Ok::<_, Rejection>(values.at(name)?.word()?.filter(|text| !text.is_empty()));
+    let word = |name: &'static str| Ok::<_, Rejection>(values.at(name)?.word()?.unwrap_or_default());
+    let present =
+        |name: &'static str| Ok::<_, Rejection>(values.at(name)?.word()?.filter(|text| !text.is_empty()));
     let mut author = one_line(&word("author")?);
     if author.is_empty() {
         author = one_line(&word("who")?);

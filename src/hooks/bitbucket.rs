@@ -89,7 +89,7 @@ impl Bitbucket {
 }
 
 fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
-    let commit = commit.clone().required()?;
+    let commit = commit.required()?;
     let node = commit.at("raw_node")?.required()?.word()?.unwrap_or_default();
     let mut files = Vec::new();
     for file in commit.at("files")?.list()? {

@@ -110,7 +110,8 @@ impl BitbucketCloud {
         now: Timestamp,
     ) -> Result<Change, Rejection> {
         let whole = event.at("pullrequest")?.required()?;
-        let text = |paths: &[&str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
+        let text =
+            |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
         let hash = first(&whole, &["source.commit.hash", "fromRef.commit.hash"])?.required()?.word()?;
         let pull = Pull {
             action,

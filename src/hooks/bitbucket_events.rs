@@ -158,8 +158,8 @@ impl Pull<'_> {
 }
 
 /// `NAME <NICK>` of an object, by the names of its two fields; what there is of it.
-pub(super) fn person(actor: &Json<'_>, name: &str, nick: &str) -> Result<String, Rejection> {
-    let text = |key: &str| Ok::<_, Rejection>(one_line(actor.at(key)?.text()?.unwrap_or_default()));
+pub(super) fn person(actor: &Json<'_>, name: &'static str, nick: &'static str) -> Result<String, Rejection> {
+    let text = |key: &'static str| Ok::<_, Rejection>(one_line(actor.at(key)?.text()?.unwrap_or_default()));
     Ok(match (text(name)?, text(nick)?) {
         (name, nick) if nick.is_empty() => name,
         (name, nick) if name.is_empty() => nick,
@@ -168,7 +168,7 @@ pub(super) fn person(actor: &Json<'_>, name: &str, nick: &str) -> Result<String,
 }
 
 /// The first of several places that has something.
-pub(super) fn first<'a>(whole: &Json<'a>, paths: &[&str]) -> Result<Json<'a>, Rejection> {
+pub(super) fn first<'a>(whole: &Json<'a>, paths: &[&'static str]) -> Result<Json<'a>, Rejection> {
     let mut place = whole.at(paths.first().copied().unwrap_or_default())?;
     for path in paths {
         let next = whole.at(path)?;

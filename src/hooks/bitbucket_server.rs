@@ -191,7 +191,8 @@ impl BitbucketServer {
             _ => whole.at("toRef.repository")?.required()?,
         };
         let repository = Repository::read(&place)?;
-        let text = |paths: &[&str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
+        let text =
+            |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
         let id = whole.at("id")?.required()?.word()?.unwrap_or_default();
         let link = match whole.at("links.self")?.list()?.first() {
             // The vendor's own sample has null here.

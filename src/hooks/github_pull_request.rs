@@ -21,7 +21,7 @@ pub(super) fn pull_request(github: &Github, value: &Value, now: Timestamp) -> Re
     }
     let number = event.at("number")?.required()?.word()?.unwrap_or_default();
     let pull = event.at("pull_request")?.required()?;
-    let text = |path: &str| Ok::<_, Rejection>(pull.at(path)?.text()?.unwrap_or_default());
+    let text = |path: &'static str| Ok::<_, Rejection>(pull.at(path)?.text()?.unwrap_or_default());
     let (title, body) = (text("title")?, text("body")?);
     // Without a look-up at GitHub these stand in for the head commit's message (H-XGH-13).
     if options.look_ups.is_none()

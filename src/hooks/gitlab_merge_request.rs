@@ -44,7 +44,7 @@ pub(super) fn note(gitlab: &Gitlab, event: &Json<'_>, now: Timestamp) -> Result<
 }
 
 fn one(gitlab: &Gitlab, request: &Json<'_>, category: &str, now: Timestamp) -> Result<Outcome, Rejection> {
-    let text = |path: &str| Ok::<_, Rejection>(request.at(path)?.text()?.unwrap_or_default());
+    let text = |path: &'static str| Ok::<_, Rejection>(request.at(path)?.text()?.unwrap_or_default());
     let commit = request.at("last_commit")?.required()?;
     if let Some(message) = commit.at("message")?.text()?
         && let Some(reason) = gitlab.skips.reason(message)

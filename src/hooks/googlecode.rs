@@ -90,7 +90,7 @@ impl Dialect for Googlecode {
 
 impl Googlecode {
     fn change(&self, revision: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
-        let revision = revision.clone().required()?;
+        let revision = revision.required()?;
         Ok(Change {
             who: one_line(revision.at("author")?.required()?.text()?.unwrap_or_default()),
             comments: revision.at("message")?.required()?.text()?.unwrap_or_default().to_owned(),

@@ -1,23 +1,70 @@
 //! Reads payloads by path, and says which path is missing or of the wrong type (H-GEN-14).
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::Rejection;
 use crate::model::Timestamp;
 
 /// A place in a payload: what stands there, if anything, and how to name it in an error. JSON null counts as absent.
-#[derive(Clone, Debug)]
+///
+/// Made for every field of every commit, so it allocates nothing: its path becomes a text only in an error.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Json<'a> {
     dialect: &'a str,
-    path: String,
+    path: Path,
     value: Option<&'a Value>,
+}
+
+/// The way to a place. No dialect goes deeper than `commits[3].files[0].file`; what would not fit goes unnamed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Path {
+    parts: [Part; 8],
+    length: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// One or several keys, joined by dots.
+    Keys(&'static str),
+    Index(usize),
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self::Keys("")
+    }
+}
+
+impl Path {
+    fn and(mut self, part: Part) -> Self {
+        if let Some(free) = self.parts.get_mut(self.length) {
+            *free = part;
+            self.length += 1;
+        }
+        self
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, part) in self.parts.iter().take(self.length).enumerate() {
+            match part {
+                Part::Keys(keys) if number == 0 => f.write_str(keys)?,
+                Part::Keys(keys) => write!(f, ".{keys}")?,
+                Part::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Json<'a> {
     /// The top of a payload, which must be an object.
     pub(super) fn top(dialect: &'a str, value: &'a Value) -> Result<Self, Rejection> {
         if value.is_object() {
-            Ok(Self { dialect, path: String::new(), value: Some(value) })
+            Ok(Self { dialect, path: Path::default(), value: Some(value) })
         } else {
             let kind = kind(value);
             Err(Rejection::bad_request(format!("{dialect}: payload: must be an object, not {kind}")))
@@ -25,18 +72,22 @@ impl<'a> Json<'a> {
     }
 
     /// The place at a path such as `repository.url`. What lies on the way must be an object or absent.
-    pub(super) fn at(&self, path: &str) -> Result<Self, Rejection> {
-        let mut place = self.clone();
+    pub(super) fn at(&self, path: &'static str) -> Result<Self, Rejection> {
+        let mut value = self.value;
+        let mut gone = 0;
         for key in path.split('.') {
-            let value = match place.value {
+            value = match value {
                 None => None,
                 Some(Value::Object(object)) => object.get(key).filter(|value| !value.is_null()),
-                Some(_) => return Err(place.mistyped("an object")),
+                Some(_) => {
+                    let before = path.get(..gone).unwrap_or_default().trim_end_matches('.');
+                    let path = if before.is_empty() { self.path } else { self.path.and(Part::Keys(before)) };
+                    return Err(Self { path, value, ..*self }.mistyped("an object"));
+                }
             };
-            let separator = if place.path.is_empty() { "" } else { "." };
-            place = Self { path: format!("{}{separator}{key}", place.path), value, ..place };
+            gone += key.len() + 1;
         }
-        Ok(place)
+        Ok(Self { path: self.path.and(Part::Keys(path)), value, ..*self })
     }
 
     /// What stands here.
@@ -84,7 +135,7 @@ impl<'a> Json<'a> {
                 .enumerate()
                 .map(|(n, value)| Self {
                     dialect: self.dialect,
-                    path: format!("{}[{n}]", self.path),
+                    path: self.path.and(Part::Index(n)),
                     value: Some(value).filter(|value| !value.is_null()),
                 })
                 .collect()),
@@ -139,7 +190,8 @@ mod tests {
     fn h_gen_14_errors_name_the_dialect_the_path_and_what_is_wrong() {
         let payload = json!({"repository": {"url": 5, "none": null}, "commits": [{"id": true}], "n": 1});
         let top = Json::top("github", &payload).unwrap();
-        let text = |path: &str| top.at(path).and_then(Json::required).and_then(|it| it.text().map(drop));
+        let text =
+            |path: &'static str| top.at(path).and_then(Json::required).and_then(|it| it.text().map(drop));
         assert_eq!(text("repository.name").unwrap_err().message, "github: repository.name: missing");
         assert_eq!(text("repository.none").unwrap_err().message, "github: repository.none: missing");
         assert_eq!(
@@ -161,7 +213,7 @@ mod tests {
         let payload =
             json!({"a": 1203116237, "b": 1203116237.9, "c": "2018-05-15 14:51:27 UTC", "d": "soon", "e": []});
         let top = Json::top("x", &payload).unwrap();
-        let date = |key: &str| top.at(key).unwrap().date().map(|date| date.unwrap().as_seconds());
+        let date = |key: &'static str| top.at(key).unwrap().date().map(|date| date.unwrap().as_seconds());
         assert_eq!(date("a").unwrap(), 1_203_116_237);
         assert_eq!(date("b").unwrap(), 1_203_116_237);
         assert_eq!(date("c").unwrap(), 1_526_395_887);
@@ -174,7 +226,7 @@ mod tests {
     fn h_ch_07_integers_become_decimal_text() {
         let payload = json!({"a": 42, "b": "x", "c": 1.5, "d": 18446744073709551615_u64});
         let top = Json::top("x", &payload).unwrap();
-        let word = |key: &str| top.at(key).unwrap().word();
+        let word = |key: &'static str| top.at(key).unwrap().word();
         assert_eq!(word("a").unwrap().as_deref(), Some("42"));
         assert_eq!(word("b").unwrap().as_deref(), Some("x"));
         assert_eq!(word("d").unwrap().as_deref(), Some("18446744073709551615"));

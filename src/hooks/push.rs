@@ -70,7 +70,7 @@ pub(super) fn distinct(
 
 /// One commit of a push (H-GH-10).
 pub(super) fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
-    let commit = commit.clone().required()?;
+    let commit = commit.required()?;
     let committer = author(&commit.at("committer")?)?;
     Ok(Change {
         revision: commit.at("id")?.required()?.word()?,
