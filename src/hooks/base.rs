@@ -167,6 +167,13 @@ mod tests {
         assert_eq!(one(post("text/plain", "revision=5")), empty);
     }
 
+    // Found by fuzzing.
+    #[test]
+    fn h_gen_14_a_refusal_is_one_line_whatever_it_quotes() {
+        let form = post("application/x-www-form-urlencoded", "when=12%0A03%00116");
+        assert!(refusal(form).starts_with("base: when: `12\\n03\\u{0}116` is not a date"));
+    }
+
     fn everything() -> Change {
         let mut change = Change {
             who: "Ada".into(),

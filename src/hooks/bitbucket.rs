@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::bitbucket_cloud::BitbucketCloud;
 use super::bitbucket_events::Options;
 use super::bitbucket_server::{BitbucketServer, is_servers};
-use super::commit::{Codebases, once_each, one_line};
+use super::commit::{once_each, one_line};
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{MediaType, RawHook, Verified};
@@ -17,20 +17,14 @@ use crate::model::{Change, Timestamp};
 const NAME: &str = "bitbucket";
 
 struct Bitbucket {
-    codebases: Codebases,
     cloud: BitbucketCloud,
     server: BitbucketServer,
 }
 
-/// Makes the dialect from its options: `codebase` (H-BB-06).
+/// Makes the dialect from its options: `codebase` (H-BB-06), and those that only today's webhooks can honour.
 pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
-    let codebases = || options.map(Codebases::read).unwrap_or_default();
-    let today = || Options { codebases: codebases(), ..Options::default() };
-    Box::new(Bitbucket {
-        codebases: codebases(),
-        cloud: BitbucketCloud(today()),
-        server: BitbucketServer(today()),
-    })
+    let today = Options::read(options);
+    Box::new(Bitbucket { cloud: BitbucketCloud(today.clone()), server: BitbucketServer(today) })
 }
 
 impl Dialect for Bitbucket {
@@ -38,9 +32,13 @@ impl Dialect for Bitbucket {
         NAME
     }
 
-    /// The service signed nothing: the guard of all hooks is all there is.
+    fn has_secret(&self) -> bool {
+        self.cloud.has_secret()
+    }
+
+    /// The service of old signed nothing, so with a secret it is refused.
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
-        Ok(Verified::pass(request))
+        self.cloud.verify(request)
     }
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
@@ -66,7 +64,7 @@ impl Bitbucket {
         let path = push.at("repository.absolute_url")?.required()?.text()?.unwrap_or_default();
         let repository = format!("{}/{}/", site.trim_end_matches('/'), path.trim_matches('/'));
         let template = Change {
-            codebase: self.codebases.of(&[&repository]),
+            codebase: self.cloud.0.codebases.of(&[&repository]),
             src: push.at("repository.scm")?.text()?.map(str::to_owned),
             repository,
             ..Change::default()

@@ -1,11 +1,13 @@
 //! The dialect `bitbucketcloud`: today's webhooks of bitbucket.org (H-XBC-01 to H-XBC-06).
 
-use super::bitbucket_events::{Options, Pull, PullAction, RepositoryUrl, first, full_ref, person, read};
+use super::bitbucket_events::{
+    Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number, person,
+};
 use super::commit::one_line;
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection};
+use super::{Dialect, Parsed, Rejection, payload};
 use crate::config::Reader;
 use crate::model::{Change, Timestamp};
 
@@ -36,7 +38,8 @@ impl Dialect for BitbucketCloud {
     }
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
-        let (key, value) = read(NAME, hook.request(), "Header X-Event-Key was not present")?;
+        let key = event_key(hook.request(), "Header X-Event-Key was not present")?;
+        let value = payload::read(NAME, hook.request())?;
         let event = Json::top(NAME, &value)?;
         let outcome = match (key.as_str(), PullAction::of_key(&key)) {
             ("repo:push", _) => self.push(&event, now)?,
@@ -116,7 +119,7 @@ impl BitbucketCloud {
         let pull = Pull {
             action,
             forge: "Bitbucket Cloud",
-            id: whole.at("id")?.required()?.word()?.unwrap_or_default(),
+            id: number(&whole)?,
             title: text(&["title"])?,
             source_branch: text(&["source.branch.name", "fromRef.branch.name"])?,
             source_hash: hash.unwrap_or_default(),

@@ -1,20 +1,18 @@
 //! What the dialects of Bitbucket Cloud and of Bitbucket Data Center share: options, proof of the sender, event keys, and
 //! the fields of a pull request (H-XBC-01, H-XBC-02, H-XBC-04).
 
-use serde_json::Value;
-
+use super::Rejection;
 use super::commit::{Codebases, one_line};
 use super::json::Json;
 use super::options::secrets;
 use super::request::{MediaType, RawHook, Verified, unknown_content_type};
 use super::signature::{self, Unsigned};
 use super::whitelist::Whitelist;
-use super::{Rejection, payload};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Timestamp};
 
 /// What the user chose, checked.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) secrets: Vec<Secret>,
     pub(super) codebases: Codebases,
@@ -67,8 +65,8 @@ impl Options {
     }
 }
 
-/// The event key and the payload; `missing` is told when the header isn't there (H-XBC-01).
-pub(super) fn read(dialect: &str, request: &RawHook, missing: &str) -> Result<(String, Value), Rejection> {
+/// The event key of a request that calls its body JSON; `missing` is told when the header isn't there (H-XBC-01).
+pub(super) fn event_key(request: &RawHook, missing: &str) -> Result<String, Rejection> {
     match request.media_type() {
         MediaType::Json => {}
         MediaType::Absent => return Err(unknown_content_type("none")),
@@ -76,8 +74,7 @@ pub(super) fn read(dialect: &str, request: &RawHook, missing: &str) -> Result<(S
         MediaType::Multipart => return Err(unknown_content_type("multipart/form-data")),
         MediaType::Other(sent) => return Err(unknown_content_type(&sent)),
     }
-    let key = request.header("x-event-key").ok_or_else(|| Rejection::bad_request(missing))?;
-    Ok((key, payload::read(dialect, request)?))
+    request.header("x-event-key").ok_or_else(|| Rejection::bad_request(missing))
 }
 
 /// What happened to a pull request.
@@ -109,6 +106,16 @@ impl PullAction {
             Self::Rejected => "pull-rejected",
         }
     }
+}
+
+/// The number of a pull request: digits, as a number or as text (H-XBC-05). It stands in the name of a branch.
+pub(super) fn number(pull: &Json<'_>) -> Result<String, Rejection> {
+    let place = pull.at("id")?.required()?;
+    let number = place.word()?.unwrap_or_default();
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(place.error("must be a number"));
+    }
+    Ok(number)
 }
 
 /// A pull request, wherever its parts stood.

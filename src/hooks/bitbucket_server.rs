@@ -1,11 +1,11 @@
 //! The dialect `bitbucketserver`: Bitbucket Data Center, by its own webhooks or those of the older plugin (H-XBS-01 to
 //! H-XBS-05).
 
-use super::bitbucket_events::{Options, Pull, PullAction, first, full_ref, person, read};
+use super::bitbucket_events::{Options, Pull, PullAction, event_key, first, full_ref, number, person};
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection};
+use super::{Dialect, Parsed, Rejection, payload};
 use crate::config::Reader;
 use crate::model::{Change, Timestamp};
 
@@ -46,11 +46,19 @@ impl Dialect for BitbucketServer {
     }
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
-        let (key, value) = read(NAME, hook.request(), "Header X-Event-Key is not present")?;
+        let request = hook.request();
+        let key = event_key(request, "Header X-Event-Key is not present")?;
+        if key == "diagnostics:ping" || request.body.trim_ascii().is_empty() {
+            return Ok(Outcome::Nothing("a ping makes no changes".to_owned()).parsed(
+                request,
+                Some(key),
+                now,
+            ));
+        }
+        let value = payload::read(NAME, request)?;
         let event = Json::top(NAME, &value)?;
         let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
         let outcome = match (key.as_str(), PullAction::of_key(&key)) {
-            ("diagnostics:ping", _) => Outcome::Nothing("a ping makes no changes".to_owned()),
             _ if is_empty => Outcome::Nothing("an empty body makes no changes".to_owned()),
             ("repo:push" | "repo:refs_changed", _) if event.at("push")?.value().is_some() => {
                 self.plugin_push(&event, now)?
@@ -59,7 +67,7 @@ impl Dialect for BitbucketServer {
             (_, Some(action)) => Outcome::Changes(vec![self.pull_request(&event, action, now)?]),
             _ => Outcome::Nothing(format!("Ignored event: {key}")),
         };
-        Ok(outcome.parsed(hook.request(), Some(key), now))
+        Ok(outcome.parsed(request, Some(key), now))
     }
 }
 
@@ -193,7 +201,7 @@ impl BitbucketServer {
         let repository = Repository::read(&place)?;
         let text =
             |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
-        let id = whole.at("id")?.required()?.word()?.unwrap_or_default();
+        let id = number(&whole)?;
         let link = match whole.at("links.self")?.list()?.first() {
             // The vendor's own sample has null here.
             Some(link) if link.value().is_some() => link.at("href")?.text()?.unwrap_or_default(),

@@ -91,7 +91,7 @@ impl Overrides {
 }
 
 /// The option `codebase`: one for all, or one for each repository (H-GEN-18).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Codebases {
     #[default]
     None,

@@ -1,8 +1,11 @@
 //! The dialects `gitea` and `forgejo`: they send what GitHub sends, under headers of their own (H-XGT-01 to H-XGT-04).
 
+use bytes::Bytes;
+
+use super::arguments::Arguments;
 use super::github::{Event, Flavour, Github};
 use super::github_options::GithubOptions;
-use super::request::RawHook;
+use super::request::{MediaType, Method, RawHook};
 use super::signature::{self, Unsigned};
 use super::{Dialect, Rejection};
 use crate::config::{Reader, Secret};
@@ -13,6 +16,7 @@ const FORGEJO: Flavour = Flavour { name: "forgejo", title: "Forgejo", ..COMMON }
 const COMMON: Flavour = Flavour {
     name: "",
     title: "",
+    methods: &[Method::Post],
     event_headers: &["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event"],
     check,
     events: |event| match event {
@@ -38,12 +42,19 @@ pub(super) fn forgejo(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     Box::new(Github { options: GithubOptions::read(options, &FORGEJO), flavour: &FORGEJO })
 }
 
-/// `X-Forgejo-Signature` or `X-Gitea-Signature`, bare hex of HMAC-SHA256; else those of GitHub.
+/// `X-Forgejo-Signature` or `X-Gitea-Signature`, bare hex of HMAC-SHA256; else those of GitHub. What these forges sign is
+/// the payload, also where a form carries it; a blank header, as of a webhook without a secret, counts as none.
 fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), Rejection> {
-    let own = ["x-forgejo-signature", "x-gitea-signature"].iter().find_map(|name| hook.header(name));
-    match own {
-        Some(hex) if signature::sha256_is(hook, secrets, &hex) => Ok(()),
+    let form = match hook.media_type() {
+        MediaType::Form | MediaType::Multipart => Some(Arguments::form(hook)?),
+        _ => None,
+    };
+    let body = form.as_ref().map(|form| form.first("payload").unwrap_or_default().to_owned());
+    let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
+    let own = ["x-forgejo-signature", "x-gitea-signature"].iter().filter_map(|name| hook.header(name));
+    match own.into_iter().find(|hex| !hex.trim().is_empty()) {
+        Some(hex) if signature::sha256_is(&signed, secrets, &hex) => Ok(()),
         Some(_) => Err(Rejection::forbidden("Hash mismatch")),
-        None => signature::check(hook, secrets, unsigned),
+        None => signature::check(&signed, secrets, unsigned),
     }
 }

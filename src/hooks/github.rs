@@ -1,4 +1,5 @@
-//! The dialect `github`, and what forges that take after it share: pushes, and what signature and options say (H-GH-01 to H-GH-13, H-XGH-01 to H-XGH-12).
+//! The dialect `github`, and what forges that take after it share: pushes, and what signature and options say (H-GH-01 to
+//! H-GH-13, H-XGH-01 to H-XGH-12).
 
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};
 use super::signature::{self, Unsigned};
-use super::{Dialect, Parsed, Rejection, payload, push};
+use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload, push};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Properties, Timestamp};
 use crate::outbound::Outbound;
@@ -25,6 +26,8 @@ pub(super) struct Flavour {
     pub(super) name: &'static str,
     /// What people call a pull request's forge.
     pub(super) title: &'static str,
+    /// The methods it is sent by (H-GEN-07).
+    pub(super) methods: &'static [Method],
     /// Headers that name the event; the first that is there counts.
     pub(super) event_headers: &'static [&'static str],
     /// Checks the signature.
@@ -52,6 +55,7 @@ pub(super) enum Event {
 const GITHUB: Flavour = Flavour {
     name: NAME,
     title: "GitHub",
+    methods: BOTH_METHODS,
     event_headers: &["x-github-event"],
     check: signature::check,
     events: |event| match event {
@@ -81,6 +85,10 @@ pub(super) fn from_options(table: Option<&Reader<'_>>, outbound: &Outbound) -> B
 impl Dialect for Github {
     fn name(&self) -> &'static str {
         self.flavour.name
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        self.flavour.methods
     }
 
     fn has_secret(&self) -> bool {

@@ -57,10 +57,7 @@ impl Gitorious {
         if commits.is_empty() {
             return Ok(Outcome::Nothing(format!("no commits in the push to `{branch}'")));
         }
-        let one = |commit: &Json<'_>| {
-            // It never said which files.
-            Ok(Change { files: Vec::new(), ..push::change(commit, &template, now)? })
-        };
+        let one = |commit: &Json<'_>| push::change_without_files(commit, &template, now);
         commits.iter().map(one).collect::<Result<_, _>>().map(Outcome::Changes)
     }
 }

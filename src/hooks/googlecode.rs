@@ -26,12 +26,10 @@ struct Googlecode {
 /// Makes the dialect from its options: `secret_key`, `branch`, `codebase`.
 pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     let secrets = options.map(|table| table.secrets("secret_key")).unwrap_or_default();
-    if let Some(table) = options {
-        if secrets.iter().any(|secret| secret.expose().is_empty()) {
-            table.error("secret_key", "`secret_key` is blank: anyone could sign with it");
-        } else if secrets.is_empty() {
-            table.warning("branch", "`googlecode` without `secret_key` takes what nobody has signed");
-        }
+    if let Some(table) = options
+        && secrets.iter().any(|secret| secret.expose().is_empty())
+    {
+        table.error("secret_key", "`secret_key` is blank: anyone could sign with it");
     }
     let branch = options.and_then(|table| table.text("branch"));
     Box::new(Googlecode {
@@ -48,6 +46,10 @@ impl Dialect for Googlecode {
 
     fn has_secret(&self) -> bool {
         !self.secrets.is_empty()
+    }
+
+    fn warning(&self) -> Option<&'static str> {
+        (!self.has_secret()).then_some("without `secret_key` it takes what nobody has signed")
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {

@@ -69,6 +69,11 @@ pub trait Dialect: Send + Sync {
         false
     }
 
+    /// What is worth a warning when settings are checked, beside what the options show (H-GC-04).
+    fn warning(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Pollers that it names as those that may be told to look (H-PO-09).
     fn allowed_pollers(&self) -> &[String] {
         &[]
@@ -112,19 +117,31 @@ pub struct Parsed {
 pub struct Rejection {
     /// The HTTP status to answer.
     pub status: u16,
-    /// The answer's text: one line, for the person who set up the sender. May quote the request, so show control
-    /// characters escaped (H-GEN-15).
+    /// The answer's text, for the person who set up the sender: one line, in which control characters of the request are
+    /// escaped (H-GEN-14, H-GEN-15).
     pub message: String,
 }
 
 impl Rejection {
-    fn bad_request(message: impl Into<String>) -> Self {
-        Self { status: 400, message: message.into() }
+    fn bad_request(message: impl AsRef<str>) -> Self {
+        Self { status: 400, message: escaped(message.as_ref()) }
     }
 
-    fn forbidden(message: impl Into<String>) -> Self {
-        Self { status: 403, message: message.into() }
+    fn forbidden(message: impl AsRef<str>) -> Self {
+        Self { status: 403, message: escaped(message.as_ref()) }
     }
+}
+
+fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];
@@ -288,6 +305,9 @@ fn read_dialects(
             Alone(make) => make(options.as_ref()),
             WithOutbound(make) => make(options.as_ref(), outbound),
         };
+        if let Some(text) = dialect.warning() {
+            item.warning(format!("change hook `{name}`: {text}"));
+        }
         dialects.insert(name.to_owned(), dialect);
         if let Some(options) = options {
             options.finish();

@@ -70,6 +70,15 @@ pub(super) fn distinct(
 
 /// One commit of a push (H-GH-10).
 pub(super) fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
+    Ok(Change { files: files(commit)?, ..change_without_files(commit, template, now)? })
+}
+
+/// As `change`, of a forge that never says which files.
+pub(super) fn change_without_files(
+    commit: &Json<'_>,
+    template: &Change,
+    now: Timestamp,
+) -> Result<Change, Rejection> {
     let commit = commit.required()?;
     let committer = author(&commit.at("committer")?)?;
     Ok(Change {
@@ -79,7 +88,6 @@ pub(super) fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Re
         comments: commit.at("message")?.required()?.text()?.unwrap_or_default().to_owned(),
         when: commit.at("timestamp")?.date()?.unwrap_or(now),
         revlink: commit.at("url")?.text()?.unwrap_or_default().to_owned(),
-        files: files(&commit)?,
         ..template.clone()
     })
 }

@@ -80,8 +80,15 @@ impl RawHook {
 
     /// The sender's id of this delivery, the same when it is sent again (H-XALL-01).
     pub(super) fn delivery_id(&self) -> Option<String> {
-        const HEADERS: [&str; 5] =
-            ["x-github-delivery", "x-request-uuid", "x-request-id", "idempotency-key", "x-gitlab-event-uuid"];
+        const HEADERS: [&str; 7] = [
+            "x-github-delivery",
+            "x-gitea-delivery",
+            "x-forgejo-delivery",
+            "x-request-uuid",
+            "x-request-id",
+            "idempotency-key",
+            "x-gitlab-event-uuid",
+        ];
         HEADERS.iter().filter_map(|name| self.header(name)).find(|id| !id.trim().is_empty())
     }
 }

@@ -12,9 +12,13 @@ use super::*;
 use crate::config::{Document, Problems};
 use crate::outbound::{Allowed, SystemNames};
 
+mod bitbucket_rules;
 mod dialects;
 mod forge_rules;
+mod gitea_rules;
 mod github_rules;
+mod old_rules;
+mod sent;
 mod settings;
 
 /// The hooks that these lines of settings make, and what is wrong with them.

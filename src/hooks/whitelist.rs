@@ -7,7 +7,7 @@ use crate::config::Reader;
 use crate::model::Properties;
 
 /// Shell patterns over the dotted names of a payload's leaves.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Whitelist(Vec<Regex>);
 
 impl Whitelist {
