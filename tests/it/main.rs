@@ -9,6 +9,7 @@ mod door;
 mod durability;
 mod hooks;
 mod languages;
+mod look_ups;
 mod mail;
 mod new;
 mod occasions;
