@@ -1,9 +1,7 @@
 //! The dialect `bitbucketcloud`: today's webhooks of bitbucket.org (H-XBC-01 to H-XBC-06).
 
-use super::bitbucket_events::{
-    Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number, person,
-};
-use super::commit::one_line;
+use super::bitbucket_events::{Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number};
+use super::commit::{one_line, person};
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};

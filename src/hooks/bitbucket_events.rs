@@ -2,7 +2,7 @@
 //! the fields of a pull request (H-XBC-01, H-XBC-02, H-XBC-04).
 
 use super::Rejection;
-use super::commit::{Codebases, one_line};
+use super::commit::Codebases;
 use super::json::Json;
 use super::options::secrets;
 use super::request::{MediaType, RawHook, Verified, unknown_content_type};
@@ -162,16 +162,6 @@ impl Pull<'_> {
         change.properties.set("pullrequesturl", self.link, "Change");
         change
     }
-}
-
-/// `NAME <NICK>` of an object, by the names of its two fields; what there is of it.
-pub(super) fn person(actor: &Json<'_>, name: &'static str, nick: &'static str) -> Result<String, Rejection> {
-    let text = |key: &'static str| Ok::<_, Rejection>(one_line(actor.at(key)?.text()?.unwrap_or_default()));
-    Ok(match (text(name)?, text(nick)?) {
-        (name, nick) if nick.is_empty() => name,
-        (name, nick) if name.is_empty() => nick,
-        (name, nick) => format!("{name} <{nick}>"),
-    })
 }
 
 /// The first of several places that has something.

@@ -1,7 +1,8 @@
 //! The dialect `bitbucketserver`: Bitbucket Data Center, by its own webhooks or those of the older plugin (H-XBS-01 to
 //! H-XBS-05).
 
-use super::bitbucket_events::{Options, Pull, PullAction, event_key, first, full_ref, number, person};
+use super::bitbucket_events::{Options, Pull, PullAction, event_key, first, full_ref, number};
+use super::commit::person;
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{Method, RawHook, Verified};

@@ -10,13 +10,21 @@ use crate::config::Reader;
 use crate::model::Change;
 
 /// `NAME <EMAIL>` of an object with `name` and `email`; blank when neither is there (H-CH-04).
-pub(super) fn author(person: &Json<'_>) -> Result<String, Rejection> {
-    let (name, email) = (person.at("name")?, person.at("email")?);
-    let present = |text: Option<&str>| text.map(one_line).filter(|text| !text.is_empty());
-    Ok(match (present(name.text()?), present(email.text()?)) {
-        (Some(name), Some(email)) => format!("{name} <{email}>"),
-        (Some(alone), None) | (None, Some(alone)) => alone,
-        (None, None) => String::new(),
+pub(super) fn author(author: &Json<'_>) -> Result<String, Rejection> {
+    person(author, "name", "email")
+}
+
+/// The same of an object whose fields have other names.
+pub(super) fn person(
+    object: &Json<'_>,
+    name: &'static str,
+    email: &'static str,
+) -> Result<String, Rejection> {
+    let text = |key: &'static str| Ok::<_, Rejection>(one_line(object.at(key)?.text()?.unwrap_or_default()));
+    Ok(match (text(name)?, text(email)?) {
+        (name, email) if email.is_empty() => name,
+        (name, email) if name.is_empty() => email,
+        (name, email) => format!("{name} <{email}>"),
     })
 }
 

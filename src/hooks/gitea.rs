@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::github::{Event, Flavour, Github};
 use super::github_options::GithubOptions;
 use super::request::{MediaType, Method, RawHook};
-use super::signature::{self, Unsigned};
+use super::signature::{self, Hash, Unsigned};
 use super::{Dialect, Rejection};
 use crate::config::{Reader, Secret};
 
@@ -53,7 +53,7 @@ fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), R
     let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
     let own = ["x-forgejo-signature", "x-gitea-signature"].iter().filter_map(|name| hook.header(name));
     match own.into_iter().find(|hex| !hex.trim().is_empty()) {
-        Some(hex) if signature::sha256_is(&signed, secrets, &hex) => Ok(()),
+        Some(hex) if signature::is_signed(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
         Some(_) => Err(Rejection::forbidden("Hash mismatch")),
         None => signature::check(&signed, secrets, unsigned),
     }

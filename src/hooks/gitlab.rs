@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::commit::{Codebases, one_line};
+use super::commit::{Codebases, person};
 use super::gitlab_merge_request::{merge_request, note};
 use super::json::Json;
 use super::options::{NonDistinct, ProjectSource, Skips, Tags, secrets};
@@ -178,22 +178,12 @@ fn tag(event: &Json<'_>, template: Change, now: Timestamp) -> Result<Change, Rej
         None => event.at("after")?.required()?.word()?.unwrap_or_default(),
     };
     let page = event.at("project.web_url")?.text()?;
-    let (name, email) = (event.at("user_name")?.text()?, event.at("user_email")?.text()?);
     Ok(Change {
-        who: person(name.unwrap_or_default(), email.unwrap_or_default()),
+        who: person(event, "user_name", "user_email")?,
         comments: event.at("message")?.text()?.unwrap_or_default().to_owned(),
         revlink: page.map(|page| format!("{page}/-/commit/{revision}")).unwrap_or_default(),
         revision: Some(revision),
         when: now,
         ..template
     })
-}
-
-/// `NAME <EMAIL>`, or what there is of it (H-CH-04).
-fn person(name: &str, email: &str) -> String {
-    match (one_line(name), one_line(email)) {
-        (name, email) if email.is_empty() => name,
-        (name, email) if name.is_empty() => email,
-        (name, email) => format!("{name} <{email}>"),
-    }
 }

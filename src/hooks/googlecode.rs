@@ -1,15 +1,13 @@
 //! The dialect `googlecode`: pushes of a forge that is no more, and of scripts that still speak its language (H-GC-01 to
 //! H-GC-08).
 
-use hmac::{Hmac, Mac};
-use md5::Md5;
 use serde_json::Value;
 
 use super::commit::{Codebases, files, one_line};
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{RawHook, Verified};
-use super::signature::from_hex;
+use super::signature::{Hash, is_signed};
 use super::{Dialect, Parsed, Rejection};
 use crate::config::{Reader, Secret};
 use crate::model::{Change, Timestamp};
@@ -53,14 +51,8 @@ impl Dialect for Googlecode {
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
-        let code = request.header(SIGNATURE).and_then(|hex| from_hex(hex.trim()));
-        let matches = |secret: &&Secret| {
-            code.as_deref().is_some_and(|code| {
-                Hmac::<Md5>::new_from_slice(secret.expose().as_bytes())
-                    .is_ok_and(|mac| mac.chain_update(&request.body).verify_slice(code).is_ok())
-            })
-        };
-        if self.has_secret() && self.secrets.iter().filter(matches).count() == 0 {
+        let hex = request.header(SIGNATURE).unwrap_or_default();
+        if self.has_secret() && !is_signed(Hash::Md5, &request.body, &self.secrets, &hex) {
             return Err(Rejection::forbidden("googlecode: authentication failed"));
         }
         Ok(Verified::pass(request))

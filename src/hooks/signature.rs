@@ -1,6 +1,8 @@
 //! HMAC signatures over a body, as forges send them (H-XGH-03 to H-XGH-06).
 
+use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::Sha256;
 
@@ -29,39 +31,47 @@ pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> R
     let Some((hash, hex)) = parts else {
         return Err(Rejection::forbidden(format!("Wrong signature format: {sent}")));
     };
-    let matches: fn(&Secret, &[u8], &[u8]) -> bool = match hash {
-        "sha256" => sha256_matches,
-        "sha1" if !only_256 => sha1_matches,
+    let hash = match hash {
+        "sha256" => Hash::Sha256,
+        "sha1" if !only_256 => Hash::Sha1,
         _ => return Err(Rejection::forbidden(format!("Unknown hash type: {hash}"))),
     };
-    let code = from_hex(hex.trim());
+    if is_signed(hash, &hook.body, secrets, hex) {
+        Ok(())
+    } else {
+        Err(Rejection::forbidden("Hash mismatch"))
+    }
+}
+
+/// What an HMAC is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hash {
+    Sha256,
+    Sha1,
+    Md5,
+}
+
+/// Whether hex digits of either case are the HMAC of a body under any of the secrets.
+pub(super) fn is_signed(hash: Hash, body: &[u8], secrets: &[Secret], hex: &str) -> bool {
+    let Some(code) = from_hex(hex.trim()) else { return false };
+    let matches = |secret: &&Secret| {
+        let key = secret.expose().as_bytes();
+        match hash {
+            Hash::Sha256 => is_mac::<Hmac<Sha256>>(key, body, &code),
+            Hash::Sha1 => is_mac::<Hmac<Sha1>>(key, body, &code),
+            Hash::Md5 => is_mac::<Hmac<Md5>>(key, body, &code),
+        }
+    };
     // Every secret is tried, so that the time does not tell which one is in use.
-    let right =
-        secrets.iter().filter(|secret| code.as_deref().is_some_and(|code| matches(secret, &hook.body, code)));
-    if right.count() > 0 { Ok(()) } else { Err(Rejection::forbidden("Hash mismatch")) }
+    secrets.iter().filter(matches).count() > 0
 }
 
-/// Whether bare hex is the HMAC-SHA256 of the raw body under any of the secrets.
-pub(super) fn sha256_is(hook: &RawHook, secrets: &[Secret], hex: &str) -> bool {
-    let code = from_hex(hex.trim());
-    let right = secrets
-        .iter()
-        .filter(|secret| code.as_deref().is_some_and(|code| sha256_matches(secret, &hook.body, code)));
-    right.count() > 0
-}
-
-fn sha256_matches(secret: &Secret, body: &[u8], code: &[u8]) -> bool {
-    Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
-        .is_ok_and(|mac| mac.chain_update(body).verify_slice(code).is_ok())
-}
-
-fn sha1_matches(secret: &Secret, body: &[u8], code: &[u8]) -> bool {
-    Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes())
-        .is_ok_and(|mac| mac.chain_update(body).verify_slice(code).is_ok())
+fn is_mac<M: Mac + KeyInit>(key: &[u8], body: &[u8], code: &[u8]) -> bool {
+    <M as KeyInit>::new_from_slice(key).is_ok_and(|mac| mac.chain_update(body).verify_slice(code).is_ok())
 }
 
 /// The bytes that hex digits of either case stand for.
-pub(super) fn from_hex(hex: &str) -> Option<Vec<u8>> {
+fn from_hex(hex: &str) -> Option<Vec<u8>> {
     if !hex.len().is_multiple_of(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
