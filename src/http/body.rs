@@ -65,3 +65,35 @@ fn too_large(limit: u64) -> Problem {
     let detail = format!("the body is larger than {limit} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    /// A sender that goes silent is told so, and so is one that trickles for longer than a whole body may take.
+    #[tokio::test(start_paused = true)]
+    async fn slow_bodies_come_to_an_end() {
+        let began = tokio::time::Instant::now();
+        let silent = stream::iter([Ok::<_, Infallible>("author=")]).chain(stream::pending());
+        let problem = Limited::new(Body::from_stream(silent), 1_000).whole().await.unwrap_err();
+        assert_eq!(
+            (problem.status(), problem.detail()),
+            (StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
+        );
+        assert_eq!(began.elapsed().as_secs(), PIECE.as_secs());
+
+        let began = tokio::time::Instant::now();
+        let trickling = stream::unfold((), |()| async {
+            tokio::time::sleep(PIECE / 2).await;
+            Some((Ok::<_, Infallible>("x"), ()))
+        });
+        let problem = Limited::new(Body::from_stream(trickling), 1_000).whole().await.unwrap_err();
+        assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(began.elapsed().as_secs(), WHOLE.as_secs());
+    }
+}
