@@ -34,7 +34,13 @@ pub(crate) fn run() -> Result<ExitCode> {
             .arg(format!("-max_total_time={SECONDS}"))
             .arg(format!("-max_len={MOST_BYTES}"))
             .arg(format!("-artifact_prefix={}", crashes.display()))
-            .args(["-verbosity=0", "-print_final_stats=1", "-timeout=5", "-rss_limit_mb=1024"])
+            .args([
+                "-verbosity=0",
+                "-print_funcs=0",
+                "-print_final_stats=1",
+                "-timeout=5",
+                "-rss_limit_mb=1024",
+            ])
             .env("CAMPANILE_FUZZ_DIALECT", &dialect)
             .status()
             .with_context(|| format!("cannot run {}", program.display()))?;
