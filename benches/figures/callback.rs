@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use campanile::callbacks::{CallRecord, Callback, Caller, Mode, Modes, Runtime, Status, StatusError};
 use campanile::config::CallbackSettings;
-use campanile::model::{Build, BuildId, Change, LogRef, LogSummary, Results, SourceStamp, Step, Timestamp};
+use campanile::model::{
+    Build, BuildId, Builder, Change, LogRef, LogSummary, Results, SourceStamp, Step, Timestamp,
+};
 use campanile_guest::bindings::{status::LogError, types};
 
 const CALLS: usize = 5_000;
@@ -138,6 +140,14 @@ impl Status for Facts {
     }
 
     async fn earlier_builds(&self, _before: &BuildId, _limit: u32) -> Result<Vec<Build>, StatusError> {
+        Ok(Vec::new())
+    }
+
+    async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
+        Ok(Vec::new())
+    }
+
+    async fn running_builds(&self, _builder: &str) -> Result<Vec<Build>, StatusError> {
         Ok(Vec::new())
     }
 

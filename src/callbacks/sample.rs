@@ -1,6 +1,6 @@
 //! A build to try callbacks on, with its logs and the builds before it, read from a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{CallRecord, HookRequest, Status, StatusError};
-use crate::model::{Build, BuildId, Links, LogRef, Named, UrlStyle};
+use crate::model::{Build, BuildId, Builder, Links, LogRef, Named, UrlStyle};
 
 /// The sample that is used when none is named: a failing build with two changes, a patch and a log.
 const BUNDLED: &str = include_str!("sample.json");
@@ -170,6 +170,17 @@ impl Status for Sample {
         builds.sort_by_key(|build| std::cmp::Reverse(build.number));
         builds.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(builds)
+    }
+
+    async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
+        let names: BTreeSet<&str> =
+            self.earlier.iter().chain([&self.build]).map(|build| build.builder.as_str()).collect();
+        Ok(names.into_iter().map(|name| Builder { name: name.to_owned(), ..Builder::default() }).collect())
+    }
+
+    async fn running_builds(&self, builder: &str) -> Result<Vec<Build>, StatusError> {
+        let all = self.earlier.iter().chain([&self.build]);
+        Ok(all.filter(|build| build.builder == builder && !build.is_finished()).cloned().collect())
     }
 
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::CallRecord;
-use crate::model::{Build, BuildId, LogRef};
+use crate::model::{Build, BuildId, Builder, LogRef};
 
 /// One tenant's builds and logs, and how it is called.
 #[async_trait]
@@ -22,6 +22,15 @@ pub trait Status: Send + Sync {
     async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError>;
     /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18).
     async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError>;
+    /// Builders sorted by name, naturally (M-BLD-08).
+    async fn builders(&self) -> Result<Vec<Builder>, StatusError>;
+    /// Builds of a builder that have not finished, lowest number first.
+    async fn running_builds(&self, builder: &str) -> Result<Vec<Build>, StatusError>;
+    /// The builder's finished build with the highest number, RETRY left out (M-BLD-07).
+    async fn last_build(&self, builder: &str) -> Result<Option<Build>, StatusError> {
+        let after_all = BuildId { builder: builder.to_owned(), number: u64::MAX };
+        Ok(self.earlier_builds(&after_all, 1).await?.pop())
+    }
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError>;
     /// The last lines of a log without header lines, at most `max_bytes`.

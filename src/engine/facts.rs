@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::Metrics;
 use crate::callbacks::{CallRecord, Status, StatusError};
-use crate::model::{Build, BuildId, Links, LogRef, Named};
+use crate::model::{Build, BuildId, Builder, Links, LogRef, Named};
 use crate::store::{CallEntry, Store, StoreError};
 
 /// One tenant's view of the store.
@@ -43,6 +43,15 @@ impl Status for Facts {
 
     async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError> {
         self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)
+    }
+
+    async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
+        let rows = self.store.builders(&self.tenant).await.map_err(told)?;
+        Ok(rows.into_iter().map(|row| row.builder).collect())
+    }
+
+    async fn running_builds(&self, builder: &str) -> Result<Vec<Build>, StatusError> {
+        self.store.running_builds(&self.tenant, builder).await.map_err(told)
     }
 
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {

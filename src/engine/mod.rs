@@ -8,6 +8,7 @@
 
 mod clock;
 mod components;
+mod desk;
 mod explain;
 mod facts;
 mod load;
@@ -47,7 +48,7 @@ pub struct Engine {
     tenant: ArcSwap<Tenant>,
     metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
-    wake: Notify,
+    wake: Arc<Notify>,
     /// Told when another tenant has taken the place of the one in use.
     replaced: Notify,
     /// Held while settings or callbacks change, so that two changes don't cross.
@@ -66,7 +67,7 @@ impl Engine {
             store,
             tenant: ArcSwap::from_pointee(tenant),
             metrics,
-            wake: Notify::new(),
+            wake: Arc::new(Notify::new()),
             replaced: Notify::new(),
             changing: Mutex::new(()),
         }
@@ -176,6 +177,7 @@ impl Engine {
             return Err(problems);
         }
         self.warn_of_unknown_names(&tenant).await;
+        self.open_targets(&tenant, Some(&old)).await;
         self.tenant.store(Arc::new(tenant));
         self.replaced.notify_one();
         self.metrics.reload("done");

@@ -32,6 +32,7 @@ impl Engine {
         drain: Duration,
     ) -> Result<(), StoreError> {
         self.store.release(NODE).await?;
+        self.open_targets(&self.tenant(), None).await;
         let permits = Arc::new(Semaphore::new(concurrency));
         let mut under_way = JoinSet::new();
         let mut claimed = VecDeque::new();
@@ -87,6 +88,9 @@ impl Engine {
             tracing::warn!("{} deliveries were cut off and go out after the next start", under_way.len());
             under_way.shutdown().await;
         }
+        for target in self.tenant().targets() {
+            target.close().await;
+        }
         self.store.release(NODE).await
     }
 
@@ -141,6 +145,9 @@ impl Engine {
             let text = format!("there is no target `{}` in the settings any more", delivery.target);
             return self.settle_fault(delivery, &Fault::lasting(FaultCode::TargetGone, text), None);
         };
+        if let Some(after) = target.max_age().filter(|age| now() > delivery.created.after(*age)) {
+            return settle_silence(&Silence::Expired { after });
+        }
         let message = match &delivery.message {
             Some(message) => message.clone(),
             None => match self.prepare(delivery, &**target).await {

@@ -144,6 +144,8 @@ pub trait Store: Send + Sync {
         before: &BuildId,
         limit: u32,
     ) -> Result<Vec<Build>, StoreError>;
+    /// Builds of a builder that have not finished, lowest number first.
+    async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError>;
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError>;
     /// The newest events that people may have been told of and that are about `subject`, as deliveries show it.
@@ -204,6 +206,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
     /// Makes a dead or delivered one wait again, due now, with its age counted from now. False if there is none such.
     async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Makes what waits for a target due now: its far side is back.
+    async fn hasten(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError>;
     /// How many deliveries are in each state, over all tenants.
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
 

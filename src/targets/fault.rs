@@ -1,6 +1,7 @@
 //! Why a delivery failed, or why nothing was sent: closed sets of codes, each with a text for people.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Why something did not work. The code is also the metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +107,11 @@ pub enum Silence {
     NoRecipients,
     /// The build waits for the summary of its buildset.
     BuildsetSummary,
+    /// It could not be sent while it was news (I-RC-05).
+    Expired {
+        /// How old such news may get.
+        after: Duration,
+    },
     /// None of a buildset's builds is told of (M-22).
     WholeBuildset {
         /// For people: each build and why not.
@@ -126,6 +132,7 @@ impl Silence {
             Self::Retry => "retry",
             Self::NoRecipients => "no-recipients",
             Self::BuildsetSummary => "buildset-summary",
+            Self::Expired { .. } => "expired",
             Self::WholeBuildset { .. } => "whole-buildset",
         }
     }
@@ -144,6 +151,13 @@ impl fmt::Display for Silence {
                 f.write_str("nobody is left to tell: no address of an interested user is known")
             }
             Self::BuildsetSummary => f.write_str("it waits for the summary of its buildset"),
+            Self::Expired { after } => {
+                write!(
+                    f,
+                    "it could not be sent within {} minutes, and is no news any more",
+                    after.as_secs() / 60
+                )
+            }
             Self::WholeBuildset { of_each } if of_each.is_empty() => {
                 f.write_str("no finished build of the buildset is known")
             }

@@ -9,11 +9,13 @@ pub mod answer;
 mod fault;
 pub mod mail;
 
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::callbacks::{Callback, Caller};
+use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problems, Reader, Settings};
 use crate::model::{Builder, Event, Timestamp};
 use crate::outbound::Outbound;
@@ -101,6 +103,33 @@ pub trait Target: Send + Sync {
     async fn send(&self, message: &[u8]) -> Outcome;
     /// Proves that address and credentials work; says what the far side offers.
     async fn probe(&self) -> Result<String, Fault>;
+    /// How old its news may get: what could not be sent by then is of no use to anybody any more. For ever by default.
+    fn max_age(&self) -> Option<Duration> {
+        None
+    }
+    /// Begins, or goes on with, what lives between deliveries: a connection on which people answer, say. `kept` is what
+    /// the target of this name kept before the settings were read anew. Nothing by default.
+    fn open(&self, desk: Desk, kept: Option<Kept>) {
+        let _ = (desk, kept);
+    }
+    /// What lives on when the settings are read anew, for the target of the same name to go on with.
+    fn keep(&self) -> Option<Kept> {
+        None
+    }
+    /// Ends what `open` began; what `keep` gave away is ended by whoever has it.
+    async fn close(&self) {}
+}
+
+/// What outlives a target, in a form of its own.
+pub type Kept = Arc<dyn Any + Send + Sync>;
+
+/// What a target that people talk with may ask at any time.
+#[derive(Clone)]
+pub struct Desk {
+    /// The tenant's builders, builds and logs.
+    pub status: Arc<dyn Status>,
+    /// Has what waits for this target tried at once: its far side is back.
+    pub hasten: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// What targets are made with.

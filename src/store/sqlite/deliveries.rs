@@ -103,6 +103,25 @@ pub(super) async fn retry(
     Ok(Answer::Found(true))
 }
 
+/// Makes what waits for a target, and what nobody has leased, due now.
+pub(super) async fn hasten(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    target: &str,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET not_before = ?1, due = ?1 WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 \
+         AND lease_owner IS NULL AND due > ?1",
+    )
+    .bind(now.as_micros())
+    .bind(tenant)
+    .bind(target)
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
 /// When something can be claimed: not yet due ones and leases that run out count too.
 pub(super) async fn next_due(reader: &mut SqliteConnection) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> =

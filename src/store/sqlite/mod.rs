@@ -175,6 +175,11 @@ impl Store for SqliteStore {
         reads::earlier_builds(&mut *self.reader().await?, tenant, before, limit).await
     }
 
+    async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError> {
+        let mut reader = self.reader().await?;
+        reads::running_builds(&mut *reader.begin().await?, tenant, builder).await
+    }
+
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError> {
         reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await
     }
@@ -282,6 +287,11 @@ impl Store for SqliteStore {
             Answer::Found(found) => Ok(found),
             other => other.unexpected(),
         }
+    }
+
+    async fn hasten(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError> {
+        let work = Work::Hasten { tenant: tenant.to_owned(), target: target.to_owned(), now };
+        self.writer.ask(work).await.map(drop)
     }
 
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {

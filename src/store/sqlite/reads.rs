@@ -129,8 +129,24 @@ pub(super) async fn earlier_builds(
     )
     .bind(tenant)
     .bind(&before.builder)
-    .bind(before.number.cast_signed())
+    .bind(i64::try_from(before.number).unwrap_or(i64::MAX))
     .bind(limit)
+    .fetch_all(&mut *reader)
+    .await?;
+    whole(reader, rows).await
+}
+
+pub(super) async fn running_builds(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    builder: &str,
+) -> Result<Vec<Build>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT id, 0, data FROM builds INDEXED BY builds_running \
+         WHERE tenant = ? AND builder = ? AND finished IS NULL ORDER BY number",
+    )
+    .bind(tenant)
+    .bind(builder)
     .fetch_all(&mut *reader)
     .await?;
     whole(reader, rows).await

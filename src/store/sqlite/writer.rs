@@ -41,6 +41,7 @@ pub(super) enum Work {
     Claim { owner: String, limit: u32, lease: Duration, now: Timestamp },
     Release { owner: String },
     Retry { tenant: String, id: DeliveryId, now: Timestamp },
+    Hasten { tenant: String, target: String, now: Timestamp },
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     NoteCall { tenant: String, call: CallEntry },
     Log(LogPart),
@@ -221,6 +222,7 @@ async fn perform(
                 deliveries::claim(tx, owner, *limit, now.after(*lease), *now).await?
             }
             Work::Release { owner } => deliveries::release(tx, owner).await?,
+            Work::Hasten { tenant, target, now } => deliveries::hasten(tx, tenant, target, *now).await?,
             Work::Retry { tenant, id, now } => deliveries::retry(tx, tenant, *id, *now).await?,
             Work::UseVersion { tenant, in_use, version, component } => {
                 callbacks::use_version(tx, tenant, in_use, version, component).await?

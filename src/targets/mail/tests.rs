@@ -11,7 +11,7 @@ use super::message::StoredMail;
 use super::{Context, Outcome, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
-use crate::model::{Build, BuildId, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
+use crate::model::{Build, BuildId, Builder, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 
 pub(super) const BASE: &str =
@@ -63,6 +63,14 @@ impl Status for Facts {
 
     async fn earlier_builds(&self, _: &BuildId, _: u32) -> Result<Vec<Build>, StatusError> {
         Ok(self.0.lock().unwrap().clone())
+    }
+
+    async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
+        Ok(Vec::new())
+    }
+
+    async fn running_builds(&self, _: &str) -> Result<Vec<Build>, StatusError> {
+        Ok(Vec::new())
     }
 
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
