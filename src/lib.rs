@@ -19,6 +19,7 @@
 pub mod callbacks;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod engine;
 pub mod hooks;
 pub mod http;

@@ -11,14 +11,15 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 2),
     ("templates", 3),
     ("outbound", 3),
+    ("control", 4),
     ("callbacks", 3),
-    ("targets", 4),
-    ("hooks", 4),
-    ("pollers", 4),
-    ("ingest", 4),
-    ("engine", 5),
-    ("http", 6),
-    ("cli", 7),
+    ("targets", 5),
+    ("hooks", 5),
+    ("pollers", 5),
+    ("ingest", 5),
+    ("engine", 6),
+    ("http", 7),
+    ("cli", 8),
 ];
 
 fn sources() -> Vec<PathBuf> {

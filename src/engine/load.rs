@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::callbacks::{Callback, CompileError, Runtime};
 use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
+use crate::control;
 use crate::hooks::Hooks;
 use crate::model::Links;
 use crate::outbound::Outbound;
@@ -51,8 +52,14 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         callbacks.insert(name, callback);
     }
     let outbound = Outbound::from_settings(&root);
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let control = control::from_settings(&root, &outbound);
+    let parts = Parts {
+        settings: &settings,
+        callbacks: &callbacks,
+        outbound: &outbound,
+        control,
+        problems: &problems,
+    };
     let targets = targets::from_settings(&root, &parts);
     let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
     let pollers = pollers::from_settings(&root, &outbound);

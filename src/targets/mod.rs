@@ -7,7 +7,9 @@
 
 pub mod answer;
 mod fault;
+pub mod irc;
 pub mod mail;
+mod tls;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use async_trait::async_trait;
 
 use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problems, Reader, Settings};
+use crate::control::Control;
 use crate::model::{Builder, Event, Timestamp};
 use crate::outbound::Outbound;
 
@@ -140,6 +143,8 @@ pub struct Parts<'a> {
     pub callbacks: &'a std::collections::BTreeMap<String, Callback>,
     /// What everything that goes out by HTTP goes through.
     pub outbound: &'a Outbound,
+    /// How the CI is steered.
+    pub control: Arc<dyn Control>,
     /// Where problems go.
     pub problems: &'a Problems,
 }
@@ -147,7 +152,7 @@ pub struct Parts<'a> {
 type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;
 
 /// Every kind of target: its table, and how one is made from the n-th such table. A new kind is one more line.
-const KINDS: &[(&str, Build)] = &[("mail", mail::from_settings)];
+const KINDS: &[(&str, Build)] = &[("irc", irc::from_settings), ("mail", mail::from_settings)];
 
 /// Reads all targets of the settings. One with an error is left out, and the error noted (M-01).
 #[must_use]

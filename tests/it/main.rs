@@ -8,6 +8,8 @@ mod docs;
 mod door;
 mod durability;
 mod hooks;
+mod irc;
+mod irc_server;
 mod languages;
 mod look_ups;
 mod mail;

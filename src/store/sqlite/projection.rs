@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::merge;
 use crate::model::{
-    Build, BuildId, BuildRequest, Builder, Buildset, Change, Event, LogChannel, LogRef, Step, Timestamp,
-    Worker,
+    Build, BuildId, BuildRequest, Builder, BuilderState, Buildset, Change, Event, LogChannel, LogRef, Step,
+    Timestamp, Worker,
 };
 
 /// A build as the database keys it: tenant, builder, number.
@@ -249,7 +249,9 @@ impl Projection {
             .entry((tenant.to_owned(), name.to_owned()))
             .or_insert(BuilderSlot { builder: None, dirty: false });
         if slot.builder.is_none() {
-            slot.builder = Some(Builder { name: name.to_owned(), ..Builder::default() });
+            // It builds, so it is not offline, whatever else nobody told.
+            let state = BuilderState::Idle;
+            slot.builder = Some(Builder { name: name.to_owned(), state, ..Builder::default() });
             slot.dirty = true;
         }
         slot

@@ -44,7 +44,6 @@ mod template_tests;
 mod tests;
 mod text;
 mod threads;
-mod tls;
 mod transaction;
 mod trouble;
 mod wire;

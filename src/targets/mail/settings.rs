@@ -16,11 +16,11 @@ use super::smtp::{Encryption, Relay};
 use super::subject::{self, SubjectTemplate};
 use super::template::MailTemplates;
 use super::threads::ThreadBy;
-use super::tls::{InvalidTls, Tls};
 use super::workers::WatchedWorkers;
 use crate::callbacks::{Callback, Kind, Modes};
 use crate::config::{Reader, Severity};
 use crate::targets::Parts;
+use crate::targets::tls::{InvalidTls, Tls};
 
 /// What a mail target was told, checked.
 pub(super) struct MailSettings {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::login::{self, Credentials, Mechanism};
 use super::message::StoredMail;
 use super::pool::Pool;
-use super::tls::Tls;
 use super::transaction::{self, Stop, Tally};
 use super::trouble::{ANSWER, Trouble};
 use super::wire::Wire;
+use crate::targets::tls::Tls;
 use crate::targets::{Fault, FaultCode, Lasting, Outcome};
 
 /// How long a connection may take to come up (M-71).

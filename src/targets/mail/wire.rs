@@ -13,8 +13,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 
 use super::offers::Offers;
-use super::tls::Tls;
 use super::trouble::{ANSWER, Trouble, shown};
+use crate::targets::tls::Tls;
 
 /// The longest line of a reply; RFC 5321 allows 512 octets, and some relays say more.
 const LONGEST_LINE: u64 = 4 << 10;
@@ -94,7 +94,7 @@ impl Wire {
             Ok(agreed) => agreed.map_err(|error| Trouble::Tls(shown(&error.to_string())))?,
             Err(_) => return Err(Trouble::Slow),
         };
-        let version = super::tls::version(&stream);
+        let version = crate::targets::tls::version(&stream);
         Ok(Self { tls: Some(version), loopback, ..Self::over(Box::new(stream)) })
     }
 

@@ -1,4 +1,4 @@
-//! TLS towards a relay: whose certificates are trusted, and for which name (M-68).
+//! TLS towards a server: whose certificates are trusted, and for which name (M-68, I-CFG-13).
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -10,13 +10,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Agrees on TLS with one relay.
+/// Agrees on TLS with one server.
 pub(super) struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
-/// Why there can be no TLS with a relay.
+/// Why there can be no TLS with a server.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidTls {
     /// No certificate can be for it.
@@ -36,7 +36,7 @@ pub(super) enum InvalidTls {
 }
 
 impl Tls {
-    /// Trusts the system's authorities, and those of the file `more`, for a relay of this name.
+    /// Trusts the system's authorities, and those of the file `more`, for a server of this name.
     pub(super) fn new(host: &str, more: Option<&Path>) -> Result<Self, InvalidTls> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| InvalidTls::Name(host.to_owned()))?;
         let mut trusted = system().clone();
@@ -52,7 +52,7 @@ impl Tls {
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
 
-    /// Agrees with the relay, or says what is wrong with its certificate.
+    /// Agrees with the server, or says what is wrong with its certificate.
     pub(super) async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,

@@ -1,0 +1,152 @@
+//! A bot: what lives on while connections come and go and settings are read anew (I-RC-03).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::contacts::Contacts;
+use super::session;
+use super::settings::IrcSettings;
+use super::talk::Saying;
+use crate::targets::Desk;
+
+/// Orders that may wait for the connection's task.
+const ORDERS: usize = 256;
+/// A goodbye that takes longer goes unheard.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// What is said to whom.
+pub(super) type Words = Vec<(String, Vec<Saying>)>;
+
+/// What the connection's task is asked to do.
+pub(super) enum Order {
+    /// Say it if there is a connection.
+    Say(String, Vec<Saying>),
+    /// Say it and tell when it has arrived.
+    Deliver(Words, oneshot::Sender<Arrival>),
+    Join(String),
+    Part(String),
+    /// Say goodbye and end.
+    Stop,
+}
+
+/// What became of what was to be delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// The server has worked on all of it; those whom it does not pass it on to, and why.
+    Arrived { server: String, refused: Vec<(String, String)> },
+    /// There is no connection, and why.
+    Down(String),
+}
+
+pub(super) struct Bot {
+    settings: watch::Sender<Arc<IrcSettings>>,
+    desk: Mutex<Desk>,
+    contacts: Mutex<Contacts>,
+    /// As the server has it, while there is a connection.
+    nick: Mutex<Option<String>>,
+    orders: mpsc::Sender<Order>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Bot {
+    /// A bot that begins to connect.
+    pub(super) fn start(settings: Arc<IrcSettings>, desk: Desk) -> Arc<Self> {
+        let (orders, received) = mpsc::channel(ORDERS);
+        let mut contacts = Contacts::default();
+        contacts.reconfigure(&settings, None, Instant::now());
+        let bot = Arc::new(Self {
+            settings: watch::Sender::new(settings),
+            desk: Mutex::new(desk),
+            contacts: Mutex::new(contacts),
+            nick: Mutex::new(None),
+            orders,
+            task: Mutex::new(None),
+        });
+        let task = tokio::spawn(session::run(Arc::clone(&bot), received, bot.settings.subscribe()));
+        *locked(&bot.task) = Some(task);
+        bot
+    }
+
+    /// Goes on with other settings; the connection stays if it can (I-CFG-21).
+    pub(super) fn go_on_with(&self, settings: Arc<IrcSettings>, desk: Desk) {
+        *locked(&self.desk) = desk;
+        let before = self.settings();
+        self.contacts().reconfigure(&settings, Some(&before), Instant::now());
+        self.settings.send_replace(settings);
+    }
+
+    /// Says goodbye and ends (I-RC-04).
+    pub(super) async fn stop(&self) {
+        let task = locked(&self.task).take();
+        // If the task has ended, nobody is left to say goodbye.
+        let _ = self.orders.send(Order::Stop).await;
+        if let Some(task) = task
+            && tokio::time::timeout(GOODBYE, task).await.is_err()
+        {
+            tracing::debug!("a bot did not end in time");
+        }
+    }
+
+    pub(super) fn settings(&self) -> Arc<IrcSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    pub(super) fn desk(&self) -> Desk {
+        locked(&self.desk).clone()
+    }
+
+    /// Never held over anything that waits.
+    pub(super) fn contacts(&self) -> MutexGuard<'_, Contacts> {
+        locked(&self.contacts)
+    }
+
+    /// As the server has it; the one of the settings while there is none.
+    pub(super) fn nick(&self) -> String {
+        locked(&self.nick).clone().unwrap_or_else(|| self.settings().server.nick.clone())
+    }
+
+    pub(super) fn set_nick(&self, nick: Option<String>) {
+        *locked(&self.nick) = nick;
+    }
+
+    /// Says something, if there is a connection and the contact listens (I-OUT-08).
+    pub(super) async fn say(&self, contact: &str, sayings: Vec<Saying>) {
+        if !self.contacts().is_muted(contact) {
+            self.order(Order::Say(contact.to_owned(), sayings)).await;
+        }
+    }
+
+    /// Says something and waits until the server has it.
+    pub(super) async fn deliver(&self, words: Words) -> Arrival {
+        let (told, arrival) = oneshot::channel();
+        self.order(Order::Deliver(words, told)).await;
+        arrival.await.unwrap_or_else(|_| Arrival::Down("the connection was lost".to_owned()))
+    }
+
+    /// Waits until what was said before has arrived, or the connection is gone.
+    pub(super) async fn flushed(&self) {
+        let _ = tokio::time::timeout(GOODBYE, self.deliver(Vec::new())).await;
+    }
+
+    pub(super) async fn join(&self, channel: &str) {
+        self.order(Order::Join(channel.to_owned())).await;
+    }
+
+    pub(super) async fn part(&self, channel: &str) {
+        self.order(Order::Part(channel.to_owned())).await;
+    }
+
+    async fn order(&self, order: Order) {
+        // The task ends only when the bot does.
+        let _ = self.orders.send(order).await;
+    }
+}
+
+/// A panic elsewhere leaves the data whole: each holder makes one small change.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

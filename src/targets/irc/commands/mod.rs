@@ -1,0 +1,86 @@
+//! What people can say to the bot, and who hears it: one line here, and one function, a command.
+
+mod ask;
+mod builders;
+mod channels;
+mod ear;
+mod fun;
+mod help;
+mod notify;
+mod shutdown;
+mod steer;
+mod watch;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub(super) use ear::Ear;
+pub(super) use steer::begun;
+
+use ask::{Answer, Asked};
+
+type Run = fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// A command.
+struct Command {
+    name: &'static str,
+    /// How it is written, and what it does, for `help`.
+    usage: Option<(&'static str, &'static str)>,
+    run: Run,
+}
+
+macro_rules! command {
+    ($name:literal, $run:path) => {
+        Command { name: $name, usage: None, run: |asked| Box::pin($run(asked)) }
+    };
+    ($name:literal, $run:path, $grammar:literal, $what:literal) => {
+        Command { name: $name, usage: Some(($grammar, $what)), run: |asked| Box::pin($run(asked)) }
+    };
+}
+
+/// Every command, by name (I-CMD-24).
+const COMMANDS: &[Command] = &[
+    command!("commands", help::commands, "commands", "what the bot can be told"),
+    command!("dance", fun::dance),
+    command!("destroy", fun::destroy),
+    command!(
+        "force",
+        steer::force,
+        "force build [--branch=branch] [--revision=revision] [--props=prop1=val1,prop2=val2...] <which> <reason>",
+        "asks for a build"
+    ),
+    command!("hello", help::hello),
+    command!("help", help::help, "help <command> [<arg> [<subarg> ...]]", "how a command is written"),
+    command!("join", channels::join, "join <channel>", "has the bot come to a channel"),
+    command!("last", builders::last, "last <which>", "what the last build of a builder came to"),
+    command!("leave", channels::leave, "leave <channel>", "has the bot leave a channel"),
+    command!("list", builders::list, "list builders", "the names of the builders"),
+    command!("mute", notify::mute, "mute", "nothing more is said here until `unmute`"),
+    command!(
+        "notify",
+        notify::notify,
+        "notify on|off|list [<EVENT>] ...",
+        "which of these are told here: started, finished, success, failure, exception, xToY"
+    ),
+    command!(
+        "shutdown",
+        shutdown::shutdown,
+        "shutdown check|start|stop|now",
+        "ends the CI, now or when it is done"
+    ),
+    command!("source", help::source, "source", "where the bot's own source is"),
+    command!("status", builders::status, "status [<which>]", "what a builder is doing, or all of them"),
+    command!("stop", steer::stop, "stop build <which> <reason>", "stops the builds that a builder runs"),
+    command!("unmute", notify::unmute, "unmute", "ends `mute`"),
+    command!("version", help::version),
+    command!("watch", watch::watch, "watch <which>", "tells when the builds that a builder runs are done"),
+];
+
+fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name.eq_ignore_ascii_case(name))
+}
+
+/// The names of all commands, sorted.
+pub(super) fn names() -> Vec<&'static str> {
+    COMMANDS.iter().map(|command| command.name).collect()
+}

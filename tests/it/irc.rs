@@ -1,0 +1,367 @@
+//! The IRC bot at a real server: what it says by itself, what it answers, and what it lives through.
+
+use serde_json::{Value, json};
+
+use crate::irc_server::{Ngircd, Person};
+use crate::support::{Engine, patiently, write_settings};
+
+/// Fast enough for tests; waits that the rules name are as they are.
+fn settings(port: u16, more: &str) -> String {
+    format!(
+        "[delivery]\nmax_age = \"1h\"\n\n[[irc]]\nname = \"chat\"\nhost = \"localhost\"\nport = {port}\nnick = \"bb\"\n\
+         lost_delay = \"1s\"\nfailed_delay = \"1s\"\nflood_burst = 40\nflood_interval = \"50ms\"\nuse_colors = false\n{more}"
+    )
+}
+
+const IN_CI: &str = "channels = [\"#ci\"]\nnotify_events = [\"started\", \"finished\"]\n";
+
+fn started(number: u64) -> Value {
+    json!({"event": "buildStarted", "build": {"builder": "linux", "number": number, "reason": "push",
+        "source_stamps": [{"branch": "main", "changes": [{"who": "ada", "revision": "1f0c2d3e4f5061728394a5b6c7d8e9f001122334"}]}]}})
+}
+
+/// I-STA-01, I-FIN-01, I-CON-10, I-OUT-01; and that what has arrived is known to have.
+#[tokio::test]
+async fn builds_are_told_in_their_order() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "Ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    engine.event(&started(1)).await;
+    engine.build(1, "failure").await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci build #1 of linux started (including [1f0c2d3])");
+    assert_eq!(
+        ada.hears().await,
+        "PRIVMSG #ci build #1 of linux is complete: Failure [failure compile]  Build details are at \
+         https://ci.example.org/builders/linux/builds/1  blamelist: ada"
+    );
+    let deliveries = patiently("both are delivered", async || {
+        let all = engine.deliveries().await;
+        all.iter().all(|delivery| delivery["state"] == "delivered").then_some(all)
+    })
+    .await;
+    assert_eq!(deliveries.len(), 2);
+    assert_eq!(deliveries[0]["text"], format!("localhost:{} has it", server.port));
+}
+
+/// I-CMD-01 to I-CMD-28, I-DSP-01 to I-DSP-05, I-ADR-02, I-ADR-03, I-ARG-01, I-TST-01 to I-TST-04: a session in private and
+/// in a channel.
+#[tokio::test]
+async fn every_command_is_answered() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let engine = Engine::start(&settings(server.port, "channels = [\"#ci\"]\n"));
+    engine
+        .event(&json!({"event": "builderAdded", "builder": {"name": "my builder", "state": "offline"}}))
+        .await;
+    engine.build(1, "success").await;
+    let mut ada = Person::arrive(server.port, "Ada", &["#ci"]).await;
+    let mut zoe = Person::arrive(server.port, "zoe", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    let version = env!("CARGO_PKG_VERSION");
+    for (said, answer) in [
+        ("hello", "yes?".to_owned()),
+        ("  HELLO", "yes?".to_owned()),
+        ("version", format!("buildbot-{version} at your service")),
+        ("commands", "buildbot commands: commands, dance, destroy, force, hello, help, join, last, leave, list, mute, notify, shutdown, source, status, stop, unmute, version, watch".to_owned()),
+        ("list", "try 'list builders'".to_owned()),
+        ("list workers", "try 'list builders'".to_owned()),
+        ("list builders please", "Configured builders: linux my builder[offline]".to_owned()),
+        ("status \"my builder\"", "my builder: offline".to_owned()),
+        ("status nope", "no such builder 'nope'".to_owned()),
+        ("status a b", "try 'status <builder>'".to_owned()),
+        ("last \"my builder\"", "last build [my builder]: (no builds run since last restart)".to_owned()),
+        ("last a b", "try 'last <builder>'".to_owned()),
+        ("watch", "try 'watch <builder>'".to_owned()),
+        ("watch linux", "there are no builds currently running".to_owned()),
+        ("notify", "try 'notify on|off|list <EVENT>'".to_owned()),
+        ("notify maybe", "try 'notify on|off <EVENT>'".to_owned()),
+        ("notify list", "The following events are being notified: []".to_owned()),
+        ("notify on success nope", "try 'notify on|off <EVENT>'".to_owned()),
+        ("notify on", "The following events are being notified: ['finished', 'started']".to_owned()),
+        ("notify on successToFailure", "The following events are being notified: ['finished', 'started', 'successToFailure']".to_owned()),
+        ("notify off started failure", "The following events are being notified: ['finished', 'successToFailure']".to_owned()),
+        ("notify off", "The following events are being notified: []".to_owned()),
+        ("help", "Get help on what? (try 'help <foo>', 'help <foo> <bar>, or 'commands' for a command list)".to_owned()),
+        ("help nope", "no such command 'nope'".to_owned()),
+        ("help hello", "No usage info for 'hello'".to_owned()),
+        ("help status x", "No usage info for 'status' 'x'".to_owned()),
+        ("help mute", "Usage: mute - nothing more is said here until `unmute`".to_owned()),
+        ("help shutdown start", "Usage: shutdown start - no new builds; the CI ends when the running ones are done".to_owned()),
+        ("shutdown", "try 'shutdown check|start|stop|now'".to_owned()),
+        ("shutdown check", "shutdown control is not enabled".to_owned()),
+        ("force build linux", "builder control is not enabled".to_owned()),
+        ("force build --branch='a b' linux", "sorry, bad branch 'a b'".to_owned()),
+        ("force build --props=a:1 linux", "try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
+        ("force build --props='a=x y' linux", "sorry, bad property name='a', value='x y'".to_owned()),
+        ("stop build linux now", "builder control is not enabled".to_owned()),
+        ("stop build linux", "try 'stop build WHICH <REASON>'".to_owned()),
+        ("join #other", "builder control is not enabled".to_owned()),
+        ("make it so", "no such command 'make'".to_owned()),
+        ("do it!", "What you say!".to_owned()),
+        ("it's", "no such command 'it's'".to_owned()),
+        ("status it's", "No closing quotation".to_owned()),
+        ("status a\\", "No escaped character".to_owned()),
+        ("unmute", "You hadn't told me to be quiet, but it's the thought that counts, right?".to_owned()),
+        ("mute", "Shutting up for now.".to_owned()),
+        ("unmute", "I'm baaaaaaaaaaack!".to_owned()),
+    ] {
+        assert_eq!(ada.asks(said).await, answer, "{said}");
+    }
+    assert!(ada.asks("source").await.starts_with("My source can be found at https://"));
+    let last = ada.asks("last linux").await;
+    assert!(last.starts_with("last build [linux]: ") && last.ends_with(" ago: success compile"), "{last}");
+    let status = ada.asks("status").await;
+    assert!(status.starts_with("linux: idle, last build "), "{status}");
+    assert_eq!(ada.hears().await, "PRIVMSG ada my builder: offline");
+
+    // In a channel: with the nickname before it, in any case, and nothing else.
+    ada.say("#ci", "BB:hello").await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci yes?");
+    ada.say("#ci", "bb, hello").await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci yes?");
+    ada.say("#ci", "bb hello").await;
+    ada.say("#ci", "hello bb: version").await;
+    ada.say("#ci", "bb:   ").await;
+    assert_eq!(ada.asks_in("#ci", "nope").await, "no such command 'nope'");
+    // Once in 30 s is enough there.
+    ada.say("#ci", "bb: nope").await;
+    assert_eq!(ada.asks_in("#ci", "mute").await, "Shutting up for now.");
+    ada.say("#ci", "bb: version").await;
+    assert_eq!(ada.asks("version").await, format!("buildbot-{version} at your service"), "she is no channel");
+    assert_eq!(ada.asks_in("#ci", "unmute").await, "I'm baaaaaaaaaaack!");
+    for _ in 0..3 {
+        assert_eq!(zoe.hears().await.split(' ').next(), Some("PRIVMSG"));
+    }
+    assert_eq!(zoe.hears().await, "PRIVMSG #ci Shutting up for now.");
+}
+
+/// I-CMD-12, I-CMD-13, I-FIN-06, I-EVT-06, I-CMD-09: watching, and one message where two reasons for one are.
+#[tokio::test]
+async fn i_cmd_13_watched_builds_are_told_once() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    engine.event(&started(4)).await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci build #4 of linux started (including [1f0c2d3])");
+    engine.event(&json!({"event": "stepStarted", "build": {"builder": "linux", "number": 4}, "step": {"name": "compile", "text": ["compiling"]}})).await;
+    assert_eq!(ada.asks("status linux").await, "linux: building(compiling)");
+    for _ in 0..2 {
+        assert_eq!(ada.asks("watch linux").await, "watching build linux #4 until it finishes..");
+    }
+    assert_eq!(ada.asks_in("#ci", "watch linux").await, "watching build linux #4 until it finishes..");
+    engine.build(4, "success").await;
+    let mut heard = [ada.hears().await, ada.hears().await, ada.hears().await];
+    heard.sort();
+    assert_eq!(
+        heard,
+        [
+            "PRIVMSG #ci build #4 of linux is complete: Success [success compile]  Build details are at https://ci.example.org/builders/linux/builds/4",
+            "PRIVMSG ada Build details are at https://ci.example.org/builders/linux/builds/4",
+            "PRIVMSG ada Hey! build linux #4 is complete: Success [success compile]",
+        ]
+    );
+    assert_eq!(ada.asks("hello").await, "yes?", "nothing was told twice");
+}
+
+/// I-RC-01, I-RC-03, issue: kept over the server's end, and over the engine's.
+#[tokio::test]
+async fn i_rc_03_announcements_and_contacts_outlive_the_connection() {
+    let Some(mut server) = Ngircd::start("", "").await else { return };
+    let mut engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    assert_eq!(
+        ada.asks_in("#ci", "notify off started").await,
+        "The following events are being notified: ['finished']"
+    );
+    server.kill();
+    engine.event(&started(1)).await;
+    engine.build(1, "failure").await;
+    engine.failed("connection").await;
+    server.restart().await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    assert!(
+        ada.hears().await.starts_with("PRIVMSG #ci build #1 of linux is complete: Failure"),
+        "`started` is off still"
+    );
+    engine.delivery_in("delivered").await;
+
+    server.kill();
+    engine.build(2, "success").await;
+    patiently("the second is tried", async || {
+        engine
+            .deliveries()
+            .await
+            .iter()
+            .any(|d| d["subject"] == "linux #2" && d["code"] == "connection")
+            .then_some(())
+    })
+    .await;
+    engine.kill_and_restart();
+    server.restart().await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    assert!(ada.hears().await.starts_with("PRIVMSG #ci build #2 of linux is complete: Success"));
+}
+
+/// I-CON-07, I-CON-11: the nickname is taken; thrown out, the bot comes back after 30 s.
+#[tokio::test]
+async fn i_con_07_taken_nicknames_and_i_con_11_coming_back() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let mut other = Person::arrive(server.port, "bb", &["#ci"]).await;
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    other.sees("bb_", "#ci").await;
+    other.say("#ci", "bb_: hello").await;
+    assert_eq!(other.hears().await, "PRIVMSG #ci yes?");
+    other.say("#ci", "bb: hello").await;
+    let thrown_out = std::time::Instant::now();
+    other.send("KICK #ci bb_ :out").await;
+    engine.build(1, "failure").await;
+    other.until("it joins again", |line| line.starts_with(":bb_!") && line.contains(" JOIN ")).await;
+    assert!(thrown_out.elapsed().as_secs() >= 29);
+    engine.build(2, "failure").await;
+    assert!(other.hears().await.contains("build #2 of linux"), "nobody was there to hear of the first");
+    let first = engine.deliveries().await.into_iter().find(|d| d["subject"] == "linux #1").unwrap();
+    assert_eq!((&first["state"], &first["text"]), (&json!("dead"), &json!("the bot is not in #ci")));
+}
+
+/// I-OUT-06: nothing is lost, and the server does not throw the bot out.
+#[tokio::test]
+async fn i_out_06_five_hundred_events() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let engine =
+        Engine::start(&settings(server.port, "channels = [\"#ci\"]\nnotify_events = [\"finished\"]\n"));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    let events: Vec<Value> =
+        (1..=500).map(|number| crate::support::build_finished(number, "success")).collect();
+    let (status, text) = engine.post("/api/v1/events", Value::from(events).to_string()).await;
+    assert_eq!(status, 202, "{text}");
+    for number in 1..=500 {
+        let heard = ada.hears().await;
+        assert!(
+            heard.starts_with(&format!("PRIVMSG #ci build #{number} of linux is complete")),
+            "{number}: {heard}"
+        );
+    }
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    assert!(!log.contains("not connected"), "{log}");
+}
+
+/// I-OUT-04, I-OUT-05: names and words that would be lines, commands or colours of their own.
+#[tokio::test]
+async fn i_out_04_hostile_names_stay_text() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    let builder = "x\r\nJOIN #evil\r\nPRIVMSG #ci :\u{1}ACTION dies\u{1}";
+    let text = format!("a\nQUIT :b\u{3}04red{}", " ü🔔".repeat(300));
+    engine.event(&json!({"event": "buildFinished", "build": {"builder": builder, "number": 1, "results": "failure", "text": [text]}})).await;
+    let mut whole = String::new();
+    while !whole.contains("Build details") {
+        let heard = ada.hears().await;
+        whole.push_str(heard.strip_prefix("PRIVMSG #ci ").unwrap_or_else(|| panic!("{heard}")));
+    }
+    assert!(
+        whole.starts_with(
+            "build #1 of x  JOIN #evil  PRIVMSG #ci :ACTION dies is complete: Failure [a QUIT :b04red ü🔔"
+        ),
+        "{whole}"
+    );
+    assert_eq!(whole.matches("ü🔔").count(), 300, "{whole}");
+    assert_eq!(ada.asks("status 'no\u{1}pe'").await, "no such builder 'nope'");
+    assert_eq!(ada.asks("hello").await, "yes?");
+}
+
+/// I-CFG-13, I-CFG-03, I-CON-04: TLS with a certificate that is checked, a password for the server, a channel's key.
+#[tokio::test]
+async fn i_cfg_13_tls_server_password_and_channel_keys() {
+    let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let tls = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sections =
+        format!("[SSL]\nCertFile = {{folder}}/cert.pem\nKeyFile = {{folder}}/key.pem\nPorts = {tls}\n");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cert.pem"), certificate.cert.pem()).unwrap();
+    std::fs::write(folder.path().join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+    let sections = sections.replace("{folder}", folder.path().to_str().unwrap());
+    let Some(server) = Ngircd::start("Password = tower", &sections).await else { return };
+    let mut ada = Person::arrive_with(server.port, "ada", Some("tower"), &["#bells"]).await;
+    ada.send("MODE #bells +k sesame").await;
+    let more = |ca: &str| {
+        format!(
+            "use_ssl = true\nchannels = [{{ channel = \"bells\", password = \"sesame\" }}]\nserver_password = \"tower\"\n{ca}"
+        )
+    };
+    let untrusting = Engine::start(&settings(tls, &more("")));
+    let log = patiently("the certificate is refused", async || {
+        let log = std::fs::read_to_string(untrusting.folder.join("engine.log")).unwrap();
+        log.contains("not connected to localhost").then_some(log)
+    })
+    .await;
+    assert!(
+        log.contains("no TLS")
+            && log.contains("tls_ca")
+            && !log.contains("sesame")
+            && !log.contains("signed on"),
+        "{log}"
+    );
+    drop(untrusting);
+    let ca = format!("tls_ca = {:?}\n", folder.path().join("cert.pem"));
+    let _engine = Engine::start(&settings(tls, &more(&ca)));
+    ada.sees("bb", "#bells").await;
+    assert_eq!(ada.asks_in("#bells", "hello").await, "yes?");
+}
+
+/// I-CFG-21: what does not concern the connection is taken up without a new one.
+#[tokio::test]
+async fn i_cfg_21_a_reload_leaves_the_connection() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci", "#more"]).await;
+    ada.sees("bb", "#ci").await;
+    let more = "channels = [\"#ci\", \"#more\"]\nnotify_events = { failure = true, started = false }\nnotice_on_channel = true\nshow_blame_list = false\n";
+    write_settings(&engine.folder, &settings(server.port, more));
+    engine.signal("-HUP");
+    ada.sees("bb", "#more").await;
+    ada.say("#more", "bb: notify list").await;
+    assert_eq!(ada.hears().await, "NOTICE #more The following events are being notified: ['failure']");
+    engine.event(&started(1)).await;
+    engine.build(1, "failure").await;
+    let wanted = "is complete: Failure [failure compile]  Build details are at https://ci.example.org/builders/linux/builds/1";
+    let mut heard = [ada.hears().await, ada.hears().await];
+    heard.sort();
+    assert_eq!(heard, ["#ci", "#more"].map(|channel| format!("NOTICE {channel} build #1 of linux {wanted}")));
+    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    assert_eq!(log.matches("signed on").count(), 1, "{log}");
+    // Without the table the bot says goodbye (I-RC-04).
+    write_settings(&engine.folder, "");
+    engine.signal("-HUP");
+    let quit = ada.until("it quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
+    assert!(quit.contains("buildmaster reconfigured: bot disconnecting"), "{quit}");
+}
+
+/// I-FUN-01 to I-FUN-04, I-CON-09.
+#[tokio::test]
+async fn i_fun_scenes_dances_and_actions() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let _engine = Engine::start(&settings(server.port, "channels = [\"#ci\"]\n"));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    ada.say("#ci", "bb:What happen ?").await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci Somebody set up us the bomb.");
+    assert_eq!(ada.asks("dance").await, "<(^.^<)");
+    for step in ["<(^.^)>", "(>^.^)>", "(7^.^)7", "(>^.^<)"] {
+        assert_eq!(ada.hears().await, format!("PRIVMSG ada {step}"));
+    }
+    assert_eq!(ada.asks("destroy all monsters").await, "\u{1}ACTION readies phasers\u{1}");
+    ada.say("bb", "destroy bb").await;
+    ada.say("#ci", "\u{1}ACTION kicks bb\u{1}").await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci \u{1}ACTION kicks back\u{1}");
+    ada.say("bb", "\u{1}ACTION hugs BB\u{1}").await;
+    assert_eq!(ada.hears().await, "PRIVMSG ada \u{1}ACTION hugs ada too\u{1}");
+    ada.say("bb", "\u{1}PING 17\u{1}").await;
+    assert_eq!(ada.hears().await, "NOTICE ada \u{1}PING 17\u{1}");
+    ada.send("NOTICE bb :hello").await;
+    assert_eq!(ada.asks("hello").await, "yes?");
+}

@@ -1,0 +1,187 @@
+//! Real IRC servers for the tests, and people who talk there.
+
+use std::fmt::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::support::{patiently, skip};
+
+/// An ngircd on a port of its own.
+pub(crate) struct Ngircd {
+    pub(crate) port: u16,
+    pub(crate) folder: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+impl Ngircd {
+    /// Starts one with these lines below `[Global]`, and these sections; none if there is no ngircd, which is then said.
+    pub(crate) async fn start(global: &str, sections: &str) -> Option<Self> {
+        if Command::new("ngircd").arg("--version").stdout(Stdio::null()).status().is_err() {
+            skip("ngircd is not installed: run the tests by `cargo xtask test`");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut conf = format!(
+            "[Global]\nName = irc.example.org\nInfo = test\nListen = 127.0.0.1\nMotdPhrase = hello\nPidFile = \nServerUID = 0\nServerGID = 0\n"
+        );
+        if !global.contains("Ports") {
+            writeln!(conf, "Ports = {port}").unwrap();
+        }
+        write!(
+            conf,
+            "{global}\n[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 20\nPongTimeout = 60\n\
+             [Options]\nDNS = no\nIdent = no\nPAM = no\nChrootDir =\nOperCanUseMode = yes\n\
+             [Operator]\nName = root\nPassword = root\n{}",
+            sections
+                .replace("{port}", &port.to_string())
+                .replace("{folder}", folder.path().to_str().unwrap())
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("ngircd.conf"), conf).unwrap();
+        let mut server = Self { port, folder, child: None };
+        server.restart().await;
+        Some(server)
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it (again), and waits until it answers.
+    pub(crate) async fn restart(&mut self) {
+        let child = Command::new("ngircd")
+            .arg("-n")
+            .arg("-f")
+            .arg(self.folder.path().join("ngircd.conf"))
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(self.folder.path().join("ngircd.log")).unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        patiently("ngircd answers", async || TcpStream::connect(("127.0.0.1", self.port)).await.ok()).await;
+    }
+}
+
+impl Drop for Ngircd {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Somebody who talks at a server in the clear.
+pub(crate) struct Person {
+    pub(crate) nick: String,
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    write: OwnedWriteHalf,
+    /// All that was heard, for failures.
+    heard: Vec<String>,
+}
+
+impl Person {
+    /// Signs on, and joins these channels (each with its key, if it has one).
+    pub(crate) async fn arrive(port: u16, nick: &str, channels: &[&str]) -> Self {
+        Self::arrive_with(port, nick, None, channels).await
+    }
+
+    pub(crate) async fn arrive_with(port: u16, nick: &str, pass: Option<&str>, channels: &[&str]) -> Self {
+        let (read, write) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
+        let lines = BufReader::new(read).lines();
+        let mut person = Self { nick: nick.to_owned(), lines, write, heard: Vec::new() };
+        if let Some(pass) = pass {
+            person.send(&format!("PASS {pass}")).await;
+        }
+        person.send(&format!("NICK {nick}")).await;
+        person.send(&format!("USER {nick} 0 * :{nick}")).await;
+        person.until("the welcome", |line| line.split(' ').nth(1) == Some("001")).await;
+        for channel in channels {
+            person.send(&format!("JOIN {channel}")).await;
+            person.until("the channel", |line| line.split(' ').nth(1) == Some("366")).await;
+        }
+        person
+    }
+
+    pub(crate) async fn send(&mut self, line: &str) {
+        self.write.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+    }
+
+    pub(crate) async fn say(&mut self, to: &str, text: &str) {
+        self.send(&format!("PRIVMSG {to} :{text}")).await;
+    }
+
+    /// The next line that fits; those before it are passed over.
+    pub(crate) async fn until(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        let wait = async {
+            loop {
+                let line = self.lines.next_line().await.unwrap()?;
+                if let Some(token) = line.strip_prefix("PING ") {
+                    self.write.write_all(format!("PONG {token}\r\n").as_bytes()).await.unwrap();
+                }
+                let found = fits(&line);
+                self.heard.push(line.clone());
+                if found {
+                    return Some(line);
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(90), wait).await {
+            Ok(Some(line)) => line,
+            Ok(None) => panic!("{}: {what}: the server hung up after {:#?}", self.nick, self.heard),
+            Err(_) => panic!("{}: {what}: nothing came within 90 s after {:#?}", self.nick, self.heard),
+        }
+    }
+
+    /// Waits for the bot to be in a channel.
+    pub(crate) async fn sees(&mut self, nick: &str, channel: &str) {
+        // Whoever was there before is in the list of names; whoever comes later joins.
+        self.send(&format!("NAMES {channel}")).await;
+        let (joins, named) = (format!(":{nick}!"), nick.to_owned());
+        let here = channel.to_owned();
+        self.until(&format!("{nick} joins {channel}"), |line| {
+            let verb = line.split(' ').nth(1);
+            let names = line.rsplit(':').next().unwrap_or_default();
+            (line.starts_with(&joins) && verb == Some("JOIN") && line.contains(&here))
+                || (verb == Some("353")
+                    && names.split(' ').any(|name| name.trim_start_matches(['@', '+']) == named))
+        })
+        .await;
+    }
+
+    /// What the bot says next, to this person or in a channel: `PRIVMSG #ci yes?`.
+    pub(crate) async fn hears(&mut self) -> String {
+        let line = self
+            .until("the bot says something", |line| {
+                let verb = line.split(' ').nth(1);
+                line.starts_with(":bb") && matches!(verb, Some("PRIVMSG" | "NOTICE"))
+            })
+            .await;
+        assert!(line.len() <= 510, "{} bytes: {line}", line.len() + 2);
+        let (_, rest) = line.split_once(' ').unwrap();
+        rest.replacen(" :", " ", 1)
+    }
+
+    /// Says something in private and gives the answer.
+    pub(crate) async fn asks(&mut self, text: &str) -> String {
+        self.say("bb", text).await;
+        let answer = self.hears().await;
+        let start = format!("PRIVMSG {} ", self.nick.to_lowercase());
+        answer.strip_prefix(&start).unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// Says something to the bot in a channel and gives the answer.
+    pub(crate) async fn asks_in(&mut self, channel: &str, text: &str) -> String {
+        self.say(channel, &format!("bb: {text}")).await;
+        let answer = self.hears().await;
+        let start = format!("PRIVMSG {channel} ");
+        answer.strip_prefix(&start).unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+}
