@@ -112,7 +112,7 @@ async fn every_command_is_answered() {
     assert!(last.starts_with("last build [linux]: ") && last.ends_with(" ago: success compile"), "{last}");
     let status = ada.asks("status").await;
     assert!(status.starts_with("linux: idle, last build "), "{status}");
-    assert_eq!(ada.hears().await, "PRIVMSG ada my builder: offline");
+    assert_eq!(ada.hears().await, "PRIVMSG Ada my builder: offline");
 
     // In a channel: with the nickname before it, in any case, and nothing else.
     ada.say("#ci", "BB:hello").await;
@@ -364,4 +364,116 @@ async fn i_fun_scenes_dances_and_actions() {
     assert_eq!(ada.hears().await, "NOTICE ada \u{1}PING 17\u{1}");
     ada.send("NOTICE bb :hello").await;
     assert_eq!(ada.asks("hello").await, "yes?");
+}
+
+/// Takes what people ask of the CI, and answers as a CI would.
+async fn ci() -> (u16, std::sync::Arc<std::sync::Mutex<Vec<Value>>>) {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Value>::new()));
+    let told = std::sync::Arc::clone(&asked);
+    let answer = async move |headers: axum::http::HeaderMap, axum::Json(body): axum::Json<Value>| {
+        assert_eq!(headers["authorization"], "Bearer tower");
+        told.lock().unwrap().push(body.clone());
+        match (body["action"].as_str().unwrap(), body["what"].as_str()) {
+            ("force", _) if body["branch"] == "closed" => {
+                (StatusCode::CONFLICT, "the branch is\nclosed").into_response()
+            }
+            ("force", _) => {
+                axum::Json(json!({"buildset": 7, "requests": [9], "said": "queued"})).into_response()
+            }
+            ("shutdown", Some("check")) => axum::Json(json!({"state": "running"})).into_response(),
+            _ => StatusCode::NO_CONTENT.into_response(),
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await.unwrap() });
+    (port, asked)
+}
+
+/// I-CMD-26, I-CMD-30 to I-CMD-43: what is asked reaches the CI, once; what it answers, and what comes of it, is told.
+#[tokio::test]
+async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let (port, asked) = ci().await;
+    let control = format!(
+        "[outbound]\nallow = [\"127.0.0.1\"]\n\n[control]\nkind = \"http\"\nurl = \"http://127.0.0.1:{port}/ci\"\ntoken = \"tower\"\n\n"
+    );
+    let more = "channels = [\"#ci\"]\nallow_force = true\nallow_shutdown = true\n";
+    let engine = Engine::start(&format!("{control}{}", settings(server.port, more)));
+    engine.event(&json!({"event": "builderAdded", "builder": {"name": "linux", "state": "idle"}})).await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    assert_eq!(ada.asks("force build nope").await, "no such builder 'nope'");
+    assert_eq!(ada.asks("force build --branch closed linux").await, "the CI refused: the branch is closed");
+    assert_eq!(ada.asks("stop build linux why not").await, "sorry, no build is currently running");
+    let text = "force build --branch=main --rev=1f0c --props=a=1,b=2,a=3 linux  ring the bell";
+    let queued = "The build has been queued, I'll give a shout when it starts";
+    assert_eq!(ada.asks_in("#ci", text).await, queued);
+    let request = asked.lock().unwrap().pop().unwrap();
+    let user = "IRC user <ada> on channel #ci";
+    assert_eq!(
+        request,
+        json!({"action": "force", "asker": {"who": user, "place": "localhost/#ci"}, "builder": "linux",
+            "branch": "main", "revision": "1f0c", "properties": {"a": "3", "b": "2"},
+            "reason": format!("forced: by {user}: ring the bell")})
+    );
+    // Another build of the same builder is not it.
+    engine
+        .event(&json!({"event": "buildStarted", "build": {"builder": "linux", "number": 1, "buildset": 6}}))
+        .await;
+    engine
+        .event(&json!({"event": "buildStarted", "build": {"builder": "linux", "number": 2, "buildset": 7}}))
+        .await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci build #2 forced");
+    assert_eq!(ada.hears().await, "PRIVMSG #ci I'll give a shout when the build finishes");
+    assert_eq!(ada.asks("stop build linux it is late").await, "build 1 interrupted");
+    assert_eq!(ada.hears().await, "PRIVMSG ada build 2 interrupted");
+    let request = asked.lock().unwrap().pop().unwrap();
+    let who = "IRC user <ada> (privmsg)";
+    assert_eq!(
+        request,
+        json!({"action": "stop", "asker": {"who": who, "place": "localhost"}, "builder": "linux", "number": 2,
+            "reason": format!("stopped: by {who}: it is late")})
+    );
+    engine.event(&json!({"event": "buildFinished", "build": {"builder": "linux", "number": 2, "results": "cancelled"}})).await;
+    assert_eq!(ada.hears().await, "PRIVMSG #ci Hey! build linux #2 is complete: Cancelled [cancelled]");
+    assert_eq!(
+        ada.hears().await,
+        "PRIVMSG #ci Build details are at https://ci.example.org/builders/linux/builds/2"
+    );
+    assert_eq!(ada.asks("shutdown check").await, "Status: buildbot is running");
+    assert_eq!(ada.asks("shutdown stop").await, "Nothing to stop");
+    assert_eq!(ada.asks("shutdown start").await, "Starting clean shutdown");
+    patiently("the CI is told to end", async || {
+        (asked.lock().unwrap().last().unwrap()["what"] == "start").then_some(())
+    })
+    .await;
+}
+
+/// I-ADD-01: rules by name, and what is not named is not for everybody.
+#[tokio::test]
+async fn i_add_01_who_may_do_what() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let more = "channels = [\"#ci\"]\nauthz = { \"force, join\" = [\"ada\"], mute = false }\n";
+    let engine = Engine::start(&settings(server.port, more));
+    engine.build(1, "success").await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    let mut eve = Person::arrive(server.port, "eve", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    assert_eq!(
+        ada.asks("force build linux").await,
+        "builder control is not enabled",
+        "there is no `[control]`"
+    );
+    for command in ["force build linux", "join #x", "stop build linux now", "mute", "shutdown check"] {
+        assert_eq!(eve.asks(command).await, "Thou shall not pass, eve!!!", "{command}");
+    }
+    assert!(eve.asks("status").await.starts_with("linux: idle"));
+    // I-CMD-16, I-CMD-17: for as long as it is asked to.
+    assert_eq!(ada.asks("join bells").await, "Joined #bells");
+    ada.send("JOIN #bells").await;
+    ada.sees("bb", "#bells").await;
+    assert_eq!(ada.asks_in("#bells", "hello").await, "yes?");
 }

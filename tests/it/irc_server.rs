@@ -173,7 +173,8 @@ impl Person {
     pub(crate) async fn asks(&mut self, text: &str) -> String {
         self.say("bb", text).await;
         let answer = self.hears().await;
-        let start = format!("PRIVMSG {} ", self.nick.to_lowercase());
+        // Servers pass on whom it is for in their own spelling.
+        let start = format!("PRIVMSG {} ", self.nick);
         answer.strip_prefix(&start).unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 

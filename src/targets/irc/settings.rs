@@ -90,6 +90,9 @@ impl Server {
     }
 }
 
+/// Where the bot that scripts know came from; as the product word, it is kept for those who have such scripts.
+const SOURCE_URL: &str = "https://github.com/buildbot/buildbot";
+
 /// Reads the n-th `[[irc]]` table. Whatever is wrong is noted; nothing comes back if the bot can't be made at all.
 pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<IrcSettings> {
     let name = reader.text("name").filter(|name| !name.trim().is_empty()).unwrap_or(format!("irc-{index}"));
@@ -123,7 +126,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     };
     let easter_eggs = reader.boolean("easter_eggs").unwrap_or(true);
     let product = reader.text("product").unwrap_or_else(|| "buildbot".to_owned());
-    let source_url = reader.text("source_url").unwrap_or_else(|| env!("CARGO_PKG_REPOSITORY").to_owned());
+    let source_url = reader.text("source_url").unwrap_or_else(|| SOURCE_URL.to_owned());
     let wants_accounts = matches!(&rights, Rights::Authz(authz) if authz.names_people());
     let server = server(reader, wants_accounts);
     Some(IrcSettings {
