@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::irc_server::{Ngircd, Person};
+use crate::irc_server::{Ngircd, Person, Services};
 use crate::support::{Engine, patiently, write_settings};
 
 /// Fast enough for tests; waits that the rules name are as they are.
@@ -476,4 +476,70 @@ async fn i_add_01_who_may_do_what() {
     ada.send("JOIN #bells").await;
     ada.sees("bb", "#bells").await;
     assert_eq!(ada.asks_in("#bells", "hello").await, "yes?");
+}
+
+/// What a bot at a network with services is told.
+fn at_services(port: u16, more: &str) -> String {
+    settings(port, &format!("channels = [\"#ci\"]\npassword = \"sesame\"\n{more}"))
+}
+
+/// I-ADD-03, I-CON-03 to I-CON-05: SASL, or NickServ; and a password that is wrong.
+#[tokio::test]
+async fn i_add_03_i_con_03_proving_who_the_bot_is() {
+    let Some(services) = Services::start().await else { return };
+    let mut bb = Person::arrive(services.port, "bb", &[]).await;
+    bb.registers("sesame").await;
+    drop(bb);
+    let mut ada = Person::arrive(services.port, "ada", &["#ci"]).await;
+    for more in ["sasl = true\n", ""] {
+        patiently("the nickname is free", async || ada.account_of("bb").await.is_none().then_some(())).await;
+        let mut engine = Engine::start(&at_services(services.port, more));
+        ada.until("the bot joins", |line| line.starts_with(":bb!") && line.contains(" JOIN ")).await;
+        assert_eq!(
+            ada.account_of("bb").await.as_deref(),
+            Some("bb"),
+            "before it joins it has proven itself: {more}"
+        );
+        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+        assert!(!log.contains("sesame"), "{log}");
+        // At a clean stop the bot says goodbye (I-RC-04).
+        engine.terminate();
+        let quit =
+            ada.until("the bot quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
+        assert!(quit.contains("buildmaster reconfigured: bot disconnecting"), "{quit}");
+    }
+    let wrong = at_services(services.port, "sasl = true\n").replace("sesame", "wrong-word");
+    let engine = Engine::start(&wrong);
+    let log = patiently("SASL is refused", async || {
+        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+        log.contains("SASL was refused").then_some(log)
+    })
+    .await;
+    assert!(
+        log.contains("check `nick` and `password`")
+            && !log.contains("wrong-word")
+            && !log.contains("signed on"),
+        "{log}"
+    );
+}
+
+/// I-ADD-01: an account is what counts, whatever nickname its owner has today.
+#[tokio::test]
+async fn i_add_01_accounts_count_for_more_than_nicknames() {
+    let Some(services) = Services::start().await else { return };
+    let mut ada = Person::arrive(services.port, "ada", &["#ci"]).await;
+    ada.registers("tower").await;
+    let more = "channels = [\"#ci\"]\nauthz = { force = \"ada\" }\n";
+    let engine = Engine::start(&settings(services.port, more));
+    engine.build(1, "success").await;
+    ada.sees("bb", "#ci").await;
+    assert_eq!(ada.asks("force build linux").await, "builder control is not enabled");
+    ada.send("NICK ada_away").await;
+    ada.nick = "ada_away".to_owned();
+    assert_eq!(ada.asks("force build linux").await, "builder control is not enabled");
+    let mut eve = Person::arrive(services.port, "eve", &["#ci"]).await;
+    eve.registers("moat").await;
+    eve.send("NICK ada").await;
+    eve.nick = "ada".to_owned();
+    assert_eq!(eve.asks("force build linux").await, "Thou shall not pass, ada!!!");
 }

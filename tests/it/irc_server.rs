@@ -186,3 +186,102 @@ impl Person {
         answer.strip_prefix(&start).unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 }
+
+/// An InspIRCd with Atheme's services: NickServ and SASL.
+pub(crate) struct Services {
+    pub(crate) port: u16,
+    children: Vec<Child>,
+    _folder: tempfile::TempDir,
+}
+
+impl Services {
+    /// Starts both, and waits until NickServ is there; none if they are not installed, which is then said.
+    pub(crate) async fn start() -> Option<Self> {
+        for program in ["inspircd", "atheme-services"] {
+            if Command::new(program)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_err()
+            {
+                skip(&format!("{program} is not installed: run the tests by `cargo xtask test`"));
+                return None;
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (port, link) = (free(), free());
+        for (name, text) in [
+            ("inspircd.conf", include_str!("irc_server/inspircd.conf")),
+            ("atheme.conf", include_str!("irc_server/atheme.conf")),
+        ] {
+            let text = text.replace("{port}", &port.to_string()).replace("{link}", &link.to_string());
+            let text = text.replace("{folder}", folder.path().to_str().unwrap());
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let quiet = |command: &mut Command| {
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let server = quiet(
+            Command::new("inspircd").args(["--nofork", "--runasroot", "--config"]).arg(path("inspircd.conf")),
+        );
+        let mut services = Self { port, children: vec![server], _folder: folder };
+        patiently("InspIRCd answers", async || TcpStream::connect(("127.0.0.1", port)).await.ok()).await;
+        let folder = services._folder.path();
+        services.children.push(quiet(
+            Command::new("atheme-services")
+                .arg("-n")
+                .arg("-c")
+                .arg(folder.join("atheme.conf"))
+                .arg("-D")
+                .arg(folder)
+                .arg("-l")
+                .arg(folder.join("atheme.log"))
+                .arg("-p")
+                .arg(folder.join("atheme.pid")),
+        ));
+        let mut scout = Person::arrive(port, "scout", &[]).await;
+        // Asked again and again: the services take a moment to link.
+        for attempt in 0.. {
+            assert!(attempt < 200, "NickServ did not come");
+            scout.send("WHOIS NickServ").await;
+            let end =
+                scout.until("an answer", |line| matches!(line.split(' ').nth(1), Some("311" | "401"))).await;
+            if end.contains(" 311 ") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Some(services)
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Person {
+    /// Has NickServ keep the nickname, by this password.
+    pub(crate) async fn registers(&mut self, password: &str) {
+        self.say("NickServ", &format!("REGISTER {password} {}@example.org", self.nick)).await;
+        self.until("NickServ registers", |line| {
+            line.contains("NOTICE") && line.contains("is now registered")
+        })
+        .await;
+    }
+
+    /// The account that somebody is logged in to, if any.
+    pub(crate) async fn account_of(&mut self, nick: &str) -> Option<String> {
+        self.send(&format!("WHOIS {nick}")).await;
+        let line = self.until("whois", |line| matches!(line.split(' ').nth(1), Some("330" | "318"))).await;
+        let words: Vec<&str> = line.split(' ').collect();
+        (words[1] == "330").then(|| words[4].to_owned())
+    }
+}

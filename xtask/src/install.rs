@@ -12,8 +12,17 @@ use std::process::Command;
 /// What Debian's Rust needs to build callbacks.
 pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
 /// Real servers to talk to, and what the Python environment is made with.
-const TEST_PACKAGES: [&str; 7] =
-    ["curl", "git", "ngircd", "openssl", "postfix", "python3-venv", "subversion"];
+const TEST_PACKAGES: [&str; 9] = [
+    "atheme-services",
+    "curl",
+    "git",
+    "inspircd",
+    "ngircd",
+    "openssl",
+    "postfix",
+    "python3-venv",
+    "subversion",
+];
 const REQUIREMENTS: [&str; 2] = ["aiosmtpd==1.4.6", "cryptography==50.0.2"];
 
 /// Installs what the tests need beside callbacks; the Python that has the mail server, if it could be made.
@@ -71,6 +80,8 @@ fn missing_tools() -> Vec<&'static str> {
     [
         ("curl", ["curl", "--version"]),
         ("git", ["git", "--version"]),
+        ("atheme-services", ["atheme-services", "-v"]),
+        ("inspircd", ["inspircd", "--version"]),
         ("ngircd", ["ngircd", "--version"]),
         ("openssl", ["openssl", "version"]),
         ("python3", ["python3", "--version"]),

@@ -238,12 +238,9 @@ impl Talk {
         let listed = |settings: &IrcSettings, name: &str| {
             settings.channels.iter().any(|channel| channel.name.to_lowercase() == name)
         };
-        let dropped: Vec<String> = self
-            .channels
-            .keys()
-            .cloned()
-            .filter(|name| listed(&self.settings, name) && !listed(&settings, name))
-            .collect();
+        let names =
+            self.channels.keys().filter(|name| listed(&self.settings, name) && !listed(&settings, name));
+        let dropped: Vec<String> = names.cloned().collect();
         for name in dropped {
             self.part(&name);
         }
