@@ -40,6 +40,10 @@ fn every_settings_example_passes_check() {
                 .current_dir(folder.path())
                 .env("GITHUB_SECRET", "bell-tower")
                 .env("SMTP_PASSWORD", "tower")
+                .env("IRC_PASSWORD", "tower")
+                .env("IRC_KEY", "tower")
+                .env("CONTROL_TOKEN", "tower")
+                .env("BUILDBOT_PASSWORD", "tower")
                 .env("HOOK_SECRET", "bell-tower")
                 .output()
                 .unwrap();

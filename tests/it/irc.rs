@@ -543,3 +543,34 @@ async fn i_add_01_accounts_count_for_more_than_nicknames() {
     eve.nick = "ada".to_owned();
     assert_eq!(eve.asks("force build linux").await, "Thou shall not pass, ada!!!");
 }
+
+/// The session of docs/targets/irc.md, word for word.
+#[tokio::test]
+async fn the_session_of_the_page_is_what_happens() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/targets/irc.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, session) = page.split_once("```irc\n").unwrap();
+    let (session, _) = session.split_once("```").unwrap();
+    let engine = Engine::start(&settings(server.port, "channels = [\"#ci\"]\n"));
+    for (name, state) in [("linux", "idle"), ("mac", "offline")] {
+        engine.event(&json!({"event": "builderAdded", "builder": {"name": name, "state": state}})).await;
+    }
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    let mut heard = 0;
+    for line in session.lines() {
+        if let Some(said) = line.strip_prefix("<ada> ") {
+            ada.say("#ci", said).await;
+        } else if let Some(answer) = line.strip_prefix("<bb> ") {
+            assert_eq!(ada.hears().await, format!("PRIVMSG #ci {answer}"));
+            heard += 1;
+        } else if line == "* build linux 1 begins" {
+            engine.event(&started(1)).await;
+        } else {
+            assert_eq!(line, "* build linux 1 fails");
+            engine.build(1, "failure").await;
+        }
+    }
+    assert!(heard > 10, "{heard} lines only");
+}

@@ -26,8 +26,8 @@ impl Ngircd {
         }
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut conf = format!(
-            "[Global]\nName = irc.example.org\nInfo = test\nListen = 127.0.0.1\nMotdPhrase = hello\nPidFile = \nServerUID = 0\nServerGID = 0\n"
+        let mut conf = String::from(
+            "[Global]\nName = irc.example.org\nInfo = test\nListen = 127.0.0.1\nMotdPhrase = hello\nPidFile = \nServerUID = 0\nServerGID = 0\n",
         );
         if !global.contains("Ports") {
             writeln!(conf, "Ports = {port}").unwrap();
