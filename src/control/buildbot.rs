@@ -2,6 +2,8 @@
 //!
 //! Buildbot's API has nothing to shut a master down with: that comes to `NotConfigured`.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
@@ -44,7 +46,9 @@ impl Buildbot {
         if response.status == StatusCode::UNAUTHORIZED || response.status == StatusCode::FORBIDDEN {
             return Err(ControlError::Refused("`user` or `password` of `[control]` is wrong".to_owned()));
         }
-        let cookie = response.header(&SET_COOKIE).and_then(|cookie| cookie.split(';').next());
+        // The first one it sets is that of somebody who is not logged in.
+        let last = response.headers.get_all(SET_COOKIE).iter().next_back();
+        let cookie = last.and_then(|cookie| cookie.to_str().ok()?.split(';').next());
         Ok(cookie.map(Secret::new))
     }
 
@@ -80,7 +84,7 @@ impl Buildbot {
     /// Its own number for a builder.
     async fn builder_id(&self, name: &str, session: &Session) -> Result<u64, ControlError> {
         let mut url = self.address(&["api", "v2", "builders"])?;
-        url.query_pairs_mut().append_pair("name", name).append_pair("field", "builderid");
+        url.query_pairs_mut().append_pair("name", name);
         let found = answer(&self.send(Request::get(url), session).await?)?;
         let id = found.pointer("/builders/0/builderid").and_then(Value::as_u64);
         id.ok_or_else(|| ControlError::Refused(format!("it has no builder `{name}`")))
@@ -104,6 +108,61 @@ impl Buildbot {
             ))
         })
     }
+}
+
+/// The names of all fields of a force scheduler.
+fn fields(scheduler: &Value) -> BTreeSet<String> {
+    fn gather(fields: Option<&Value>, names: &mut BTreeSet<String>) {
+        for field in fields.and_then(Value::as_array).into_iter().flatten() {
+            names.extend(field.get("fullName").and_then(Value::as_str).map(str::to_owned));
+            gather(field.get("fields"), names);
+        }
+    }
+    let mut names = BTreeSet::new();
+    gather(scheduler.pointer("/forceschedulers/0/all_fields"), &mut names);
+    names
+}
+
+/// What goes into which field. Buildbot passes over what it has no field for without a word, so that is refused here.
+fn filled(
+    force: &Force,
+    fields: &BTreeSet<String>,
+    scheduler: &str,
+) -> Result<Map<String, Value>, ControlError> {
+    let mut filled = Map::new();
+    // Who asked stands in the reason: the field for that takes mail addresses only.
+    filled.insert("reason".to_owned(), force.reason.as_str().into());
+    for (name, value) in [("branch", &force.branch), ("revision", &force.revision)] {
+        let Some(value) = value else { continue };
+        let suffix = format!("_{name}");
+        let mut of_codebases = fields.iter().filter(|field| field.ends_with(&suffix));
+        let field = match (fields.get(name), of_codebases.next(), of_codebases.next()) {
+            (Some(field), ..) | (None, Some(field), None) => field,
+            _ => {
+                let text = format!(
+                    "the force scheduler `{scheduler}` has several codebases, or none, to take a {name}"
+                );
+                return Err(ControlError::Refused(text));
+            }
+        };
+        filled.insert(field.clone(), value.as_str().into());
+    }
+    let mut free =
+        fields.iter().filter_map(|field| field.strip_suffix("_name")).filter(|field| fields.contains(*field));
+    for (name, value) in &force.properties {
+        if fields.contains(name) {
+            filled.insert(name.clone(), value.as_str().into());
+        } else if let Some(field) = free.next() {
+            filled.insert(format!("{field}_name"), name.as_str().into());
+            filled.insert(format!("{field}_value"), value.as_str().into());
+        } else {
+            return Err(ControlError::Refused(format!(
+                "the force scheduler `{scheduler}` has no field for the property `{name}`: add \
+                 util.StringParameter(name=\"{name}\") to its `properties`, or util.AnyPropertyParameter"
+            )));
+        }
+    }
+    Ok(filled)
 }
 
 /// A JSON answer, or what it says is wrong.
@@ -137,23 +196,14 @@ fn unreachable(error: OutboundError) -> ControlError {
 
 #[async_trait]
 impl Control for Buildbot {
-    async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError> {
+    async fn force(&self, _: &Asker, force: &Force) -> Result<Forced, ControlError> {
         let session = self.log_in().await?;
         let builder = self.builder_id(&force.builder, &session).await?;
         let scheduler = self.scheduler_of(builder, &force.builder, &session).await?;
-        let mut params = Map::new();
-        params.insert("builderid".to_owned(), builder.into());
-        params.insert("reason".to_owned(), force.reason.as_str().into());
-        params.insert("username".to_owned(), asker.who.as_str().into());
-        params.insert("branch".to_owned(), force.branch.clone().unwrap_or_default().into());
-        params.insert("revision".to_owned(), force.revision.clone().unwrap_or_default().into());
-        // As the form with free properties has them; those that the scheduler names count by their own names.
-        for (number, (name, value)) in (1..).zip(&force.properties) {
-            params.insert(format!("property{number}_name"), name.as_str().into());
-            params.insert(format!("property{number}_value"), value.as_str().into());
-            params.entry(name.clone()).or_insert_with(|| value.as_str().into());
-        }
         let path = ["api", "v2", "forceschedulers", &scheduler];
+        let fields = fields(&self.get(&path, &session).await?);
+        let mut params = filled(force, &fields, &scheduler)?;
+        params.insert("builderid".to_owned(), builder.into());
         let result = self.call(&path, "force", Value::Object(params), &session).await?;
         let buildset = result.get(0).and_then(Value::as_u64);
         let requests = result.get(1).and_then(Value::as_object);

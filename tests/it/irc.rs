@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::irc_server::{Ngircd, Person, Services};
-use crate::support::{Engine, patiently, write_settings};
+use crate::support::{Engine, free_port, patiently, write_settings};
 
 /// Fast enough for tests; waits that the rules name are as they are.
 fn settings(port: u16, more: &str) -> String {
@@ -278,7 +278,7 @@ async fn i_out_04_hostile_names_stay_text() {
 #[tokio::test]
 async fn i_cfg_13_tls_server_password_and_channel_keys() {
     let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let tls = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tls = free_port();
     let sections =
         format!("[SSL]\nCertFile = {{folder}}/cert.pem\nKeyFile = {{folder}}/key.pem\nPorts = {tls}\n");
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::support::{patiently, skip};
+use crate::support::{free_port, patiently, skip};
 
 /// An ngircd on a port of its own.
 pub(crate) struct Ngircd {
@@ -25,7 +25,7 @@ impl Ngircd {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut conf = String::from(
             "[Global]\nName = irc.example.org\nInfo = test\nListen = 127.0.0.1\nMotdPhrase = hello\nPidFile = \nServerUID = 0\nServerGID = 0\n",
         );
@@ -210,8 +210,7 @@ impl Services {
             }
         }
         let folder = tempfile::tempdir().unwrap();
-        let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (port, link) = (free(), free());
+        let (port, link) = (free_port(), free_port());
         for (name, text) in [
             ("inspircd.conf", include_str!("irc_server/inspircd.conf")),
             ("atheme.conf", include_str!("irc_server/atheme.conf")),

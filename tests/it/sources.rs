@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::pollers::{changes, counted, knock, look};
-use crate::support::{Engine, patiently, run, skip, write_settings};
+use crate::support::{Engine, free_port, patiently, run, skip, write_settings};
 
 /// A Subversion repository behind `svnserve` on a port of its own, which wants a password.
 struct Subversion {
@@ -36,7 +36,7 @@ impl Subversion {
         )
         .unwrap();
         std::fs::write(conf.join("passwd"), "[users]\nada = tower\n").unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server = Command::new("svnserve")
             .args(["--daemon", "--foreground", "--listen-host=127.0.0.1"])
             .arg(format!("--listen-port={port}"))

@@ -106,7 +106,7 @@ fn python() -> Option<PathBuf> {
 
 /// The folder with the programs of a Buildbot.
 pub(crate) fn buildbot() -> anyhow::Result<PathBuf> {
-    let python = venv("buildbot", &["buildbot==4.3.0", "buildbot-www==4.3.0"])?;
+    let python = venv("buildbot", &["buildbot==4.3.0", "buildbot-worker==4.3.0", "buildbot-www==4.3.0"])?;
     python.parent().map(PathBuf::from).context("the environment has no folder")
 }
 

@@ -18,6 +18,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     if let Some(python) = &python {
         main.command.env("CAMPANILE_PYTHON", python);
     }
+    match install::buildbot() {
+        Ok(programs) => drop(main.command.env("CAMPANILE_BUILDBOT", programs)),
+        Err(error) => eprintln!("CAMPANILE_BUILDBOT is left unset: {error:#}"),
+    }
     // What projects of `campanile new` are built with.
     main.command
         .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
