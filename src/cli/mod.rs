@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or settings. Standard output is for data, standard error for people.
 
+mod audit;
 mod callbacks;
 mod check;
 mod client;
@@ -49,6 +50,8 @@ enum Command {
     /// List, explain and repeat deliveries of a running engine
     #[command(after_help = "Example: campanile deliveries list --state dead")]
     Deliveries(deliveries::Options),
+    /// Who asked the CI for what, from where, and what came of it
+    Audit(audit::Options),
     /// Show, change and roll back the callbacks of a running engine
     #[command(after_help = "Example: campanile callbacks push html html-mail.wasm --dry-run")]
     Callbacks(callbacks::Options),
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
             Command::Report(options) => report::run(options).await,
             Command::SendChange(options) => send_change::run(options).await,
             Command::Deliveries(options) => deliveries::run(options).await,
+            Command::Audit(options) => audit::run(options).await,
             Command::Callbacks(options) => callbacks::run(options).await,
             Command::Preview(options) => preview::run(options).await,
             Command::New(options) => new::run(&options),

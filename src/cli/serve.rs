@@ -46,6 +46,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = running.engine.end_asked() => break,
             _ = hangup.recv() => reload(&running.engine).await,
             change = watched.change(&running.engine) => match change {
                 Change::Settings => reload(&running.engine).await,

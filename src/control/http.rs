@@ -78,12 +78,7 @@ impl Control for Http {
     }
 
     async fn shutdown(&self, asker: &Asker, what: Shutdown) -> Result<Lifecycle, ControlError> {
-        let what = match what {
-            Shutdown::Check => "check",
-            Shutdown::Start => "start",
-            Shutdown::Stop => "stop",
-            Shutdown::Now => "now",
-        };
+        let what = what.name();
         let answer = self.ask(asker, "shutdown", json!({"what": what})).await?;
         match answer.state.as_deref() {
             Some("running") => Ok(Lifecycle::Running),

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use crate::model::BuildId;
 
-pub use settings::from_settings;
+pub use settings::{Steering, from_settings};
 
 /// Who asks, and from where; for the CI's reason texts and the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,19 @@ pub enum Shutdown {
     Stop,
     /// End at once.
     Now,
+}
+
+impl Shutdown {
+    /// The word that people say.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Now => "now",
+        }
+    }
 }
 
 /// Whether the CI goes on.

@@ -10,13 +10,32 @@ use super::{Control, NotConfigured};
 use crate::config::Reader;
 use crate::outbound::{Outbound, Tls};
 
-/// The way that the settings name; one that refuses everything if they name none.
+/// What `[control]` says.
+pub struct Steering {
+    /// The way to the CI; one that refuses everything if none is named.
+    pub control: Arc<dyn Control>,
+    /// Whether `shutdown` ends the engine rather than the CI.
+    pub shuts_engine: bool,
+}
+
+/// Reads `[control]`.
 #[must_use]
-pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Arc<dyn Control> {
-    let Some(table) = root.table("control") else { return Arc::new(NotConfigured) };
-    let control = read(&table, outbound);
+pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Steering {
+    let nothing = || Arc::new(NotConfigured) as Arc<dyn Control>;
+    let Some(table) = root.table("control") else {
+        return Steering { control: nothing(), shuts_engine: false };
+    };
+    let shuts_engine = match table.text("shutdown").as_deref() {
+        None | Some("ci") => false,
+        Some("engine") => true,
+        Some(other) => {
+            table.error("shutdown", format!("`shutdown` must be `ci` or `engine`, not `{other}`"));
+            false
+        }
+    };
+    let control = if shuts_engine && table.item("kind").is_none() { None } else { read(&table, outbound) };
     table.finish();
-    control.unwrap_or_else(|| Arc::new(NotConfigured))
+    Steering { control: control.unwrap_or_else(nothing), shuts_engine }
 }
 
 fn read(table: &Reader<'_>, outbound: &Outbound) -> Option<Arc<dyn Control>> {

@@ -35,6 +35,7 @@ impl Engine {
                 }
             });
         };
-        Desk { status: Arc::clone(tenant.status()), hasten: Arc::new(hasten) }
+        let control = Arc::clone(tenant.control());
+        Desk { status: Arc::clone(tenant.status()), control, hasten: Arc::new(hasten) }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::callbacks::{Callback, CompileError, Runtime};
 use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
-use crate::control;
+use crate::control::{self, Steering};
 use crate::hooks::Hooks;
 use crate::model::Links;
 use crate::outbound::Outbound;
@@ -17,6 +17,8 @@ use crate::targets::{self, Parts, Target};
 pub struct Checked {
     /// What is nobody's own.
     pub settings: Settings,
+    /// How the CI is steered.
+    pub steering: Steering,
     /// The targets in their order.
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.
@@ -52,14 +54,9 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         callbacks.insert(name, callback);
     }
     let outbound = Outbound::from_settings(&root);
-    let control = control::from_settings(&root, &outbound);
-    let parts = Parts {
-        settings: &settings,
-        callbacks: &callbacks,
-        outbound: &outbound,
-        control,
-        problems: &problems,
-    };
+    let steering = control::from_settings(&root, &outbound);
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
     let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
     let pollers = pollers::from_settings(&root, &outbound);
@@ -75,7 +72,10 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         let problems = problems.into_sorted().into_iter().chain(unloaded.into_values()).collect();
         return (None, problems);
     }
-    (Some(Checked { settings, targets, hooks, pollers, callbacks, unloaded }), problems.into_sorted())
+    (
+        Some(Checked { settings, steering, targets, hooks, pollers, callbacks, unloaded }),
+        problems.into_sorted(),
+    )
 }
 
 fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Option<Problem> {

@@ -6,6 +6,7 @@
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
+mod audit;
 mod clock;
 mod components;
 mod desk;
@@ -51,6 +52,8 @@ pub struct Engine {
     wake: Arc<Notify>,
     /// Told when another tenant has taken the place of the one in use.
     replaced: Notify,
+    /// Told when somebody has asked for the engine's end.
+    end: Arc<Notify>,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -59,8 +62,8 @@ impl Engine {
     /// An engine for a tenant that `check` has made, on an open store.
     #[must_use]
     pub fn new(settings_file: PathBuf, runtime: Runtime, store: Arc<dyn Store>, checked: Checked) -> Self {
-        let metrics = Arc::new(Metrics::new());
-        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics));
+        let (metrics, end) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
+        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &end);
         Self {
             settings_file,
             runtime,
@@ -69,6 +72,7 @@ impl Engine {
             metrics,
             wake: Arc::new(Notify::new()),
             replaced: Notify::new(),
+            end,
             changing: Mutex::new(()),
         }
     }
@@ -95,6 +99,11 @@ impl Engine {
     #[must_use]
     pub fn settings_file(&self) -> &std::path::Path {
         &self.settings_file
+    }
+
+    /// Waits until somebody, by `[control] shutdown = "engine"`, asks for the engine's end.
+    pub async fn end_asked(&self) {
+        self.end.notified().await;
     }
 
     /// Takes events in: when this returns, they and their deliveries are durable.
@@ -169,7 +178,7 @@ impl Engine {
         if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
             tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
         }
-        let tenant = Tenant::new(checked, Arc::clone(&self.store), Arc::clone(&self.metrics));
+        let tenant = Tenant::new(checked, Arc::clone(&self.store), Arc::clone(&self.metrics), &self.end);
         let lost = self.take_up_versions(&tenant).await;
         if !lost.is_empty() {
             self.metrics.reload("refused");

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::Metrics;
+use super::audit::Audited;
 use super::facts::Facts;
 use super::load::Checked;
 use super::retry::Policy;
 use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problem, Secret, Settings};
+use crate::control::Control;
 use crate::hooks::Hooks;
 use crate::model::{Event, Links};
 use crate::pollers::Poller;
@@ -26,13 +30,25 @@ pub struct Tenant {
     callbacks: BTreeMap<String, Callback>,
     unloaded: BTreeMap<String, Problem>,
     status: Arc<dyn Status>,
+    control: Arc<dyn Control>,
 }
 
 impl Tenant {
-    pub(super) fn new(checked: Checked, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
-        let Checked { settings, targets, hooks, pollers, callbacks, unloaded } = checked;
+    pub(super) fn new(
+        checked: Checked,
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        end: &Arc<Notify>,
+    ) -> Self {
+        let Checked { settings, steering, targets, hooks, pollers, callbacks, unloaded } = checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
+        let control = Arc::new(Audited {
+            control: steering.control,
+            store: Arc::clone(&store),
+            tenant: Arc::clone(&name),
+            own_end: steering.shuts_engine.then(|| Arc::clone(end)),
+        });
         let status = Arc::new(Facts {
             tenant: Arc::clone(&name),
             title: settings.server.title.clone(),
@@ -41,7 +57,17 @@ impl Tenant {
             store,
             metrics,
         });
-        Self { name, settings, targets, hooks: Arc::new(hooks), pollers, callbacks, unloaded, status }
+        Self {
+            name,
+            settings,
+            targets,
+            hooks: Arc::new(hooks),
+            pollers,
+            callbacks,
+            unloaded,
+            status,
+            control,
+        }
     }
 
     /// `default` for the settings file itself.
@@ -107,6 +133,11 @@ impl Tenant {
     #[must_use]
     pub fn status(&self) -> &Arc<dyn Status> {
         &self.status
+    }
+
+    /// How its CI is steered; every use is kept.
+    pub(super) fn control(&self) -> &Arc<dyn Control> {
+        &self.control
     }
 
     /// The file in the settings that a callback comes from.

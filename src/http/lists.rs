@@ -28,6 +28,20 @@ pub(super) fn page(limit: Option<u32>, before: Option<i64>) -> Page {
     Page { limit: limit.unwrap_or(ROWS.0).clamp(1, ROWS.1), before }
 }
 
+pub(super) async fn audit(
+    State(engine): State<Arc<Engine>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, Problem> {
+    let entries = engine.store().audit(engine.tenant().name(), page(query.limit, query.before)).await?;
+    let entries: Vec<Value> = entries
+        .into_iter()
+        .map(|(id, entry)| {
+            json!({"id": id, "at": entry.at, "who": entry.who, "place": entry.place, "what": entry.what, "answer": entry.answer})
+        })
+        .collect();
+    Ok(Json(json!({ "audit": entries })))
+}
+
 pub(super) async fn builders(State(engine): State<Arc<Engine>>) -> Result<Json<Value>, Problem> {
     let builders = engine.store().builders(engine.tenant().name()).await?;
     Ok(Json(json!({ "builders": builders })))

@@ -283,6 +283,24 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     assert!(claim(60).await.unwrap().iter().all(|delivery| delivery.id != third.id));
 }
 
+pub(super) async fn what_was_asked_of_the_ci_is_kept(store: &dyn Store) {
+    let entry = |seconds, what: &str| AuditEntry {
+        at: at(seconds),
+        who: "ada".into(),
+        place: "#ci".into(),
+        what: what.into(),
+        answer: "done".into(),
+    };
+    store.note_audit(T, entry(1, "force linux")).await.unwrap();
+    store.note_audit("other", entry(2, "force mac")).await.unwrap();
+    store.note_audit(T, entry(3, "stop linux #1")).await.unwrap();
+    let page = |before| Page { limit: 9, before };
+    let all = store.audit(T, page(None)).await.unwrap();
+    let entries: Vec<_> = all.iter().map(|(_, entry)| entry.clone()).collect();
+    assert_eq!(entries, [entry(3, "stop linux #1"), entry(1, "force linux")]);
+    assert_eq!(store.audit(T, page(Some(all[0].0))).await.unwrap(), all[1..]);
+}
+
 pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(0)));

@@ -5,6 +5,7 @@
 //!
 //! Invariant: knows nothing of targets, callbacks or HTTP. Who wants an event is decided before it comes here.
 
+mod audit;
 mod callbacks;
 #[cfg(test)]
 mod conformance;
@@ -19,6 +20,7 @@ use async_trait::async_trait;
 
 use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
 
+pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState, NewDelivery, Settlement};
 pub use poll::{PollState, Seen};
@@ -241,6 +243,11 @@ pub trait Store: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, CallEntry)>, StoreError>;
+
+    /// Keeps who asked the CI for what.
+    async fn note_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError>;
+    /// What was asked of the CI, with its id, newest first; `page.before` is an id.
+    async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;

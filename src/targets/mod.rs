@@ -131,6 +131,8 @@ pub type Kept = Arc<dyn Any + Send + Sync>;
 pub struct Desk {
     /// The tenant's builders, builds and logs.
     pub status: Arc<dyn Status>,
+    /// How the CI is steered.
+    pub control: Arc<dyn Control>,
     /// Has what waits for this target tried at once: its far side is back.
     pub hasten: Arc<dyn Fn() + Send + Sync>,
 }
@@ -143,8 +145,6 @@ pub struct Parts<'a> {
     pub callbacks: &'a std::collections::BTreeMap<String, Callback>,
     /// What everything that goes out by HTTP goes through.
     pub outbound: &'a Outbound,
-    /// How the CI is steered.
-    pub control: Arc<dyn Control>,
     /// Where problems go.
     pub problems: &'a Problems,
 }

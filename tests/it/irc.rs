@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::irc_server::{Ngircd, Person, Services};
-use crate::support::{Engine, free_port, patiently, write_settings};
+use crate::support::{Engine, free_port, patiently, run, write_settings};
 
 /// Fast enough for tests; waits that the rules name are as they are.
 fn settings(port: u16, more: &str) -> String {
@@ -443,6 +443,23 @@ async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
         ada.hears().await,
         "PRIVMSG #ci Build details are at https://ci.example.org/builders/linux/builds/2"
     );
+    let audit = run(&engine.folder, &["audit", "--server", &engine.url]);
+    let audit = String::from_utf8(audit.stdout).unwrap();
+    let lines: Vec<&str> = audit.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(
+        lines,
+        [
+            format!("{who} at localhost: stop linux #2; stopped: by {who}: it is late: done"),
+            format!("{who} at localhost: stop linux #1; stopped: by {who}: it is late: done"),
+            format!(
+                "{user} at localhost/#ci: force linux, branch main, revision 1f0c, a=3, b=2; forced: by {user}: ring the bell: queued"
+            ),
+            format!(
+                "{who} at localhost: force linux, branch closed; forced: by {who}: the CI refused: the branch is closed"
+            ),
+        ],
+        "{audit}"
+    );
     assert_eq!(ada.asks("shutdown check").await, "Status: buildbot is running");
     assert_eq!(ada.asks("shutdown stop").await, "Nothing to stop");
     assert_eq!(ada.asks("shutdown start").await, "Starting clean shutdown");
@@ -573,4 +590,20 @@ async fn the_session_of_the_page_is_what_happens() {
         }
     }
     assert!(heard > 10, "{heard} lines only");
+}
+
+/// Issue: `shutdown` in Campanile's own sense ends the engine when what is under way is done.
+#[tokio::test]
+async fn i_cmd_26_shutdown_of_the_engine_itself() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let more = "channels = [\"#ci\"]\nallow_shutdown = true\n";
+    let mut engine =
+        Engine::start(&format!("[control]\nshutdown = \"engine\"\n\n{}", settings(server.port, more)));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    assert_eq!(ada.asks("shutdown check").await, "Status: buildbot is running");
+    assert_eq!(ada.asks("shutdown start").await, "Starting clean shutdown");
+    let quit = ada.until("the bot quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
+    assert!(quit.contains("bot disconnecting"), "{quit}");
+    assert_eq!(engine.ended(), Some(0));
 }

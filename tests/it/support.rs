@@ -98,6 +98,11 @@ impl Engine {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits for its end, which something else brings about; gives the exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let done = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
         assert!(done.success());

@@ -5,6 +5,7 @@
 //!
 //! Invariant: only the writer's connection writes; the pool's connections cannot.
 
+mod audit;
 mod callbacks;
 mod deliveries;
 mod log_reads;
@@ -33,8 +34,9 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Appended, Attempt, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId, DeliveryQuery,
-    DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store, StoreError,
+    Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId,
+    DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store,
+    StoreError,
 };
 use crate::model::{Build, BuildId, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Job, Work};
@@ -338,6 +340,14 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(i64, CallEntry)>, StoreError> {
         callbacks::calls(&mut *self.reader().await?, tenant, callback, after, limit).await
+    }
+
+    async fn note_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError> {
+        self.writer.ask(Work::NoteAudit { tenant: tenant.to_owned(), entry }).await.map(drop)
+    }
+
+    async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
+        audit::list(&mut *self.reader().await?, tenant, page).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

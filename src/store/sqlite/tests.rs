@@ -29,6 +29,7 @@ macro_rules! conforms {
 
 conforms!(
     dedup_holds_for_a_day,
+    what_was_asked_of_the_ci_is_kept,
     what_a_poller_has_seen_is_kept_with_what_it_found,
     a_finished_build_knows_what_came_before,
     repeated_facts_are_told_once,

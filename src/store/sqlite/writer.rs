@@ -10,10 +10,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, callbacks, deliveries, logs, outcomes, unit};
+use super::{StoreOptions, audit, callbacks, deliveries, logs, outcomes, unit};
 use crate::model::Timestamp;
 use crate::store::{
-    Appended, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
+    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
 };
 
 /// At most so many jobs share a transaction.
@@ -44,6 +44,7 @@ pub(super) enum Work {
     Hasten { tenant: String, target: String, now: Timestamp },
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     NoteCall { tenant: String, call: CallEntry },
+    NoteAudit { tenant: String, entry: AuditEntry },
     Log(LogPart),
     DiscardLog { log: i64 },
     Ping,
@@ -228,6 +229,7 @@ async fn perform(
                 callbacks::use_version(tx, tenant, in_use, version, component).await?
             }
             Work::NoteCall { tenant, call } => callbacks::note_call(tx, tenant, call).await?,
+            Work::NoteAudit { tenant, entry } => audit::note(tx, tenant, entry).await?,
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
             Work::Ping => ping(tx).await?,

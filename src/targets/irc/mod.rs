@@ -46,8 +46,8 @@ use settings::IrcSettings;
 const NEWS: Duration = Duration::from_secs(600);
 
 /// Makes a bot from the n-th `[[irc]]` table. It connects when it is opened.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
-    let settings = Arc::new(settings::read(reader, index, parts)?);
+pub fn from_settings(reader: &Reader<'_>, index: usize, _: &Parts<'_>) -> Option<Arc<dyn Target>> {
+    let settings = Arc::new(settings::read(reader, index)?);
     Some(Arc::new(IrcTarget { settings, bot: OnceLock::new() }))
 }
 

@@ -1,7 +1,6 @@
 //! Reads an `[[irc]]` table (section 1 of the rules), with every problem at its line.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
@@ -14,8 +13,6 @@ use super::events::{Notify, NotifySet};
 use super::outbox::Rate;
 use super::wire::is_channel;
 use crate::config::{Item, Reader, Secret};
-use crate::control::Control;
-use crate::targets::Parts;
 use crate::targets::tls::{InvalidTls, Tls};
 
 /// What a bot was told, checked.
@@ -30,7 +27,6 @@ pub(super) struct IrcSettings {
     pub(super) wording: Wording,
     pub(super) delays: Delays,
     pub(super) rights: Rights,
-    pub(super) control: Arc<dyn Control>,
     pub(super) patterns: Patterns,
     pub(super) rate: Rate,
     /// I-FUN-05.
@@ -94,7 +90,7 @@ impl Server {
 const SOURCE_URL: &str = "https://github.com/buildbot/buildbot";
 
 /// Reads the n-th `[[irc]]` table. Whatever is wrong is noted; nothing comes back if the bot can't be made at all.
-pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<IrcSettings> {
+pub(super) fn read(reader: &Reader<'_>, index: usize) -> Option<IrcSettings> {
     let name = reader.text("name").filter(|name| !name.trim().is_empty()).unwrap_or(format!("irc-{index}"));
     let rights = rights(reader);
     let channels = channels(reader);
@@ -139,7 +135,6 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         wording,
         delays,
         rights,
-        control: Arc::clone(&parts.control),
         patterns: patterns?,
         rate,
         easter_eggs,

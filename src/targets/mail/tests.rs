@@ -25,13 +25,8 @@ pub(super) fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     let settings = Settings::read(&root);
     let callbacks = BTreeMap::new();
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
-    let parts = Parts {
-        settings: &settings,
-        callbacks: &callbacks,
-        outbound: &outbound,
-        control: Arc::new(crate::control::NotConfigured),
-        problems: &problems,
-    };
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let target = crate::targets::from_settings(&root, &parts).pop();
     (target, problems.into_sorted().iter().map(ToString::to_string).collect())
 }

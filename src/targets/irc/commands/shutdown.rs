@@ -14,7 +14,7 @@ pub(super) async fn shutdown(asked: Asked) -> Answer {
     if !asked.may_shut_down() {
         return told("shutdown control is not enabled");
     }
-    let (control, asker) = (&asked.settings.control, asked.asker());
+    let (control, asker) = (&asked.desk.control, asked.asker());
     let product = &asked.settings.product;
     // Whether there is anything to start or stop is for the answer only.
     let before =

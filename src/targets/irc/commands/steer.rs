@@ -104,12 +104,8 @@ pub(super) async fn force(asked: Asked) -> Answer {
         reason: reason.clone(),
     };
     let began = Instant::now();
-    let forced = asked
-        .settings
-        .control
-        .force(&asked.asker(), &force)
-        .await
-        .map_err(|error| refused(&error, "builder"))?;
+    let forced =
+        asked.desk.control.force(&asked.asker(), &force).await.map_err(|error| refused(&error, "builder"))?;
     let forced = Forced { builder, buildset: forced.buildset, requests: forced.requests, reason, at: began };
     await_start(&asked, forced).await
 }
@@ -188,7 +184,7 @@ pub(super) async fn stop(asked: Asked) -> Answer {
     let reason = format!("stopped: by {}: {}", asked.user(), harmless(&reason.join(" ")));
     let mut lines = Vec::new();
     for build in &running {
-        let stopped = asked.settings.control.stop(&asked.asker(), &build.id(), &reason).await;
+        let stopped = asked.desk.control.stop(&asked.asker(), &build.id(), &reason).await;
         stopped.map_err(|error| refused(&error, "builder"))?;
         lines.push(Saying::Text(if asked.settings.wording.use_revisions {
             format!("build containing revision(s) [{}] interrupted", revisions(build))
