@@ -136,14 +136,11 @@ fn filled(
         let Some(value) = value else { continue };
         let suffix = format!("_{name}");
         let mut of_codebases = fields.iter().filter(|field| field.ends_with(&suffix));
-        let field = match (fields.get(name), of_codebases.next(), of_codebases.next()) {
-            (Some(field), ..) | (None, Some(field), None) => field,
-            _ => {
-                let text = format!(
-                    "the force scheduler `{scheduler}` has several codebases, or none, to take a {name}"
-                );
-                return Err(ControlError::Refused(text));
-            }
+        let fields_of_it = (fields.get(name), of_codebases.next(), of_codebases.next());
+        let ((Some(field), ..) | (None, Some(field), None)) = fields_of_it else {
+            return Err(ControlError::Refused(format!(
+                "the force scheduler `{scheduler}` has several codebases, or none, to take a {name}"
+            )));
         };
         filled.insert(field.clone(), value.as_str().into());
     }
