@@ -84,11 +84,7 @@ async fn settings_change_while_it_runs_and_errors_change_nothing() {
 
     write_settings(&engine.folder, &OUTBOX.replace("lookup", "lokup"));
     engine.signal("-HUP");
-    patiently("the error is told", async || {
-        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
-        log.contains("did you mean `lookup`?").then_some(())
-    })
-    .await;
+    engine.logs("did you mean `lookup`?").await;
     engine.build(number, "failure").await;
     engine.outbox(usize::try_from(number).unwrap()).await;
 }

@@ -177,7 +177,7 @@ async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
     assert!(text.contains("so\\u{7}on") && !text.contains('\u{7}'), "{text}");
     assert_eq!(engine.get("/api/v1/changes").await["changes"][0]["src"], "git", "H-GEN-16");
 
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("dialect")).collect();
     assert_eq!(lines.len(), 4, "{log}");
     for part in [
@@ -272,7 +272,7 @@ async fn h_xgh_13_a_pull_requests_files_and_message_are_looked_up() {
     let before = asked.lock().unwrap().len();
     assert_eq!(send("beef", "../../user", "").await, "1 change found");
     assert_eq!(asked.lock().unwrap().len(), before);
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(log.contains("a look-up failed: 404") && !log.contains("hush-token"), "{log}");
 }
 

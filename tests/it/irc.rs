@@ -44,7 +44,7 @@ async fn builds_are_told_in_their_order() {
     assert_eq!(deliveries[0]["text"], format!("localhost:{} has it", server.port));
 }
 
-/// I-CMD-01 to I-CMD-28, I-DSP-01 to I-DSP-05, I-ADR-02, I-ADR-03, I-ARG-01, I-TST-01 to I-TST-04: a session in private and
+/// I-OUT-08, I-CMD-01 to I-CMD-28, I-DSP-01 to I-DSP-05, I-ADR-02, I-ADR-03, I-ARG-01, I-TST-01 to I-TST-04: a session in private and
 /// in a channel.
 #[tokio::test]
 async fn every_command_is_answered() {
@@ -216,9 +216,12 @@ async fn i_con_07_taken_nicknames_and_i_con_11_coming_back() {
     other.say("#ci", "bb: hello").await;
     let thrown_out = std::time::Instant::now();
     other.send("KICK #ci bb_ :out").await;
+    engine.logs("not in #ci").await;
     engine.build(1, "failure").await;
     other.until("it joins again", |line| line.starts_with(":bb_!") && line.contains(" JOIN ")).await;
     assert!(thrown_out.elapsed().as_secs() >= 29);
+    other.say("#ci", "bb_: hello").await;
+    assert_eq!(other.hears().await, "PRIVMSG #ci yes?", "it knows of its return");
     engine.build(2, "failure").await;
     assert!(other.hears().await.contains("build #2 of linux"), "nobody was there to hear of the first");
     let first = engine.deliveries().await.into_iter().find(|d| d["subject"] == "linux #1").unwrap();
@@ -244,7 +247,7 @@ async fn i_out_06_five_hundred_events() {
             "{number}: {heard}"
         );
     }
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(!log.contains("not connected"), "{log}");
 }
 
@@ -294,11 +297,7 @@ async fn i_cfg_13_tls_server_password_and_channel_keys() {
         )
     };
     let untrusting = Engine::start(&settings(tls, &more("")));
-    let log = patiently("the certificate is refused", async || {
-        let log = std::fs::read_to_string(untrusting.folder.join("engine.log")).unwrap();
-        log.contains("not connected to localhost").then_some(log)
-    })
-    .await;
+    let log = untrusting.logs("not connected to localhost").await;
     assert!(
         log.contains("no TLS")
             && log.contains("tls_ca")
@@ -332,7 +331,7 @@ async fn i_cfg_21_a_reload_leaves_the_connection() {
     let mut heard = [ada.hears().await, ada.hears().await];
     heard.sort();
     assert_eq!(heard, ["#ci", "#more"].map(|channel| format!("NOTICE {channel} build #1 of linux {wanted}")));
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert_eq!(log.matches("signed on").count(), 1, "{log}");
     // Without the table the bot says goodbye (I-RC-04).
     write_settings(&engine.folder, "");
@@ -517,7 +516,7 @@ async fn i_add_03_i_con_03_proving_who_the_bot_is() {
             Some("bb"),
             "before it joins it has proven itself: {more}"
         );
-        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+        let log = engine.log();
         assert!(!log.contains("sesame"), "{log}");
         // At a clean stop the bot says goodbye (I-RC-04).
         engine.terminate();
@@ -527,11 +526,7 @@ async fn i_add_03_i_con_03_proving_who_the_bot_is() {
     }
     let wrong = at_services(services.port, "sasl = true\n").replace("sesame", "wrong-word");
     let engine = Engine::start(&wrong);
-    let log = patiently("SASL is refused", async || {
-        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
-        log.contains("SASL was refused").then_some(log)
-    })
-    .await;
+    let log = engine.logs("SASL was refused").await;
     assert!(
         log.contains("check `nick` and `password`")
             && !log.contains("wrong-word")
@@ -606,4 +601,68 @@ async fn i_cmd_26_shutdown_of_the_engine_itself() {
     let quit = ada.until("the bot quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
     assert!(quit.contains("bot disconnecting"), "{quit}");
     assert_eq!(engine.ended(), Some(0));
+}
+
+/// I-EVT-05, I-EVT-08, I-FLT-01: tags choose what is announced and listed, not what is asked for by name; a retry is no
+/// build before. I-FIN-03, I-FUN-05 besides.
+#[tokio::test]
+async fn i_evt_05_i_evt_08_tags_and_changes_of_result() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let more = "channels = [\"#ci\"]\nnotify_events = [\"successToFailure\"]\ntags = [\"fast\"]\neaster_eggs = false\n";
+    let engine = Engine::start(&settings(server.port, more).replace("use_colors = false\n", ""));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    for (builder, tag) in [("slow", "weekly"), ("quick", "fast")] {
+        let builder_added =
+            json!({"event": "builderAdded", "builder": {"name": builder, "tags": [tag], "state": "idle"}});
+        engine.event(&builder_added).await;
+        for (number, results) in [(1, "success"), (2, "retry"), (3, "failure"), (4, "failure")] {
+            let build = json!({"builder": builder, "number": number, "results": results, "tags": [tag], "text": [results]});
+            engine.event(&json!({"event": "buildFinished", "build": build})).await;
+        }
+    }
+    let heard = ada.hears().await;
+    assert!(
+        heard.starts_with("PRIVMSG #ci build #3 of quick is complete: Failure [\u{3}04failure\u{3}]  "),
+        "{heard}"
+    );
+    assert!(ada.asks("status").await.starts_with("quick: idle"));
+    assert!(ada.asks("status slow").await.starts_with("slow: idle"));
+    assert_eq!(ada.asks("list builders").await, "Configured builders: quick");
+    ada.say("bb", "dance").await;
+    ada.say("bb", "destroy it").await;
+    ada.say("bb", "What happen ?").await;
+    assert_eq!(ada.hears().await, "PRIVMSG ada no such command 'What'");
+    let silent = engine.deliveries().await.into_iter().find(|d| d["subject"] == "slow #3").unwrap();
+    assert_eq!((&silent["state"], &silent["code"]), (&json!("silent"), &json!("tags")));
+}
+
+/// I-RC-05: what could not be told within ten minutes is told to nobody, and says so.
+#[tokio::test]
+async fn i_rc_05_old_news_is_no_news() {
+    use sqlx::Connection as _;
+    let Some(mut server) = Ngircd::start("", "").await else { return };
+    let mut engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    server.kill();
+    engine.build(1, "failure").await;
+    engine.build(2, "failure").await;
+    engine.failed("connection").await;
+    engine.terminate();
+    // Eleven minutes pass for the first.
+    let url = format!("sqlite:{}", engine.folder.join("campanile.db").display());
+    let mut store = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let aged = sqlx::query("UPDATE deliveries SET created = created - 660000000 WHERE id = 1")
+        .execute(&mut store)
+        .await;
+    assert_eq!(aged.unwrap().rows_affected(), 1);
+    store.close().await.unwrap();
+    engine.kill_and_restart();
+    server.restart().await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    assert!(ada.hears().await.starts_with("PRIVMSG #ci build #2 of linux"));
+    let first = engine.deliveries().await.into_iter().find(|d| d["subject"] == "linux #1").unwrap();
+    assert_eq!((&first["state"], &first["code"]), (&json!("silent"), &json!("expired")));
+    assert_eq!(first["text"], "it could not be sent within 10 minutes, and is no news any more");
 }

@@ -42,7 +42,7 @@ async fn files_and_log(settings: &str) -> (Value, String) {
     assert_eq!(response.status(), 202);
     assert_eq!(response.text().await.unwrap(), "1 change found");
     let files = engine.get("/api/v1/changes").await["changes"][0]["files"].clone();
-    (files, std::fs::read_to_string(engine.folder.join("engine.log")).unwrap())
+    (files, engine.log())
 }
 
 #[tokio::test]

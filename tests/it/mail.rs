@@ -68,7 +68,7 @@ async fn m_70_wrong_credentials_never_show_the_password() {
     })
     .await;
     assert!(smtp.mails().is_empty());
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(!log.contains("hunter2secret"));
 }
 

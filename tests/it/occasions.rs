@@ -131,11 +131,10 @@ async fn m_08_tags_count_as_they_are_at_the_end_and_m_46_later_news_changes_noth
 #[tokio::test]
 async fn m_04b_names_that_no_builder_has_are_told() {
     let mut engine = Engine::start(&format!("{MAIL}builders = [\"linux\", \"linnux\"]\n"));
-    let log = |engine: &Engine| std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
-    assert!(!log(&engine).contains("no builder is known"), "nothing is known yet");
+    assert!(!engine.log().contains("no builder is known"), "nothing is known yet");
     engine.build(1, "failure").await;
     engine.kill_and_restart();
-    let told = log(&engine);
+    let told = engine.log();
     assert!(
         told.contains("no builder is known that is called `linnux`") && !told.contains("called `linux`"),
         "{told}"
@@ -148,7 +147,7 @@ async fn m_x_02_mails_go_to_the_log_on_demand() {
     let engine = Engine::start(&format!("{MAIL}dump_mails_to_log = true\n"));
     engine.build(1, "failure").await;
     let mails = engine.outbox(1).await;
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     let line = log.lines().find(|line| line.contains("a mail as it will be sent")).expect("no such line");
     let head = mails[0].split("\r\n").next().unwrap();
     assert!(line.contains(head) && line.contains("The build failed: failure compile"), "{line}");

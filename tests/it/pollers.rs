@@ -207,7 +207,7 @@ async fn branches_that_come_go_and_are_forced_are_no_errors_and_nothing_is_told_
     look(&engine).await;
     expected.push("main x2");
     assert_eq!(told(&engine).await, expected);
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(log.contains("was forced and its old commits are gone"), "{log}");
 }
 
@@ -332,7 +332,7 @@ async fn h_po_08_a_failing_look_says_so_and_is_tried_again() {
     assert_eq!(knock(&engine, "?poller=bells").await.0, 200, "the hook has already answered");
     let failed = "campanile_polls_total{poller=\"bells\",outcome=\"failed\",code=\"program\"}";
     patiently("the failure is counted", async || counted(&engine, failed).await).await;
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(log.contains("poll failed") && log.contains("does not appear to be a git repository"), "{log}");
     repository.git(&["remote", "set-url", "origin", "../away.git"]);
     repository.commit("new");

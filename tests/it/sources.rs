@@ -143,7 +143,7 @@ async fn h_po_08_subversion_that_lets_nobody_in_is_told_without_the_password() {
         metrics.text().await.unwrap().contains(failed).then_some(())
     })
     .await;
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(log.contains("bells") && !log.contains("wrong-tower"), "{log}");
     assert_eq!(
         counted(&engine, "campanile_polls_total{poller=\"bells\",outcome=\"done\",code=\"\"}").await,
@@ -222,11 +222,7 @@ async fn entries_of_a_feed_come_in_once_and_a_feed_that_fails_costs_nothing() {
     assert_eq!(feed.lock().unwrap().not_modified, 1, "what has not changed is not sent again");
     feed.lock().unwrap().broken = true;
     knock(&engine, "?poller=bells").await;
-    patiently("the look fails", async || {
-        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
-        log.contains("502 Bad Gateway").then_some(())
-    })
-    .await;
+    engine.logs("502 Bad Gateway").await;
     {
         let mut feed = feed.lock().unwrap();
         feed.broken = false;

@@ -150,6 +150,20 @@ impl Engine {
         .await
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("engine.log")).unwrap()
+    }
+
+    /// Waits until it has logged this, and gives the whole log.
+    pub(crate) async fn logs(&self, text: &str) -> String {
+        patiently(&format!("`{text}` is logged"), async || {
+            let log = self.log();
+            log.contains(text).then_some(log)
+        })
+        .await
+    }
+
     /// Waits for so many mails of the `file:outbox` transport.
     pub(crate) async fn outbox(&self, count: usize) -> Vec<String> {
         patiently(&format!("{count} mails lie in the outbox"), async || {

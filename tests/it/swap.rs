@@ -147,11 +147,7 @@ async fn a_bad_version_is_refused_and_the_old_one_goes_on() {
         replace(&engine.folder.join("own.wasm"), &bad);
     }
     // Refused from the file too.
-    patiently("the file was looked at", async || {
-        let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
-        log.contains("the version in use goes on").then_some(())
-    })
-    .await;
+    engine.logs("the version in use goes on").await;
     engine.build(2, "failure").await;
     assert!(engine.outbox(2).await.iter().all(|mail| version_of(mail) == 'a'));
     let (status, answer) = push(&engine, b"no component", "").await;
@@ -172,7 +168,7 @@ async fn a_bad_file_has_to_prove_itself_at_a_start_too() {
     engine.kill_and_restart();
     engine.build(2, "failure").await;
     assert!(engine.outbox(2).await.iter().all(|mail| version_of(mail) == 'a'));
-    let log = std::fs::read_to_string(engine.folder.join("engine.log")).unwrap();
+    let log = engine.log();
     assert!(log.contains("the version that was in use goes on"), "{log}");
 }
 

@@ -9,10 +9,11 @@ use anyhow::{Context as _, bail};
 use crate::place;
 
 /// Pages whose parts are built.
-const PAGES: &[&str] = &["change-hooks.md", "interpolate.md", "mail-notifier.md", "model.md"];
+const PAGES: &[&str] = &["change-hooks.md", "interpolate.md", "irc.md", "mail-notifier.md", "model.md"];
 
 /// Numbers that no test can name, and why.
 const WITHOUT_TEST: &[(&str, &str)] = &[
+    ("I-COL-03", "a table of what numbers mean to clients; those that are used are in I-COL-02"),
     ("H-XGH-14", "names programs that there need not be"),
     ("N-EV-06", "no target asks yet whether a rendered text is empty"),
     ("M-BLD-05", "a fact about numbers that senders give"),
@@ -122,10 +123,22 @@ fn is_for_tests(parent: &str, name: &str) -> bool {
         .any(|line| *line == "#[cfg(test)]")
 }
 
-/// Every `M-21` and `m_21` of a text, in one form. A name such as `m_13_m_21_silences` has two, `n_err_01_to_12` twelve.
+/// Every `M-21` and `m_21` of a text, in one form. A name such as `m_13_m_21_silences` has two, `n_err_01_to_12` twelve,
+/// and so have the words `N-ERR-01 to N-ERR-12`.
 fn names(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    let separators = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
+    let words: Vec<&str> = text.split(separators).filter(|word| !word.is_empty()).collect();
+    for range in words.windows(3).filter(|range| range[1] == "to") {
+        let (Some((kind, first)), Some((same, last))) =
+            (range[0].rsplit_once('-'), range[2].rsplit_once('-'))
+        else {
+            continue;
+        };
+        if let (true, Ok(first), Ok(last)) = (kind == same, first.parse::<u32>(), last.parse::<u32>()) {
+            found.extend((first..=last).map(|number| format!("{}_{number:02}", plain(kind))));
+        }
+    }
     for word in words {
         let word = plain(word);
         let parts: Vec<&str> = word.split('_').collect();
@@ -175,6 +188,9 @@ mod tests {
             assert!(found.contains(number), "{number}: {found:?}");
         }
         assert!(!found.contains("m_01"));
+        let found = names("// I-ADR-02 to I-ADR-04, M-X-08 to others");
+        assert!(found.contains("i_adr_03") && found.contains("i_adr_04"), "{found:?}");
+        assert!(!found.contains("i_adr_05") && !found.contains("m_x_09"), "{found:?}");
         let found = names("fn n_err_01_to_03() {}");
         assert!(
             found.contains("n_err_02") && found.contains("n_err_03") && !found.contains("n_err_04"),

@@ -52,9 +52,28 @@ pub(super) struct Bot {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Whoever has a share of this has the bot going on; when the last one is dropped without a goodbye, it ends at once.
+pub(super) struct Going(Arc<Bot>);
+
+impl std::ops::Deref for Going {
+    type Target = Arc<Bot>;
+
+    fn deref(&self) -> &Arc<Bot> {
+        &self.0
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        if let Some(task) = locked(&self.0.task).take() {
+            task.abort();
+        }
+    }
+}
+
 impl Bot {
     /// A bot that begins to connect.
-    pub(super) fn start(settings: Arc<IrcSettings>, desk: Desk) -> Arc<Self> {
+    pub(super) fn start(settings: Arc<IrcSettings>, desk: Desk) -> Going {
         let (orders, received) = mpsc::channel(ORDERS);
         let mut contacts = Contacts::default();
         contacts.reconfigure(&settings, None, Instant::now());
@@ -68,7 +87,7 @@ impl Bot {
         });
         let task = tokio::spawn(session::run(Arc::clone(&bot), received, bot.settings.subscribe()));
         *locked(&bot.task) = Some(task);
-        bot
+        Going(bot)
     }
 
     /// Goes on with other settings; the connection stays if it can (I-CFG-21).

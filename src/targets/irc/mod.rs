@@ -26,6 +26,8 @@ mod session;
 mod settings;
 mod split;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod words;
 
@@ -38,7 +40,7 @@ use super::{Context, Desk, Fault, FaultCode, Kept, Outcome, Parts, Prepared, Tar
 use crate::config::Reader;
 use crate::model::Event;
 
-use bot::{Arrival, Bot};
+use bot::{Arrival, Bot, Going};
 use prepare::Announcement;
 use settings::IrcSettings;
 
@@ -55,13 +57,13 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, _: &Parts<'_>) -> Option
 struct IrcTarget {
     settings: Arc<IrcSettings>,
     /// Since it was opened.
-    bot: OnceLock<Arc<Bot>>,
+    bot: OnceLock<Arc<Going>>,
 }
 
 impl IrcTarget {
     fn bot(&self) -> Result<&Bot, Fault> {
         let closed = || Fault::passing(FaultCode::Local, "the bot has not been started");
-        self.bot.get().map(|bot| &**bot).ok_or_else(closed)
+        self.bot.get().map(|bot| &****bot).ok_or_else(closed)
     }
 }
 
@@ -131,12 +133,12 @@ impl Target for IrcTarget {
 
     fn open(&self, desk: Desk, kept: Option<Kept>) {
         let settings = Arc::clone(&self.settings);
-        let bot = match kept.and_then(|kept| kept.downcast::<Bot>().ok()) {
+        let bot = match kept.and_then(|kept| kept.downcast::<Going>().ok()) {
             Some(bot) => {
                 bot.go_on_with(settings, desk);
                 bot
             }
-            None => Bot::start(settings, desk),
+            None => Arc::new(Bot::start(settings, desk)),
         };
         // A target is opened once.
         let _ = self.bot.set(bot);
