@@ -11,7 +11,7 @@ use super::retry::{self, Failed, Next};
 use super::{Engine, NODE, now};
 use crate::model::Timestamp;
 use crate::store::{Delivery, DeliveryState, Settlement, StoreError};
-use crate::targets::{Fault, FaultCode, Lasting, Outcome, Prepared, Silence, Target};
+use crate::targets::{Fault, FaultCode, Lasting, Outcome, Outgoing, Prepared, Silence, Target};
 
 /// A lease outlives the longest attempt, and some waiting before it.
 const LEASE: Duration = Duration::from_secs(900);
@@ -121,65 +121,145 @@ impl Engine {
         }
     }
 
-    /// One delivery from its claim to its settlement. A panic in a target counts as a fault that may pass.
-    async fn see_through(self: &Arc<Self>, delivery: Delivery) {
-        let delivery = Arc::new(delivery);
-        let (engine, attempt) = (Arc::clone(self), Arc::clone(&delivery));
+    /// A delivery, and those behind it that go out together with it, from their claim to their settlement. A panic in
+    /// a target counts as a fault that may pass.
+    async fn see_through(self: &Arc<Self>, first: Delivery) {
+        let run = Arc::new(self.run_behind(first).await);
+        let (engine, attempt) = (Arc::clone(self), Arc::clone(&run));
         let attempted = tokio::spawn(async move { engine.attempt(&attempt).await }).await;
-        let settlement = attempted.unwrap_or_else(|panic| {
-            tracing::error!(delivery = delivery.id, target = delivery.target, "a target panicked: {panic}");
+        let settlements = attempted.unwrap_or_else(|panic| {
+            let Some(first) = run.first() else { return Vec::new() };
+            tracing::error!(delivery = first.id, target = first.target, "a target panicked: {panic}");
             let fault =
                 Fault::passing(FaultCode::Local, "the target failed inside; this is a bug in campanile");
-            self.settle_fault(&delivery, &fault, None)
+            vec![Some(self.settle_fault(first, &fault, None))]
         });
-        self.note(&delivery, &settlement);
-        if let Err(error) = self.store.settle(delivery.id, settlement, now()).await {
-            // The lease runs out and the same message goes out once more, with the same Message-ID.
-            tracing::error!(delivery = delivery.id, "cannot note what became of a delivery: {error}");
+        let mut settling = Vec::with_capacity(run.len());
+        let mut untouched = Vec::new();
+        for (delivery, settlement) in
+            run.iter().zip(settlements.into_iter().chain(std::iter::repeat_with(|| None)))
+        {
+            match settlement {
+                Some(settlement) => {
+                    self.note(delivery, &settlement);
+                    settling.push(async move {
+                        if let Err(error) = self.store.settle(delivery.id, settlement, now()).await {
+                            // The lease runs out and the same message goes out once more, with the same Message-ID.
+                            let id = delivery.id;
+                            tracing::error!(delivery = id, "cannot note what became of a delivery: {error}");
+                        }
+                    });
+                }
+                None => untouched.push(delivery.id),
+            }
+        }
+        // At once, so that they share a transaction.
+        futures_util::future::join_all(settling).await;
+        if !untouched.is_empty()
+            && let Err(error) = self.store.give_back(NODE, &untouched).await
+        {
+            tracing::error!(
+                "cannot give deliveries back, which go out when their leases have run out: {error}"
+            );
         }
     }
 
-    async fn attempt(&self, delivery: &Delivery) -> Settlement {
-        let tenant = self.tenant();
-        let Some(target) = tenant.target(&delivery.target) else {
-            let text = format!("there is no target `{}` in the settings any more", delivery.target);
-            return self.settle_fault(delivery, &Fault::lasting(FaultCode::TargetGone, text), None);
-        };
-        if let Some(after) = target.max_age().filter(|age| now() > delivery.created.after(*age)) {
-            return settle_silence(&Silence::Expired { after });
+    /// A claimed delivery, and as many of those behind it as its target takes at once.
+    async fn run_behind(&self, first: Delivery) -> Vec<Delivery> {
+        let longest = self.tenant().target(&first.target).map_or(1, |target| target.run_length());
+        let mut run = vec![first];
+        if let (Some(first), true) = (run.first(), longest > 1)
+            && first.ordering_key.is_some()
+        {
+            match self.store.claim_run(NODE, first.id, longest - 1, LEASE, now()).await {
+                Ok(more) => run.extend(more),
+                Err(error) => tracing::error!("cannot claim what waits behind a delivery: {error}"),
+            }
         }
-        let message = match &delivery.message {
-            Some(message) => message.clone(),
-            None => match self.prepare(delivery, &**target).await {
-                Ok(Prepared::Message { message, .. }) => message,
-                Ok(Prepared::Silent(silence)) => return settle_silence(&silence),
-                Err(fault) => return self.settle_fault(delivery, &fault, None),
-            },
+        run
+    }
+
+    /// Readies the deliveries of a run and hands them over. None for those that nothing was done about.
+    async fn attempt(&self, run: &[Delivery]) -> Vec<Option<Settlement>> {
+        let Some(first) = run.first() else { return Vec::new() };
+        let tenant = self.tenant();
+        let Some(target) = tenant.target(&first.target) else {
+            let text = format!("there is no target `{}` in the settings any more", first.target);
+            let fault = Fault::lasting(FaultCode::TargetGone, text);
+            return run.iter().map(|delivery| Some(self.settle_fault(delivery, &fault, None))).collect();
         };
-        let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send(&message)).await;
-        match sent {
-            Ok(Outcome::Delivered(receipt)) => settle_delivered(None, receipt),
-            Ok(Outcome::Partly { receipt, refused }) => {
+        let mut settlements = Vec::with_capacity(run.len());
+        let mut ready = Vec::with_capacity(run.len());
+        for delivery in run {
+            match self.message(delivery, &**target).await {
+                Ok((message, version)) => {
+                    ready.push(Ready { place: settlements.len(), delivery, message, version });
+                    settlements.push(None);
+                }
+                Err(settlement) => {
+                    let waits = settlement.state == DeliveryState::Waiting;
+                    settlements.push(Some(settlement));
+                    if waits {
+                        break;
+                    }
+                }
+            }
+        }
+        let began = now();
+        let outgoing: Vec<_> = ready
+            .iter()
+            .map(|Ready { delivery, message, .. }| Outgoing { message, age: began.since(delivery.created) })
+            .collect();
+        let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send_run(&outgoing)).await;
+        let outcomes = sent.unwrap_or_else(|_| {
+            let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
+            vec![Outcome::Deferred { fault, not_before: None }]
+        });
+        for (ready, outcome) in ready.iter().zip(outcomes) {
+            if let Some(settlement) = settlements.get_mut(ready.place) {
+                *settlement = Some(self.settlement(ready, outcome).await);
+            }
+        }
+        settlements
+    }
+
+    /// The bytes to send and the callback version that wrote them, or what the delivery comes to without any.
+    async fn message(
+        &self,
+        delivery: &Delivery,
+        target: &dyn Target,
+    ) -> Result<(Vec<u8>, Option<String>), Settlement> {
+        if let Some(after) = target.max_age().filter(|age| now() > delivery.created.after(*age)) {
+            return Err(settle_silence(&Silence::Expired { after }));
+        }
+        if let Some(message) = &delivery.message {
+            return Ok((message.clone(), delivery.callback_version.clone()));
+        }
+        match self.prepare(delivery, target).await {
+            Ok(Prepared::Message { message, version }) => Ok((message, version)),
+            Ok(Prepared::Silent(silence)) => Err(settle_silence(&silence)),
+            Err(fault) => Err(self.settle_fault(delivery, &fault, None)),
+        }
+    }
+
+    async fn settlement(&self, ready: &Ready<'_>, outcome: Outcome) -> Settlement {
+        let delivery = ready.delivery;
+        match outcome {
+            Outcome::Delivered(receipt) => settle_delivered(None, receipt),
+            Outcome::Partly { receipt, refused } => {
                 settle_delivered(Some("partly"), format!("{receipt}; not to all: {}", refused.join("; ")))
             }
-            Ok(Outcome::Rest { message, fault, not_before }) => {
-                match self
-                    .store
-                    .save_message(delivery.id, &message, delivery.callback_version.as_deref())
-                    .await
-                {
+            Outcome::Rest { message, fault, not_before } => {
+                match self.store.save_message(delivery.id, &message, ready.version.as_deref()).await {
                     Ok(()) => self.settle_fault(delivery, &fault, not_before),
                     Err(error) => self.settle_fault(delivery, &store_fault(&error), None),
                 }
             }
-            Ok(Outcome::Deferred { fault, not_before }) => self.settle_fault(delivery, &fault, not_before),
-            Ok(Outcome::Refused(fault)) => {
+            Outcome::Deferred { fault, not_before } => self.settle_fault(delivery, &fault, not_before),
+            Outcome::Refused(fault) => {
                 self.settle_fault(delivery, &Fault { lasting: Lasting::Yes, ..fault }, None)
             }
-            Err(_) => {
-                let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
-                self.settle_fault(delivery, &fault, None)
-            }
+            Outcome::Silent(silence) => settle_silence(&silence),
         }
     }
 
@@ -237,6 +317,15 @@ impl Engine {
             DeliveryState::Dead => tracing::error!(delivery = id, target, subject, code, "given up: {text}"),
         }
     }
+}
+
+/// A delivery of a run that has its message.
+struct Ready<'a> {
+    /// In the run.
+    place: usize,
+    delivery: &'a Delivery,
+    message: Vec<u8>,
+    version: Option<String>,
 }
 
 fn store_fault(error: &StoreError) -> Fault {

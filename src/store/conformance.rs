@@ -283,6 +283,32 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     assert!(claim(60).await.unwrap().iter().all(|delivery| delivery.id != third.id));
 }
 
+/// Those of one key may be taken together, and given back one by one.
+pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
+    for number in 1..=5 {
+        let targets = [("push", Some("k")), ("push", Some("other")), ("mail", None)];
+        put(store, 0, vec![to(started("linux", number), &targets)]).await;
+    }
+    let claimed = store.claim("me", 100, LEASE, at(0)).await.unwrap();
+    let first = claimed.iter().find(|d| d.ordering_key.as_deref() == Some("k")).unwrap();
+    let mail = claimed.iter().find(|d| d.target == "mail").unwrap();
+    assert!(store.claim_run("me", mail.id, 9, LEASE, at(0)).await.unwrap().is_empty());
+    let run = store.claim_run("me", first.id, 3, LEASE, at(0)).await.unwrap();
+    let subjects: Vec<_> = run.iter().map(|d| (d.subject.as_str(), d.ordering_key.as_deref())).collect();
+    assert_eq!(subjects, [("linux #2", Some("k")), ("linux #3", Some("k")), ("linux #4", Some("k"))]);
+    // The first two are done with; the third was taken in vain, and nobody else's is given back.
+    store.give_back("somebody", &[run[1].id, run[2].id]).await.unwrap();
+    for id in [first.id, run[0].id] {
+        store.settle(id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
+    }
+    assert!(store.claim("me", 100, LEASE, at(1)).await.unwrap().is_empty(), "it is still leased");
+    store.give_back("me", &[run[1].id, run[2].id, first.id]).await.unwrap();
+    let next = store.claim("me", 100, LEASE, at(2)).await.unwrap();
+    assert_eq!(next.iter().map(|d| d.id).collect::<Vec<_>>(), [run[1].id]);
+    let rest = store.claim_run("me", run[1].id, 9, LEASE, at(2)).await.unwrap();
+    assert_eq!(rest.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #4", "linux #5"]);
+}
+
 pub(super) async fn what_was_asked_of_the_ci_is_kept(store: &dyn Store) {
     let entry = |seconds, what: &str| AuditEntry {
         at: at(seconds),

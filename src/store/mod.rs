@@ -184,6 +184,18 @@ pub trait Store: Send + Sync {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError>;
+    /// Takes those that wait right behind a claimed delivery in its ordering key, up to `limit` in their order, under
+    /// a lease like its own: they go out together with it. None if it has no key.
+    async fn claim_run(
+        &self,
+        owner: &str,
+        first: DeliveryId,
+        limit: u32,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError>;
+    /// Gives back deliveries that `owner` has leased and did nothing about: they are due as they were before.
+    async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError>;
     /// Keeps the prepared bytes, and which callback version wrote them: every later attempt sends just these.
     async fn save_message(
         &self,

@@ -112,6 +112,8 @@ pub enum Silence {
         /// How old such news may get.
         after: Duration,
     },
+    /// Newer news took its place (I-RC-05).
+    Overtaken,
     /// None of a buildset's builds is told of (M-22).
     WholeBuildset {
         /// For people: each build and why not.
@@ -133,6 +135,7 @@ impl Silence {
             Self::NoRecipients => "no-recipients",
             Self::BuildsetSummary => "buildset-summary",
             Self::Expired { .. } => "expired",
+            Self::Overtaken => "overtaken",
             Self::WholeBuildset { .. } => "whole-buildset",
         }
     }
@@ -158,6 +161,7 @@ impl fmt::Display for Silence {
                     after.as_secs() / 60
                 )
             }
+            Self::Overtaken => f.write_str("newer news took its place before it could be sent"),
             Self::WholeBuildset { of_each } if of_each.is_empty() => {
                 f.write_str("no finished build of the buildset is known")
             }

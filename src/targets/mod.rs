@@ -84,6 +84,17 @@ pub enum Outcome {
     },
     /// Never: trying again cannot help.
     Refused(Fault),
+    /// By now there is nothing to be said any more, for this reason.
+    Silent(Silence),
+}
+
+/// A message to hand over.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// As `prepare` wrote it.
+    pub message: &'a [u8],
+    /// How long ago its event came in.
+    pub age: Duration,
 }
 
 /// A place that notifications go to.
@@ -104,6 +115,18 @@ pub trait Target: Send + Sync {
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault>;
     /// Hands the message over once. Never retries, never sleeps, never renders.
     async fn send(&self, message: &[u8]) -> Outcome;
+    /// How many messages of one ordering key it takes at once, at most. One by default.
+    fn run_length(&self) -> u32 {
+        1
+    }
+    /// Hands a run of messages over once, in their order. What became of the first so many: the rest has not been
+    /// touched, and nothing follows one that was put off. By default, the first one by itself.
+    async fn send_run(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
+        match run.first() {
+            Some(first) => vec![self.send(first.message).await],
+            None => Vec::new(),
+        }
+    }
     /// Proves that address and credentials work; says what the far side offers.
     async fn probe(&self) -> Result<String, Fault>;
     /// How old its news may get: what could not be sent by then is of no use to anybody any more. For ever by default.

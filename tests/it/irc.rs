@@ -666,3 +666,50 @@ async fn i_rc_05_old_news_is_no_news() {
     assert_eq!((&first["state"], &first["code"]), (&json!("silent"), &json!("expired")));
     assert_eq!(first["text"], "it could not be sent within 10 minutes, and is no news any more");
 }
+
+/// I-RC-05: of many announcements that were missed, the newest are summed up, and it is told how many are not.
+#[tokio::test]
+async fn i_rc_05_what_was_missed_is_summed_up() {
+    let Some(mut server) = Ngircd::start("", "").await else { return };
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    server.kill();
+    for number in 1..=40 {
+        engine.build(number, "success").await;
+    }
+    engine.failed("connection").await;
+    server.restart().await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line: &String| !line.contains("build #40 ")) {
+        lines.push(ada.hears().await.strip_prefix("PRIVMSG #ci ").unwrap().to_owned());
+    }
+    assert!(lines.len() <= 5, "{lines:?}");
+    let (note, rest) = lines[0].split_once(" older messages are left out").unwrap();
+    let left_out: u64 = note.parse().unwrap();
+    assert!((20..30).contains(&left_out) && !rest.contains(&format!("build #{left_out} ")), "{lines:?}");
+    let all = lines.join(" | ");
+    for number in left_out + 1..=40 {
+        assert_eq!(
+            all.matches(&format!("build #{number} of linux is complete")).count(),
+            1,
+            "{number}: {all}"
+        );
+    }
+    let deliveries = patiently("nothing waits any more", async || {
+        let all = engine.deliveries().await;
+        all.iter().all(|delivery| delivery["state"] != "waiting").then_some(all)
+    })
+    .await;
+    for delivery in deliveries {
+        let number: u64 =
+            delivery["subject"].as_str().unwrap().strip_prefix("linux #").unwrap().parse().unwrap();
+        let expected =
+            if number <= left_out { json!(["silent", "overtaken"]) } else { json!(["delivered", null]) };
+        assert_eq!(json!([delivery["state"], delivery["code"]]), expected, "{delivery}");
+    }
+    // What happens from now on is told line by line again.
+    engine.build(41, "success").await;
+    assert!(ada.hears().await.starts_with("PRIVMSG #ci build #41 of linux is complete: Success"));
+}

@@ -3,6 +3,7 @@
 //! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`
 //! and `outcomes::settle`, so that a claim looks only at rows that it takes.
 
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::writer::Answer;
@@ -40,6 +41,59 @@ pub(super) async fn claim(
     .bind(limit)
     .fetch_all(&mut *tx)
     .await?;
+    claimed(tx, ids).await
+}
+
+/// Whether any waits behind this one in its ordering key.
+pub(super) async fn has_followers(
+    reader: &mut SqliteConnection,
+    first: DeliveryId,
+) -> Result<bool, StoreError> {
+    let sql = format!("SELECT EXISTS ({FOLLOWERS})");
+    // Safe: constants.
+    Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(first).fetch_one(reader).await?)
+}
+
+/// Deliveries of the same tenant, target and ordering key that wait behind the one that is bound.
+const FOLLOWERS: &str = "SELECT d.id FROM deliveries f JOIN deliveries d ON d.tenant = f.tenant AND d.target = f.target \
+     AND d.ordering_key = f.ordering_key AND d.state = 'waiting' AND d.id > f.id WHERE f.id = ?";
+
+/// Leases those that wait right behind a claimed one.
+pub(super) async fn claim_run(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    first: DeliveryId,
+    limit: u32,
+    until: Timestamp,
+) -> Result<Answer, StoreError> {
+    let sql = format!(
+        "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN ({FOLLOWERS} ORDER BY d.id LIMIT ?) RETURNING id"
+    );
+    // Safe: constants.
+    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner).bind(until.as_micros());
+    let ids = query.bind(first).bind(limit).fetch_all(&mut *tx).await?;
+    claimed(tx, ids).await
+}
+
+/// Gives some of what `owner` has leased back.
+pub(super) async fn give_back(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    ids: &[DeliveryId],
+) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ? \
+         AND id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(owner)
+    .bind(serde_json::Value::from(ids).to_string())
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
+/// The deliveries that were just leased, in order of id.
+async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Answer, StoreError> {
     if ids.is_empty() {
         return Ok(Answer::Claimed(Vec::new()));
     }

@@ -248,6 +248,29 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn claim_run(
+        &self,
+        owner: &str,
+        first: DeliveryId,
+        limit: u32,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // As above; most deliveries have nobody behind them.
+        if !deliveries::has_followers(&mut *self.reader().await?, first).await? {
+            return Ok(Vec::new());
+        }
+        let until = now.after(lease);
+        match self.writer.ask(Work::ClaimRun { owner: owner.to_owned(), first, limit, until }).await? {
+            Answer::Claimed(deliveries) => Ok(deliveries),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
+        self.writer.ask(Work::GiveBack { owner: owner.to_owned(), ids: ids.to_vec() }).await.map(drop)
+    }
+
     async fn save_message(
         &self,
         id: DeliveryId,

@@ -38,6 +38,7 @@ conforms!(
     what_belongs_together_is_found,
     changes_are_numbered_per_tenant,
     one_key_goes_in_order,
+    a_run_is_claimed_behind_its_first,
     leases_run_out_and_are_given_back,
     deliveries_are_listed_counted_and_retried,
     logs_are_uploaded_replaced_and_read,

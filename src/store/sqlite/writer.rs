@@ -39,6 +39,8 @@ pub(super) enum Work {
     SaveMessage { id: DeliveryId, message: Vec<u8>, version: Option<String> },
     Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
     Claim { owner: String, limit: u32, lease: Duration, now: Timestamp },
+    ClaimRun { owner: String, first: DeliveryId, limit: u32, until: Timestamp },
+    GiveBack { owner: String, ids: Vec<DeliveryId> },
     Release { owner: String },
     Retry { tenant: String, id: DeliveryId, now: Timestamp },
     Hasten { tenant: String, target: String, now: Timestamp },
@@ -222,6 +224,10 @@ async fn perform(
             Work::Claim { owner, limit, lease, now } => {
                 deliveries::claim(tx, owner, *limit, now.after(*lease), *now).await?
             }
+            Work::ClaimRun { owner, first, limit, until } => {
+                deliveries::claim_run(tx, owner, *first, *limit, *until).await?
+            }
+            Work::GiveBack { owner, ids } => deliveries::give_back(tx, owner, ids).await?,
             Work::Release { owner } => deliveries::release(tx, owner).await?,
             Work::Hasten { tenant, target, now } => deliveries::hasten(tx, tenant, target, *now).await?,
             Work::Retry { tenant, id, now } => deliveries::retry(tx, tenant, *id, *now).await?,

@@ -25,12 +25,21 @@ pub(super) type Words = Vec<(String, Vec<Saying>)>;
 pub(super) enum Order {
     /// Say it if there is a connection.
     Say(String, Vec<Saying>),
-    /// Say it and tell when it has arrived.
-    Deliver(Words, oneshot::Sender<Arrival>),
+    /// Say it, and tell of each when it has arrived.
+    Deliver(Vec<News>),
     Join(String),
     Part(String),
     /// Say goodbye and end.
     Stop,
+}
+
+/// Something to be delivered.
+pub(super) struct News {
+    pub(super) words: Words,
+    /// It came in before there was this connection: of many such, the newest are summed up (I-RC-05).
+    pub(super) missed: bool,
+    /// Told what became of it.
+    pub(super) done: oneshot::Sender<Arrival>,
 }
 
 /// What became of what was to be delivered.
@@ -38,6 +47,8 @@ pub(super) enum Order {
 pub(super) enum Arrival {
     /// The server has worked on all of it; those whom it does not pass it on to, and why.
     Arrived { server: String, refused: Vec<(String, String)> },
+    /// Newer news has been told instead (I-RC-05).
+    LeftOut,
     /// There is no connection, and why.
     Down(String),
 }
@@ -48,6 +59,8 @@ pub(super) struct Bot {
     contacts: Mutex<Contacts>,
     /// As the server has it, while there is a connection.
     nick: Mutex<Option<String>>,
+    /// When the present connection became one that announcements can be sent on.
+    connected: Mutex<Option<Instant>>,
     orders: mpsc::Sender<Order>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -82,6 +95,7 @@ impl Bot {
             desk: Mutex::new(desk),
             contacts: Mutex::new(contacts),
             nick: Mutex::new(None),
+            connected: Mutex::new(None),
             orders,
             task: Mutex::new(None),
         });
@@ -128,6 +142,15 @@ impl Bot {
         locked(&self.nick).clone().unwrap_or_else(|| self.settings().server.nick.clone())
     }
 
+    /// For how long announcements have been possible, if they are.
+    pub(super) fn connected_for(&self) -> Option<Duration> {
+        locked(&self.connected).map(|since| since.elapsed())
+    }
+
+    pub(super) fn set_connected(&self, since: Option<Instant>) {
+        *locked(&self.connected) = since;
+    }
+
     pub(super) fn set_nick(&self, nick: Option<String>) {
         *locked(&self.nick) = nick;
     }
@@ -139,16 +162,27 @@ impl Bot {
         }
     }
 
-    /// Says something and waits until the server has it.
-    pub(super) async fn deliver(&self, words: Words) -> Arrival {
-        let (told, arrival) = oneshot::channel();
-        self.order(Order::Deliver(words, told)).await;
-        arrival.await.unwrap_or_else(|_| Arrival::Down("the connection was lost".to_owned()))
+    /// Says each of these, those marked as missed first, and waits until the server has them all.
+    pub(super) async fn deliver_all(&self, all: Vec<(Words, bool)>) -> Vec<Arrival> {
+        let mut arrivals = Vec::with_capacity(all.len());
+        let mut news = Vec::with_capacity(all.len());
+        for (words, missed) in all {
+            let (done, arrival) = oneshot::channel();
+            news.push(News { words, missed, done });
+            arrivals.push(arrival);
+        }
+        self.order(Order::Deliver(news)).await;
+        let lost = |_| Arrival::Down("the connection was lost".to_owned());
+        futures_util::future::join_all(arrivals)
+            .await
+            .into_iter()
+            .map(|arrival| arrival.unwrap_or_else(lost))
+            .collect()
     }
 
     /// Waits until what was said before has arrived, or the connection is gone.
     pub(super) async fn flushed(&self) {
-        let _ = tokio::time::timeout(GOODBYE, self.deliver(Vec::new())).await;
+        let _ = tokio::time::timeout(GOODBYE, self.deliver_all(vec![(Vec::new(), false)])).await;
     }
 
     pub(super) async fn join(&self, channel: &str) {

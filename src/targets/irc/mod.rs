@@ -1,7 +1,7 @@
 //! The IRC bot: tells channels and people of builds, and does what they ask. `docs/spec/irc.md` gives the rules by number.
 //!
 //! From the wire up: `wire` (lines), `connection` (bytes), `login`, `outbox` (rate, and what has arrived), `split`,
-//! `talk` (one connection's side of the protocol, pure), `session` (connects, and connects again), `backoff`. What lives
+//! `missed`, `talk` (one connection's side of the protocol, pure), `session` (connects, and connects again), `backoff`. What lives
 //! on is the `bot` with its `contacts`. `events`, `announce`, `colour` and `prepare` make announcements; `commands` do
 //! what people say, as far as `authz` lets them.
 //!
@@ -19,6 +19,7 @@ mod durations;
 mod eta;
 mod events;
 mod login;
+mod missed;
 mod outbox;
 mod prepare;
 mod probe;
@@ -36,16 +37,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Context, Desk, Fault, FaultCode, Kept, Outcome, Parts, Prepared, Target, Wanted};
+use super::{
+    Context, Desk, Fault, FaultCode, Kept, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted,
+};
 use crate::config::Reader;
 use crate::model::Event;
 
-use bot::{Arrival, Bot, Going};
+use bot::{Arrival, Bot, Going, Words};
 use prepare::Announcement;
 use settings::IrcSettings;
 
 /// Announcements that are older are no news any more (I-RC-05).
 const NEWS: Duration = Duration::from_secs(600);
+
+/// How long after a connection has come to be what waited for it is taken all at once, at most so much of it.
+const CATCHING_UP: Duration = Duration::from_secs(60);
+const MOST_MISSED: u32 = 1_000;
+/// What is handed over at once otherwise: as much as goes out soon at the usual rate (I-OUT-06).
+const AT_ONCE: u32 = 20;
 
 /// Makes a bot from the n-th `[[irc]]` table. It connects when it is opened.
 pub fn from_settings(reader: &Reader<'_>, index: usize, _: &Parts<'_>) -> Option<Arc<dyn Target>> {
@@ -61,6 +70,27 @@ struct IrcTarget {
 }
 
 impl IrcTarget {
+    fn down(&self, why: &str) -> Fault {
+        Fault::passing(FaultCode::Connection, format!("{}: {why}", self.settings.server.host))
+    }
+
+    fn outcome(&self, arrival: Arrival, contacts: usize) -> Outcome {
+        match arrival {
+            Arrival::Down(why) => Outcome::Deferred { fault: self.down(&why), not_before: None },
+            Arrival::LeftOut => Outcome::Silent(Silence::Overtaken),
+            Arrival::Arrived { server, refused } if refused.is_empty() => {
+                Outcome::Delivered(format!("{server} has it"))
+            }
+            Arrival::Arrived { server, refused } => {
+                let reasons: Vec<String> = refused.iter().map(|(_, why)| why.clone()).collect();
+                if refused.len() < contacts {
+                    return Outcome::Partly { receipt: format!("{server} has it"), refused: reasons };
+                }
+                Outcome::Refused(Fault::lasting(FaultCode::Rejected, reasons.join("; ")))
+            }
+        }
+    }
+
     fn bot(&self) -> Result<&Bot, Fault> {
         let closed = || Fault::passing(FaultCode::Local, "the bot has not been started");
         self.bot.get().map(|bot| &****bot).ok_or_else(closed)
@@ -97,30 +127,45 @@ impl Target for IrcTarget {
     }
 
     async fn send(&self, message: &[u8]) -> Outcome {
-        let (bot, announcement) = match (self.bot(), Announcement::from_bytes(message)) {
-            (Ok(bot), Ok(announcement)) => (bot, announcement),
-            (Err(fault), _) => return Outcome::Deferred { fault, not_before: None },
-            (_, Err(fault)) => return Outcome::Refused(fault),
+        let run = [Outgoing { message, age: Duration::ZERO }];
+        let unsent = || Outcome::Deferred { fault: self.down("the bot took nothing"), not_before: None };
+        self.send_run(&run).await.pop().unwrap_or_else(unsent)
+    }
+
+    /// All that waits when the connection is back, to be summed up; then as much as goes out within a minute.
+    fn run_length(&self) -> u32 {
+        let connected = self.bot.get().and_then(|bot| bot.connected_for());
+        if connected.is_some_and(|time| time < CATCHING_UP) { MOST_MISSED } else { AT_ONCE }
+    }
+
+    async fn send_run(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
+        let bot = match self.bot() {
+            Ok(bot) => bot,
+            Err(fault) => return vec![Outcome::Deferred { fault, not_before: None }],
         };
-        let words = announcement.into_words();
-        let contacts = words.len();
-        match bot.deliver(words).await {
-            Arrival::Down(why) => {
-                let fault =
-                    Fault::passing(FaultCode::Connection, format!("{}: {why}", self.settings.server.host));
-                Outcome::Deferred { fault, not_before: None }
-            }
-            Arrival::Arrived { server, refused } if refused.is_empty() => {
-                Outcome::Delivered(format!("{server} has it"))
-            }
-            Arrival::Arrived { server, refused } => {
-                let reasons: Vec<String> = refused.iter().map(|(_, why)| why.clone()).collect();
-                if refused.len() < contacts {
-                    return Outcome::Partly { receipt: format!("{server} has it"), refused: reasons };
-                }
-                Outcome::Refused(Fault::lasting(FaultCode::Rejected, reasons.join("; ")))
+        let connected = bot.connected_for().unwrap_or_default();
+        let missed = run.iter().take_while(|outgoing| outgoing.age > connected).count();
+        let (mut news, mut unreadable) = (Vec::new(), Vec::new());
+        for (place, outgoing) in run.iter().take(missed.saturating_add(AT_ONCE as usize)).enumerate() {
+            let read = Announcement::from_bytes(outgoing.message);
+            let words = read.map(Announcement::into_words).map_err(|fault| unreadable.push((place, fault)));
+            news.push((words.unwrap_or_default(), place < missed));
+        }
+        let contacts: Vec<usize> = news.iter().map(|(words, _): &(Words, bool)| words.len()).collect();
+        let mut outcomes = Vec::with_capacity(news.len());
+        for (place, arrival) in bot.deliver_all(news).await.into_iter().enumerate() {
+            let is_over = matches!(arrival, Arrival::Down(_));
+            outcomes.push(self.outcome(arrival, contacts.get(place).copied().unwrap_or_default()));
+            if is_over {
+                break;
             }
         }
+        for (place, fault) in unreadable {
+            if let Some(outcome) = outcomes.get_mut(place) {
+                *outcome = Outcome::Refused(fault);
+            }
+        }
+        outcomes
     }
 
     async fn probe(&self) -> Result<String, Fault> {

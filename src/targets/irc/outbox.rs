@@ -35,6 +35,7 @@ pub(super) struct Outbox {
     tokens: f64,
     at: Instant,
     sent: Vec<Ticket>,
+    sent_up_to: Ticket,
     asked: Option<(String, Vec<Ticket>)>,
     pings: u64,
 }
@@ -48,6 +49,7 @@ impl Outbox {
             tokens: f64::from(rate.burst),
             at: now,
             sent: Vec::new(),
+            sent_up_to: 0,
             asked: None,
             pings: 0,
         }
@@ -73,6 +75,11 @@ impl Outbox {
         self.waiting.push_back(Waiting::End(ticket));
     }
 
+    /// The last message whose lines have all gone out.
+    pub(super) fn sent_up_to(&self) -> Ticket {
+        self.sent_up_to
+    }
+
     /// How many lines wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.iter().filter(|waiting| matches!(waiting, Waiting::Line(_))).count()
@@ -88,6 +95,7 @@ impl Outbox {
             match self.waiting.front() {
                 Some(Waiting::End(ticket)) => {
                     self.sent.push(*ticket);
+                    self.sent_up_to = *ticket;
                     self.waiting.pop_front();
                 }
                 Some(Waiting::Line(_)) if self.tokens >= 1.0 => {
@@ -120,9 +128,11 @@ impl Outbox {
         }
     }
 
-    /// Asks whether what was sent has arrived; one question at a time.
+    /// Asks whether what was sent has arrived; one question at a time, and one for many while more is to be sent:
+    /// servers count it as they count what is said.
     fn ask(&mut self) -> Option<String> {
-        if self.asked.is_some() || self.sent.is_empty() {
+        let enough = self.waiting.is_empty() || self.sent.len() >= self.rate.burst as usize;
+        if self.asked.is_some() || self.sent.is_empty() || !enough {
             return None;
         }
         self.pings += 1;

@@ -1,6 +1,6 @@
 //! Keeps a bot connected: one task that connects, talks, and connects again (I-RC-01 to I-RC-04).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::Backoff;
-use super::bot::{Arrival, Bot, Order, Words};
+use super::bot::{Arrival, Bot, News, Order};
 use super::commands;
 use super::connection::Connection;
+use super::missed::digest;
 use super::outbox::Ticket;
 use super::settings::IrcSettings;
-use super::talk::{Happening, Talk};
+use super::talk::{Happening, Saying, Talk};
 
 /// What the last connection came to.
 enum End {
@@ -27,11 +28,24 @@ enum End {
     Lost(String),
 }
 
-/// A message on its way.
+/// Messages on their way, which arrive together.
+#[derive(Default)]
 struct UnderWay {
-    contacts: Vec<String>,
+    /// For whom each of them is, and who waits to hear of it.
+    messages: Vec<(Vec<String>, oneshot::Sender<Arrival>)>,
+    /// Contacts that the server does not pass on to, and why.
     refused: Vec<(String, String)>,
-    done: oneshot::Sender<Arrival>,
+}
+
+impl UnderWay {
+    fn arrived(self, server: &str) {
+        for (contacts, done) in self.messages {
+            let refused =
+                self.refused.iter().filter(|(contact, _)| contacts.contains(contact)).cloned().collect();
+            // Whoever asked may have given up waiting.
+            let _ = done.send(Arrival::Arrived { server: server.to_owned(), refused });
+        }
+    }
 }
 
 /// Connects and talks until the bot is stopped.
@@ -91,11 +105,18 @@ async fn wait_out(
 fn refuse(bot: &Bot, order: Option<Order>, why: &str) -> bool {
     match order {
         None | Some(Order::Stop) => return true,
-        Some(Order::Deliver(_, done)) => drop(done.send(Arrival::Down(why.to_owned()))),
+        Some(Order::Deliver(news)) => refuse_all(news, why),
         Some(Order::Part(channel)) => bot.contacts().forget(&channel.to_lowercase()),
         Some(Order::Say(..) | Order::Join(_)) => {}
     }
     false
+}
+
+fn refuse_all(news: Vec<News>, why: &str) {
+    for one in news {
+        // Whoever asked may have given up waiting.
+        let _ = one.done.send(Arrival::Down(why.to_owned()));
+    }
 }
 
 async fn connect_and_talk(
@@ -136,6 +157,7 @@ async fn connect_and_talk(
         was_settled: false,
     };
     let end = session.talk(orders, changes).await;
+    bot.set_connected(None);
     session.connection.close().await;
     end
 }
@@ -170,6 +192,7 @@ impl Session {
             }
             if !self.was_settled && self.talk.is_settled() {
                 self.was_settled = true;
+                self.bot.set_connected(Some(now));
                 (self.bot.desk().hasten)();
             }
             tokio::select! {
@@ -243,14 +266,14 @@ impl Session {
             Happening::Acted { from, to, text } => self.heard.acted(from, &to, text),
             Happening::Arrived(tickets) => {
                 for way in tickets.into_iter().filter_map(|ticket| self.under_way.remove(&ticket)) {
-                    let server = format!("{}:{}", self.settings.server.host, self.settings.server.port);
-                    // Whoever asked may have given up waiting.
-                    let _ = way.done.send(Arrival::Arrived { server, refused: way.refused });
+                    way.arrived(&format!("{}:{}", self.settings.server.host, self.settings.server.port));
                 }
             }
             Happening::Refused(contact, why) => {
                 tracing::warn!(target = name, "not passed on: {why}");
-                for way in self.under_way.values_mut().filter(|way| way.contacts.contains(&contact)) {
+                // What has not been sent yet cannot have been refused.
+                let sent = self.talk.sent_up_to();
+                for (_, way) in self.under_way.iter_mut().filter(|(ticket, _)| **ticket <= sent + 1) {
                     way.refused.push((contact.clone(), why.clone()));
                 }
             }
@@ -267,7 +290,7 @@ impl Session {
                     sayings.iter().for_each(|saying| self.talk.say(&contact, saying));
                 }
             }
-            Order::Deliver(words, done) => self.deliver(words, done),
+            Order::Deliver(news) => self.deliver(news),
             Order::Join(channel) => self.talk.join(&channel, Instant::now()),
             Order::Part(channel) => {
                 self.talk.part(&channel);
@@ -278,22 +301,75 @@ impl Session {
         }
     }
 
-    fn deliver(&mut self, words: Words, done: oneshot::Sender<Arrival>) {
+    fn deliver(&mut self, mut news: Vec<News>) {
         if !self.talk.is_settled() {
-            let _ = done.send(Arrival::Down("its channels are being joined".to_owned()));
-            return;
+            return refuse_all(news, "its channels are being joined");
         }
-        self.tickets += 1;
-        let mut way = UnderWay { contacts: Vec::new(), refused: Vec::new(), done };
-        for (contact, sayings) in words {
-            if self.talk.reaches(&contact) {
-                sayings.iter().for_each(|saying| self.talk.say(&contact, saying));
-                way.contacts.push(contact);
+        let missed = news.iter().take_while(|one| one.missed).count();
+        let rest = news.split_off(missed);
+        if !news.is_empty() {
+            self.tell_missed(news);
+        }
+        rest.into_iter().for_each(|one| self.tell(one));
+    }
+
+    fn tell(&mut self, one: News) {
+        let mut way = UnderWay::default();
+        for (contact, sayings) in &one.words {
+            if self.talk.reaches(contact) {
+                sayings.iter().for_each(|saying| self.talk.say(contact, saying));
             } else {
-                way.refused.push((contact.clone(), format!("the bot is not in {contact}")));
+                way.refused.push(not_in(contact));
             }
         }
+        let contacts = one.words.into_iter().map(|(contact, _)| contact).collect();
+        way.messages.push((contacts, one.done));
+        self.send_off(way);
+    }
+
+    /// Sums up for each contact what it has missed (I-RC-05).
+    fn tell_missed(&mut self, news: Vec<News>) {
+        let mut by_contact: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+        for (place, one) in news.iter().enumerate() {
+            for (contact, sayings) in &one.words {
+                let texts = sayings.iter().map(|saying| (place, saying.text()));
+                by_contact.entry(contact).or_default().extend(texts);
+            }
+        }
+        let mut way = UnderWay::default();
+        let mut told = vec![false; news.len()];
+        for (contact, texts) in by_contact {
+            let mut left_out = 0;
+            if self.talk.reaches(contact) {
+                let all: Vec<&str> = texts.iter().map(|(_, text)| *text).collect();
+                let digest = digest(&all, self.talk.room_for(contact));
+                left_out = digest.left_out;
+                digest.lines.into_iter().for_each(|line| self.talk.say(contact, &Saying::Text(line)));
+            } else {
+                way.refused.push(not_in(contact));
+            }
+            for (place, _) in texts.into_iter().skip(left_out) {
+                told.get_mut(place).into_iter().for_each(|told| *told = true);
+            }
+        }
+        for (one, told) in news.into_iter().zip(told) {
+            if told || one.words.is_empty() {
+                way.messages.push((one.words.into_iter().map(|(contact, _)| contact).collect(), one.done));
+            } else {
+                // Whoever asked may have given up waiting.
+                let _ = one.done.send(Arrival::LeftOut);
+            }
+        }
+        self.send_off(way);
+    }
+
+    fn send_off(&mut self, way: UnderWay) {
+        self.tickets += 1;
         self.talk.end(self.tickets);
         self.under_way.insert(self.tickets, way);
     }
+}
+
+fn not_in(contact: &str) -> (String, String) {
+    (contact.to_owned(), format!("the bot is not in {contact}"))
 }

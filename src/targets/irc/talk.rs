@@ -60,6 +60,14 @@ pub(super) enum Saying {
     Action(String),
 }
 
+impl Saying {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Action(text) => text,
+        }
+    }
+}
+
 /// A channel that we want to be in.
 #[derive(Default)]
 struct Membership {
@@ -198,11 +206,10 @@ impl Talk {
 
     /// Puts something to say into the queue, in lines that fit (I-OUT-02 to I-OUT-05).
     pub(super) fn say(&mut self, to: &str, saying: &Saying) {
-        let notice = self.settings.notice_on_channel && is_channel(to);
         match saying {
             Saying::Action(text) => self.push(to, "PRIVMSG", text, "\x01ACTION ", "\x01"),
             Saying::Text(text) => {
-                let verb = if notice { "NOTICE" } else { "PRIVMSG" };
+                let verb = self.verb(to);
                 for text in text.lines() {
                     self.push(to, verb, text, "", "");
                 }
@@ -210,9 +217,19 @@ impl Talk {
         }
     }
 
+    /// Bytes of text that fit into one line to this contact.
+    pub(super) fn room_for(&self, to: &str) -> usize {
+        room(self.prefix(), self.verb(to), to)
+    }
+
     /// Ends a message whose arrival matters.
     pub(super) fn end(&mut self, ticket: Ticket) {
         self.outbox.end(ticket);
+    }
+
+    /// The last message that has been sent wholly.
+    pub(super) fn sent_up_to(&self) -> Ticket {
+        self.outbox.sent_up_to()
     }
 
     /// Joins a channel because somebody asked for it.
@@ -262,6 +279,11 @@ impl Talk {
         for membership in self.channels.values_mut().filter(|membership| !membership.joined) {
             membership.due.get_or_insert(now);
         }
+    }
+
+    /// I-OUT-02.
+    fn verb(&self, to: &str) -> &'static str {
+        if self.settings.notice_on_channel && is_channel(to) { "NOTICE" } else { "PRIVMSG" }
     }
 
     fn push(&mut self, to: &str, verb: &str, text: &str, before: &str, after: &str) {
