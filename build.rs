@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Folders and files of the repository that projects are made of.
 const SOURCES: [&str; 13] = [
     "templates",
-    "wit/0.1.0",
+    "wit/0.1.1",
     "src/callbacks/sample.json",
     "guest-examples/rust/campanile-guest",
     "guest-examples/rust/Cargo.lock",

@@ -90,8 +90,10 @@ fn targets_do_not_know_the_store_and_hooks_not_the_engine() {
 
 /// Released contracts and their digests. A line is added with a release and never changed: components that people
 /// have built must go on working.
-const CONTRACTS: &[(&str, &str)] =
-    &[("wit/0.1.0/notifier.wit", "4fe1e4bd9db22b81e973210333bd07a96046ec5e5b18556b1e6202fdd850a662")];
+const CONTRACTS: &[(&str, &str)] = &[
+    ("wit/0.1.0/notifier.wit", "4fe1e4bd9db22b81e973210333bd07a96046ec5e5b18556b1e6202fdd850a662"),
+    ("wit/0.1.1/notifier.wit", "6eb1dd8977d7ca3a86eb3a9a416d093fb783419f2a47710a69d55f3f597c122b"),
+];
 
 #[test]
 fn released_contracts_stay_as_they_are() {

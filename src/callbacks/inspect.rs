@@ -98,7 +98,7 @@ impl Inspection {
                 names => format!("it exports {}", names.join(", ")),
             };
             objections
-                .push(format!("{offers}, but no callback of {PACKAGE}…@0.1.0, such as `message-formatter`"));
+                .push(format!("{offers}, but no callback of {PACKAGE}…@0.1, such as `message-formatter`"));
         }
         objections
     }
@@ -136,18 +136,18 @@ mod tests {
 
     #[test]
     fn kinds_are_told_by_name_whatever_the_version() {
-        let found = with(&[], &["campanile:notifier/message-formatter@0.1.0", "other:thing/x", "run"]);
+        let found = with(&[], &["campanile:notifier/message-formatter@0.1.1", "other:thing/x", "run"]);
         assert_eq!(found.kinds(), [Kind::MessageFormatter]);
         assert!(found.objections().is_empty());
     }
 
     #[test]
     fn what_callbacks_do_not_get_is_named() {
-        let exports = ["campanile:notifier/push-callback@0.1.0"];
-        let found = with(&["campanile:notifier/secrets@0.1.0", "wasi:http/outgoing-handler@0.2.0"], &exports);
+        let exports = ["campanile:notifier/push-callback@0.1.1"];
+        let found = with(&["campanile:notifier/secrets@0.1.1", "wasi:http/outgoing-handler@0.2.0"], &exports);
         let objections = found.objections();
         assert_eq!(objections.len(), 2, "{objections:?}");
-        assert!(objections[0].contains("`campanile:notifier/secrets@0.1.0`"), "{objections:?}");
+        assert!(objections[0].contains("`campanile:notifier/secrets@0.1.1`"), "{objections:?}");
         assert!(objections[1].contains("`wasi:http/outgoing-handler@0.2.0`"), "{objections:?}");
         assert!(with(&["wasi:io/poll@0.2.9"], &exports).objections().is_empty());
     }

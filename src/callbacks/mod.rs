@@ -7,6 +7,7 @@
 //!
 //! Invariant: a callback reaches nothing but what `Status` and its log give; it has no file, socket or state.
 
+mod announce_formatter;
 mod bindings;
 mod cache;
 mod cage;
@@ -30,6 +31,7 @@ mod trial;
 mod version;
 mod wasi;
 
+pub use announce_formatter::{Announcement, ChatEvent};
 pub use call::{CallRecord, Caller, Level, Limits, LogLine};
 pub use callback::{Callback, CallbackFault, Report};
 pub use compile::{CompileError, MAX_COMPONENT, compile_component};

@@ -7,7 +7,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::callback::{CallbackFault, Report};
-use super::{BuildInfo, Callback, Caller, HookRequest, Kind, Mode, Modes, Packet, Sample, Status};
+use super::{
+    Announcement, BuildInfo, Callback, Caller, ChatEvent, HookRequest, Kind, Mode, Modes, Packet, Sample,
+    Status,
+};
 use crate::model::{Build, Event, Results};
 
 /// What a callback is tried on.
@@ -92,6 +95,18 @@ pub async fn try_on(callback: &Callback, kind: Kind, subject: &Subject) -> Optio
             told(callback.summarize(&caller, &[info(build, results, &*subject.status)], results, arg).await)
         }
         Kind::PushCallback => told(callback.push_packets(&caller, &packets(build)).await),
+        Kind::AnnounceFormatter => {
+            let usual = [format!("build #{} of {} is complete: {results}", build.number, build.builder)];
+            let announcement = Announcement {
+                event: ChatEvent::Finished,
+                contact: "#ci",
+                asked_for: false,
+                build,
+                previous: None,
+                usual: &usual,
+            };
+            told(callback.announce(&caller, &announcement).await)
+        }
         Kind::HookDialect => {
             let (request, options) = subject.request.as_ref()?;
             about = format!("a request of {} bytes", request.body.len());

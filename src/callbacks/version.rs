@@ -66,6 +66,8 @@ interfaces! {
     summary_callback, SummaryCallback, gerrit_summary::GerritSummaryPre, "summary-callback",
         "GerritStatusPush's summaryCB.";
     push_callback, PushCallback, status_pushing::StatusPushingPre, "push-callback", "StatusPush's serverPushCb.";
+    announce_formatter, AnnounceFormatter, chat_announcing::ChatAnnouncingPre, "announce-formatter",
+        "The IRC bot's announceFormatter.";
     hook_dialect, HookDialect, hook_parsing::HookParsingPre, "hook-dialect", "A change hook dialect of one's own.";
 }
 

@@ -6,6 +6,7 @@
 //! Invariant: targets don't know each other, nor the engine, nor the store.
 
 pub mod answer;
+mod callback;
 mod fault;
 pub mod irc;
 pub mod mail;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::irc_server::{Ngircd, Person, Services};
-use crate::support::{Engine, free_port, patiently, run, write_settings};
+use crate::irc_server::{Ngircd, Person, Services, linked};
+use crate::support::{Engine, free_port, guest, patiently, run, skip, write_settings};
 
 /// Fast enough for tests; waits that the rules name are as they are.
 fn settings(port: u16, more: &str) -> String {
@@ -712,4 +712,99 @@ async fn i_rc_05_what_was_missed_is_summed_up() {
     // What happens from now on is told line by line again.
     engine.build(41, "success").await;
     assert!(ada.hears().await.starts_with("PRIVMSG #ci build #41 of linux is complete: Success"));
+}
+
+/// A network that falls apart and comes together again: the bot stays where it is, and is heard by whoever is there.
+#[tokio::test]
+async fn a_netsplit_costs_nothing() {
+    let Some([first, mut second]) = linked().await else { return };
+    let engine = Engine::start(&settings(first.port, IN_CI));
+    let mut near = Person::arrive(first.port, "near", &["#ci"]).await;
+    near.sees("bb", "#ci").await;
+    let mut far = Person::arrive(second.port, "far", &["#ci"]).await;
+    far.sees("bb", "#ci").await;
+    assert_eq!(
+        far.asks_in("#ci", "notify off started").await,
+        "The following events are being notified: ['finished']"
+    );
+    near.hears().await;
+    second.kill();
+    near.until("far is gone", |line| line.starts_with(":far!") && line.contains(" QUIT ")).await;
+    engine.build(1, "failure").await;
+    assert!(near.hears().await.starts_with("PRIVMSG #ci build #1 of linux is complete"));
+    second.restart().await;
+    let mut far = Person::arrive(second.port, "far", &["#ci"]).await;
+    far.sees("bb", "#ci").await;
+    engine.event(&started(2)).await;
+    engine.build(2, "success").await;
+    for person in [&mut near, &mut far] {
+        assert!(
+            person.hears().await.starts_with("PRIVMSG #ci build #2 of linux is complete"),
+            "`started` is off still"
+        );
+    }
+    assert_eq!(engine.log().matches("signed on").count(), 1, "{}", engine.log());
+}
+
+/// I-ADD-07: a callback words what channels are told; commands are answered as ever.
+#[tokio::test]
+async fn i_add_07_words_of_a_channels_own() {
+    let (Some(words), Some(panics)) = (guest("channel-words"), guest("announce-panic")) else {
+        return skip("the guest `channel-words` is not built: run `cargo xtask guests`");
+    };
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let formatted = |component: &std::path::Path, more: &str| {
+        let callback = format!("[callbacks.words]\ncomponent = {component:?}\n\n");
+        let more = format!("channels = [\"#ci\"]\nannounce_formatter = \"words\"\n{more}");
+        callback + &settings(server.port, &more)
+    };
+    let engine = Engine::start(&formatted(&words, "notify_events = [\"started\", \"finished\"]\n"));
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    engine.event(&started(1)).await;
+    engine.build(1, "success").await;
+    engine.event(&started(2)).await;
+    engine.build(2, "failure").await;
+    let url = "https://ci.example.org/builders/linux/builds";
+    assert_eq!(
+        ada.hears().await,
+        format!("PRIVMSG #ci linux broke: failure in #2, with changes of ada {url}/2"),
+        "a success after nothing and what begins are no news"
+    );
+    let told = engine.delivery_in("delivered").await;
+    let digest = told["callback_version"].as_str().unwrap();
+    assert!(digest.len() == 64 && told["subject"] == "linux #2", "{told}");
+    engine.event(&started(3)).await;
+    assert!(ada.asks("watch linux").await.starts_with("watching build linux #3 until it finishes"));
+    engine.build(3, "success").await;
+    let again = format!("linux is fine again: success in #3 {url}/3");
+    let mut heard = [ada.hears().await, ada.hears().await];
+    heard.sort();
+    assert_eq!(heard, [format!("PRIVMSG #ci {again}"), format!("PRIVMSG ada {again}")]);
+
+    // In private it panics: the bot's own words are said. In a channel it says what no bot may.
+    write_settings(
+        &engine.folder,
+        &formatted(&panics, "notify_events = [\"finished\"]\npm_to_nicks = [\"ada\"]\n"),
+    );
+    engine.signal("-HUP");
+    patiently("the settings are in use", async || {
+        (ada.asks("notify list").await.contains("['finished']")).then_some(())
+    })
+    .await;
+    engine.build(4, "failure").await;
+    let mut heard = Vec::new();
+    while heard.len() < 7 {
+        heard.push(ada.hears().await);
+    }
+    heard.sort();
+    assert_eq!(heard[0], "PRIVMSG #ci ACTION three");
+    assert_eq!(heard[1], "PRIVMSG #ci QUIT :two");
+    assert_eq!(heard[2], "PRIVMSG #ci one", "no formatting without colours");
+    assert!(heard[3..6].iter().all(|line| line.starts_with("PRIVMSG #ci xxx")), "{heard:?}");
+    assert!(heard[6].starts_with("PRIVMSG ada build #4 of linux is complete: Failure"), "{heard:?}");
+    let log = engine.logs("the announce formatter `words` failed").await;
+    assert!(!log.contains("nobody shall know"), "what a callback says belongs into its own log: {log}");
+    let log = run(&engine.folder, &["callbacks", "logs", "words", "--server", &engine.url]);
+    assert!(String::from_utf8(log.stdout).unwrap().contains("nobody shall know of 4"));
 }

@@ -27,14 +27,17 @@ impl Ngircd {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let mut conf = String::from(
-            "[Global]\nName = irc.example.org\nInfo = test\nListen = 127.0.0.1\nMotdPhrase = hello\nPidFile = \nServerUID = 0\nServerGID = 0\n",
+            "[Global]\nInfo = test\nListen = 127.0.0.1\nMotdPhrase = hello\nPidFile = \nServerUID = 0\nServerGID = 0\n",
         );
+        if !global.contains("Name") {
+            writeln!(conf, "Name = irc.example.org").unwrap();
+        }
         if !global.contains("Ports") {
             writeln!(conf, "Ports = {port}").unwrap();
         }
         write!(
             conf,
-            "{global}\n[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 20\nPongTimeout = 60\n\
+            "{global}\n[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 20\nPongTimeout = 60\nConnectRetry = 1\n\
              [Options]\nDNS = no\nIdent = no\nPAM = no\nChrootDir =\nOperCanUseMode = yes\n\
              [Operator]\nName = root\nPassword = root\n{}",
             sections
@@ -70,6 +73,18 @@ impl Ngircd {
         self.child = Some(child);
         patiently("ngircd answers", async || TcpStream::connect(("127.0.0.1", self.port)).await.ok()).await;
     }
+}
+
+/// Two of a network, linked: what happens when they lose each other.
+pub(crate) async fn linked() -> Option<[Ngircd; 2]> {
+    let link = |name: &str, to: &str, port: &str| {
+        format!("[Server]\nName = {to}\nMyPassword = {name}\nPeerPassword = {to}\n{port}")
+    };
+    let first = Ngircd::start("", &link("irc.example.org", "two.example.org", "Passive = yes\n")).await?;
+    let port = format!("Host = 127.0.0.1\nPort = {}\n", first.port);
+    let second = link("two.example.org", "irc.example.org", &port);
+    let second = Ngircd::start("Name = two.example.org\n", &second).await?;
+    Some([first, second])
 }
 
 impl Drop for Ngircd {

@@ -92,6 +92,57 @@ fn g_cb_one_component_reviews_announces_and_sums_up() {
 }
 
 #[test]
+fn i_add_07_a_channel_has_words_of_its_own() {
+    let Some(words) = answer("channel-words", "announce-formatter", &[]) else { return };
+    let url = "https://ci.example.org/builders/linux%20gcc/builds/42";
+    assert_eq!(
+        words,
+        json!([format!(
+            "linux gcc broke: failure in #42, with changes of Ada Lovelace <ada@example.org>, Bob, bob {url}"
+        )])
+    );
+}
+
+/// Components that were built for an older contract go on working, imports and all.
+#[test]
+fn a_component_of_the_first_contract_goes_on_working() {
+    let text = r#"(component
+        (import "campanile:notifier/logging@0.1.0" (instance $logging
+            (type $levels (enum "debug" "info" "warn" "error"))
+            (export "level" (type $level (eq $levels)))
+            (export "log" (func (param "level" $level) (param "message" string)))))
+        (core module $memory
+            (memory (export "memory") 1)
+            (global $next (mut i32) (i32.const 1024))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+                (global.get $next) (global.set $next (i32.add (global.get $next) (local.get 3))))
+            (data (i32.const 0) "looking up") (data (i32.const 32) "old@example.org"))
+        (core instance $memory (instantiate $memory))
+        (core func $log (canon lower (func $logging "log") (memory (core memory $memory "memory"))))
+        (core module $main
+            (import "host" "log" (func $log (param i32 i32 i32)))
+            (import "host" "memory" (memory 1))
+            (func (export "find") (param i32 i32) (result i32)
+                (call $log (i32.const 1) (i32.const 0) (i32.const 10))
+                (i32.store8 (i32.const 64) (i32.const 0)) (i32.store8 (i32.const 68) (i32.const 1))
+                (i32.store (i32.const 72) (i32.const 32)) (i32.store (i32.const 76) (i32.const 15))
+                (i32.const 64)))
+        (core instance $main (instantiate $main (with "host" (instance
+            (export "log" (func $log)) (export "memory" (memory $memory "memory"))))))
+        (func $find (param "user" string) (result (result (option string) (error string)))
+            (canon lift (core func $main "find") (memory (core memory $memory "memory"))
+                (realloc (core func $memory "realloc"))))
+        (instance $lookup (export "get-address" (func $find)))
+        (export "campanile:notifier/email-lookup@0.1.0" (instance $lookup)))"#;
+    let folder = tempfile::tempdir().unwrap();
+    let component = folder.path().join("old.wasm");
+    std::fs::write(&component, wat::parse_str(text).unwrap()).unwrap();
+    let told = preview(&component, &[]);
+    assert_eq!(told[0]["answer"], "old@example.org", "{told:?}");
+    assert_eq!(told[0]["log"][0]["text"], "looking up", "{told:?}");
+}
+
+#[test]
 fn m_19_a_getter_goes_by_a_property_not_by_completion() {
     // 40 has the commit number 1039, 41 has 1041; the build is of commit 1042.
     let Some(previous) = answer("topological-previous", "previous-build-getter", &[]) else { return };

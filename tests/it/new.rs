@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{PROGRAM, run, skip};
 
-const CALLBACKS: [&str; 8] = [
+const CALLBACKS: [&str; 9] = [
     "message-formatter",
     "previous-build-getter",
     "email-lookup",
@@ -15,6 +15,7 @@ const CALLBACKS: [&str; 8] = [
     "start-callback",
     "summary-callback",
     "push-callback",
+    "announce-formatter",
     "hook-dialect",
 ];
 /// Each language with the files that hold the callback, its tests, and the contract.
@@ -93,6 +94,7 @@ impl Project {
             "start-callback" => answer == format!("linux gcc #42 has started: {url}"),
             "summary-callback" => answer["message"] == format!("[-] linux gcc: failure {url}"),
             "push-callback" => answer["consumed"] == 2 && answer["requests"][0]["method"] == "POST",
+            "announce-formatter" => answer == serde_json::json!([format!("linux gcc #42: failure {url}")]),
             "hook-dialect" => {
                 answer["changes"][0]["who"] == "Ada Lovelace <ada@example.org>"
                     && answer["changes"][0]["project"] == "bells"

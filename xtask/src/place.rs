@@ -34,7 +34,7 @@ pub(crate) fn test_guests() -> PathBuf {
 
 /// What callbacks and the engine have agreed on.
 pub(crate) fn contract() -> PathBuf {
-    repo().join("wit/0.1.0")
+    repo().join("wit/0.1.1")
 }
 
 /// Where finished components are.

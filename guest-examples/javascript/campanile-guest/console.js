@@ -1,6 +1,6 @@
 // `console` for a component: its lines go to the tenant's callback log. Importing this file makes it the global one.
 
-import * as logging from "campanile:notifier/logging@0.1.0";
+import * as logging from "campanile:notifier/logging@0.1.1";
 
 const at = (level) => (...values) => logging.log(level, values.map(shown).join(" "));
 

@@ -1,7 +1,7 @@
 // The component: hands the engine's call to `render`.
 
 import "campanile-guest/console";
-import * as status from "campanile:notifier/status@0.1.0";
+import * as status from "campanile:notifier/status@0.1.1";
 import { render } from "./html-mail.js";
 
 export const messageFormatter = {

@@ -76,15 +76,15 @@ impl Language {
         match self {
             Self::Rust => &[
                 ("guest-examples/rust/campanile-guest", "campanile-guest"),
-                ("wit/0.1.0", "campanile-guest/wit"),
+                ("wit/0.1.1", "campanile-guest/wit"),
                 // Cargo drops what the project does not use, and keeps the tried versions of what it does.
                 ("guest-examples/rust/Cargo.lock", "Cargo.lock"),
                 ("guest-examples/rust/rustfmt.toml", "rustfmt.toml"),
             ],
             Self::Javascript => {
-                &[("guest-examples/javascript/campanile-guest", "campanile-guest"), ("wit/0.1.0", "wit")]
+                &[("guest-examples/javascript/campanile-guest", "campanile-guest"), ("wit/0.1.1", "wit")]
             }
-            Self::C => &[("guest-examples/c/campanile", "campanile"), ("wit/0.1.0", "wit")],
+            Self::C => &[("guest-examples/c/campanile", "campanile"), ("wit/0.1.1", "wit")],
             Self::Go => &[
                 ("guest-examples/go/campanile/campaniletest", "campanile/campaniletest"),
                 ("guest-examples/go/campanile/status.go", "campanile/status.go"),
@@ -93,12 +93,12 @@ impl Language {
                 ("guest-examples/go/campanile/url.go", "campanile/url.go"),
                 ("guest-examples/go/go.mod", "go.mod"),
                 ("guest-examples/go/go.sum", "go.sum"),
-                ("wit/0.1.0", "wit"),
+                ("wit/0.1.1", "wit"),
             ],
             Self::Python => &[
                 ("guest-examples/python/campanile", "campanile"),
                 ("guest-examples/python/requirements.txt", "requirements.txt"),
-                ("wit/0.1.0", "wit"),
+                ("wit/0.1.1", "wit"),
             ],
         }
     }

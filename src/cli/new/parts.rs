@@ -13,7 +13,7 @@ use crate::callbacks::Kind;
 
 /// Every file, by its place in the repository.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/project_files.rs"));
-const CONTRACT: &str = include_str!("../../../wit/0.1.0/notifier.wit");
+const CONTRACT: &str = include_str!("../../../wit/0.1.1/notifier.wit");
 
 /// What to write, by place in the project.
 pub(super) fn project(callback: Kind, language: Language) -> BTreeMap<PathBuf, Cow<'static, [u8]>> {

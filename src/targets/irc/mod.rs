@@ -2,7 +2,7 @@
 //!
 //! From the wire up: `wire` (lines), `connection` (bytes), `login`, `outbox` (rate, and what has arrived), `split`,
 //! `missed`, `talk` (one connection's side of the protocol, pure), `session` (connects, and connects again), `backoff`. What lives
-//! on is the `bot` with its `contacts`. `events`, `announce`, `colour` and `prepare` make announcements; `commands` do
+//! on is the `bot` with its `contacts`. `events`, `announce`, `formatter`, `colour` and `prepare` make announcements; `commands` do
 //! what people say, as far as `authz` lets them.
 //!
 //! Invariant: an announcement is delivered when the server has answered a PING that was sent after its last line.
@@ -18,6 +18,7 @@ mod contacts;
 mod durations;
 mod eta;
 mod events;
+mod formatter;
 mod login;
 mod missed;
 mod outbox;
@@ -57,8 +58,8 @@ const MOST_MISSED: u32 = 1_000;
 const AT_ONCE: u32 = 20;
 
 /// Makes a bot from the n-th `[[irc]]` table. It connects when it is opened.
-pub fn from_settings(reader: &Reader<'_>, index: usize, _: &Parts<'_>) -> Option<Arc<dyn Target>> {
-    let settings = Arc::new(settings::read(reader, index)?);
+pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+    let settings = Arc::new(settings::read(reader, index, parts)?);
     Some(Arc::new(IrcTarget { settings, bot: OnceLock::new() }))
 }
 

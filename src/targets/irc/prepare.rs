@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::announce;
 use super::bot::{Bot, Words};
 use super::commands::begun;
-use super::events;
 use super::settings::IrcSettings;
 use super::talk::Saying;
-use crate::callbacks::Status;
+use super::{events, formatter};
+use crate::callbacks::{self, ChatEvent, Status};
 use crate::model::{Build, Event, Results, tags_match};
 use crate::targets::{Context, Fault, FaultCode, Prepared, Silence};
 
@@ -39,10 +39,6 @@ impl Announcement {
         let sayings = |lines: Vec<String>| lines.into_iter().map(Saying::Text).collect();
         self.to.into_iter().map(|told| (told.contact, sayings(told.lines))).collect()
     }
-
-    fn add(&mut self, contact: &str, lines: Vec<String>) {
-        self.to.push(Told { contact: contact.to_owned(), lines });
-    }
 }
 
 /// Writes what the contacts are told of a build that has begun or ended.
@@ -52,77 +48,134 @@ pub(super) async fn prepare(
     event: &Event,
     context: &Context,
 ) -> Result<Prepared, Fault> {
-    let announcement = match event {
+    let told = match event {
         Event::BuildStarted { build } | Event::BuildFinished { build }
             if !tags_match(&build.tags, &settings.tags) =>
         {
             return Ok(Prepared::Silent(Silence::Tags));
         }
-        Event::BuildStarted { build } => started(bot, settings, build, &*context.caller.status).await?,
-        Event::BuildFinished { build } => finished(bot, settings, build, &*context.caller.status).await?,
-        _ => Announcement::default(),
+        Event::BuildStarted { build } => started(bot, settings, build, context).await?,
+        Event::BuildFinished { build } => finished(bot, settings, build, context).await?,
+        _ => Written::default(),
     };
-    if announcement.to.is_empty() {
+    if told.to.is_empty() {
         return Ok(Prepared::Silent(Silence::Mode { seen: format!("`{}`", event.name()) }));
     }
-    let message = serde_json::to_vec(&announcement).map_err(|error| {
+    let message = serde_json::to_vec(&Announcement { to: told.to }).map_err(|error| {
         Fault::lasting(FaultCode::Content, format!("what is to be said cannot be kept: {error}"))
     })?;
-    Ok(Prepared::Message { message, version: None })
+    Ok(Prepared::Message { message, version: told.version })
+}
+
+/// What is said, and the version of the callback that worded some of it.
+#[derive(Default)]
+struct Written {
+    to: Vec<Told>,
+    version: Option<String>,
+}
+
+impl Written {
+    /// Adds what a contact is told: as the bot words it, or as its formatter does.
+    async fn add(&mut self, settings: &IrcSettings, context: &Context, due: Due, about: About<'_>) {
+        let Due { contact, mut lines, usual, asked_for } = due;
+        if !usual.is_empty() {
+            let About { event, build, previous } = about;
+            let announcement = callbacks::Announcement {
+                event,
+                contact: &contact,
+                asked_for,
+                build,
+                previous,
+                usual: &usual,
+            };
+            let worded = formatter::worded(settings, &announcement, context).await;
+            lines.extend(worded.lines);
+            self.version = worded.version.or(self.version.take());
+        }
+        if !lines.is_empty() {
+            self.to.push(Told { contact, lines });
+        }
+    }
+}
+
+/// What a contact is to be told.
+struct Due {
+    contact: String,
+    /// In the bot's own words always: they answer a command.
+    lines: Vec<String>,
+    /// In the bot's words unless a formatter has better ones.
+    usual: Vec<String>,
+    asked_for: bool,
+}
+
+/// What formatters get to know of what has happened.
+#[derive(Clone, Copy)]
+struct About<'a> {
+    event: ChatEvent,
+    build: &'a Build,
+    previous: Option<Results>,
 }
 
 async fn started(
     bot: &Bot,
     settings: &IrcSettings,
     build: &Build,
-    status: &dyn Status,
-) -> Result<Announcement, Fault> {
-    let usual = usual_length(build, status).await?;
+    context: &Context,
+) -> Result<Written, Fault> {
+    let status = &*context.caller.status;
+    let length = usual_length(build, status).await?;
     let text = announce::started(build, settings.wording);
-    let mut announcement = Announcement::default();
+    let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
         let mut lines = Vec::new();
-        if contact.take_forced(build) {
-            let words = begun(build, usual, settings.wording.use_revisions).into_iter();
-            lines.extend(words.map(|saying| match saying {
-                Saying::Text(text) | Saying::Action(text) => text,
-            }));
+        let asked_for = contact.take_forced(build);
+        if asked_for {
+            let words = begun(build, length, settings.wording.use_revisions);
+            lines.extend(words.iter().map(|saying| saying.text().to_owned()));
         }
-        if events::wants_start(&contact.notify) {
-            lines.push(text.clone());
-        }
-        if !contact.muted && !lines.is_empty() {
-            announcement.add(name, lines);
+        let usual = if events::wants_start(&contact.notify) { vec![text.clone()] } else { Vec::new() };
+        if !contact.muted {
+            due.push(Due { contact: name.clone(), lines, usual, asked_for });
         }
     }
-    Ok(announcement)
+    let previous = if settings.formatter.is_some() { previous(build, status).await? } else { None };
+    let mut written = Written::default();
+    for one in due {
+        written.add(settings, context, one, About { event: ChatEvent::Started, build, previous }).await;
+    }
+    Ok(written)
 }
 
 async fn finished(
     bot: &Bot,
     settings: &IrcSettings,
     build: &Build,
-    status: &dyn Status,
-) -> Result<Announcement, Fault> {
-    let needs_previous = bot.contacts().any_needs_previous();
+    context: &Context,
+) -> Result<Written, Fault> {
+    let status = &*context.caller.status;
+    let needs_previous = settings.formatter.is_some() || bot.contacts().any_needs_previous();
     let previous = if needs_previous { previous(build, status).await? } else { None };
     let url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let mut announcement = Announcement::default();
+    let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
-        let watched = contact.take_watch(build);
+        let asked_for = contact.take_watch(build);
         // One message: that of `notify` if both apply (I-EVT-06).
-        let lines = if events::wants_finish(&contact.notify, build.results, previous) {
+        let usual = if events::wants_finish(&contact.notify, build.results, previous) {
             vec![announce::finished(build, url.as_deref(), settings.wording)]
-        } else if watched {
+        } else if asked_for {
             announce::watched(build, url.as_deref(), settings.wording)
         } else {
             continue;
         };
         if !contact.muted {
-            announcement.add(name, lines);
+            due.push(Due { contact: name.clone(), lines: Vec::new(), usual, asked_for });
         }
     }
-    Ok(announcement)
+    let mut written = Written::default();
+    for one in due {
+        written.add(settings, context, one, About { event: ChatEvent::Finished, build, previous }).await;
+    }
+    Ok(written)
 }
 
 /// I-EVT-08: the nearest earlier build that ended and was not a retry.
@@ -135,6 +188,6 @@ async fn usual_length(build: &Build, status: &dyn Status) -> Result<Option<std::
     super::eta::expected(build, status).await.map_err(|error| store_fault(&error))
 }
 
-fn store_fault(error: &crate::callbacks::StatusError) -> Fault {
+fn store_fault(error: &callbacks::StatusError) -> Fault {
     Fault::passing(FaultCode::Store, error.to_string())
 }

@@ -12,8 +12,10 @@ use super::commands;
 use super::events::{Notify, NotifySet};
 use super::outbox::Rate;
 use super::wire::is_channel;
+use crate::callbacks::{Callback, Kind};
 use crate::config::{Item, Reader, Secret};
 use crate::targets::tls::{InvalidTls, Tls};
+use crate::targets::{Parts, callback};
 
 /// What a bot was told, checked.
 pub(super) struct IrcSettings {
@@ -25,6 +27,8 @@ pub(super) struct IrcSettings {
     pub(super) notify_events: NotifySet,
     pub(super) notice_on_channel: bool,
     pub(super) wording: Wording,
+    /// Words announcements in the bot's place (I-ADD-07).
+    pub(super) formatter: Option<Callback>,
     pub(super) delays: Delays,
     pub(super) rights: Rights,
     pub(super) patterns: Patterns,
@@ -90,7 +94,7 @@ impl Server {
 const SOURCE_URL: &str = "https://github.com/buildbot/buildbot";
 
 /// Reads the n-th `[[irc]]` table. Whatever is wrong is noted; nothing comes back if the bot can't be made at all.
-pub(super) fn read(reader: &Reader<'_>, index: usize) -> Option<IrcSettings> {
+pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<IrcSettings> {
     let name = reader.text("name").filter(|name| !name.trim().is_empty()).unwrap_or(format!("irc-{index}"));
     let rights = rights(reader);
     let channels = channels(reader);
@@ -110,6 +114,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize) -> Option<IrcSettings> {
         use_colors: reader.boolean("use_colors").unwrap_or(true),
         show_blame_list: reader.boolean("show_blame_list").unwrap_or(true),
     };
+    let formatter = callback::read(reader, parts, "announce_formatter", Kind::AnnounceFormatter);
     let notice_on_channel = switch(reader, "notice_on_channel", "noticeOnChannel");
     let delays = (reader.duration("lost_delay"), reader.duration("failed_delay"));
     let patterns = patterns(reader);
@@ -133,6 +138,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize) -> Option<IrcSettings> {
         notify_events,
         notice_on_channel,
         wording,
+        formatter,
         delays,
         rights,
         patterns: patterns?,

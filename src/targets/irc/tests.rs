@@ -12,8 +12,10 @@ use super::events::Notify;
 use super::settings::{self, IrcSettings, Rights};
 use super::talk::{Happening, Saying, Talk};
 use super::wire;
-use crate::config::{Document, Problems, Reader};
+use crate::config::{Document, Problems, Reader, Settings};
 use crate::model::{Build, Results};
+use crate::outbound::{Allowed, Outbound, SystemNames};
+use crate::targets::Parts;
 
 const BASE: &str = "host = \"irc.example.org\"\nnick = \"bb\"\nuse_colors = false\n";
 
@@ -21,7 +23,12 @@ fn read(source: &str) -> (Option<IrcSettings>, Vec<String>) {
     let problems = Problems::new();
     let document = Document::parse(Path::new("irc.toml"), source, &problems);
     let reader = Reader::root(&document, &problems);
-    let settings = settings::read(&reader, 1);
+    let settings = Settings::read(&Reader::root(&document, &Problems::new()));
+    let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
+    let callbacks = BTreeMap::new();
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let settings = settings::read(&reader, 1, &parts);
     reader.finish();
     (settings, problems.into_sorted().iter().map(ToString::to_string).collect())
 }

@@ -19,8 +19,8 @@ use super::threads::ThreadBy;
 use super::workers::WatchedWorkers;
 use crate::callbacks::{Callback, Kind, Modes};
 use crate::config::{Reader, Severity};
-use crate::targets::Parts;
 use crate::targets::tls::{InvalidTls, Tls};
+use crate::targets::{Parts, callback};
 
 /// What a mail target was told, checked.
 pub(super) struct MailSettings {
@@ -88,10 +88,11 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let subject = subject(reader);
     let lookup = lookup_callback(reader, parts);
     let audience = audience(reader, parts, lookup.is_some());
-    let formatter = callback(reader, parts, "message_formatter", Kind::MessageFormatter);
+    let formatter = callback::read(reader, parts, "message_formatter", Kind::MessageFormatter);
     let templates = MailTemplates::read(reader, parts.problems);
     let previous_build = PreviousBuild::read(reader);
-    let previous_build_getter = callback(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
+    let previous_build_getter =
+        callback::read(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
     let on_callback_error = on_callback_error(reader);
     let extra_headers = extra_headers(reader);
     let build_set_summary = reader.boolean("build_set_summary").unwrap_or(false);
@@ -203,7 +204,7 @@ fn lookup_callback(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Callback> {
         return item.wrong_type("lookup", "a domain, or `{ callback = \"NAME\" }`");
     };
     table.required_text("callback");
-    let found = callback(&table, parts, "callback", Kind::EmailLookup);
+    let found = callback::read(&table, parts, "callback", Kind::EmailLookup);
     table.finish();
     found
 }
@@ -219,32 +220,6 @@ fn lookup_domain(reader: &Reader<'_>) -> Option<String> {
         item.warning(format!("addresses at `{domain}` have no full domain and get no mail"));
     }
     Some(domain.to_owned())
-}
-
-fn callback(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Option<Callback> {
-    let name = reader.text(key)?;
-    if let Some(callback) = parts.callbacks.get(&name).filter(|callback| callback.can_be(kind)) {
-        return Some(callback.clone());
-    }
-    // A callback whose component could not be loaded has its own error already.
-    let what = if parts.callbacks.contains_key(&name) || parts.settings.callbacks.contains_key(&name) {
-        format!("callback `{name}` exports no {}", kind.name())
-    } else {
-        format!("there is no callback `{name}`")
-    };
-    let known: Vec<String> = parts
-        .callbacks
-        .values()
-        .filter(|callback| callback.can_be(kind))
-        .map(|c| format!("`{}`", c.name()))
-        .collect();
-    let hint = if known.is_empty() {
-        "none of `[callbacks]` fits".to_owned()
-    } else {
-        format!("those that fit are {}", known.join(", "))
-    };
-    reader.error(key, format!("{what}: {hint}"));
-    None
 }
 
 fn dump_mails_to_log(reader: &Reader<'_>) -> bool {

@@ -15,7 +15,8 @@ use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const COMPONENT_LINKER: &str = "wasm-component-ld";
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 8] = [
+    "channel-words",
     "email-table",
     "gerrit-review",
     "html-mail",
@@ -24,7 +25,8 @@ const EXAMPLES: [&str; 7] = [
     "sourcehut-dialect",
     "topological-previous",
 ];
-const TEST_GUESTS: [&str; 18] = [
+const TEST_GUESTS: [&str; 19] = [
+    "announce-panic",
     "bad-subject",
     "big-output",
     "deep-recursion",

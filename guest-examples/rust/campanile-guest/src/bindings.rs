@@ -38,30 +38,34 @@ macro_rules! world {
 }
 
 world!(build_ordering, "build-ordering", export_build_ordering, "export_build_ordering",
-    shares "campanile:notifier/types@0.1.0" from crate::bindings::types,
-    "campanile:notifier/status@0.1.0" from crate::bindings::status,
-    "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/status@0.1.1" from crate::bindings::status,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 world!(address_lookup, "address-lookup", export_address_lookup, "export_address_lookup",
-    shares "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 world!(gerrit_review, "gerrit-review", export_gerrit_review, "export_gerrit_review",
-    shares "campanile:notifier/types@0.1.0" from crate::bindings::types,
-    "campanile:notifier/status@0.1.0" from crate::bindings::status,
-    "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/status@0.1.1" from crate::bindings::status,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 world!(gerrit_start, "gerrit-start", export_gerrit_start, "export_gerrit_start",
-    shares "campanile:notifier/types@0.1.0" from crate::bindings::types,
-    "campanile:notifier/status@0.1.0" from crate::bindings::status,
-    "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/status@0.1.1" from crate::bindings::status,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 world!(gerrit_summary, "gerrit-summary", export_gerrit_summary, "export_gerrit_summary",
-    shares "campanile:notifier/types@0.1.0" from crate::bindings::types,
-    "campanile:notifier/reviews@0.1.0" from crate::bindings::gerrit_review::campanile::notifier::reviews,
-    "campanile:notifier/status@0.1.0" from crate::bindings::status,
-    "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/reviews@0.1.1" from crate::bindings::gerrit_review::campanile::notifier::reviews,
+    "campanile:notifier/status@0.1.1" from crate::bindings::status,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 world!(status_pushing, "status-pushing", export_status_pushing, "export_status_pushing",
-    shares "campanile:notifier/types@0.1.0" from crate::bindings::types,
-    "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
+world!(chat_announcing, "chat-announcing", export_chat_announcing, "export_chat_announcing",
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/status@0.1.1" from crate::bindings::status,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 world!(hook_parsing, "hook-parsing", export_hook_parsing, "export_hook_parsing",
-    shares "campanile:notifier/types@0.1.0" from crate::bindings::types,
-    "campanile:notifier/logging@0.1.0" from crate::bindings::logging);
+    shares "campanile:notifier/types@0.1.1" from crate::bindings::types,
+    "campanile:notifier/logging@0.1.1" from crate::bindings::logging);
 
 /// What Gerrit reviews are made of.
 pub mod gerrit {
@@ -74,6 +78,11 @@ pub mod push {
     pub use super::status_pushing::exports::campanile::notifier::push_callback::{
         HttpRequest, Packet, Pushed,
     };
+}
+
+/// What a chat bot is about to say.
+pub mod chat {
+    pub use super::chat_announcing::exports::campanile::notifier::announce_formatter::{Announcement, Event};
 }
 
 /// What a hook dialect is handed and answers.

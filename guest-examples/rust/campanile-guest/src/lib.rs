@@ -37,6 +37,7 @@ pub mod testing;
 pub mod time;
 pub mod words;
 
+pub use bindings::chat::{Announcement, Event};
 pub use bindings::formatter::{Kind, Message, Mode};
 pub use bindings::gerrit::{BuildInfo, Label, Review};
 pub use bindings::hook::{HookRequest, Parsed, Rejection};

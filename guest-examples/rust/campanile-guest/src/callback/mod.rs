@@ -2,6 +2,7 @@
 //!
 //! A component may export several callbacks: one macro for each, side by side in one crate.
 
+mod chat;
 mod gerrit;
 mod hook;
 mod mail;

@@ -1,0 +1,9 @@
+// The component: hands the engine's call to `announce`.
+
+import "campanile-guest/console";
+import * as status from "campanile:notifier/status@0.1.1";
+import { announce } from "./callback.js";
+
+export const announceFormatter = {
+  announce: (announcement) => announce(announcement, status),
+};
