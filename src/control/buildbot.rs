@@ -1,4 +1,4 @@
-//! Steers a Buildbot by its REST API: force schedulers, and the stop of builds.
+//! Steers a Buildbot by its REST API: force schedulers, and the stop of builds and requests.
 //!
 //! Buildbot's API has nothing to shut a master down with: that comes to `NotConfigured`.
 
@@ -216,6 +216,13 @@ impl Control for Buildbot {
         let path = ["api", "v2", "builders", &builder, "builds", &build.number.to_string()];
         self.call(&path, "stop", json!({"reason": reason}), &session).await?;
         Ok(format!("told to stop {build}"))
+    }
+
+    async fn cancel(&self, _: &Asker, _: &str, request: u64, reason: &str) -> Result<String, ControlError> {
+        let session = self.log_in().await?;
+        let path = ["api", "v2", "buildrequests", &request.to_string()];
+        self.call(&path, "cancel", json!({"reason": reason}), &session).await?;
+        Ok(format!("told to cancel request {request}"))
     }
 
     async fn shutdown(&self, _: &Asker, _: Shutdown) -> Result<Lifecycle, ControlError> {

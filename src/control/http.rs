@@ -77,6 +77,17 @@ impl Control for Http {
         Ok(self.ask(asker, "stop", body).await?.said)
     }
 
+    async fn cancel(
+        &self,
+        asker: &Asker,
+        builder: &str,
+        request: u64,
+        reason: &str,
+    ) -> Result<String, ControlError> {
+        let body = json!({"builder": builder, "request": request, "reason": reason});
+        Ok(self.ask(asker, "cancel", body).await?.said)
+    }
+
     async fn shutdown(&self, asker: &Asker, what: Shutdown) -> Result<Lifecycle, ControlError> {
         let what = what.name();
         let answer = self.ask(asker, "shutdown", json!({"what": what})).await?;

@@ -106,6 +106,14 @@ pub trait Control: Send + Sync {
     async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError>;
     /// Stops a running build; gives the CI's words.
     async fn stop(&self, asker: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError>;
+    /// Takes a request of a builder back that has not begun; gives the CI's words.
+    async fn cancel(
+        &self,
+        asker: &Asker,
+        builder: &str,
+        request: u64,
+        reason: &str,
+    ) -> Result<String, ControlError>;
     /// Ends the CI, or says whether it is ending.
     async fn shutdown(&self, asker: &Asker, what: Shutdown) -> Result<Lifecycle, ControlError>;
 }
@@ -120,6 +128,10 @@ impl Control for NotConfigured {
     }
 
     async fn stop(&self, _: &Asker, _: &BuildId, _: &str) -> Result<String, ControlError> {
+        Err(ControlError::NotConfigured)
+    }
+
+    async fn cancel(&self, _: &Asker, _: &str, _: u64, _: &str) -> Result<String, ControlError> {
         Err(ControlError::NotConfigured)
     }
 

@@ -31,6 +31,14 @@ impl Audited {
     }
 }
 
+fn answer(result: &Result<String, ControlError>) -> String {
+    match result {
+        Ok(said) if said.is_empty() => "done".to_owned(),
+        Ok(said) => said.clone(),
+        Err(error) => error.to_string(),
+    }
+}
+
 #[async_trait]
 impl Control for Audited {
     async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError> {
@@ -51,12 +59,19 @@ impl Control for Audited {
 
     async fn stop(&self, asker: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError> {
         let result = self.control.stop(asker, build, reason).await;
-        let answer = match &result {
-            Ok(said) if said.is_empty() => "done".to_owned(),
-            Ok(said) => said.clone(),
-            Err(error) => error.to_string(),
-        };
-        self.keep(asker, format!("stop {build}; {reason}"), answer).await;
+        self.keep(asker, format!("stop {build}; {reason}"), answer(&result)).await;
+        result
+    }
+
+    async fn cancel(
+        &self,
+        asker: &Asker,
+        builder: &str,
+        request: u64,
+        reason: &str,
+    ) -> Result<String, ControlError> {
+        let result = self.control.cancel(asker, builder, request, reason).await;
+        self.keep(asker, format!("cancel request {request} of {builder}; {reason}"), answer(&result)).await;
         result
     }
 

@@ -69,8 +69,8 @@ fn settings(master: u16, irc: u16, password: &str) -> String {
     )
 }
 
-/// I-CMD-36, I-CMD-38, I-CMD-40, I-CMD-43, I-CMD-27: forced with branch, revision and properties; told when it begins;
-/// stopped.
+/// I-CMD-36, I-CMD-38, I-CMD-40, I-CMD-43, I-CMD-27, I-ADD-08: forced with branch, revision and properties; told when it
+/// begins; stopped, with what waits.
 #[tokio::test]
 async fn i_cmd_38_a_buildbot_is_steered_from_irc() {
     let Some(server) = Ngircd::start("", "").await else { return };
@@ -115,7 +115,23 @@ async fn i_cmd_38_a_buildbot_is_steered_from_irc() {
     engine.event(&json!({"event": "buildStarted", "build": {"builder": "linux", "number": 1, "requests": [request]}})).await;
     assert_eq!(ada.hears().await, "PRIVMSG #ci build #1 forced");
     assert_eq!(ada.hears().await, "PRIVMSG #ci I'll give a shout when the build finishes");
-    assert_eq!(ada.asks("stop build linux it is late").await, "build 1 interrupted");
+    // Another one waits for the only worker.
+    assert_eq!(
+        ada.asks("force build linux").await,
+        "The build has been queued, I'll give a shout when it starts"
+    );
+    let waits = async || {
+        let requests = master.get("buildrequests?complete=false&claimed=false").await?;
+        requests["buildrequests"][0]["buildrequestid"].as_u64()
+    };
+    let second = patiently("the second request waits", waits).await;
+    assert_eq!(ada.asks("stop build linux it is late").await, format!("request {second} cancelled"));
+    assert_eq!(ada.hears().await, "PRIVMSG ada build 1 interrupted");
+    patiently("the request is taken back", async || {
+        let request = master.get(&format!("buildrequests/{second}")).await?;
+        (request["buildrequests"][0]["results"] == 6).then_some(())
+    })
+    .await;
     let build = patiently("the build is stopped", async || {
         let builds = master.get("builds").await?;
         let build = builds["builds"][0].clone();

@@ -173,6 +173,16 @@ impl Contact {
         true
     }
 
+    /// The builds of a builder that were asked for and have not begun: they are not waited for any more. Gives the
+    /// requests by which the CI knows them.
+    pub(super) fn take_waiting(&mut self, builder: &str) -> Vec<u64> {
+        let of_builder = |forced: &Forced| forced.builder == builder && !forced.requests.is_empty();
+        let requests = self.forced.iter().filter(|forced| of_builder(forced));
+        let requests = requests.flat_map(|forced| forced.requests.iter().copied()).collect();
+        self.forced.retain(|forced| !of_builder(forced));
+        requests
+    }
+
     /// The build is over: whether it was waited for.
     pub(super) fn take_watch(&mut self, build: &Build) -> bool {
         let id = build.id();

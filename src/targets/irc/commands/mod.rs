@@ -70,7 +70,12 @@ const COMMANDS: &[Command] = &[
     ),
     command!("source", help::source, "source", "where the bot's own source is"),
     command!("status", builders::status, "status [<which>]", "what a builder is doing, or all of them"),
-    command!("stop", steer::stop, "stop build <which> <reason>", "stops the builds that a builder runs"),
+    command!(
+        "stop",
+        steer::stop,
+        "stop build <which> <reason>",
+        "stops the builds that a builder runs, and those forced here that wait"
+    ),
     command!("unmute", notify::unmute, "unmute", "ends `mute`"),
     command!("version", help::version),
     command!("watch", watch::watch, "watch <which>", "tells when the builds that a builder runs are done"),

@@ -1,4 +1,4 @@
-//! force, stop (I-CMD-30 to I-CMD-43).
+//! force, stop (I-CMD-30 to I-CMD-43, I-ADD-08).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -178,11 +178,20 @@ pub(super) async fn stop(asked: Asked) -> Answer {
     }
     let builder = asked.builder(which).await?;
     let running = asked.desk.status.running_builds(&builder.name).await?;
-    if running.is_empty() {
+    let waiting =
+        asked.bot.contacts().get_mut(&asked.contact).map(|contact| contact.take_waiting(&builder.name));
+    let waiting = waiting.unwrap_or_default();
+    if running.is_empty() && waiting.is_empty() {
         return said("sorry, no build is currently running");
     }
     let reason = format!("stopped: by {}: {}", asked.user(), harmless(&reason.join(" ")));
     let mut lines = Vec::new();
+    // First: the end of a build may be what a request waits for.
+    for request in waiting {
+        let cancelled = asked.desk.control.cancel(&asked.asker(), &builder.name, request, &reason).await;
+        cancelled.map_err(|error| refused(&error, "builder"))?;
+        lines.push(Saying::Text(format!("request {request} cancelled")));
+    }
     for build in &running {
         let stopped = asked.desk.control.stop(&asked.asker(), &build.id(), &reason).await;
         stopped.map_err(|error| refused(&error, "builder"))?;
