@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Document, Node, Value};
-use super::spelling::{camel_case, nearest, quoted_list};
+use super::spelling::{is_camel_case_of, nearest, quoted_list};
 use super::units::{parse_duration, parse_size};
 use super::{Place, Problems, Secret, Severity};
 
@@ -56,13 +56,13 @@ impl<'a> Reader<'a> {
 
     /// The value of a key, under its name or its camelCase one.
     pub fn item(&self, key: &str) -> Option<Item<'a>> {
-        let camel = camel_case(key);
         let mut asked = self.asked.borrow_mut();
         if !asked.iter().any(|known| known == key) {
             asked.push(key.to_owned());
         }
-        let node = match (self.table.get(key), self.table.get(&camel)) {
-            (Some(_), Some(twice)) if camel != key => {
+        let camel = self.table.iter().find(|(given, _)| is_camel_case_of(given, key));
+        let node = match (self.table.get(key), camel) {
+            (Some(_), Some((camel, twice))) => {
                 drop(asked);
                 self.report(
                     Severity::Error,
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
                 );
                 Some(twice)
             }
-            (node, other) => node.or(other),
+            (node, other) => node.or(other.map(|(_, node)| node)),
         }?;
         Some(Item { document: self.document, problems: self.problems, node })
     }
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
     pub fn finish(self) {
         let asked = self.asked.borrow();
         for (key, node) in self.table {
-            if asked.iter().any(|known| known == key || camel_case(known) == *key) {
+            if asked.iter().any(|known| known == key || is_camel_case_of(key, known)) {
                 continue;
             }
             let hint = match nearest(key, asked.iter().map(String::as_str)) {
@@ -225,7 +225,9 @@ impl<'a> Reader<'a> {
     }
 
     fn line_of(&self, key: &str) -> usize {
-        let node = self.table.get(key).or_else(|| self.table.get(&camel_case(key)));
+        let camel =
+            || self.table.iter().find(|(given, _)| is_camel_case_of(given, key)).map(|(_, node)| node);
+        let node = self.table.get(key).or_else(camel);
         node.map_or(self.line, |node| node.line)
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
-use reqwest::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
+use reqwest::header::{AUTHORIZATION, CONNECTION, COOKIE, SET_COOKIE};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -42,7 +42,7 @@ impl Buildbot {
     async fn log_in(&self) -> Result<Session, ControlError> {
         let Some((user, password)) = &self.login else { return Ok(None) };
         let request = Request::get(self.address(&["auth", "login"])?).basic_auth(user, password);
-        let response = self.client.send(request).await.map_err(unreachable)?;
+        let response = self.send(request, &None).await?;
         if response.status == StatusCode::UNAUTHORIZED || response.status == StatusCode::FORBIDDEN {
             return Err(ControlError::Refused("`user` or `password` of `[control]` is wrong".to_owned()));
         }
@@ -52,7 +52,9 @@ impl Buildbot {
         Ok(cookie.map(Secret::new))
     }
 
-    async fn send(&self, mut request: Request, session: &Session) -> Result<Response, ControlError> {
+    /// Each on a connection of its own: Buildbot's web server now and then leaves what comes on a kept one unanswered.
+    async fn send(&self, request: Request, session: &Session) -> Result<Response, ControlError> {
+        let mut request = request.header(CONNECTION, "close").map_err(unreachable)?;
         if let Some(token) = &self.token {
             request = request.secret_header(AUTHORIZATION, "Bearer ", token).map_err(unreachable)?;
         }
