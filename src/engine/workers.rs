@@ -208,7 +208,11 @@ impl Engine {
         let began = now();
         let outgoing: Vec<_> = ready
             .iter()
-            .map(|Ready { delivery, message, .. }| Outgoing { message, age: began.since(delivery.created) })
+            .map(|Ready { delivery, message, .. }| Outgoing {
+                message,
+                age: began.since(delivery.created),
+                now: began,
+            })
             .collect();
         let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send_run(&outgoing)).await;
         let outcomes = sent.unwrap_or_else(|_| {

@@ -1,6 +1,6 @@
-//! Which callback a key in the table of a target names.
+//! Callbacks in the tables of targets: which one a key names, and what becomes of a delivery when it fails.
 
-use super::Parts;
+use super::{Fault, FaultCode, Parts};
 use crate::callbacks::{Callback, Kind};
 use crate::config::Reader;
 
@@ -30,4 +30,41 @@ pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind
     };
     reader.error(key, format!("{what}: {hint}"));
     None
+}
+
+/// What becomes of a delivery whose callback failed (M-44).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnCallbackError {
+    /// The built-in text or rule takes its place.
+    Default,
+    /// The delivery is tried again.
+    Retry,
+    /// The delivery is given up.
+    Dead,
+}
+
+impl OnCallbackError {
+    /// Reads `on_callback_error`.
+    pub(super) fn read(reader: &Reader<'_>, usual: Self) -> Self {
+        match reader.text("on_callback_error").as_deref() {
+            None => usual,
+            Some("default") => Self::Default,
+            Some("retry") => Self::Retry,
+            Some("dead") => Self::Dead,
+            Some(other) => {
+                let text = format!("`on_callback_error` must be `default`, `retry` or `dead`, not `{other}`");
+                reader.error("on_callback_error", text);
+                usual
+            }
+        }
+    }
+
+    /// Whether what is built in takes the callback's place; else the delivery fails with this text.
+    pub(super) fn judge(self, text: impl Into<String>) -> Result<(), Fault> {
+        match self {
+            Self::Default => Ok(()),
+            Self::Retry => Err(Fault::passing(FaultCode::Callback, text)),
+            Self::Dead => Err(Fault::lasting(FaultCode::Callback, text)),
+        }
+    }
 }

@@ -114,6 +114,11 @@ pub enum Silence {
     },
     /// Newer news took its place (I-RC-05).
     Overtaken,
+    /// Nobody can tell what it is about at the far side (G-FIND).
+    Unaddressed {
+        /// For people: what is missing.
+        why: String,
+    },
     /// None of a buildset's builds is told of (M-22).
     WholeBuildset {
         /// For people: each build and why not.
@@ -136,6 +141,7 @@ impl Silence {
             Self::BuildsetSummary => "buildset-summary",
             Self::Expired { .. } => "expired",
             Self::Overtaken => "overtaken",
+            Self::Unaddressed { .. } => "unaddressed",
             Self::WholeBuildset { .. } => "whole-buildset",
         }
     }
@@ -161,6 +167,7 @@ impl fmt::Display for Silence {
                     after.as_secs() / 60
                 )
             }
+            Self::Unaddressed { why } => f.write_str(why),
             Self::Overtaken => f.write_str("newer news took its place before it could be sent"),
             Self::WholeBuildset { of_each } if of_each.is_empty() => {
                 f.write_str("no finished build of the buildset is known")

@@ -8,6 +8,7 @@
 pub mod answer;
 mod callback;
 mod fault;
+pub mod gerrit;
 pub mod irc;
 pub mod mail;
 mod tls;
@@ -96,6 +97,8 @@ pub struct Outgoing<'a> {
     pub message: &'a [u8],
     /// How long ago its event came in.
     pub age: Duration,
+    /// The time of day.
+    pub now: Timestamp,
 }
 
 /// A place that notifications go to.
@@ -115,7 +118,7 @@ pub trait Target: Send + Sync {
     /// Writes the bytes to send, or says why nothing is sent. Runs callbacks; touches no network.
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault>;
     /// Hands the message over once. Never retries, never sleeps, never renders.
-    async fn send(&self, message: &[u8]) -> Outcome;
+    async fn send(&self, outgoing: Outgoing<'_>) -> Outcome;
     /// How many messages of one ordering key it takes at once, at most. One by default.
     fn run_length(&self) -> u32 {
         1
@@ -124,7 +127,7 @@ pub trait Target: Send + Sync {
     /// touched, and nothing follows one that was put off. By default, the first one by itself.
     async fn send_run(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
         match run.first() {
-            Some(first) => vec![self.send(first.message).await],
+            Some(first) => vec![self.send(*first).await],
             None => Vec::new(),
         }
     }
@@ -176,7 +179,8 @@ pub struct Parts<'a> {
 type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;
 
 /// Every kind of target: its table, and how one is made from the n-th such table. A new kind is one more line.
-const KINDS: &[(&str, Build)] = &[("irc", irc::from_settings), ("mail", mail::from_settings)];
+const KINDS: &[(&str, Build)] =
+    &[("gerrit", gerrit::from_settings), ("irc", irc::from_settings), ("mail", mail::from_settings)];
 
 /// Reads all targets of the settings. One with an error is left out, and the error noted (M-01).
 #[must_use]

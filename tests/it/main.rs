@@ -8,6 +8,8 @@ mod cli;
 mod docs;
 mod door;
 mod durability;
+mod gerrit;
+mod gerrit_server;
 mod hooks;
 mod irc;
 mod irc_server;

@@ -12,12 +12,15 @@ use std::process::Command;
 /// What Debian's Rust needs to build callbacks.
 pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
 /// Real servers to talk to, and what the Python environment is made with.
-const TEST_PACKAGES: [&str; 9] = [
+const TEST_PACKAGES: [&str; 12] = [
     "atheme-services",
     "curl",
+    "default-jdk-headless",
     "git",
     "inspircd",
+    "maven",
     "ngircd",
+    "openssh-client",
     "openssl",
     "postfix",
     "python3-venv",
@@ -108,6 +111,33 @@ fn python() -> Option<PathBuf> {
 pub(crate) fn buildbot() -> anyhow::Result<PathBuf> {
     let python = venv("buildbot", &["buildbot==4.3.0", "buildbot-worker==4.3.0", "buildbot-www==4.3.0"])?;
     python.parent().map(PathBuf::from).context("the environment has no folder")
+}
+
+/// What a Gerrit is made of: its war is in no registry, but these hold the whole server, for those who write plugins.
+const GERRIT: [&str; 6] = [
+    "com.google.gerrit:gerrit-acceptance-framework:3.10.2",
+    "com.google.gerrit:gerrit-plugin-api:3.10.2",
+    "org.bouncycastle:bcpg-jdk18on:1.80",
+    "org.bouncycastle:bcpkix-jdk18on:1.80",
+    "org.bouncycastle:bcprov-jdk18on:1.80",
+    "org.bouncycastle:bcutil-jdk18on:1.80",
+];
+const MAVEN_COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
+
+/// The folder with the jars of a Gerrit.
+pub(crate) fn gerrit() -> anyhow::Result<PathBuf> {
+    let jars = place::target().join("gerrit");
+    for artifact in GERRIT {
+        let mut parts = artifact.split(':').skip(1);
+        let name = parts.next().zip(parts.next()).context("an artifact is GROUP:NAME:VERSION")?;
+        if jars.join(format!("{}-{}.jar", name.0, name.1)).exists() {
+            continue;
+        }
+        let mut maven = Command::new("mvn");
+        maven.args(["--batch-mode", "--quiet", MAVEN_COPY]).arg(format!("-Dartifact={artifact}"));
+        run::shown(maven.arg(format!("-DoutputDirectory={}", jars.display())))?;
+    }
+    Ok(jars)
 }
 
 /// The Python of an environment below `target`, made or brought up to date if need be.

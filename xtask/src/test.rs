@@ -22,6 +22,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         Ok(programs) => drop(main.command.env("CAMPANILE_BUILDBOT", programs)),
         Err(error) => eprintln!("CAMPANILE_BUILDBOT is left unset: {error:#}"),
     }
+    match install::gerrit() {
+        Ok(jars) => drop(main.command.env("CAMPANILE_GERRIT", jars)),
+        Err(error) => eprintln!("CAMPANILE_GERRIT is left unset: {error:#}"),
+    }
     // What projects of `campanile new` are built with.
     main.command
         .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);

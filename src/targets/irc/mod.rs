@@ -127,10 +127,9 @@ impl Target for IrcTarget {
         prepare::prepare(self.bot()?, &self.settings, event, context).await
     }
 
-    async fn send(&self, message: &[u8]) -> Outcome {
-        let run = [Outgoing { message, age: Duration::ZERO }];
+    async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
         let unsent = || Outcome::Deferred { fault: self.down("the bot took nothing"), not_before: None };
-        self.send_run(&run).await.pop().unwrap_or_else(unsent)
+        self.send_run(&[outgoing]).await.pop().unwrap_or_else(unsent)
     }
 
     /// All that waits when the connection is back, to be summed up; then as much as goes out within a minute.

@@ -54,7 +54,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Context, Fault, FaultCode, Outcome, Parts, Prepared, Silence, Target, Wanted};
+use super::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use crate::callbacks::StatusError;
 use crate::config::Reader;
 use crate::model::{Builder, Event};
@@ -134,8 +134,8 @@ impl Target for MailTarget {
         }
     }
 
-    async fn send(&self, message: &[u8]) -> Outcome {
-        let mail = match StoredMail::from_bytes(message) {
+    async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
+        let mail = match StoredMail::from_bytes(outgoing.message) {
             Ok(mail) => mail,
             Err(fault) => return Outcome::Refused(fault),
         };

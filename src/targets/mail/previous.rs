@@ -1,7 +1,7 @@
 //! The build before: which one counts as that (M-18 to M-20), and what it came to.
 
 use super::settings::MailSettings;
-use super::words::{callback_text, give_up_unless_default};
+use super::words::callback_text;
 use super::{Context, Fault, store_fault};
 use crate::callbacks::{Status, StatusError};
 use crate::config::Reader;
@@ -71,7 +71,7 @@ pub(super) async fn results(
             }
             Err(fault) => {
                 let text = callback_text(settings, "previousBuildGetter", getter.name(), &fault);
-                give_up_unless_default(settings, &text)?;
+                settings.on_callback_error.judge(&text)?;
                 tracing::warn!(build = %build.id(), "{text}; the settings' own rule is used");
             }
         }

@@ -19,8 +19,9 @@ use super::threads::ThreadBy;
 use super::workers::WatchedWorkers;
 use crate::callbacks::{Callback, Kind, Modes};
 use crate::config::{Reader, Severity};
+use crate::targets::Parts;
+use crate::targets::callback::{self, OnCallbackError};
 use crate::targets::tls::{InvalidTls, Tls};
-use crate::targets::{Parts, callback};
 
 /// What a mail target was told, checked.
 pub(super) struct MailSettings {
@@ -50,17 +51,6 @@ pub(super) struct MailSettings {
     /// Whether each mail goes to the log too (M-X-02).
     pub(super) dump_mails_to_log: bool,
     pub(super) transport: Transport,
-}
-
-/// What happens to a mail whose callback failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OnCallbackError {
-    /// The built-in text or rule takes its place (M-44).
-    Default,
-    /// The delivery is tried again.
-    Retry,
-    /// The delivery is given up.
-    Dead,
 }
 
 /// How mails leave.
@@ -93,7 +83,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let previous_build = PreviousBuild::read(reader);
     let previous_build_getter =
         callback::read(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);
-    let on_callback_error = on_callback_error(reader);
+    let on_callback_error = OnCallbackError::read(reader, OnCallbackError::Default);
     let extra_headers = extra_headers(reader);
     let build_set_summary = reader.boolean("build_set_summary").unwrap_or(false);
     let report_new = reader.boolean("report_new").unwrap_or(false);
@@ -229,19 +219,6 @@ fn dump_mails_to_log(reader: &Reader<'_>) -> bool {
         reader.warning("dump_mails_to_log", text);
     }
     dumps
-}
-
-fn on_callback_error(reader: &Reader<'_>) -> OnCallbackError {
-    match reader.text("on_callback_error").as_deref() {
-        None | Some("default") => OnCallbackError::Default,
-        Some("retry") => OnCallbackError::Retry,
-        Some("dead") => OnCallbackError::Dead,
-        Some(other) => {
-            let text = format!("`on_callback_error` must be `default`, `retry` or `dead`, not `{other}`");
-            reader.error("on_callback_error", text);
-            OnCallbackError::Default
-        }
-    }
 }
 
 fn extra_headers(reader: &Reader<'_>) -> Vec<ExtraTemplate> {

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::message::StoredMail;
-use super::{Context, Outcome, Parts, Prepared, Silence, Target};
+use super::{Context, Outcome, Outgoing, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
 use crate::model::{Build, BuildId, Builder, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
@@ -349,6 +350,10 @@ async fn m_59_a_whole_mail() {
     assert!(!head.contains("\nBcc"));
 }
 
+fn outgoing(message: &[u8]) -> Outgoing<'_> {
+    Outgoing { message, age: Duration::ZERO, now: Timestamp::default() }
+}
+
 #[tokio::test]
 async fn m_x_03_mails_as_files() {
     let folder = tempfile::tempdir().unwrap();
@@ -359,9 +364,9 @@ async fn m_x_03_mails_as_files() {
         panic!("silent")
     };
     for _ in 0..2 {
-        assert!(matches!(target.send(&bytes).await, Outcome::Delivered(_)));
+        assert!(matches!(target.send(outgoing(&bytes)).await, Outcome::Delivered(_)));
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     assert!(target.probe().await.is_ok());
-    assert!(matches!(target.send(b"rubbish").await, Outcome::Refused(_)));
+    assert!(matches!(target.send(outgoing(b"rubbish")).await, Outcome::Refused(_)));
 }

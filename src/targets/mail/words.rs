@@ -1,7 +1,7 @@
 //! What a mail says: by the message formatter, a template, or the built-in text; about one build, or about several in one mail.
 
 use super::choice::Chosen;
-use super::settings::{MailSettings, OnCallbackError};
+use super::settings::MailSettings;
 use super::subject::one_line;
 use super::text::{self, Facts};
 use super::{Context, Fault};
@@ -36,7 +36,7 @@ pub(super) async fn of(
             Ok((message, report)) => return Ok((message, Some(report.version))),
             Err(fault) => {
                 let text = callback_text(settings, "message formatter", formatter.name(), &fault);
-                give_up_unless_default(settings, &text)?;
+                settings.on_callback_error.judge(&text)?;
                 tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
                 let reason = fault.to_string();
                 top = format!(
@@ -54,7 +54,7 @@ pub(super) async fn of(
             Err(fault) if fault.code == FaultCode::Store => return Err(fault),
             Err(fault) => {
                 let text = format!("mail target `{}`: {fault}", settings.name);
-                give_up_unless_default(settings, &text)?;
+                settings.on_callback_error.judge(&text)?;
                 tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
                 top = format!("{}. This is the built-in text.\n\n", one_line(&capitalised(&fault.text)));
             }
@@ -131,15 +131,6 @@ pub(super) fn callback_text(
     fault: &CallbackFault,
 ) -> String {
     format!("mail target `{}`: the {what} `{name}` failed: {fault}", settings.name)
-}
-
-/// What `on_callback_error` makes of a failed callback.
-pub(super) fn give_up_unless_default(settings: &MailSettings, text: &str) -> Result<(), Fault> {
-    match settings.on_callback_error {
-        OnCallbackError::Default => Ok(()),
-        OnCallbackError::Retry => Err(Fault::passing(FaultCode::Callback, text)),
-        OnCallbackError::Dead => Err(Fault::lasting(FaultCode::Callback, text)),
-    }
 }
 
 #[cfg(test)]
