@@ -179,8 +179,12 @@ pub struct Parts<'a> {
 type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;
 
 /// Every kind of target: its table, and how one is made from the n-th such table. A new kind is one more line.
-const KINDS: &[(&str, Build)] =
-    &[("gerrit", gerrit::from_settings), ("irc", irc::from_settings), ("mail", mail::from_settings)];
+const KINDS: &[(&str, Build)] = &[
+    ("gerrit", gerrit::from_settings),
+    ("gerrit_verify_status", gerrit::verify_status_from_settings),
+    ("irc", irc::from_settings),
+    ("mail", mail::from_settings),
+];
 
 /// Reads all targets of the settings. One with an error is left out, and the error noted (M-01).
 #[must_use]

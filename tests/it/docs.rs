@@ -23,11 +23,11 @@ fn pages() -> Vec<PathBuf> {
 
 #[test]
 fn every_settings_example_passes_check() {
-    let named: Vec<_> = ["html-mail", "sourcehut-dialect", "channel-words"]
+    let named: Vec<_> = ["html-mail", "sourcehut-dialect", "channel-words", "gerrit-review"]
         .into_iter()
         .filter_map(|name| Some((format!("{name}.wasm"), guest(name)?)))
         .collect();
-    if named.len() < 3 {
+    if named.len() < 4 {
         return skip("the guests that the pages name are not built: run `cargo xtask guests`");
     }
     let mut examples = 0;
@@ -49,6 +49,8 @@ fn every_settings_example_passes_check() {
                 .env("IRC_KEY", "tower")
                 .env("CONTROL_TOKEN", "tower")
                 .env("BUILDBOT_PASSWORD", "tower")
+                .env("GERRIT_KEY", "tower")
+                .env("GERRIT_PASSWORD", "tower")
                 .env("HOOK_SECRET", "bell-tower")
                 .output()
                 .unwrap();

@@ -58,7 +58,7 @@ impl Gerrit {
     pub(crate) async fn begin(&mut self) {
         let log = std::fs::File::create(self.folder.path().join("daemon.log")).unwrap();
         let mut daemon = self.java("Daemon");
-        daemon.args(["--headless", "--console-log"]).stdout(log.try_clone().unwrap()).stderr(log);
+        daemon.arg("--headless").stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(daemon.spawn().unwrap());
         patiently("Gerrit answers", async || {
             let url = format!("http://127.0.0.1:{}/config/server/version", self.http);
@@ -120,6 +120,9 @@ impl Gerrit {
     /// Makes a key of its own kind, lets it in, and gives its file.
     pub(crate) async fn key(&self, kind: &str, passphrase: &str) -> PathBuf {
         let file = self.folder.path().join(format!("id_{kind}_{}", passphrase.len()));
+        if file.exists() {
+            return file;
+        }
         let made = Command::new("ssh-keygen")
             .args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"])
             .arg(&file)
@@ -141,6 +144,12 @@ impl Gerrit {
         assert!(!shown.stdout.is_empty());
         std::fs::write(&file, shown.stdout).unwrap();
         file
+    }
+
+    /// What its SSH door has done, a line each.
+    pub(crate) fn ssh_log(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.site().join("logs/sshd_log")).unwrap();
+        log.lines().map(str::to_owned).collect()
     }
 
     fn java(&self, program: &str) -> Command {

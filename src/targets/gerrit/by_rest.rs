@@ -6,15 +6,16 @@ use url::Url;
 
 use super::posting::Posted;
 use super::review::{Options, StoredReview};
-use crate::config::Secret;
+use crate::config::{Reader, Secret};
 use crate::model::Timestamp;
-use crate::outbound::{Client, Request, Response};
+use crate::outbound::{Client, Request, Response, Tls};
 use crate::targets::answer::{outcome, unanswered};
-use crate::targets::{Fault, FaultCode, Outcome};
+use crate::targets::{Fault, FaultCode, Outcome, Parts};
 
 /// Stands before every JSON answer, so that no page can take it for a script.
 const MAGIC: &[u8] = b")]}'";
 
+#[derive(Clone)]
 pub(super) struct ByRest {
     client: Client,
     url: Url,
@@ -30,8 +31,36 @@ struct Found {
 }
 
 impl ByRest {
-    pub(super) fn new(client: Client, url: Url, user: String, password: Secret) -> Self {
-        Self { client, url, user, password }
+    /// Reads the address below this key, `username`, `password`, and certificates.
+    pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str) -> Option<Self> {
+        let url = reader.required_text(key)?;
+        let url = match Url::parse(&url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+            _ => {
+                reader.error(key, format!("`{url}` is no address such as https://gerrit.example.org/"));
+                return None;
+            }
+        };
+        let user = reader.required_text("username");
+        if reader.item("password").is_none() {
+            reader.error(
+                "password",
+                "`password` is missing: the HTTP password of `username` in Gerrit's settings",
+            );
+        }
+        let password = reader.secret("password");
+        match parts.outbound.client(&Tls::read(reader)) {
+            Ok(client) => Some(Self { client, url, user: user?, password: password? }),
+            Err(error) => {
+                reader.error("tls_ca", error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Where it is, for people.
+    pub(super) fn place(&self) -> &Url {
+        &self.url
     }
 
     /// Reviews one patch set; `skip_superseded` leaves votes for old ones out.
@@ -70,14 +99,20 @@ impl ByRest {
     }
 
     /// Proves that we are let in.
-    pub(super) async fn probe(&self, now: Timestamp) -> Result<String, Outcome> {
-        let version =
-            self.ask(Request::get(self.address(&["a", "config", "server", "version"])?), now).await?;
-        let version: String = read(&version).map_err(Outcome::Refused)?;
-        Ok(format!("{}: Gerrit {version}, as `{}`", self.url, self.user))
+    pub(super) async fn probe(&self) -> Result<String, Fault> {
+        let asked = async {
+            let request = Request::get(self.address(&["a", "config", "server", "version"])?);
+            let version = self.ask(request, Timestamp::default()).await?;
+            let version: String = read(&version).map_err(Outcome::Refused)?;
+            Ok(format!("{}: Gerrit {version}, as `{}`", self.url, self.user))
+        };
+        asked.await.map_err(|outcome| match outcome {
+            Outcome::Refused(fault) | Outcome::Deferred { fault, .. } => fault,
+            other => Fault::passing(FaultCode::Rejected, format!("{other:?}")),
+        })
     }
 
-    fn address(&self, path: &[&str]) -> Result<Url, Outcome> {
+    pub(super) fn address(&self, path: &[&str]) -> Result<Url, Outcome> {
         let mut url = self.url.clone();
         let joined = url.path_segments_mut().map(|mut segments| {
             segments.pop_if_empty().extend(path);
@@ -86,7 +121,7 @@ impl ByRest {
         joined.map(|()| url).map_err(|()| Outcome::Refused(unfit()))
     }
 
-    async fn ask(&self, request: Request, now: Timestamp) -> Result<Response, Outcome> {
+    pub(super) async fn ask(&self, request: Request, now: Timestamp) -> Result<Response, Outcome> {
         let json: (HeaderName, &str) = (ACCEPT, "application/json");
         let request = request.basic_auth(&self.user, &self.password).header(json.0, json.1);
         let sent = match request {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn g_def_01_the_built_in_review() {
+    fn g_def_01_g_def_03_the_built_in_review() {
         let said = review("linux", Results::Failure, false).unwrap();
         assert_eq!(
             said.message,

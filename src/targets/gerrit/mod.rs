@@ -2,7 +2,8 @@
 //!
 //! `find` tells which patch set a build was about, `prepare` whose words are said of it (`defaults` are the built-in
 //! ones), `review` is what is kept and the forms that Gerrit takes it in, `posting` hands it over: `by_ssh` on the one
-//! kept connection of `ssh`, with what `version` tells, or `by_rest`.
+//! kept connection of `ssh`, with what `version` tells, or `by_rest`. `verify` is a target of its own, for the
+//! verify-status plugin.
 //!
 //! Invariant: a review of a change goes out after all earlier ones of that change.
 
@@ -15,13 +16,18 @@ mod prepare;
 mod review;
 mod settings;
 mod ssh;
+#[cfg(test)]
+mod tests;
+mod verify;
 mod version;
+
+pub use verify::from_settings as verify_status_from_settings;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
+use super::{Context, Fault, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use crate::config::Reader;
 use crate::model::{Builder, Event};
 
@@ -109,12 +115,7 @@ impl Target for GerritTarget {
     async fn probe(&self) -> Result<String, Fault> {
         match &self.way {
             Way::Ssh(ssh) => ssh.probe().await,
-            Way::Rest(rest) => {
-                rest.probe(crate::model::Timestamp::default()).await.map_err(|outcome| match outcome {
-                    Outcome::Refused(fault) | Outcome::Deferred { fault, .. } => fault,
-                    other => Fault::passing(FaultCode::Rejected, format!("{other:?}")),
-                })
-            }
+            Way::Rest(rest) => rest.probe().await,
         }
     }
 

@@ -26,9 +26,7 @@ impl Way {
     pub(super) fn new(door: &Door) -> Self {
         match door {
             Door::Ssh { login, version } => Self::Ssh(BySsh::new(login.clone(), version.clone())),
-            Door::Rest { client, url, user, password } => {
-                Self::Rest(ByRest::new(client.clone(), url.clone(), user.clone(), password.clone()))
-            }
+            Door::Rest(rest) => Self::Rest(rest.clone()),
         }
     }
 

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use url::Url;
 
+use super::by_rest::ByRest;
 use super::review::Options;
 use super::ssh::{Keys, Login};
 use super::version::Version;
 use crate::callbacks::{Callback, Kind};
-use crate::config::{Reader, Secret};
-use crate::outbound::{Client, Tls};
+use crate::config::Reader;
 use crate::targets::Parts;
 use crate::targets::callback::{self, OnCallbackError};
 
@@ -54,7 +53,7 @@ impl Words {
 /// How the server is reached.
 pub(super) enum Door {
     Ssh { login: Login, version: Option<Version> },
-    Rest { client: Client, url: Url, user: String, password: Secret },
+    Rest(ByRest),
 }
 
 const NOTIFY: [&str; 4] = ["NONE", "OWNER", "OWNER_REVIEWERS", "ALL"];
@@ -137,7 +136,7 @@ fn choice(review: Option<Words>, summary: Option<Words>) -> (Words, Words) {
 fn door(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
     match reader.text("transport").as_deref() {
         None | Some("ssh") => ssh(reader),
-        Some("rest") => rest(reader, parts),
+        Some("rest") => ByRest::read(reader, parts, "url").map(Door::Rest),
         Some(other) => {
             reader.error("transport", format!("`transport` must be `ssh` or `rest`, not `{other}`"));
             None
@@ -161,11 +160,17 @@ fn ssh(reader: &Reader<'_>) -> Option<Door> {
     });
     let passphrase = reader.secret("passphrase");
     let of_ssh = |name: &str| home().map(|home| home.join(".ssh").join(name));
-    let keys = match (reader.file("identity_file"), reader.item("identity"), reader.boolean("agent")) {
-        (Some(file), None, None | Some(false)) => Keys::Files(vec![file], passphrase),
-        (None, Some(_), None | Some(false)) => Keys::Key(reader.secret("identity")?, passphrase),
-        (None, None, Some(true)) => Keys::Agent,
-        (None, None, None | Some(false)) => {
+    let agent = reader.item("agent").and_then(|item| match (item.as_boolean(), item.as_text()) {
+        (Some(false), _) => None,
+        (Some(true), _) => Some(Keys::Agent(None)),
+        (_, Some(_)) => reader.file("agent").map(|socket| Keys::Agent(Some(socket))),
+        _ => item.wrong_type("agent", "true, or the agent's socket"),
+    });
+    let keys = match (reader.file("identity_file"), reader.item("identity"), agent) {
+        (Some(file), None, None) => Keys::Files(vec![file], passphrase),
+        (None, Some(_), None) => Keys::Key(reader.secret("identity")?, passphrase),
+        (None, None, Some(agent)) => agent,
+        (None, None, None) => {
             let files = ["id_ed25519", "id_ecdsa", "id_rsa"].into_iter().filter_map(of_ssh).collect();
             Keys::Files(files, passphrase)
         }
@@ -195,31 +200,6 @@ fn ssh(reader: &Reader<'_>) -> Option<Door> {
         timeout: reader.duration("timeout").unwrap_or(Duration::from_secs(60)),
     };
     Some(Door::Ssh { login, version })
-}
-
-fn rest(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
-    let url = reader.required_text("url")?;
-    let url = match Url::parse(&url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
-        _ => {
-            reader.error("url", format!("`{url}` is no address such as https://gerrit.example.org/"));
-            return None;
-        }
-    };
-    let user = reader.required_text("username");
-    if reader.item("password").is_none() {
-        reader
-            .error("password", "`password` is missing: the HTTP password of `username` in Gerrit's settings");
-    }
-    let password = reader.secret("password");
-    let client = match parts.outbound.client(&Tls::read(reader)) {
-        Ok(client) => client,
-        Err(error) => {
-            reader.error("tls_ca", error.to_string());
-            return None;
-        }
-    };
-    Some(Door::Rest { client, url, user: user?, password: password? })
 }
 
 #[allow(clippy::disallowed_methods)] // as `ssh` does without a user name

@@ -1,7 +1,7 @@
 //! One kept SSH connection to a server, and commands on it (G-RUN-01).
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ pub(super) enum Keys {
     Files(Vec<PathBuf>, Option<Secret>),
     /// The key itself.
     Key(Secret, Option<Secret>),
-    /// The agent that `SSH_AUTH_SOCK` names.
-    Agent,
+    /// The agent at this socket, or that `SSH_AUTH_SOCK` names.
+    Agent(Option<PathBuf>),
 }
 
 /// What a command came to.
@@ -206,8 +206,8 @@ impl Login {
         };
         let broken = |error: russh::Error| SshError::Lost(format!("{place} broke: {error}"));
         let hash = handle.best_supported_rsa_hash().await.map_err(broken)?.flatten();
-        if let Keys::Agent = self.keys {
-            return self.log_in_by_agent(handle, hash).await;
+        if let Keys::Agent(socket) = &self.keys {
+            return self.log_in_by_agent(handle, hash, socket.as_deref()).await;
         }
         let (key, shown) = self.key().await?;
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
@@ -221,9 +221,14 @@ impl Login {
         &self,
         handle: &mut Handle<Host>,
         hash: Option<russh::keys::HashAlg>,
+        socket: Option<&Path>,
     ) -> Result<(), SshError> {
         let failed = |error: &dyn std::fmt::Display| SshError::Login(format!("the SSH agent: {error}"));
-        let mut agent = AgentClient::connect_env().await.map_err(|error| failed(&error))?;
+        let agent = match socket {
+            Some(socket) => AgentClient::connect_uds(socket).await,
+            None => AgentClient::connect_env().await,
+        };
+        let mut agent = agent.map_err(|error| failed(&error))?;
         let identities = agent.request_identities().await.map_err(|error| failed(&error))?;
         for identity in identities {
             let AgentIdentity::PublicKey { key, .. } = identity else { continue };
@@ -246,7 +251,7 @@ impl Login {
                 let (text, file) = first_file(files).await?;
                 (text, passphrase.clone(), format!("the key `{}`", file.display()))
             }
-            Keys::Agent => return Err(SshError::Login("the SSH agent keeps its keys".to_owned())),
+            Keys::Agent(_) => return Err(SshError::Login("the SSH agent keeps its keys".to_owned())),
         };
         // A passphrase is meant to take long.
         let decoded = tokio::task::spawn_blocking(move || {

@@ -106,6 +106,7 @@ mod tests {
         summarize(&request, &FixedStatus::default()).expect("the argument is fine")
     }
 
+    /// G-CB-10.
     #[test]
     fn only_success_is_voted_for() {
         for (results, score) in [
