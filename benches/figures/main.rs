@@ -6,9 +6,16 @@
 mod callback;
 mod events;
 mod fleet;
+mod gerrit;
+#[path = "../../tests/it/gerrit_server.rs"]
+#[allow(dead_code)]
+mod gerrit_server;
 mod hooks;
 mod mails;
 mod rig;
+#[path = "../../tests/it/support.rs"]
+#[allow(dead_code)]
+mod support;
 
 fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -30,6 +37,9 @@ fn main() {
         }
         if is_wanted("hooks") {
             hooks::measure().await;
+        }
+        if is_wanted("gerrit") {
+            gerrit::measure().await;
         }
         if is_wanted("mails") {
             mails::measure().await;

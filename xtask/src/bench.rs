@@ -16,6 +16,10 @@ pub(crate) fn run(parts: &[String]) -> Result<ExitCode> {
     if peers {
         bench.env("CAMPANILE_BUILDBOT", install::buildbot()?);
     }
+    match install::gerrit() {
+        Ok(jars) => drop(bench.env("CAMPANILE_GERRIT", jars)),
+        Err(error) => eprintln!("CAMPANILE_GERRIT is left unset: {error:#}"),
+    }
     let guests = guests::build_all()?;
     if guests.path("html-mail").is_some() {
         bench.env("CAMPANILE_GUESTS", &guests.dir);
