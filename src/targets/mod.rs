@@ -9,6 +9,7 @@ pub mod answer;
 mod callback;
 mod fault;
 pub mod gerrit;
+pub mod github;
 pub mod irc;
 pub mod mail;
 mod tls;
@@ -182,6 +183,7 @@ type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;
 const KINDS: &[(&str, Build)] = &[
     ("gerrit", gerrit::from_settings),
     ("gerrit_verify_status", gerrit::verify_status_from_settings),
+    ("github", github::from_settings),
     ("irc", irc::from_settings),
     ("mail", mail::from_settings),
 ];

@@ -49,6 +49,7 @@ fn every_settings_example_passes_check() {
                 .env("IRC_KEY", "tower")
                 .env("CONTROL_TOKEN", "tower")
                 .env("BUILDBOT_PASSWORD", "tower")
+                .env("GITHUB_TOKEN", "tower")
                 .env("GERRIT_KEY", "tower")
                 .env("GERRIT_PASSWORD", "tower")
                 .env("HOOK_SECRET", "bell-tower")

@@ -10,6 +10,7 @@ mod door;
 mod durability;
 mod gerrit;
 mod gerrit_server;
+mod github;
 mod hooks;
 mod irc;
 mod irc_server;

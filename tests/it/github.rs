@@ -1,0 +1,142 @@
+//! Commit statuses at a server that answers as GitHub's API does (GS-*).
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use crate::support::{Engine, patiently};
+
+/// What was asked, oldest first: path and body.
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// Takes statuses as `POST /repos/{owner}/{repo}/statuses/{sha}` is described; what it answers is for the test to say.
+async fn api(answer: impl Fn(usize, &Value) -> Response + Clone + Send + Sync + 'static) -> (u16, Asked) {
+    let asked = Asked::default();
+    let keep = Arc::clone(&asked);
+    let handler = async move |headers: HeaderMap, uri: Uri, body: String| {
+        assert_eq!(headers["authorization"], "token bell-tower");
+        assert_eq!(headers["accept"], "application/vnd.github+json");
+        assert!(headers["user-agent"].to_str().unwrap().starts_with("campanile/"));
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let known = ["state", "target_url", "description", "context"];
+        assert!(body.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{body}");
+        assert!(
+            ["error", "failure", "pending", "success"].contains(&body["state"].as_str().unwrap()),
+            "{body}"
+        );
+        let count = {
+            let mut asked = keep.lock().unwrap();
+            asked.push((uri.path().to_owned(), body.clone()));
+            asked.len()
+        };
+        answer(count, &body)
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(handler)).await.unwrap() });
+    (port, asked)
+}
+
+fn settings(port: u16, more: &str) -> String {
+    format!(
+        "[outbound]\nallow = [\"127.0.0.1\"]\n\n[[github]]\nname = \"statuses\"\ntoken = \"bell-tower\"\n\
+         base_url = \"http://127.0.0.1:{port}\"\nallow_insecure = true\n{more}"
+    )
+}
+
+fn event(name: &str, number: u64, results: Option<&str>) -> Value {
+    json!({"event": name, "build": {"builder": "linux gcc", "number": number, "results": results,
+        "started": 1_700_000_000, "finished": results.map(|_| 1_700_000_061),
+        "source_stamps": [{"project": "quad/bells", "revision": "1f0c2d3e"}]}})
+}
+
+async fn settled(engine: &Engine, count: usize) -> Vec<Value> {
+    patiently(&format!("{count} deliveries are settled"), async || {
+        let all = engine.deliveries().await;
+        (all.len() == count && all.iter().all(|delivery| delivery["state"] != "waiting")).then_some(all)
+    })
+    .await
+}
+
+/// GS-EV-01, GS-EV-02, GS-MAP-01, GS-URL-01, GS-DESC-02, GS-API-01 to GS-API-04, GS-SKIP-01, GS-SKIP-02, GS-SKIP-04.
+#[tokio::test]
+async fn gs_ev_01_a_build_marks_its_commit() {
+    let (port, asked) = api(|_, _| (StatusCode::CREATED, "{}").into_response()).await;
+    let more = "end_description = \"%(kw:state)s in %(kw:duration)s\"\n";
+    let engine = Engine::start(&settings(port, more));
+    engine.event(&event("buildStarted", 1, None)).await;
+    settled(&engine, 1).await;
+    engine.event(&event("buildFinished", 1, Some("warnings"))).await;
+    let deliveries = settled(&engine, 2).await;
+    assert_eq!(deliveries[0]["text"], "Status \"success\" sent for quad/bells at 1f0c2d3e.");
+    let path = "/repos/quad/bells/statuses/1f0c2d3e".to_owned();
+    let url = "https://ci.example.org/builders/linux%20gcc/builds/1";
+    let body = |state: &str, description: &str| json!({"state": state, "description": description, "context": "buildbot/linux gcc", "target_url": url});
+    let pending = (path.clone(), body("pending", "Build started."));
+    let done = (path, body("success", "success in 1 minutes, 1 seconds"));
+    assert_eq!(*asked.lock().unwrap(), [pending, done]);
+    for (project, revision, why) in
+        [("bells", "1f0c", "`owner/name`"), ("quad/bells", "", "No revision found.")]
+    {
+        let mut odd = event("buildFinished", if revision.is_empty() { 3 } else { 2 }, Some("success"));
+        odd["build"]["source_stamps"] = json!([{"project": project, "revision": revision}]);
+        engine.event(&odd).await;
+        let deliveries = patiently("it is settled", async || {
+            let all = engine.deliveries().await;
+            (all[0]["code"] == "unaddressed" && all[0]["text"].as_str()?.contains(why)).then_some(all)
+        })
+        .await;
+        assert_eq!(deliveries[0]["state"], "silent");
+    }
+}
+
+/// GS-API-07, GS-API-08: a limit is waited out; a pending status that a later one follows is not sent; and what GitHub
+/// refuses is final, with a hint, and without the token.
+#[tokio::test]
+async fn gs_api_07_gs_api_08_limits_order_and_refusals() {
+    let (port, asked) = api(|count, body| match (count, body["context"].as_str().unwrap()) {
+        (1, _) => (StatusCode::FORBIDDEN, [("retry-after", "2")], "secondary rate limit").into_response(),
+        (_, "gone") => (StatusCode::NOT_FOUND, "{\"message\":\"Not Found\"}").into_response(),
+        (_, "full") => {
+            let text = "{\"message\":\"This SHA and context has reached the maximum number of statuses.\"}";
+            (StatusCode::UNPROCESSABLE_ENTITY, text).into_response()
+        }
+        _ => (StatusCode::CREATED, "{}").into_response(),
+    })
+    .await;
+    let engine = Engine::start(&settings(port, "context = \"%(prop:context:-ci)s\"\n"));
+    let began = std::time::Instant::now();
+    engine.event(&event("buildFinished", 1, Some("failure"))).await;
+    engine.failed("busy").await;
+    for number in 2..=4 {
+        engine.event(&event("buildStarted", number, None)).await;
+        engine.event(&event("buildFinished", number, Some("success"))).await;
+    }
+    let deliveries = settled(&engine, 7).await;
+    assert!(began.elapsed().as_millis() >= 1_900, "it was left alone for as long as it asked");
+    let states: Vec<String> =
+        asked.lock().unwrap().iter().map(|(_, body)| body["state"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(states, ["failure", "failure", "success", "success", "success"]);
+    assert_eq!(deliveries.iter().filter(|delivery| delivery["code"] == "overtaken").count(), 3);
+    for (number, context, code, told) in [
+        (5, "gone", "rejected", "token lacks repo:status or wrong owner/name"),
+        (6, "full", "content", "maximum number of statuses"),
+    ] {
+        let mut refused = event("buildFinished", number, Some("success"));
+        refused["build"]["properties"] = json!({"context": context});
+        engine.event(&refused).await;
+        let delivery = patiently("it is given up", async || {
+            engine.deliveries().await.into_iter().find(|delivery| {
+                delivery["state"] == "dead" && delivery["subject"] == format!("linux gcc #{number}")
+            })
+        })
+        .await;
+        assert_eq!(delivery["code"], code, "{delivery}");
+        let text = delivery["text"].as_str().unwrap();
+        assert!(text.starts_with("Fail to send status \"success\" for quad/bells at 1f0c2d3e."), "{text}");
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(!engine.log().contains("bell-tower"));
+}
