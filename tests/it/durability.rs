@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{Engine, SmtpServer, build_finished, http, patiently, write_settings};
+
+/// So many that a round does not end before the kill, and that a slow machine can still mail them all.
+const EVENTS_OF_A_SENDER: u64 = 400;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_while_events_pour_in_loses_no_acknowledged_mail() {
@@ -18,12 +21,14 @@ async fn kill_9_while_events_pour_in_loses_no_acknowledged_mail() {
     let mut acknowledged = BTreeSet::new();
     for round in 0..3_u64 {
         let stop = Arc::new(AtomicBool::new(false));
+        let taken = Arc::new(AtomicUsize::new(0));
         let senders: Vec<_> = (0..4_u64)
             .map(|sender| {
                 let (stop, url, client) = (Arc::clone(&stop), engine.url.clone(), http());
+                let taken = Arc::clone(&taken);
                 tokio::spawn(async move {
                     let mut done = Vec::new();
-                    for number in 0.. {
+                    for number in 0..EVENTS_OF_A_SENDER {
                         if stop.load(Ordering::Relaxed) {
                             break;
                         }
@@ -36,19 +41,22 @@ async fn kill_9_while_events_pour_in_loses_no_acknowledged_mail() {
                             Ok(response) if response.status() == 202 => done.push(name),
                             _ => break,
                         }
+                        taken.fetch_add(1, Ordering::Relaxed);
                     }
                     done
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        // Some are on their way at each moment of that: the kill comes upon whatever is done just then.
+        patiently("the engine takes events", async || (taken.load(Ordering::Relaxed) > 40).then_some(())).await;
+        tokio::time::sleep(Duration::from_millis(100 * round)).await;
         engine.kill_and_restart();
         stop.store(true, Ordering::Relaxed);
         for sender in senders {
             acknowledged.extend(sender.await.unwrap());
         }
     }
-    assert!(acknowledged.len() > 20, "the engine took only {} events", acknowledged.len());
+    assert!(acknowledged.len() > 120, "the engine took only {} events", acknowledged.len());
     patiently("every acknowledged event's mail arrives", async || {
         let subjects: BTreeSet<String> =
             smtp.mails().iter().map(|mail| mail["subject"].as_str().unwrap().replace("build ", "")).collect();

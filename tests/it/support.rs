@@ -308,7 +308,10 @@ impl SmtpServer {
     /// What else it was told: `hellos`, `logins`, or recipients (`named`).
     pub(crate) fn told(&self, what: &str) -> Vec<Value> {
         let log = std::fs::read_to_string(self.folder.path().join(format!("{what}.jsonl")));
-        log.unwrap_or_default().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // A line may be just being written.
+        let whole = |line: &&str| line.ends_with('\n');
+        let log = log.unwrap_or_default();
+        log.split_inclusive('\n').filter(whole).map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Value> {
