@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::CallRecord;
-use crate::model::{Build, BuildId, Builder, LogRef};
+use crate::model::{Build, BuildId, Builder, Buildset, LogRef};
 
 /// One tenant's builds and logs, and how it is called.
 #[async_trait]
@@ -33,6 +33,8 @@ pub trait Status: Send + Sync {
     }
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError>;
+    /// What was asked for: a buildset as it was submitted, or as it was when it was complete.
+    async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError>;
     /// The last lines of a log without header lines, at most `max_bytes`.
     async fn log_tail(
         &self,

@@ -11,7 +11,7 @@ use super::{
     Announcement, BuildInfo, Callback, Caller, ChatEvent, HookRequest, Kind, Mode, Modes, Packet, Sample,
     Status,
 };
-use crate::model::{Build, Event, Results};
+use crate::model::{Build, Dicts, Event, Results, Surroundings};
 
 /// What a callback is tried on.
 #[derive(Clone)]
@@ -167,8 +167,8 @@ fn packets(build: &Build) -> Vec<Packet> {
         .map(|((id, event), time)| Packet {
             id,
             event: event.name().to_owned(),
-            timestamp: time.to_rfc3339(),
-            payload: serde_json::to_value(&event).unwrap_or(Value::Null),
+            timestamp: time.to_packet_text(),
+            payload: Dicts::plain().payload(&event, &Surroundings::default()).into(),
         })
         .collect()
 }

@@ -106,6 +106,9 @@ impl Running {
         let router = http::router(Arc::clone(&engine), &base_path);
         let door = tokio::spawn(http::serve(listener, router, stopped.clone(), drain));
         let pollers = tokio::spawn(Arc::clone(&engine).run_pollers(stopped.clone()));
+        if let Err(error) = engine.announce_start().await {
+            tracing::error!("nobody can be told of the start: {error}");
+        }
         let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, drain));
         tracing::info!("listening on http://{address}/");
         Ok(Some(Self { address, engine, store, stop, door, workers, pollers, _lock: lock }))
@@ -113,6 +116,7 @@ impl Running {
 
     /// Closes the door, lets requests and deliveries under way finish, and closes the store.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.engine.announce_end().await;
         // Both ends listen for as long as they run.
         let _ = self.stop.send(true);
         self.door.await?;

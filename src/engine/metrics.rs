@@ -101,8 +101,13 @@ impl Metrics {
     }
 
     pub(super) fn delivery(&self, target: &str, outcome: &str, code: &str) {
+        self.deliveries(target, outcome, code, 1);
+    }
+
+    pub(super) fn deliveries(&self, target: &str, outcome: &str, code: &str, count: u64) {
         let labels = [("target", target), ("outcome", outcome), ("code", code)];
-        self.outcomes.get_or_create(&labels.map(|(name, value)| (name, value.to_owned())).to_vec()).inc();
+        let labels = labels.map(|(name, value)| (name, value.to_owned())).to_vec();
+        self.outcomes.get_or_create(&labels).inc_by(count);
     }
 
     pub(super) fn delivered_after(&self, age: Duration) {

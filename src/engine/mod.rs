@@ -10,8 +10,10 @@ mod audit;
 mod clock;
 mod components;
 mod desk;
+mod drops;
 mod explain;
 mod facts;
+mod lifecycle;
 mod load;
 mod metrics;
 mod polling;
@@ -24,6 +26,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify};
+
+use drops::Drops;
+use lifecycle::Failing;
 
 use crate::callbacks::Runtime;
 use crate::config::Problem;
@@ -54,6 +59,10 @@ pub struct Engine {
     replaced: Notify,
     /// Told when somebody has asked for the engine's end.
     end: Arc<Notify>,
+    /// What queues had to drop.
+    drops: Drops,
+    /// Targets whose last hand-over failed.
+    failing: Failing,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -73,6 +82,8 @@ impl Engine {
             wake: Arc::new(Notify::new()),
             replaced: Notify::new(),
             end,
+            drops: Drops::default(),
+            failing: Failing::default(),
             changing: Mutex::new(()),
         }
     }
@@ -126,10 +137,11 @@ impl Engine {
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
         let appended = self.store.append(tenant.name(), Batch { events, ..batch }, now()).await?;
-        if let Appended::Stored { ids } = &appended {
+        if let Appended::Stored { ids, dropped } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(name);
             }
+            self.drops.note(dropped, &self.metrics);
         }
         if expects_work {
             self.wake.notify_one();

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::retry::{self, Failed, Next, Policy};
+use super::retry::{self, Failed, Jitter, Next, Policy};
 use super::{Engine, now};
 use crate::model::{Event, Timestamp};
 use crate::pollers::{PollFault, Poller};
@@ -24,7 +24,8 @@ const AGAIN: Policy = Policy {
     first: Duration::from_secs(10),
     longest: Duration::from_secs(600),
     // A poller never gives up.
-    max_age: Duration::from_secs(3_600),
+    max_age: Some(Duration::from_secs(3_600)),
+    jitter: Jitter::Full,
 };
 
 /// Where a poller stands between two runs of its loop, as over a reload.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::Timestamp;
-use crate::targets::{Fault, Lasting};
+use crate::targets::{Fault, Lasting, Pace};
 
 /// How long to go on, and how to space the attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,15 +12,33 @@ pub(super) struct Policy {
     pub(super) first: Duration,
     /// No delay is longer.
     pub(super) longest: Duration,
-    /// A delivery that still fails at this age is dead.
-    pub(super) max_age: Duration,
+    /// A delivery that still fails at this age is dead. Without one it is tried for ever.
+    pub(super) max_age: Option<Duration>,
+    /// Which part of a delay is left to chance.
+    pub(super) jitter: Jitter,
+}
+
+/// How attempts are spread, so that they don't come all at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Jitter {
+    /// Over the whole delay.
+    Full,
+    /// Over a fifth before and behind its end (P-CYC-07).
+    Fifth,
 }
 
 impl Policy {
     /// One second, doubling up to an hour, for as long as `max_age`.
     #[must_use]
     pub(super) fn new(max_age: Duration) -> Self {
-        Self { first: Duration::from_secs(1), longest: Duration::from_secs(3_600), max_age }
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(3_600));
+        Self { first, longest, max_age: Some(max_age), jitter: Jitter::Full }
+    }
+
+    /// As a target wants it, for ever.
+    #[must_use]
+    pub(super) fn at_pace(pace: Pace) -> Self {
+        Self { first: pace.first, longest: pace.longest, max_age: None, jitter: Jitter::Fifth }
     }
 }
 
@@ -48,7 +66,7 @@ pub(super) struct Failed<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What to do after a failure. `random` lies in 0..1 and spreads the attempts over the whole delay ("full jitter").
+/// What to do after a failure. `random` lies in 0..1 and spreads the attempts.
 #[must_use]
 pub(super) fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
     if failed.fault.lasting == Lasting::Yes {
@@ -56,9 +74,13 @@ pub(super) fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
     }
     let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
     let bound = policy.first.saturating_mul(doubled).min(policy.longest);
-    let at =
-        failed.now.after(bound.mul_f64(random.clamp(0.0, 1.0))).max(failed.not_before.unwrap_or(failed.now));
-    if at > failed.created.after(policy.max_age) { Next::Dead } else { Next::At(at) }
+    let random = random.clamp(0.0, 1.0);
+    let delay = match policy.jitter {
+        Jitter::Full => bound.mul_f64(random),
+        Jitter::Fifth => bound.mul_f64(0.8 + 0.4 * random).min(policy.longest),
+    };
+    let at = failed.now.after(delay).max(failed.not_before.unwrap_or(failed.now));
+    if policy.max_age.is_some_and(|age| at > failed.created.after(age)) { Next::Dead } else { Next::At(at) }
 }
 
 #[cfg(test)]
@@ -95,6 +117,24 @@ mod tests {
     fn the_far_side_may_ask_for_more_but_not_for_less() {
         assert_eq!(after(1, 0, Some(1_000_060), 1.0), at(1_000_060));
         assert_eq!(after(4, 0, Some(5), 1.0), at(1_000_008));
+    }
+
+    #[test]
+    fn p_cyc_07_at_a_targets_own_pace_and_for_ever() {
+        let pace = Pace { first: Duration::from_secs(5), longest: Duration::from_secs(300) };
+        let fault = Fault::passing(FaultCode::Busy, "503");
+        let after = |attempt, random| {
+            let (created, now) = (Timestamp::from_seconds(0), Timestamp::from_seconds(1_000_000));
+            let failed = Failed { attempt, created, fault: &fault, not_before: None, now };
+            next(&Policy::at_pace(pace), failed, random)
+        };
+        assert_eq!(
+            (after(1, 0.0), after(1, 0.5), after(1, 1.0)),
+            (at(1_000_004), at(1_000_005), at(1_000_006))
+        );
+        assert_eq!((after(2, 0.5), after(5, 0.5)), (at(1_000_010), at(1_000_080)));
+        assert_eq!((after(7, 1.0), after(u32::MAX, 1.0)), (at(1_000_300), at(1_000_300)));
+        assert_eq!(after(7, 0.0), at(1_000_240));
     }
 
     #[test]

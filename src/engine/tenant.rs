@@ -17,8 +17,8 @@ use crate::control::Control;
 use crate::hooks::Hooks;
 use crate::model::{Event, Links};
 use crate::pollers::Poller;
-use crate::store::{DeliveryId, NewDelivery, Store};
-use crate::targets::{Context, Target};
+use crate::store::{Delivery, NewDelivery, Queue, Store};
+use crate::targets::{Context, Place, Target};
 
 /// A tenant in use.
 pub struct Tenant {
@@ -125,6 +125,7 @@ impl Tenant {
             .map(|(target, wanted)| NewDelivery {
                 target: target.name().to_owned(),
                 ordering_key: wanted.ordering_key,
+                queue: wanted.queue.map(|queue| Queue { max: queue.max, delay: queue.delay }),
             })
             .collect()
     }
@@ -152,13 +153,18 @@ impl Tenant {
     }
 
     /// What a target may ask while it prepares this delivery.
-    pub(super) fn context(&self, delivery: DeliveryId) -> Context {
-        let caller = Caller { status: Arc::clone(&self.status), delivery: Some(delivery) };
-        Context { caller, now: super::now() }
+    pub(super) fn context(&self, delivery: &Delivery) -> Context {
+        let caller = Caller { status: Arc::clone(&self.status), delivery: Some(delivery.id) };
+        let place = delivery.place.map(|place| Place { number: place.number, started: place.started });
+        Context { caller, now: super::now(), place, created: delivery.created }
     }
 
-    pub(super) fn retry_policy(&self) -> Policy {
-        Policy::new(self.settings.max_age)
+    /// How failed deliveries of a target are tried again.
+    pub(super) fn retry_policy(&self, target: &str) -> Policy {
+        match self.target(target).and_then(|target| target.pace()) {
+            Some(pace) => Policy::at_pace(pace),
+            None => Policy::new(self.settings.max_age),
+        }
     }
 
     pub(super) fn listen(&self) -> SocketAddr {

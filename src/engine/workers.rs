@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -17,6 +18,8 @@ use crate::targets::{Fault, FaultCode, Lasting, Outcome, Outgoing, Prepared, Sil
 const LEASE: Duration = Duration::from_secs(900);
 /// An attempt that takes longer has failed.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(600);
+/// So many deliveries of a run are prepared at once.
+const PREPARED_AT_ONCE: usize = 64;
 /// How long to wait for news when nothing is due; wake-ups make this a safety net only.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -134,6 +137,7 @@ impl Engine {
                 Fault::passing(FaultCode::Local, "the target failed inside; this is a bug in campanile");
             vec![Some(self.settle_fault(first, &fault, None))]
         });
+        self.let_rest(&run, &settlements).await;
         let mut settling = Vec::with_capacity(run.len());
         let mut untouched = Vec::new();
         for (delivery, settlement) in
@@ -164,6 +168,19 @@ impl Engine {
         }
     }
 
+    /// What waits behind those that a target took over is not due at once, if the target wants to be left alone. Before
+    /// they are settled: until then nobody can claim it.
+    async fn let_rest(&self, run: &[Delivery], settlements: &[Option<Settlement>]) {
+        let taken = settlements.iter().flatten().any(|settled| settled.state == DeliveryState::Delivered);
+        if let (true, Some(first)) = (taken, run.first())
+            && let Some(key) = &first.ordering_key
+            && let Some(rest) = self.tenant().target(&first.target).and_then(|target| target.rest())
+            && let Err(error) = self.store.rest(&first.tenant, &first.target, key, now().after(rest)).await
+        {
+            tracing::error!("cannot note that a target rests: {error}");
+        }
+    }
+
     /// A claimed delivery, and as many of those behind it as its target takes at once.
     async fn run_behind(&self, first: Delivery) -> Vec<Delivery> {
         let longest = self.tenant().target(&first.target).map_or(1, |target| target.run_length());
@@ -190,8 +207,12 @@ impl Engine {
         };
         let mut settlements = Vec::with_capacity(run.len());
         let mut ready = Vec::with_capacity(run.len());
+        // Side by side, so that keeping their messages shares transactions.
+        let preparing: Vec<_> = run.iter().map(|delivery| self.message(delivery, &**target)).collect();
+        let mut messages = stream::iter(preparing).buffered(PREPARED_AT_ONCE);
         for delivery in run {
-            match self.message(delivery, &**target).await {
+            let Some(message) = messages.next().await else { break };
+            match message {
                 Ok((message, version)) => {
                     ready.push(Ready { place: settlements.len(), delivery, message, version });
                     settlements.push(None);
@@ -211,6 +232,7 @@ impl Engine {
             .map(|Ready { delivery, message, .. }| Outgoing {
                 message,
                 age: began.since(delivery.created),
+                failures: delivery.attempts,
                 now: began,
             })
             .collect();
@@ -273,7 +295,7 @@ impl Engine {
         let Some(event) = stored.map_err(|error| store_fault(&error))? else {
             return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
         };
-        let prepared = target.prepare(&event, &self.tenant().context(delivery.id)).await?;
+        let prepared = target.prepare(&event, &self.tenant().context(delivery)).await?;
         if let Prepared::Message { message, version } = &prepared {
             let saved = self.store.save_message(delivery.id, message, version.as_deref()).await;
             saved.map_err(|error| store_fault(&error))?;
@@ -289,10 +311,11 @@ impl Engine {
             not_before,
             now: now(),
         };
-        let (state, not_before) = match retry::next(&self.tenant().retry_policy(), failed, fastrand::f64()) {
-            Next::At(at) => (DeliveryState::Waiting, at),
-            Next::Dead => (DeliveryState::Dead, failed.now),
-        };
+        let (state, not_before) =
+            match retry::next(&self.tenant().retry_policy(&delivery.target), failed, fastrand::f64()) {
+                Next::At(at) => (DeliveryState::Waiting, at),
+                Next::Dead => (DeliveryState::Dead, failed.now),
+            };
         Settlement {
             state,
             attempted: true,
@@ -307,6 +330,7 @@ impl Engine {
         let (state, text) = (settlement.state, &settlement.text);
         let (id, target, subject) = (delivery.id, &delivery.target, &delivery.subject);
         self.metrics.delivery(target, state.name(), code);
+        self.failing.note(target, settlement);
         match state {
             DeliveryState::Delivered => {
                 self.metrics.delivered_after(now().since(delivery.created));

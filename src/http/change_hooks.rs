@@ -143,7 +143,7 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
     let events =
         parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
     match engine.accept(events, delivery_id).await? {
-        Appended::Stored { ids } => {
+        Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();
             Ok(Taken { changes: count, ids, ..taken })
         }

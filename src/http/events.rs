@@ -24,7 +24,7 @@ pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) 
     let body = Limited::new(body, MAX_BODY).whole().await?;
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
     let answer = match engine.accept(events, dedup_key).await? {
-        Appended::Stored { ids } => json!({ "ids": ids }),
+        Appended::Stored { ids, .. } => json!({ "ids": ids }),
         Appended::Duplicate => json!({ "ids": [], "duplicate": true }),
     };
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())

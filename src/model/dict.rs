@@ -239,7 +239,7 @@ pub fn worker_info(worker: &Worker) -> Map<String, Value> {
 }
 
 /// The list form, `[name, value, source]` sorted by name (M-PR-02).
-fn triples(properties: &Properties) -> Value {
+pub(super) fn triples(properties: &Properties) -> Value {
     properties.iter().map(|(name, property)| json!([name, property.value, property.source])).collect()
 }
 

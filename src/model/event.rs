@@ -9,6 +9,10 @@ use super::{Build, BuildId, BuildRequest, Builder, BuilderState, Buildset, Chang
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "snake_case")]
 pub enum Event {
+    /// The engine, or the CI, begins its work.
+    Start {},
+    /// It is about to end.
+    Shutdown {},
     /// A builder exists, or its description or tags changed.
     BuilderAdded {
         /// The builder as it is now.
@@ -205,7 +209,9 @@ pub enum LogChannel {
 
 impl Event {
     /// Every event's name, as in JSON.
-    pub const NAMES: [&'static str; 24] = [
+    pub const NAMES: [&'static str; 26] = [
+        "start",
+        "shutdown",
         "builderAdded",
         "builderRemoved",
         "builderChangedState",
@@ -236,6 +242,8 @@ impl Event {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Start {} => "start",
+            Self::Shutdown {} => "shutdown",
             Self::BuilderAdded { .. } => "builderAdded",
             Self::BuilderRemoved { .. } => "builderRemoved",
             Self::BuilderChangedState { .. } => "builderChangedState",
@@ -333,6 +341,8 @@ mod tests {
     fn samples() -> Vec<Value> {
         let build = json!({"builder": "b", "number": 1});
         let bodies = [
+            ("start", json!({})),
+            ("shutdown", json!({})),
             ("builderAdded", json!({"builder": {"name": "b"}})),
             ("builderRemoved", json!({"builder": "b"})),
             ("builderChangedState", json!({"builder": "b", "state": "idle"})),

@@ -12,6 +12,7 @@ mod dict;
 mod event;
 mod literal;
 mod order;
+mod packet;
 mod people;
 mod property;
 mod queries;
@@ -31,6 +32,7 @@ pub use literal::{is_true, push_value_text, value_text};
 pub use order::{
     build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
 };
+pub use packet::{EXTRA_EVENTS, PACKET_SCHEMA, Surroundings, packet_name};
 pub use people::{Owners, gather_owners, owners};
 pub use property::{Properties, Property};
 pub use queries::{short_revision, unique_step_name};

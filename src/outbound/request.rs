@@ -57,6 +57,12 @@ impl Request {
         request
     }
 
+    /// Has this body.
+    #[must_use]
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
     /// Sets a header.
     ///
     /// # Errors

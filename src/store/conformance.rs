@@ -34,14 +34,18 @@ fn log_ref(name: &str) -> LogRef {
 fn to(event: Event, targets: &[(&str, Option<&str>)]) -> Incoming {
     let deliveries = targets
         .iter()
-        .map(|(target, key)| NewDelivery { target: (*target).into(), ordering_key: key.map(str::to_owned) })
+        .map(|(target, key)| NewDelivery {
+            target: (*target).into(),
+            ordering_key: key.map(str::to_owned),
+            queue: None,
+        })
         .collect();
     Incoming { event, deliveries }
 }
 
 async fn put(store: &dyn Store, now: i64, events: Vec<Incoming>) -> Vec<Option<EventId>> {
     match store.append(T, Batch { events, ..Batch::default() }, at(now)).await.unwrap() {
-        Appended::Stored { ids } => ids,
+        Appended::Stored { ids, .. } => ids,
         Appended::Duplicate => panic!("a request without a name is no duplicate"),
     }
 }

@@ -1,5 +1,7 @@
 //! Deliveries: the life of one event at one target, as it is stored.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::EventId;
@@ -15,6 +17,35 @@ pub struct NewDelivery {
     pub target: String,
     /// Deliveries of one target with the same key go out one at a time and in order.
     pub ordering_key: Option<String>,
+    /// When those of this target are a queue of their own.
+    pub queue: Option<Queue>,
+}
+
+/// A target's queue: what is added gets a number, and when it is too long the oldest are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may wait, at least 1.
+    pub max: u32,
+    /// So long what is added waits for company.
+    pub delay: Duration,
+}
+
+/// Where in its queue a delivery stands (P-PKT-01).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// From 1, and one more for each that is added, over restarts.
+    pub number: u64,
+    /// When number 1 was added.
+    pub started: Timestamp,
+}
+
+/// Deliveries of a target that had to make room for newer ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The target's name.
+    pub target: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A stored delivery.
@@ -34,6 +65,9 @@ pub struct Delivery {
     pub target: String,
     /// See `NewDelivery`.
     pub ordering_key: Option<String>,
+    /// Its place in the target's queue, if that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
     /// Where it stands.
     pub state: DeliveryState,
     /// How many attempts were made.

@@ -18,11 +18,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
+use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, Timestamp};
 
 pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
-pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState, NewDelivery, Settlement};
+pub use delivery::{
+    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Place, Queue, Settlement,
+};
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use sqlite::{SqliteStore, StoreOptions};
@@ -57,6 +59,8 @@ pub enum Appended {
     Stored {
         /// Ids of the stored events.
         ids: Vec<Option<EventId>>,
+        /// What had to make room in queues.
+        dropped: Vec<Dropped>,
     },
     /// The same request was stored before.
     Duplicate,
@@ -150,6 +154,8 @@ pub trait Store: Send + Sync {
     async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError>;
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError>;
+    /// A buildset as it was last told of.
+    async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError>;
     /// The newest events that people may have been told of and that are about `subject`, as deliveries show it.
     async fn events_about(&self, tenant: &str, subject: &str, limit: u32)
     -> Result<Vec<EventId>, StoreError>;
@@ -194,6 +200,8 @@ pub trait Store: Send + Sync {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError>;
+    /// Lets what waits for a target rest: the oldest that nobody has leased is not due before `until`.
+    async fn rest(&self, tenant: &str, target: &str, key: &str, until: Timestamp) -> Result<(), StoreError>;
     /// Gives back deliveries that `owner` has leased and did nothing about: they are due as they were before.
     async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError>;
     /// Keeps the prepared bytes, and which callback version wrote them: every later attempt sends just these.

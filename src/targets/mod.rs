@@ -12,6 +12,7 @@ pub mod gerrit;
 pub mod github;
 pub mod irc;
 pub mod mail;
+pub mod push;
 mod tls;
 
 use std::any::Any;
@@ -33,6 +34,43 @@ pub use fault::{Fault, FaultCode, Lasting, Silence};
 pub struct Wanted {
     /// Deliveries of this target with the same key go out one at a time and in order.
     pub ordering_key: Option<String>,
+    /// When what waits for the target is a queue of its own, with one ordering key for all.
+    pub queue: Option<Queue>,
+}
+
+impl Wanted {
+    /// In order with all that has the same key.
+    #[must_use]
+    pub fn in_order(key: impl Into<String>) -> Self {
+        Self { ordering_key: Some(key.into()), queue: None }
+    }
+}
+
+/// A queue of a target's own: numbered over restarts, and bounded: of too many the oldest are dropped, and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may wait, at least 1.
+    pub max: u32,
+    /// So long a new one waits for company.
+    pub delay: Duration,
+}
+
+/// Where in its target's queue a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 1, and one more for each that was added.
+    pub number: u64,
+    /// When number 1 was added.
+    pub started: Timestamp,
+}
+
+/// How a target's failed deliveries are tried again, where that is not as everybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// After the first failure; each further delay is twice the last, give or take a fifth.
+    pub first: Duration,
+    /// No delay is longer.
+    pub longest: Duration,
 }
 
 /// What a target may ask while it prepares.
@@ -41,6 +79,10 @@ pub struct Context {
     pub caller: Caller,
     /// The time of day.
     pub now: Timestamp,
+    /// Where in the target's queue the delivery stands, if it has one.
+    pub place: Option<Place>,
+    /// When the delivery's event came in.
+    pub created: Timestamp,
 }
 
 /// What preparing came to.
@@ -98,6 +140,8 @@ pub struct Outgoing<'a> {
     pub message: &'a [u8],
     /// How long ago its event came in.
     pub age: Duration,
+    /// How many attempts have failed.
+    pub failures: u32,
     /// The time of day.
     pub now: Timestamp,
 }
@@ -134,6 +178,15 @@ pub trait Target: Send + Sync {
     }
     /// Proves that address and credentials work; says what the far side offers.
     async fn probe(&self) -> Result<String, Fault>;
+    /// How long it is left alone after it took something over. Not at all by default.
+    fn rest(&self) -> Option<Duration> {
+        None
+    }
+    /// How what failed is tried again, and then for ever: how many may wait is what has an end. By default as the
+    /// settings say for all.
+    fn pace(&self) -> Option<Pace> {
+        None
+    }
     /// How old its news may get: what could not be sent by then is of no use to anybody any more. For ever by default.
     fn max_age(&self) -> Option<Duration> {
         None
@@ -184,8 +237,10 @@ const KINDS: &[(&str, Build)] = &[
     ("gerrit", gerrit::from_settings),
     ("gerrit_verify_status", gerrit::verify_status_from_settings),
     ("github", github::from_settings),
+    ("http_status_push", push::http_from_settings),
     ("irc", irc::from_settings),
     ("mail", mail::from_settings),
+    ("status_push", push::status_push_from_settings),
 ];
 
 /// Reads all targets of the settings. One with an error is left out, and the error noted (M-01).

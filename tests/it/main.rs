@@ -21,6 +21,8 @@ mod new;
 mod occasions;
 mod parsed;
 mod pollers;
+mod push;
+mod receiver;
 mod relays;
 mod sendmail;
 mod sources;

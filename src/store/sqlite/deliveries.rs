@@ -3,12 +3,12 @@
 //! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`
 //! and `outcomes::settle`, so that a claim looks only at rows that it takes.
 
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::Answer;
 use crate::model::Timestamp;
-use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, StoreError};
+use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Place, StoreError};
 
 /// Blocks those of the new deliveries that have an older one before them.
 pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> Result<(), StoreError> {
@@ -75,6 +75,28 @@ pub(super) async fn claim_run(
     claimed(tx, ids).await
 }
 
+/// Lets what waits rest: the oldest one that nobody has leased is all that those behind it wait for.
+pub(super) async fn rest(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    target: &str,
+    key: &str,
+    until: Timestamp,
+) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET not_before = max(not_before, ?1), due = max(due, ?1) WHERE id = (SELECT min(id) \
+         FROM deliveries WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 AND ordering_key = ?4 \
+         AND lease_owner IS NULL)",
+    )
+    .bind(until.as_micros())
+    .bind(tenant)
+    .bind(target)
+    .bind(key)
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
 /// Gives some of what `owner` has leased back.
 pub(super) async fn give_back(
     tx: &mut SqliteConnection,
@@ -98,15 +120,12 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Answ
         return Ok(Answer::Claimed(Vec::new()));
     }
     let ids = serde_json::Value::from(ids).to_string();
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
-         d.not_before, d.code, d.text, d.callback_version, d.message FROM deliveries d JOIN events e ON e.id = d.event \
-         WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id",
-    )
-    .bind(ids)
-    .fetch_all(tx)
-    .await?;
-    Ok(Answer::Claimed(rows.into_iter().map(delivery).collect::<Result<_, _>>()?))
+    let sql = format!(
+        "SELECT {COLUMNS}, d.message FROM {TABLES} WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
+    );
+    // Safe: constants.
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).fetch_all(tx).await?;
+    Ok(Answer::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
 }
 
 /// Tenant, target, ordering key.
@@ -191,10 +210,9 @@ pub(super) async fn list(
     tenant: &str,
     query: &DeliveryQuery,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(
-        "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
-         d.not_before, d.code, d.text, d.callback_version, NULL FROM deliveries d JOIN events e ON e.id = d.event WHERE d.tenant = ",
-    );
+    let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
+        "SELECT {COLUMNS}, NULL AS message FROM {TABLES} WHERE d.tenant = "
+    ));
     sql.push_bind(tenant);
     if let Some(state) = query.state {
         sql.push(" AND d.state = ").push_bind(state.name());
@@ -209,8 +227,8 @@ pub(super) async fn list(
         sql.push(" AND d.id < ").push_bind(before);
     }
     sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.page.limit);
-    let rows: Vec<Row> = sql.build_query_as().fetch_all(reader).await?;
-    rows.into_iter().map(delivery).collect()
+    let rows = sql.build().fetch_all(reader).await?;
+    rows.iter().map(delivery).collect()
 }
 
 pub(super) async fn one(
@@ -218,15 +236,9 @@ pub(super) async fn one(
     tenant: &str,
     id: DeliveryId,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, d.created, \
-         d.not_before, d.code, d.text, d.callback_version, d.message FROM deliveries d JOIN events e ON e.id = d.event \
-         WHERE d.tenant = ? AND d.id = ?",
-    )
-    .bind(tenant)
-    .bind(id)
-    .fetch_optional(&mut *reader)
-    .await?;
+    let sql = format!("SELECT {COLUMNS}, d.message FROM {TABLES} WHERE d.tenant = ? AND d.id = ?");
+    // Safe: constants.
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(&mut *reader).await?;
     let Some(row) = row else { return Ok(None) };
     let attempts: Vec<(i64, String, Option<String>, String)> =
         sqlx::query_as("SELECT at, state, code, text FROM attempts WHERE delivery = ? ORDER BY id")
@@ -239,7 +251,7 @@ pub(super) async fn one(
             Ok(Attempt { at: Timestamp::from_micros(at), state: state(&name)?, code, text })
         })
         .collect::<Result<_, StoreError>>()?;
-    Ok(Some((delivery(row)?, attempts)))
+    Ok(Some((delivery(&row)?, attempts)))
 }
 
 pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
@@ -252,56 +264,35 @@ pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(Deliver
         .collect())
 }
 
-/// In the order of the columns that the three statements above ask for.
-type Row = (
-    i64,
-    String,
-    i64,
-    String,
-    String,
-    String,
-    Option<String>,
-    String,
-    u32,
-    i64,
-    i64,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<Vec<u8>>,
-);
+/// What a delivery is read from; its message, or none in its place, comes behind these.
+const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
+     d.created, d.not_before, d.code, d.text, d.callback_version, d.number, q.started";
+const TABLES: &str = "deliveries d JOIN events e ON e.id = d.event \
+     LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
 
-fn delivery(row: Row) -> Result<Delivery, StoreError> {
-    let (
-        id,
-        tenant,
-        event,
-        event_name,
-        subject,
-        target,
-        ordering_key,
-        name,
-        attempts,
-        created,
-        not_before,
-        ..,
-    ) = row;
+fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
+    let place = |number: i64, started| Place {
+        number: number.cast_unsigned(),
+        started: Timestamp::from_micros(started),
+    };
+    let (number, started): (Option<i64>, Option<i64>) = (row.try_get("number")?, row.try_get("started")?);
     Ok(Delivery {
-        id,
-        tenant,
-        event,
-        event_name,
-        subject,
-        target,
-        ordering_key,
-        state: state(&name)?,
-        attempts,
-        created: Timestamp::from_micros(created),
-        not_before: Timestamp::from_micros(not_before),
-        code: row.11,
-        text: row.12,
-        callback_version: row.13,
-        message: row.14,
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        event: row.try_get("event")?,
+        event_name: row.try_get("name")?,
+        subject: row.try_get("subject")?,
+        target: row.try_get("target")?,
+        ordering_key: row.try_get("ordering_key")?,
+        place: number.zip(started).map(|(number, started)| place(number, started)),
+        state: state(row.try_get("state")?)?,
+        attempts: row.try_get("attempts")?,
+        created: Timestamp::from_micros(row.try_get("created")?),
+        not_before: Timestamp::from_micros(row.try_get("not_before")?),
+        code: row.try_get("code")?,
+        text: row.try_get("text")?,
+        callback_version: row.try_get("callback_version")?,
+        message: row.try_get("message")?,
     })
 }
 

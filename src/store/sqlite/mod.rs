@@ -14,6 +14,7 @@ mod merge;
 mod outcomes;
 mod polls;
 mod projection;
+mod queues;
 mod reads;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use super::{
     DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store,
     StoreError,
 };
-use crate::model::{Build, BuildId, Change, Event, LogRef, Timestamp};
+use crate::model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Job, Work};
 
 /// What can be set about the embedded store.
@@ -186,6 +187,10 @@ impl Store for SqliteStore {
         reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await
     }
 
+    async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError> {
+        reads::buildset(&mut *self.reader().await?, tenant, bsid).await
+    }
+
     async fn events_about(
         &self,
         tenant: &str,
@@ -265,6 +270,11 @@ impl Store for SqliteStore {
             Answer::Claimed(deliveries) => Ok(deliveries),
             other => other.unexpected(),
         }
+    }
+
+    async fn rest(&self, tenant: &str, target: &str, key: &str, until: Timestamp) -> Result<(), StoreError> {
+        let (tenant, target, key) = (tenant.to_owned(), target.to_owned(), key.to_owned());
+        self.writer.ask(Work::Rest { tenant, target, key, until }).await.map(drop)
     }
 
     async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {

@@ -160,8 +160,12 @@ impl Projection {
             Event::WorkerUnpaused { worker } => {
                 self.worker(tenant, Worker { paused: false, ..worker.clone() });
             }
-            // Estimates are news, not knowledge; and a log's end changes nothing that is kept.
-            Event::BuildEtaUpdate { .. } | Event::StepEtaUpdate { .. } | Event::LogFinished { .. } => {}
+            // Estimates are news, not knowledge; and a log's end, or the engine's, changes nothing that is kept.
+            Event::BuildEtaUpdate { .. }
+            | Event::StepEtaUpdate { .. }
+            | Event::LogFinished { .. }
+            | Event::Start {}
+            | Event::Shutdown {} => {}
         }
         Some(Cow::Borrowed(event))
     }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::merge;
 use super::unit::parse;
-use crate::model::{Build, BuildId, Builder, Change, Event, Step};
+use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, Step};
 use crate::store::{BuildQuery, BuilderRow, EventId, Page, StoreError};
 
 /// The event as it was stored; a finished build in it also tells of the logs that came since.
@@ -150,6 +150,20 @@ pub(super) async fn running_builds(
     .fetch_all(&mut *reader)
     .await?;
     whole(reader, rows).await
+}
+
+/// A buildset as it was last told of.
+pub(super) async fn buildset(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    bsid: u64,
+) -> Result<Option<Buildset>, StoreError> {
+    let data: Option<String> = sqlx::query_scalar("SELECT data FROM buildsets WHERE tenant = ? AND bsid = ?")
+        .bind(tenant)
+        .bind(bsid.cast_signed())
+        .fetch_optional(reader)
+        .await?;
+    data.map(|data| parse("a buildset", &data)).transpose()
 }
 
 /// Of the builds that name this buildset, the finished ones: by their first request, then by number (M-22).

@@ -52,7 +52,7 @@ fn log() -> LogRef {
 
 fn batch(number: u64) -> Batch {
     let event = Event::BuildStarted { build: Box::new(Build::new("b", number)) };
-    let deliveries = vec![NewDelivery { target: "mail".into(), ordering_key: None }];
+    let deliveries = vec![NewDelivery { target: "mail".into(), ordering_key: None, queue: None }];
     Batch { events: vec![Incoming { event, deliveries }], ..Batch::default() }
 }
 
@@ -74,7 +74,7 @@ async fn concurrent_appends_are_each_stored_once_and_survive() {
         .collect();
     let mut ids = std::collections::BTreeSet::new();
     for task in tasks {
-        let Appended::Stored { ids: new } = task.await.unwrap().unwrap() else { panic!() };
+        let Appended::Stored { ids: new, .. } = task.await.unwrap().unwrap() else { panic!() };
         ids.extend(new.into_iter().flatten());
     }
     assert_eq!(ids.len(), 200);

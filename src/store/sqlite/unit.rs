@@ -10,6 +10,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
 use super::projection::{BuildKey, BuildSlot, BuilderSlot, LogTexts, Projection, StepSlot, key};
+use super::queues::Queues;
 use super::writes::Writes;
 use super::{StoreOptions, deliveries, logs, polls};
 use crate::model::{Event, Timestamp};
@@ -29,12 +30,13 @@ pub(super) async fn append(
     }
     let mut requests = load_requests(tx, batches).await?;
     let (mut projection, mut next_event, first_delivery) = load(tx, batches).await?;
+    let mut queues = Queues::load(tx, batches).await?;
     let (mut events, mut deliveries, mut keyed) = (Vec::new(), Vec::new(), false);
     let mut next_delivery = first_delivery;
     let mut new_requests = Vec::new();
     let mut seen = BTreeMap::new();
     let mut answers = Vec::with_capacity(batches.len());
-    for &(tenant, batch, now) in batches {
+    for (place, &(tenant, batch, now)) in batches.iter().enumerate() {
         if let Some(name) = &batch.dedup_key {
             let known = requests.entry((tenant.to_owned(), name.clone()));
             let last = known.or_insert(Timestamp::from_micros(i64::MIN));
@@ -59,13 +61,16 @@ pub(super) async fn append(
             for delivery in &incoming.deliveries {
                 keyed |= delivery.ordering_key.is_some();
                 let (target, key) = (&delivery.target, &delivery.ordering_key);
-                deliveries.push((next_delivery, tenant, next_event, target, key, now.as_micros()));
+                let number = queues.number(tenant, delivery, place, now);
+                let due = delivery.queue.map_or(now, |queue| now.after(queue.delay)).as_micros();
+                let row = (next_delivery, tenant, next_event, target, key, now.as_micros(), due, number);
+                deliveries.push(row);
                 next_delivery += 1;
             }
             ids.push(Some(next_event));
             next_event += 1;
         }
-        answers.push(Appended::Stored { ids });
+        answers.push(Appended::Stored { ids, dropped: Vec::new() });
     }
     let mut writes = Writes::default();
     writes.put(
@@ -73,9 +78,13 @@ pub(super) async fn append(
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?)",
         &events,
     );
-    writes.put("INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, created, not_before, due) \
-             SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 'waiting', value->>5, value->>5, value->>5 \
-             FROM json_each(?)", &deliveries);
+    writes.put(
+        "INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, created, not_before, due, number) \
+         SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 'waiting', value->>5, value->>6, value->>6, \
+         value->>7 FROM json_each(?)",
+        &deliveries,
+    );
+    queues.save(&mut writes);
     writes.put("INSERT INTO dedup (tenant, key, at) SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
              ON CONFLICT DO UPDATE SET at = excluded.at", &new_requests);
     polls::keep(&seen, &mut writes);
@@ -83,6 +92,11 @@ pub(super) async fn append(
     writes.run(tx).await?;
     if keyed {
         deliveries::block_new(tx, first_delivery).await?;
+    }
+    for (place, new) in queues.make_room(tx).await? {
+        if let Some(Appended::Stored { dropped, .. }) = answers.get_mut(place) {
+            dropped.push(new);
+        }
     }
     for ((build, step, log), text) in logs {
         logs::append(tx, build, &step, &log, text, options.max_log_bytes).await?;

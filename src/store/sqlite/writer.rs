@@ -40,6 +40,7 @@ pub(super) enum Work {
     Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
     Claim { owner: String, limit: u32, lease: Duration, now: Timestamp },
     ClaimRun { owner: String, first: DeliveryId, limit: u32, until: Timestamp },
+    Rest { tenant: String, target: String, key: String, until: Timestamp },
     GiveBack { owner: String, ids: Vec<DeliveryId> },
     Release { owner: String },
     Retry { tenant: String, id: DeliveryId, now: Timestamp },
@@ -226,6 +227,9 @@ async fn perform(
             }
             Work::ClaimRun { owner, first, limit, until } => {
                 deliveries::claim_run(tx, owner, *first, *limit, *until).await?
+            }
+            Work::Rest { tenant, target, key, until } => {
+                deliveries::rest(tx, tenant, target, key, *until).await?
             }
             Work::GiveBack { owner, ids } => deliveries::give_back(tx, owner, ids).await?,
             Work::Release { owner } => deliveries::release(tx, owner).await?,

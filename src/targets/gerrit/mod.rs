@@ -51,7 +51,7 @@ struct GerritTarget {
 /// Which change a buildset is about is known only with its builds, so that summaries keep the whole target in order: a
 /// vote that overtakes a newer one could let something broken in.
 fn all_in_order() -> Wanted {
-    Wanted { ordering_key: Some(String::new()) }
+    Wanted::in_order("")
 }
 
 #[async_trait]
@@ -74,7 +74,7 @@ impl Target for GerritTarget {
         let change = find::change_of(&build.properties, &build.source_stamps);
         let key =
             change.map_or(format!("{}/{}", build.builder, build.number), |change| format!("change {change}"));
-        Some(Wanted { ordering_key: Some(key) })
+        Some(Wanted::in_order(key))
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {

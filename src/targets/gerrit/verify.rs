@@ -173,9 +173,7 @@ impl Target for VerifyStatus {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else { return None };
         let change = change_of(&build.properties, &build.source_stamps);
         let of_change = change.map(|change| format!("change {change}/{}", build.builder));
-        Some(Wanted {
-            ordering_key: Some(of_change.unwrap_or(format!("{}/{}", build.builder, build.number))),
-        })
+        Some(Wanted::in_order(of_change.unwrap_or(format!("{}/{}", build.builder, build.number))))
     }
 
     fn unwanted(&self, _: &Event) -> String {

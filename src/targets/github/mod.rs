@@ -159,7 +159,7 @@ impl Target for GithubTarget {
     /// In the order of the builder: what a build is of is known only when it is prepared.
     fn wants(&self, event: &Event) -> Option<Wanted> {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else { return None };
-        Some(Wanted { ordering_key: Some(build.builder.clone()) })
+        Some(Wanted::in_order(&*build.builder))
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {

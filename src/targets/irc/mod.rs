@@ -112,7 +112,7 @@ impl Target for IrcTarget {
             Event::BuildFinished { build } => contacts.any_may_want_finish(build),
             _ => false,
         };
-        wanted.then(|| Wanted { ordering_key: Some(String::new()) })
+        wanted.then(|| Wanted::in_order(""))
     }
 
     fn unwanted(&self, event: &Event) -> String {

@@ -102,7 +102,7 @@ impl Target for MailTarget {
             }
             _ => return None,
         };
-        Some(Wanted { ordering_key: Some(key) })
+        Some(Wanted::in_order(key))
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {

@@ -12,7 +12,9 @@ use super::message::StoredMail;
 use super::{Context, Outcome, Outgoing, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
-use crate::model::{Build, BuildId, Builder, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
+use crate::model::{
+    Build, BuildId, Builder, Buildset, Event, LogRef, Patch, Results, SourceStamp, Timestamp,
+};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 
 pub(super) const BASE: &str =
@@ -79,6 +81,10 @@ impl Status for Facts {
         Ok(known.iter().filter(|build| build.buildset == Some(bsid)).cloned().collect())
     }
 
+    async fn buildset(&self, _: u64) -> Result<Option<Buildset>, StatusError> {
+        Ok(None)
+    }
+
     async fn log_tail(&self, _: &LogRef, _: u32, _: usize) -> Result<Option<String>, StatusError> {
         Ok(None)
     }
@@ -109,7 +115,12 @@ pub(super) async fn told_of(target: &dyn Target, event: &Event, known: Vec<Build
 
 pub(super) fn context(known: Vec<Build>) -> Context {
     let status = Arc::new(Facts(Mutex::new(known)));
-    Context { caller: Caller { status, delivery: None }, now: Timestamp::from_seconds(1_397_948_626) }
+    Context {
+        caller: Caller { status, delivery: None },
+        now: Timestamp::from_seconds(1_397_948_626),
+        place: None,
+        created: Timestamp::default(),
+    }
 }
 
 pub(super) fn mail(prepared: Prepared) -> StoredMail {
@@ -351,7 +362,7 @@ async fn m_59_a_whole_mail() {
 }
 
 fn outgoing(message: &[u8]) -> Outgoing<'_> {
-    Outgoing { message, age: Duration::ZERO, now: Timestamp::default() }
+    Outgoing { message, age: Duration::ZERO, failures: 0, now: Timestamp::default() }
 }
 
 #[tokio::test]

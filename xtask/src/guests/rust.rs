@@ -25,7 +25,7 @@ const EXAMPLES: [&str; 8] = [
     "sourcehut-dialect",
     "topological-previous",
 ];
-const TEST_GUESTS: [&str; 19] = [
+const TEST_GUESTS: [&str; 20] = [
     "announce-panic",
     "bad-subject",
     "big-output",
@@ -41,6 +41,7 @@ const TEST_GUESTS: [&str; 19] = [
     "panic",
     "previous-by-branch",
     "previous-none",
+    "push-steered",
     "trap",
     "version-a",
     "version-b",

@@ -1,0 +1,174 @@
+//! Events as the packets of StatusPush: their names on the wire and what they carry (P-PKT-01 to P-PKT-07).
+
+use serde_json::{Map, Value, json};
+
+use super::dict::triples;
+use super::{Build, BuilderActivity, Dicts, Event, Master, Results, SourceStamp, Timestamp};
+
+/// The form of packets and bodies, told in each of them (P-T-4).
+pub const PACKET_SCHEMA: &str = "campanile/1";
+
+/// What must be known beside an event, where it matters to it.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The build that a step's or log's event is about, with its steps.
+    pub build: Option<Build>,
+    /// What a builder does.
+    pub activity: BuilderActivity,
+    /// What a request is for.
+    pub source: Option<SourceStamp>,
+    /// Builds that a worker runs.
+    pub running: Vec<Build>,
+    /// The installation.
+    pub master: Master,
+}
+
+impl Event {
+    /// The name on the wire; none for what is never told there. `fixed` mends the one with the slip (P-PKT-06).
+    #[must_use]
+    pub fn packet_name(&self, fixed: bool) -> Option<&'static str> {
+        packet_name(self.name(), fixed)
+    }
+}
+
+/// As `Event::packet_name`, by the event's own name.
+#[must_use]
+pub fn packet_name(event: &'static str, fixed: bool) -> Option<&'static str> {
+    Some(match event {
+        "builderRemoved" if !fixed => "buildedRemoved",
+        "workerConnected" => "slaveConnected",
+        "workerDisconnected" => "slaveDisconnected",
+        "workerPaused" => "slavePaused",
+        "workerUnpaused" => "slaveUnpaused",
+        "workerMissing" => "slaveMissing",
+        // Pieces of logs are not news; whoever wants a log asks for it.
+        "logChunk" => return None,
+        other => other,
+    })
+}
+
+/// Events that are told only where they are asked for (P-PKT-05).
+pub const EXTRA_EVENTS: [&str; 8] = [
+    "buildETAUpdate",
+    "stepTextChanged",
+    "stepText2Changed",
+    "stepETAUpdate",
+    "logStarted",
+    "logFinished",
+    "buildsetComplete",
+    "workerMissing",
+];
+
+impl Dicts {
+    /// What a packet of this event carries (P-PKT-03, P-PKT-07).
+    #[must_use]
+    pub fn payload(&self, event: &Event, around: &Surroundings) -> Map<String, Value> {
+        let value = match event {
+            Event::Start {} | Event::Shutdown {} => json!({"status": self.master(&around.master)}),
+            Event::BuilderAdded { builder } => {
+                json!({"builderName": builder.name, "builder": self.builder(builder, &around.activity)})
+            }
+            Event::BuilderRemoved { builder } => json!({"builderName": builder}),
+            Event::BuilderChangedState { builder, state } => {
+                json!({"builderName": builder, "state": state})
+            }
+            Event::BuildsetSubmitted { buildset } | Event::BuildsetComplete { buildset } => {
+                json!({"buildset": self.buildset(buildset)})
+            }
+            Event::RequestSubmitted { request } => {
+                json!({"request": self.request(request, around.source.as_ref(), &[])})
+            }
+            Event::RequestCancelled { request } => json!({
+                "builder": request.builder, "request": self.request(request, around.source.as_ref(), &[]),
+            }),
+            Event::BuildStarted { build } => json!({"build": self.build(build, None)}),
+            Event::BuildFinished { build } => {
+                let mut payload = json!({
+                    "build": self.build(build, None), "results": build.results.map(Results::code),
+                });
+                if let (Some(Results::Retry), Some(payload)) = (build.results, payload.as_object_mut()) {
+                    // Another build stands for it (P-T-8).
+                    payload.insert("final".to_owned(), false.into());
+                }
+                payload
+            }
+            Event::BuildEtaUpdate { eta, .. } => {
+                let build = around.build.as_ref().map(|build| self.build(build, *eta));
+                json!({"build": build, "ETA": eta})
+            }
+            Event::StepStarted { step, .. } | Event::StepFinished { step, .. } => {
+                let place = around.build.as_ref().and_then(|build| {
+                    let number = build.steps.iter().position(|known| known.name == step.name)?;
+                    Some((build, number))
+                });
+                match place {
+                    Some((build, number)) => Self::of_step(around, self.step(build, number, step)),
+                    None => json!({"properties": [], "step": step.name}),
+                }
+            }
+            Event::StepTextChanged { step, text, .. } => {
+                extended(self.of_named_step(around, step), "text", json!(text))
+            }
+            Event::StepText2Changed { step, text2, .. } => {
+                extended(self.of_named_step(around, step), "text2", json!(text2))
+            }
+            Event::StepEtaUpdate { step, eta, expectations, .. } => {
+                let payload = extended(self.of_named_step(around, step), "ETA", json!(eta));
+                extended(payload, "expectations", json!(expectations))
+            }
+            Event::LogStarted { log } | Event::LogFinished { log } => {
+                extended(self.of_named_step(around, &log.step), "log", log.log.as_str().into())
+            }
+            Event::LogChunk { .. } => Value::Null,
+            Event::ChangeAdded { change } => json!({"change": self.change(change)}),
+            Event::WorkerConnected { worker } => json!({"slave": self.worker(worker, &around.running)}),
+            Event::WorkerDisconnected { worker }
+            | Event::WorkerPaused { worker }
+            | Event::WorkerUnpaused { worker }
+            | Event::WorkerMissing { worker } => json!({"slavename": worker.name}),
+        };
+        let Value::Object(mut payload) = value else { return Map::new() };
+        if let (Some(id), false) = (
+            event.build_id(),
+            matches!(
+                event,
+                Event::BuildStarted { .. } | Event::BuildFinished { .. } | Event::BuildEtaUpdate { .. }
+            ),
+        ) {
+            payload.insert("builderName".to_owned(), id.builder.into());
+            payload.insert("buildNumber".to_owned(), id.number.into());
+        }
+        payload
+    }
+
+    fn of_named_step(&self, around: &Surroundings, name: &str) -> Value {
+        let step = around.build.as_ref().and_then(|build| {
+            let (number, step) = build.steps.iter().enumerate().find(|(_, step)| step.name == name)?;
+            Some(self.step(build, number, step))
+        });
+        Self::of_step(around, step.unwrap_or_else(|| name.into()))
+    }
+
+    fn of_step(around: &Surroundings, step: Value) -> Value {
+        let properties = around.build.as_ref().map_or_else(|| json!([]), |build| triples(&build.properties));
+        json!({"properties": properties, "step": step})
+    }
+}
+
+fn extended(mut payload: Value, key: &str, value: Value) -> Value {
+    if let Some(payload) = payload.as_object_mut() {
+        payload.insert(key.to_owned(), value);
+    }
+    payload
+}
+
+impl Timestamp {
+    /// As packets have it: UTC, `2014-04-19 23:03:46.000001`, without a fraction that is zero (P-PKT-01).
+    #[must_use]
+    pub fn to_packet_text(self) -> String {
+        let Ok(stamp) = jiff::Timestamp::from_microsecond(self.as_micros()) else { return String::new() };
+        let fraction = self.as_micros().rem_euclid(1_000_000);
+        let format = if fraction == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S.%6f" };
+        stamp.strftime(format).to_string()
+    }
+}
