@@ -172,3 +172,97 @@ impl Timestamp {
         stamp.strftime(format).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_pkt_01_times_are_utc_with_a_fraction_if_there_is_one() {
+        let at = |micros| Timestamp::from_micros(micros).to_packet_text();
+        assert_eq!(at(1_397_948_626_000_000), "2014-04-19 23:03:46");
+        assert_eq!(at(1_397_948_626_000_001), "2014-04-19 23:03:46.000001");
+    }
+
+    #[test]
+    fn p_pkt_06_names_on_the_wire() {
+        assert_eq!(packet_name("builderRemoved", false), Some("buildedRemoved"));
+        assert_eq!(packet_name("builderRemoved", true), Some("builderRemoved"));
+        assert_eq!(packet_name("workerUnpaused", false), Some("slaveUnpaused"));
+        assert_eq!(packet_name("logChunk", false), None);
+        assert_eq!(packet_name("buildETAUpdate", false), Some("buildETAUpdate"));
+    }
+
+    /// P-PKT-03, P-PKT-07, P-T-5: each event's payload is plain JSON with the keys of the table.
+    #[test]
+    fn p_pkt_03_each_event_carries_what_it_should() {
+        let keys = |event: Value| {
+            let event: Event = serde_json::from_value(event).unwrap();
+            let mut build = Build::new("b", 1);
+            build.steps = vec![super::super::Step { name: "s".to_owned(), ..Default::default() }];
+            build.properties.set("branch", "main", "Build");
+            let around = Surroundings { build: Some(build), ..Surroundings::default() };
+            let payload = Dicts::plain().payload(&event, &around);
+            assert!(payload.get("step").is_none_or(|step| step["name"] == "s"), "{payload:?}");
+            assert!(payload.get("properties").is_none_or(|all| all[0][0] == "branch"), "{payload:?}");
+            payload.keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        let build = json!({"builder": "b", "number": 1});
+        for (event, wanted) in [
+            (json!({"event": "start"}), "status"),
+            (json!({"event": "shutdown"}), "status"),
+            (json!({"event": "requestSubmitted", "request": {"brid": 1}}), "request"),
+            (json!({"event": "requestCancelled", "request": {"brid": 1}}), "builder request"),
+            (json!({"event": "buildsetSubmitted", "buildset": {"bsid": 1}}), "buildset"),
+            (json!({"event": "builderAdded", "builder": {"name": "b"}}), "builder builderName"),
+            (json!({"event": "builderRemoved", "builder": "b"}), "builderName"),
+            (json!({"event": "builderChangedState", "builder": "b", "state": "idle"}), "builderName state"),
+            (json!({"event": "buildStarted", "build": build}), "build"),
+            (
+                json!({"event": "buildFinished", "build": {"builder": "b", "number": 1, "results": 0}}),
+                "build results",
+            ),
+            (
+                json!({"event": "buildFinished", "build": {"builder": "b", "number": 1, "results": 5}}),
+                "build final results",
+            ),
+            (json!({"event": "buildETAUpdate", "build": build, "eta": 1.5}), "ETA build"),
+            (
+                json!({"event": "stepStarted", "build": build, "step": {"name": "s"}}),
+                "buildNumber builderName properties step",
+            ),
+            (
+                json!({"event": "stepFinished", "build": build, "step": {"name": "s"}}),
+                "buildNumber builderName properties step",
+            ),
+            (
+                json!({"event": "stepTextChanged", "build": build, "step": "s", "text": []}),
+                "buildNumber builderName properties step text",
+            ),
+            (
+                json!({"event": "stepText2Changed", "build": build, "step": "s", "text2": []}),
+                "buildNumber builderName properties step text2",
+            ),
+            (
+                json!({"event": "stepETAUpdate", "build": build, "step": "s", "eta": 1.0}),
+                "ETA buildNumber builderName expectations properties step",
+            ),
+            (
+                json!({"event": "logStarted", "build": build, "step": "s", "log": "l"}),
+                "buildNumber builderName log properties step",
+            ),
+            (
+                json!({"event": "logFinished", "build": build, "step": "s", "log": "l"}),
+                "buildNumber builderName log properties step",
+            ),
+            (json!({"event": "changeAdded", "change": {"number": 1}}), "change"),
+            (json!({"event": "workerConnected", "worker": {"name": "w"}}), "slave"),
+            (json!({"event": "workerDisconnected", "worker": {"name": "w"}}), "slavename"),
+            (json!({"event": "workerPaused", "worker": {"name": "w"}}), "slavename"),
+            (json!({"event": "workerUnpaused", "worker": {"name": "w"}}), "slavename"),
+        ] {
+            let name = event["event"].clone();
+            assert_eq!(keys(event), wanted, "{name}");
+        }
+    }
+}

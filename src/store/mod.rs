@@ -12,6 +12,8 @@ mod conformance;
 mod delivery;
 mod poll;
 mod query;
+#[cfg(test)]
+mod queue_rules;
 pub mod sqlite;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::store::{Incoming, NewDelivery, conformance};
+use crate::store::{Incoming, NewDelivery, conformance, queue_rules};
 
 async fn open(dir: &tempfile::TempDir, max_log_bytes: u64) -> SqliteStore {
     let url = format!("sqlite:{}", dir.path().join("store.db").display());
@@ -45,6 +45,22 @@ conforms!(
     log_chunks_add_up,
     a_closed_store_takes_nothing,
 );
+
+#[tokio::test]
+async fn p_q_01_a_queue_is_numbered_bounded_and_rests() {
+    let (_dir, store) = fresh(64 << 20).await;
+    queue_rules::a_queue_is_numbered_bounded_and_rests(&store).await;
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #[test]
+    fn p_t_2_any_history_of_a_queue_fits_the_model((max, steps) in queue_rules::history()) {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(queue_rules::runs_as_the_model(max, steps, async || open(&dir, 1 << 20).await));
+    }
+}
 
 fn log() -> LogRef {
     LogRef { build: BuildId { builder: "b".into(), number: 1 }, step: "s".into(), log: "stdio".into() }
