@@ -23,11 +23,11 @@ fn pages() -> Vec<PathBuf> {
 
 #[test]
 fn every_settings_example_passes_check() {
-    let named: Vec<_> = ["html-mail", "sourcehut-dialect", "channel-words", "gerrit-review"]
+    let named: Vec<_> = ["html-mail", "sourcehut-dialect", "channel-words", "gerrit-review", "push-packets"]
         .into_iter()
         .filter_map(|name| Some((format!("{name}.wasm"), guest(name)?)))
         .collect();
-    if named.len() < 4 {
+    if named.len() < 5 {
         return skip("the guests that the pages name are not built: run `cargo xtask guests`");
     }
     let mut examples = 0;
@@ -52,6 +52,8 @@ fn every_settings_example_passes_check() {
                 .env("GITHUB_TOKEN", "tower")
                 .env("GERRIT_KEY", "tower")
                 .env("GERRIT_PASSWORD", "tower")
+                .env("PUSH_PASSWORD", "tower")
+                .env("WEBHOOK_SECRET", "tower")
                 .env("HOOK_SECRET", "bell-tower")
                 .output()
                 .unwrap();

@@ -198,7 +198,7 @@ async fn p_http_16_ten_thousand_events_wait_for_a_receiver() {
     assert_eq!(receiver.most_at_once(), 1);
 }
 
-/// P-HTTP-12 to P-HTTP-14, P-CYC-06, P-CYC-07: whatever a receiver does, nothing is lost and the order is kept.
+/// P-HTTP-12 to P-HTTP-14, P-CYC-06, P-CYC-07, P-ST-02: whatever a receiver does, nothing is lost and the order is kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn p_http_13_p_http_14_odd_receivers_cost_nothing_but_time() {
     let receiver = Receiver::start(0, |number, body| match number {
@@ -276,12 +276,12 @@ async fn p_q_02_a_full_queue_drops_the_oldest_and_counts_them() {
     assert_eq!(ids(&packets(&receiver, 5).await), [16, 17, 18, 19, 20]);
 }
 
-/// P-MOD-01 to P-MOD-06, P-HTTP-15, and the signatures of Standard Webhooks.
+/// P-MOD-01 to P-MOD-08, P-MOD-10, P-HTTP-15.
 #[tokio::test]
 async fn p_mod_02_a_body_for_each_build_signed() {
     let receiver = Receiver::start(0, |number, _| Reply::Status(if number == 3 { 400 } else { 200 })).await;
     let more = "form = \"builds\"\nallow_insecure = true\nsigning_secrets = [\"whsec_dG93ZXI=\", \"bell\"]\n\
-                headers = { X-Tenant = \"quad\" }\nwant_steps = true\nwant_logs = true\nwant_previous_build = true\n";
+                headers = { X-Tenant = \"quad\" }\nwant_steps = true\nwant_logs = true\nlog_size = 24\nwant_previous_build = true\n";
     let url = format!("http://ada:s%26cret@127.0.0.1:{}/in", receiver.port);
     let settings =
         settings(receiver.port, more).replace(&format!("http://127.0.0.1:{}/in?k=v", receiver.port), &url);
@@ -290,7 +290,7 @@ async fn p_mod_02_a_body_for_each_build_signed() {
         "properties": {"branch": "main"}, "source_stamps": [{"project": "bells", "revision": "1f0c"}]});
     engine.event(&json!({"event": "buildStarted", "build": build})).await;
     let log = json!({"event": "logChunk", "build": {"builder": "linux", "number": 1}, "step": "compile",
-        "log": "stdio", "text": "make: bells\nmake: ropes\n"});
+        "log": "stdio", "text": "make: the first line\nmake: bells\nmake: ropes\n"});
     engine.event(&log).await;
     let mut finished = build.clone();
     finished["results"] = json!("failure");
@@ -429,6 +429,27 @@ async fn p_cb_01_a_callback_pushes_and_cannot_break_the_queue() {
     engine.event(&change("fail")).await;
     let waiting = engine.deliveries().await.iter().filter(|d| d["state"] == "waiting").count();
     assert_eq!(waiting, 2);
+}
+
+/// P-HTTP-08: targets without a name are called by their hosts, and don't get in each other's way.
+#[tokio::test]
+async fn p_http_08_targets_are_named_by_their_hosts() {
+    let receiver = Receiver::kind().await;
+    let table = |path: &str| {
+        let port = receiver.port;
+        format!(
+            "[[http_status_push]]\nserver_url = \"http://127.0.0.1:{port}/{path}\"\nbuffer_delay = 0.05\n"
+        )
+    };
+    let engine = Engine::start(&format!("{ALLOW}{}{}", table("one"), table("two")));
+    let deliveries = patiently("both are told of the start", async || {
+        let all = engine.deliveries().await;
+        (all.len() == 2 && all.iter().all(|delivery| delivery["state"] == "delivered")).then_some(all)
+    })
+    .await;
+    let mut targets: Vec<_> = deliveries.iter().map(|d| d["target"].as_str().unwrap()).collect();
+    targets.sort_unstable();
+    assert_eq!(targets, ["events_127.0.0.1", "events_127.0.0.1-2"]);
 }
 
 /// P-CFG-08, P-CFG-09, P-HTTP-01, P-HTTP-07: what can't be is told with its line.

@@ -10,7 +10,7 @@ use crate::place;
 
 /// Pages whose parts are built.
 const PAGES: &[&str] =
-    &["change-hooks.md", "gerrit.md", "interpolate.md", "irc.md", "mail-notifier.md", "model.md"];
+    &["change-hooks.md", "gerrit.md", "interpolate.md", "irc.md", "mail-notifier.md", "model.md", "push.md"];
 
 /// Numbers that no test can name, and why.
 const WITHOUT_TEST: &[(&str, &str)] = &[
