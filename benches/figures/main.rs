@@ -12,6 +12,7 @@ mod gerrit;
 mod gerrit_server;
 mod hooks;
 mod mails;
+mod push;
 mod rig;
 #[path = "../../tests/it/support.rs"]
 #[allow(dead_code)]
@@ -40,6 +41,9 @@ fn main() {
         }
         if is_wanted("gerrit") {
             gerrit::measure().await;
+        }
+        if is_wanted("push") {
+            push::measure().await;
         }
         if is_wanted("mails") {
             mails::measure().await;

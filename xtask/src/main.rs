@@ -26,7 +26,7 @@ usage: cargo xtask COMMAND
   guest-cargo
            cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run; with names of parts (start, callback,
-           guests, neighbours, fleet, events, hooks, mails) only those; with --peers beside a Buildbot too
+           guests, neighbours, fleet, events, hooks, gerrit, push, mails) only those; with --peers beside a Buildbot too
 
   wit-bindgen, wasm-tools
            stand in for the tools of these names, as far as the callbacks' own builds use them

@@ -165,13 +165,7 @@ impl Target for BuildPush {
         let body = Bytes::from(stored.body);
         let response = match self.far_side.post(media_type, body, None, &stored.id, outgoing.now).await {
             Ok(response) => response,
-            Err(error) => {
-                let fault = unanswered(&error);
-                return match fault.lasting {
-                    crate::targets::Lasting::Yes => Outcome::Refused(fault),
-                    crate::targets::Lasting::No => Outcome::Deferred { fault, not_before: None },
-                };
-            }
+            Err(error) => return Outcome::Deferred { fault: unanswered(&error), not_before: None },
         };
         let told = |fault: Fault| {
             let (status, said) = (response.status.as_u16(), response.excerpt());

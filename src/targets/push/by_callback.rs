@@ -9,6 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::far_side::{Headers, MAX_ANSWER, client, is_ours};
+use super::only;
 use super::packet::{self, Queued};
 use super::settings::{Common, number};
 use crate::callbacks::{Callback, CallbackFault, Caller, HttpRequest, Kind, Packet, Status};
@@ -17,7 +18,8 @@ use crate::model::Event;
 use crate::outbound::{Client, OutboundError, Request};
 use crate::targets::answer::{outcome, unanswered};
 use crate::targets::{
-    Context, Desk, Fault, FaultCode, Kept, Outcome, Outgoing, Pace, Parts, Prepared, Target, Wanted, callback,
+    Context, Desk, Fault, FaultCode, Kept, Lasting, Outcome, Outgoing, Pace, Parts, Prepared, Target, Wanted,
+    callback,
 };
 
 /// A packet that is in flight for so many crashes of the callback is set aside (P-CYC-08).
@@ -163,8 +165,8 @@ impl StatusPush {
                 Err(error) => {
                     let fault = unanswered(&error);
                     match fault.lasting {
-                        crate::targets::Lasting::Yes => Outcome::Refused(fault),
-                        crate::targets::Lasting::No => Outcome::Deferred { fault, not_before: None },
+                        Lasting::Yes => Outcome::Refused(fault),
+                        Lasting::No => Outcome::Deferred { fault, not_before: None },
                     }
                 }
             };
@@ -214,11 +216,7 @@ impl Target for StatusPush {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        let unsent = || Fault::passing(FaultCode::Local, "nothing was sent");
-        self.send_run(&[outgoing])
-            .await
-            .pop()
-            .unwrap_or_else(|| Outcome::Deferred { fault: unsent(), not_before: None })
+        only(self.send_run(&[outgoing]).await)
     }
 
     fn run_length(&self) -> u32 {
@@ -239,7 +237,7 @@ impl Target for StatusPush {
         }
         let (consumed, requests) = match self.ask(&packets).await {
             Ok(made) => made,
-            Err(fault) if fault.lasting == crate::targets::Lasting::Yes => {
+            Err(fault) if fault.lasting == Lasting::Yes => {
                 return vec![Outcome::Refused(fault)];
             }
             Err(fault) => return vec![Outcome::Deferred { fault, not_before: None }],

@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::far_side::FarSide;
+use super::only;
 use super::packet::{self, Queued};
 use super::settings::{Common, number};
 use crate::config::Reader;
@@ -130,11 +131,7 @@ impl Target for HttpStatusPush {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        let unsent = || Fault::passing(FaultCode::Local, "nothing was sent");
-        self.send_run(&[outgoing])
-            .await
-            .pop()
-            .unwrap_or_else(|| Outcome::Deferred { fault: unsent(), not_before: None })
+        only(self.send_run(&[outgoing]).await)
     }
 
     fn run_length(&self) -> u32 {

@@ -20,7 +20,7 @@ mod signature;
 
 use std::sync::Arc;
 
-use super::{Parts, Target};
+use super::{Fault, FaultCode, Outcome, Parts, Target};
 use crate::config::Reader;
 
 pub use by_callback::from_settings as status_push_from_settings;
@@ -35,4 +35,10 @@ pub fn http_from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) 
             None
         }
     }
+}
+
+/// What became of a run of one.
+fn only(mut outcomes: Vec<Outcome>) -> Outcome {
+    let untouched = || Fault::passing(FaultCode::Local, "nothing was sent");
+    outcomes.pop().unwrap_or_else(|| Outcome::Deferred { fault: untouched(), not_before: None })
 }
