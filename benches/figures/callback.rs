@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use campanile::callbacks::{CallRecord, Callback, Caller, Mode, Modes, Runtime, Status, StatusError};
 use campanile::config::CallbackSettings;
 use campanile::model::{
-    Build, BuildId, Builder, Change, LogRef, LogSummary, Results, SourceStamp, Step, Timestamp,
+    Build, BuildId, Builder, Buildset, Change, LogRef, LogSummary, Results, SourceStamp, Step, Timestamp,
 };
 use campanile_guest::bindings::{status::LogError, types};
 
@@ -153,6 +153,10 @@ impl Status for Facts {
 
     async fn builds_of_buildset(&self, _bsid: u64) -> Result<Vec<Build>, StatusError> {
         Ok(Vec::new())
+    }
+
+    async fn buildset(&self, _: u64) -> Result<Option<Buildset>, StatusError> {
+        Ok(None)
     }
 
     async fn log_tail(&self, _log: &LogRef, lines: u32, _max: usize) -> Result<Option<String>, StatusError> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{CallRecord, HookRequest, Status, StatusError};
-use crate::model::{Build, BuildId, Builder, Links, LogRef, Named, UrlStyle};
+use crate::model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named, UrlStyle};
 
 /// The sample that is used when none is named: a failing build with two changes, a patch and a log.
 const BUNDLED: &str = include_str!("sample.json");
@@ -186,6 +186,10 @@ impl Status for Sample {
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
         let all = self.earlier.iter().chain([&self.build]);
         Ok(all.filter(|build| build.buildset == Some(bsid) && build.is_finished()).cloned().collect())
+    }
+
+    async fn buildset(&self, _: u64) -> Result<Option<Buildset>, StatusError> {
+        Ok(None)
     }
 
     async fn log_tail(&self, log: &LogRef, lines: u32, _: usize) -> Result<Option<String>, StatusError> {

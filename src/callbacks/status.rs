@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::CallRecord;
-use crate::model::{Build, BuildId, Builder, LogRef};
+use crate::model::{Build, BuildId, Builder, Buildset, LogRef};
 
 /// One tenant's builds and logs, and how it is called.
 #[async_trait]
@@ -16,6 +16,11 @@ pub trait Status: Send + Sync {
     fn url(&self) -> Option<&str>;
     /// Page of a build (M-URL-02), if pages are known.
     fn url_for(&self, id: &BuildId) -> Option<String>;
+    /// Page of a build request (M-URL-02), if there are such pages.
+    fn url_for_request(&self, brid: u64) -> Option<String> {
+        let _ = brid;
+        None
+    }
     /// Page of a step's log: the build's page with `/steps/STEP/logs/LOG` (M-URL-03).
     fn log_url_for(&self, log: &LogRef) -> Option<String>;
     /// A finished or running build.
@@ -33,6 +38,8 @@ pub trait Status: Send + Sync {
     }
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError>;
+    /// A buildset as it was last told of.
+    async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError>;
     /// The last lines of a log without header lines, at most `max_bytes`.
     async fn log_tail(
         &self,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::Metrics;
 use crate::callbacks::{CallRecord, Status, StatusError};
-use crate::model::{Build, BuildId, Builder, Links, LogRef, Named};
+use crate::model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named};
 use crate::store::{CallEntry, Store, StoreError};
 
 /// One tenant's view of the store.
@@ -33,6 +33,10 @@ impl Status for Facts {
         self.links.build(Named::by_name(&id.builder), id.number)
     }
 
+    fn url_for_request(&self, brid: u64) -> Option<String> {
+        self.links.request(brid)
+    }
+
     fn log_url_for(&self, log: &LogRef) -> Option<String> {
         self.links.log_under_build(&self.url_for(&log.build)?, &log.step, &log.log)
     }
@@ -56,6 +60,10 @@ impl Status for Facts {
 
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
         self.store.builds_of_buildset(&self.tenant, bsid).await.map_err(told)
+    }
+
+    async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError> {
+        self.store.buildset(&self.tenant, bsid).await.map_err(told)
     }
 
     async fn log_tail(

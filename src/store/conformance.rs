@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Buildset, LogChannel, Results, Step, Worker};
+use crate::model::{Buildset, LogChannel, Results, SourceStamp, Step, Worker};
 
 const T: &str = "acme";
 const LEASE: Duration = Duration::from_secs(60);
@@ -209,6 +209,15 @@ pub(super) async fn what_belongs_together_is_found(store: &dyn Store) {
     assert_eq!(builds.iter().map(Build::id).collect::<Vec<_>>(), [bid("linux", 8), bid("mac", 3)]);
     assert_eq!(store.builds_of_buildset("other", 5).await.unwrap(), []);
     assert_eq!(store.builds_of_buildset(T, 6).await.unwrap(), []);
+
+    let asked = Buildset { bsid: 5, source_stamps: vec![SourceStamp::default()], ..Buildset::default() };
+    put_one(store, 3, Event::BuildsetSubmitted { buildset: asked.clone() }).await;
+    assert_eq!(store.buildset(T, 5).await.unwrap(), Some(asked.clone()));
+    let complete = Buildset { bsid: 5, results: Some(Results::Success), ..Buildset::default() };
+    put_one(store, 3, Event::BuildsetComplete { buildset: complete.clone() }).await;
+    let whole = Buildset { source_stamps: asked.source_stamps, ..complete };
+    assert_eq!(store.buildset(T, 5).await.unwrap(), Some(whole));
+    assert_eq!(store.buildset("other", 5).await.unwrap(), None);
 
     let began = put_one(store, 4, started("linux", 10)).await.unwrap();
     let ended = put_one(store, 5, finished("linux", 10, Results::Success)).await.unwrap();

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Build, BuildId, Builder, Change, Event, LogRef, Timestamp};
+use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, Timestamp};
 
 pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
@@ -150,6 +150,8 @@ pub trait Store: Send + Sync {
     async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError>;
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError>;
+    /// A buildset as it was last told of.
+    async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError>;
     /// The newest events that people may have been told of and that are about `subject`, as deliveries show it.
     async fn events_about(&self, tenant: &str, subject: &str, limit: u32)
     -> Result<Vec<EventId>, StoreError>;

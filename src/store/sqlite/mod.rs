@@ -38,7 +38,7 @@ use super::{
     DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store,
     StoreError,
 };
-use crate::model::{Build, BuildId, Change, Event, LogRef, Timestamp};
+use crate::model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Job, Work};
 
 /// What can be set about the embedded store.
@@ -184,6 +184,10 @@ impl Store for SqliteStore {
 
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError> {
         reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await
+    }
+
+    async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError> {
+        reads::buildset(&mut *self.reader().await?, tenant, bsid).await
     }
 
     async fn events_about(

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::merge;
 use super::unit::parse;
-use crate::model::{Build, BuildId, Builder, Change, Event, Step};
+use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, Step};
 use crate::store::{BuildQuery, BuilderRow, EventId, Page, StoreError};
 
 /// The event as it was stored; a finished build in it also tells of the logs that came since.
@@ -169,6 +169,38 @@ pub(super) async fn builds_of_buildset(
     let request = |build: &Build| build.requests.iter().copied().min().unwrap_or(u64::MAX);
     builds.sort_by(|a, b| (request(a), a.number, &a.builder).cmp(&(request(b), b.number, &b.builder)));
     Ok(builds)
+}
+
+/// As its newest event has it; what it is to build may have been told by an older one only.
+pub(super) async fn buildset(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    bsid: u64,
+) -> Result<Option<Buildset>, StoreError> {
+    let payloads: Vec<String> = sqlx::query_scalar(
+        "SELECT payload FROM events WHERE tenant = ? AND subject = ? \
+         AND name IN ('buildsetSubmitted', 'buildsetComplete') ORDER BY id DESC LIMIT 4",
+    )
+    .bind(tenant)
+    .bind(format!("buildset {bsid}"))
+    .fetch_all(reader)
+    .await?;
+    let mut newest: Option<Buildset> = None;
+    for payload in payloads {
+        let (Event::BuildsetSubmitted { buildset } | Event::BuildsetComplete { buildset }) =
+            parse("a buildset", &payload)?
+        else {
+            continue;
+        };
+        let newest = newest.get_or_insert_with(|| buildset.clone());
+        if newest.source_stamps.is_empty() {
+            newest.source_stamps = buildset.source_stamps;
+        }
+        if newest.properties.is_empty() {
+            newest.properties = buildset.properties;
+        }
+    }
+    Ok(newest)
 }
 
 /// The newest events of which people may have been told that are about this, newest first.

@@ -12,7 +12,7 @@ use super::message::StoredMail;
 use super::{Context, Outcome, Outgoing, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
-use crate::model::{Build, BuildId, Builder, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
+use crate::model::{Build, BuildId, Builder, Buildset, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 
 pub(super) const BASE: &str =
@@ -77,6 +77,10 @@ impl Status for Facts {
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
         let known = self.0.lock().unwrap();
         Ok(known.iter().filter(|build| build.buildset == Some(bsid)).cloned().collect())
+    }
+
+    async fn buildset(&self, _: u64) -> Result<Option<Buildset>, StatusError> {
+        Ok(None)
     }
 
     async fn log_tail(&self, _: &LogRef, _: u32, _: usize) -> Result<Option<String>, StatusError> {
