@@ -48,7 +48,8 @@ async fn kill_9_while_events_pour_in_loses_no_acknowledged_mail() {
             })
             .collect();
         // Some are on their way at each moment of that: the kill comes upon whatever is done just then.
-        patiently("the engine takes events", async || (taken.load(Ordering::Relaxed) > 40).then_some(())).await;
+        patiently("the engine takes events", async || (taken.load(Ordering::Relaxed) > 40).then_some(()))
+            .await;
         tokio::time::sleep(Duration::from_millis(100 * round)).await;
         engine.kill_and_restart();
         stop.store(true, Ordering::Relaxed);

@@ -178,6 +178,7 @@ impl Forge for BitbucketCloud {
         context: ("status_key", "%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
+        needs_url: true,
         longest: 255,
     };
 
@@ -193,7 +194,8 @@ impl Forge for BitbucketCloud {
         scope: &Scope<'_>,
     ) -> Result<Result<Details, String>, RenderError> {
         // Addresses at the API name `2.0/repositories` before the workspace.
-        let workspace = place.owner.rsplit_once("repositories/").map_or(place.owner.as_str(), |(_, last)| last);
+        let workspace =
+            place.owner.rsplit_once("repositories/").map_or(place.owner.as_str(), |(_, last)| last);
         if workspace.contains('/') {
             let text = format!("Skipped status update: `{}/{}` is no repository.", place.owner, place.name);
             return Ok(Err(text));
@@ -233,7 +235,9 @@ impl Forge for BitbucketCloud {
 
     fn hint(code: u16) -> &'static str {
         match code {
-            401 | 403 | 404 => "; the credentials lack `repository:write`, or there is no such repository or commit",
+            401 | 403 | 404 => {
+                "; the credentials lack `repository:write`, or there is no such repository or commit"
+            }
             _ => "",
         }
     }

@@ -81,8 +81,7 @@ impl Core {
             told.insert("duration".to_owned(), millis.into());
         }
         let count = |name| about.property(name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
-        let [failed, skipped, successful] =
-            ["tests_failed", "tests_skipped", "tests_successful"].map(count);
+        let [failed, skipped, successful] = ["tests_failed", "tests_skipped", "tests_successful"].map(count);
         if failed + skipped + successful > 0 {
             let results = json!({"failed": failed, "skipped": skipped, "successful": successful});
             told.insert("testResults".to_owned(), results);
@@ -95,10 +94,11 @@ impl Core {
 pub(super) fn project_and_slug(owner: &str, name: &str) -> Option<(String, String)> {
     let parts: Vec<&str> = owner.split('/').chain([name]).filter(|part| !part.is_empty()).collect();
     let place = parts.iter().position(|part| *part == "repos");
-    let (project, slug) = match place.and_then(|at| Some((parts.get(at.checked_sub(1)?)?, parts.get(at + 1)?))) {
-        Some(pair) => pair,
-        None => (parts.get(parts.len().checked_sub(2)?)?, parts.last()?),
-    };
+    let (project, slug) =
+        match place.and_then(|at| Some((parts.get(at.checked_sub(1)?)?, parts.get(at + 1)?))) {
+            Some(pair) => pair,
+            None => (parts.get(parts.len().checked_sub(2)?)?, parts.last()?),
+        };
     Some(((*project).to_owned(), (*slug).to_owned()))
 }
 
@@ -122,6 +122,7 @@ impl Forge for BitbucketServer {
         context: ("key", "%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
+        needs_url: true,
         longest: 255,
     };
 
@@ -131,7 +132,10 @@ impl Forge for BitbucketServer {
         let is_core = reader.boolean("core_api").unwrap_or(false);
         for (key, text) in [("ref", &git_ref), ("parent", &parent)] {
             if text.is_some() && !is_core {
-                reader.error(key, format!("`{key}` is for `core_api = true`: the older API has no place for it"));
+                reader.error(
+                    key,
+                    format!("`{key}` is for `core_api = true`: the older API has no place for it"),
+                );
             }
         }
         let core = is_core.then_some(Core { git_ref, parent });
@@ -154,7 +158,12 @@ impl Forge for BitbucketServer {
         Ok(Ok(told))
     }
 
-    async fn request(&self, status: &StoredStatus, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+    async fn request(
+        &self,
+        status: &StoredStatus,
+        shared: &Shared,
+        _: Timestamp,
+    ) -> Result<Request, Outcome> {
         let url = if self.core.is_some() {
             let pair = project_and_slug(&status.owner, &status.name);
             let (project, slug) = pair.unwrap_or_else(|| (status.owner.clone(), status.name.clone()));

@@ -65,6 +65,7 @@ impl Forge for BitbucketServerComment {
         context: ("", "comment"),
         start_description: None,
         requests: None,
+        needs_url: false,
         longest: 32_768,
     };
 
@@ -87,7 +88,12 @@ impl Forge for BitbucketServerComment {
         places
     }
 
-    async fn request(&self, status: &StoredStatus, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+    async fn request(
+        &self,
+        status: &StoredStatus,
+        shared: &Shared,
+        _: Timestamp,
+    ) -> Result<Request, Outcome> {
         let (kind, owner) = status.owner.split_once('/').unwrap_or(("projects", &status.owner));
         let path = ["rest", "api", "1.0", kind, owner, "repos", &status.name, "pull-requests", &status.sha];
         let url = below(&shared.base_url, path.into_iter().chain(["comments"]))?;
@@ -116,8 +122,14 @@ mod tests {
     #[test]
     fn k_07_pull_requests_by_their_pages() {
         for (address, found) in [
-            ("https://bb.example.org/projects/QUAD/repos/bells/pull-requests/7", Some(("projects/QUAD", "7"))),
-            ("https://bb.example.org/bb/projects/QUAD/repos/bells/pull-requests/7/overview", Some(("projects/QUAD", "7"))),
+            (
+                "https://bb.example.org/projects/QUAD/repos/bells/pull-requests/7",
+                Some(("projects/QUAD", "7")),
+            ),
+            (
+                "https://bb.example.org/bb/projects/QUAD/repos/bells/pull-requests/7/overview",
+                Some(("projects/QUAD", "7")),
+            ),
             ("https://bb.example.org/users/ada/repos/bells/pull-requests/12", Some(("users/ada", "12"))),
             ("https://bb.example.org/projects/QUAD/repos/bells/pull-requests/x", None),
             ("https://github.com/quad/bells/pull/7", None),

@@ -118,6 +118,8 @@ pub(super) struct Usual {
     pub(super) start_description: Option<&'static str>,
     /// Whether requests are told of; none if they never are.
     pub(super) requests: Option<bool>,
+    /// Whether it refuses what leads nowhere: the CI's front page then stands for one that is not known.
+    pub(super) needs_url: bool,
     /// So many characters of a description are taken.
     pub(super) longest: usize,
 }

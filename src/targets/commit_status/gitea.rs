@@ -61,6 +61,7 @@ impl Forge for Gitea {
         context: ("context", "buildbot/%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
+        needs_url: false,
         longest: 255,
     };
 
@@ -72,7 +73,12 @@ impl Forge for Gitea {
     }
 
     /// T-01.
-    async fn request(&self, status: &StoredStatus, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+    async fn request(
+        &self,
+        status: &StoredStatus,
+        shared: &Shared,
+        _: Timestamp,
+    ) -> Result<Request, Outcome> {
         let path = ["api", "v1", "repos", &status.owner, &status.name, "statuses", &status.sha];
         let url = below(&shared.base_url, path)?;
         let mut body =
@@ -91,7 +97,9 @@ impl Forge for Gitea {
 
     fn hint(code: u16) -> &'static str {
         match code {
-            401 | 403 | 404 => "; the token lacks `write:repository`, or there is no such repository or commit",
+            401 | 403 | 404 => {
+                "; the token lacks `write:repository`, or there is no such repository or commit"
+            }
             _ => "",
         }
     }

@@ -108,7 +108,8 @@ fn of_2014(results: Results) -> &'static str {
 
 /// GS-API-03.
 fn body(status: &StoredStatus) -> Value {
-    let mut body = json!({"state": status.state, "description": status.description, "context": status.context});
+    let mut body =
+        json!({"state": status.state, "description": status.description, "context": status.context});
     if let (Some(url), Some(body)) = (&status.target_url, body.as_object_mut()) {
         body.insert("target_url".to_owned(), url.as_str().into());
     }
@@ -135,6 +136,7 @@ impl Forge for Github {
         context: ("context", "buildbot/%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
+        needs_url: false,
         longest: 140,
     };
 

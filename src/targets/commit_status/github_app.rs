@@ -54,7 +54,8 @@ impl App {
     pub(super) fn read(reader: &Reader<'_>) -> Option<Self> {
         let (id, installation) = (number(reader, "app_id"), number(reader, "installation_id"));
         if reader.item("private_key").is_none() {
-            reader.error("private_key", "`private_key` is missing: the PEM file that GitHub gave for the app");
+            reader
+                .error("private_key", "`private_key` is missing: the PEM file that GitHub gave for the app");
         }
         let pem = reader.secret("private_key")?;
         let key = match signing_key(&pem) {
@@ -111,7 +112,8 @@ impl App {
             "iss": self.id,
         });
         let part = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-        let signed = format!("{}.{}", part(header.to_string().as_bytes()), part(claims.to_string().as_bytes()));
+        let signed =
+            format!("{}.{}", part(header.to_string().as_bytes()), part(claims.to_string().as_bytes()));
         let signer = self.key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256]);
         let signer = signer.ok_or("`private_key` is no RSA key")?;
         let signature = signer.sign(signed.as_bytes()).map_err(|error| error.to_string())?;

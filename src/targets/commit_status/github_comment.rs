@@ -49,6 +49,7 @@ impl Forge for GithubComment {
         context: ("", "comment"),
         start_description: None,
         requests: None,
+        needs_url: false,
         longest: 65_536,
     };
 

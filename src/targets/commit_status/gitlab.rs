@@ -127,6 +127,7 @@ impl Forge for Gitlab {
         context: ("context", "buildbot/%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(true),
+        needs_url: false,
         longest: 255,
     };
 
@@ -188,7 +189,9 @@ impl Forge for Gitlab {
 
     fn hint(code: u16) -> &'static str {
         match code {
-            401 | 404 => "; the token lacks the scope `api` or the role Developer, or there is no such project or commit",
+            401 | 404 => {
+                "; the token lacks the scope `api` or the role Developer, or there is no such project or commit"
+            }
             _ => "",
         }
     }

@@ -95,7 +95,9 @@ impl<F: Forge> Target for StatusTarget<F> {
     fn unwanted(&self, event: &Event) -> String {
         match event {
             Event::BuildStarted { .. } => "there is no `start_description`".to_owned(),
-            Event::RequestSubmitted { .. } | Event::RequestCancelled { .. } if F::USUAL.requests.is_some() => {
+            Event::RequestSubmitted { .. } | Event::RequestCancelled { .. }
+                if F::USUAL.requests.is_some() =>
+            {
                 format!("{} is not told of requests: set `requests` for that", F::TITLE)
             }
             _ => format!("{} is told of builds that begin and end only", F::TITLE),

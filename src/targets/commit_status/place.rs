@@ -64,7 +64,8 @@ pub(super) fn repository(stamp: &SourceStamp, project_first: bool) -> Option<(St
         fits.then(|| (owner.to_owned(), name.to_owned()))
     };
     let by_project = || stamp.project.trim().rsplit_once('/').and_then(pair);
-    let by_address = || Repository::parse(&stamp.repository).and_then(|found| pair((found.owner, found.name)));
+    let by_address =
+        || Repository::parse(&stamp.repository).and_then(|found| pair((found.owner, found.name)));
     if project_first { by_project().or_else(by_address) } else { by_address().or_else(by_project) }
 }
 
@@ -153,7 +154,10 @@ mod tests {
             ("git://github.com/quad/bells.git", Some(("github.com", "quad", "bells"))),
             ("ssh://git@github.com/quad/bells.git", Some(("github.com", "quad", "bells"))),
             ("ssh://git@git.example.org:7999/quad/bells.git", Some(("git.example.org", "quad", "bells"))),
-            ("https://ada:p@ss:w@git.example.org:8443/quad/bells", Some(("git.example.org", "quad", "bells"))),
+            (
+                "https://ada:p@ss:w@git.example.org:8443/quad/bells",
+                Some(("git.example.org", "quad", "bells")),
+            ),
             ("git@github.com:quad/bells.git", Some(("github.com", "quad", "bells"))),
             ("github.com:quad/bells", Some(("github.com", "quad", "bells"))),
             ("git@host:22/quad/bells.git", Some(("host", "quad", "bells"))),

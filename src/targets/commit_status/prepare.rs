@@ -45,6 +45,7 @@ pub(super) async fn prepare<F: Forge>(
     if !tags_match(&build.tags, &shared.tags) {
         return Ok(Prepared::Silent(Silence::Tags));
     }
+    let url = url.or_else(|| status.url().filter(|_| F::USUAL.needs_url).map(str::to_owned));
     match statuses(forge, shared, (occasion, &build, url)) {
         Ok(Ok(statuses)) => Ok(Prepared::Message { message: to_bytes(&statuses)?, version: None }),
         Ok(Err(silence)) => Ok(Prepared::Silent(silence)),

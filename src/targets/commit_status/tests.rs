@@ -111,7 +111,10 @@ fn gs_cfg_01_credentials_of_apps() {
     told::<Github>("", "`token` is missing");
     told::<Github>("app_id = 7\n", "`installation_id` is missing");
     told::<Github>("app_id = 7\n", "`private_key` is missing");
-    told::<Github>("app_id = 7\ninstallation_id = 8\nprivate_key = \"k\"\n", "`private_key` holds no PEM text");
+    told::<Github>(
+        "app_id = 7\ninstallation_id = 8\nprivate_key = \"k\"\n",
+        "`private_key` holds no PEM text",
+    );
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let not_rsa = format!("app_id = \"Iv1.a\"\ninstallation_id = 8\nprivate_key = '''\n{key}'''\n");
     told::<Github>(&not_rsa, "`private_key` is no RSA key");
@@ -147,8 +150,13 @@ fn l_01_k_01_t_01_tables_of_the_other_forges() {
 
     told::<BitbucketServer>("token = \"t\"\n", "`base_url` is missing");
     told::<BitbucketServer>("base_url = \"https://bb/\"\n", "credentials are missing");
-    told::<BitbucketServer>("base_url = \"https://bb/\"\ntoken = \"t\"\nref = \"x\"\n", "`ref` is for `core_api");
-    good::<BitbucketServer>("base_url = \"https://bb/\"\ntoken = \"t\"\ncoreApi = true\nref = \"refs/tags/1\"\n");
+    told::<BitbucketServer>(
+        "base_url = \"https://bb/\"\ntoken = \"t\"\nref = \"x\"\n",
+        "`ref` is for `core_api",
+    );
+    good::<BitbucketServer>(
+        "base_url = \"https://bb/\"\ntoken = \"t\"\ncoreApi = true\nref = \"refs/tags/1\"\n",
+    );
 
     told::<Gitea>("token = \"t\"\n", "`base_url` is missing: where Gitea is, such as");
     told::<Gitea>("base_url = \"https://gitea\"\n", "`token` is missing");
@@ -157,7 +165,9 @@ fn l_01_k_01_t_01_tables_of_the_other_forges() {
 
     let comment = good::<GithubComment>("token = \"t\"\n");
     assert!(comment.start_description.is_none() && comment.requests.is_none());
-    assert!(good::<GithubComment>("token = \"t\"\nstart_description = \"Ring\"\n").start_description.is_some());
+    assert!(
+        good::<GithubComment>("token = \"t\"\nstart_description = \"Ring\"\n").start_description.is_some()
+    );
     told::<GithubComment>("token = \"t\"\nstate_mapping = \"2014\"\n", "unknown key `state_mapping`");
 }
 

@@ -12,7 +12,9 @@ use super::message::StoredMail;
 use super::{Context, Outcome, Outgoing, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
 use crate::config::{Document, Problems, Reader, Settings};
-use crate::model::{Build, BuildId, Builder, Buildset, Event, LogRef, Patch, Results, SourceStamp, Timestamp};
+use crate::model::{
+    Build, BuildId, Builder, Buildset, Event, LogRef, Patch, Results, SourceStamp, Timestamp,
+};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 
 pub(super) const BASE: &str =
