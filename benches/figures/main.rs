@@ -13,6 +13,7 @@ mod gerrit_server;
 mod hooks;
 mod mails;
 mod rig;
+mod statuses;
 #[path = "../../tests/it/support.rs"]
 #[allow(dead_code)]
 mod support;
@@ -40,6 +41,9 @@ fn main() {
         }
         if is_wanted("gerrit") {
             gerrit::measure().await;
+        }
+        if is_wanted("statuses") {
+            statuses::measure().await;
         }
         if is_wanted("mails") {
             mails::measure().await;

@@ -128,6 +128,7 @@ async fn gs_add_06_part_of_it_refused_or_put_off() {
 }
 
 /// GS-ADD-05, GS-ADD-08: for the merge of a pull request its head is marked. GS-ADD-07: and the request commented on.
+/// GS-CFG-17: two targets, of two projects.
 #[tokio::test]
 async fn gs_add_05_gs_add_07_gs_add_08_pull_requests() {
     let server = ForgeServer::start(|_, _| created()).await;
@@ -143,24 +144,24 @@ async fn gs_add_05_gs_add_07_gs_add_08_pull_requests() {
     engine.event(&event).await;
     settled(&engine, 2).await;
     // No pull request: a status of the build's revision, and no comment.
-    let stamps = json!([{"project": "quad/bells", "revision": "cafe", "branch": "main"}]);
+    let stamps = json!([{"project": "quad/ropes", "revision": "cafe", "branch": "main"}]);
     engine.event(&build(2, Some("success"), &stamps)).await;
     let deliveries = settled(&engine, 4).await;
     let silent = deliveries.iter().find(|delivery| delivery["state"] == "silent").unwrap();
-    assert_eq!(silent["text"], "Skipped status update for repo bells sha cafe as issue is not specified");
+    assert_eq!(silent["text"], "Skipped status update for repo ropes sha cafe as issue is not specified");
     let mut paths: Vec<(String, Value)> =
         server.asked().into_iter().map(|asked| (asked.path, asked.body)).collect();
     paths.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(paths[0], ("/repos/quad/bells/issues/12/comments".to_owned(), json!({"body": "Build done."})));
     assert_eq!(paths[1].0, "/repos/quad/bells/statuses/1f0c2d3e");
-    assert_eq!(paths[2].0, "/repos/quad/bells/statuses/cafe");
+    assert_eq!(paths[2].0, "/repos/quad/ropes/statuses/cafe");
     assert_eq!(paths.len(), 3);
     server.fits("github", "");
 }
 
-/// GS-CFG-01, GS-API-02: an app's tokens are asked for with a signed proof, kept, and had anew when one is not taken.
+/// GS-ADD-09: an app's tokens are asked for with a signed proof, kept, and had anew when one is not taken.
 #[tokio::test]
-async fn gs_cfg_01_an_app_gets_its_tokens() {
+async fn gs_add_09_an_app_gets_its_tokens() {
     let server = ForgeServer::start(|before, asked| {
         if asked.path.ends_with("/access_tokens") {
             let token = format!("ghs_{before}");

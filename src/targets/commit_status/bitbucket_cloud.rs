@@ -219,7 +219,7 @@ impl Forge for BitbucketCloud {
 
     async fn proof(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
         let mut url = shared.base_url.clone();
-        url.set_query(Some("role=member&pagelen=1"));
+        url.set_query(Some("role=member"));
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty();
         }

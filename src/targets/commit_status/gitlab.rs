@@ -112,7 +112,7 @@ impl Forge for Gitlab {
     const TABLE: &'static str = "gitlab";
     const TITLE: &'static str = "GitLab";
     const WORDS: Words = Words {
-        states: &["pending", "running", "success", "failed", "canceled"],
+        states: &["pending", "running", "success", "failed", "canceled", "skipped"],
         passing: &["pending", "running"],
         requested: "pending",
         running: "running",
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn gs_t_7_a_state_that_gitlab_has_already_and_two_at_once() {
+    fn l_06_gs_t_7_a_state_that_gitlab_has_already_and_two_at_once() {
         let gitlab = Gitlab { token: Secret::new("t"), projects: Mutex::default() };
         let status = |state: &str| StoredStatus {
             owner: "quad".into(),

@@ -126,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn gs_desc_03_times_have_a_fraction_if_they_need_one() {
+        let at = Timestamp::from_seconds(1_397_948_626);
+        let whole = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", local(at)).unwrap();
+        let zoned = whole.to_zoned(jiff::tz::TimeZone::system()).unwrap();
+        assert_eq!(zoned.timestamp().as_second(), 1_397_948_626);
+        assert_eq!(local(at.after(Duration::from_micros(1_500))), format!("{}.001500", local(at)));
+    }
+
+    #[test]
     fn gs_desc_04_durations() {
         for (seconds, text) in [
             (0, "super fast"),

@@ -133,7 +133,7 @@ fn l_01_k_01_t_01_tables_of_the_other_forges() {
     let by_template = good::<Gitlab>("token = \"t\"\nrepo = \"quad/bells\"\n");
     assert!(matches!(by_template.addressing, Addressing::Templates { .. }));
     told::<Gitlab>("", "`token` is missing: one with the scope `api`");
-    told::<Gitlab>("token = \"t\"\nstate_mapping = { success = \"fine\" }\n", "`failed` or `canceled`");
+    told::<Gitlab>("token = \"t\"\nstate_mapping = { success = \"fine\" }\n", "`canceled` or `skipped`");
 
     let cloud = good::<BitbucketCloud>("oauth_key = \"k\"\noauth_secret = \"s\"\n");
     assert_eq!(cloud.base_url.as_str(), "https://api.bitbucket.org/2.0/repositories/");
