@@ -14,6 +14,7 @@ mod hooks;
 mod mails;
 mod push;
 mod rig;
+mod statuses;
 #[path = "../../tests/it/support.rs"]
 #[allow(dead_code)]
 mod support;
@@ -44,6 +45,9 @@ fn main() {
         }
         if is_wanted("push") {
             push::measure().await;
+        }
+        if is_wanted("statuses") {
+            statuses::measure().await;
         }
         if is_wanted("mails") {
             mails::measure().await;

@@ -16,6 +16,11 @@ pub trait Status: Send + Sync {
     fn url(&self) -> Option<&str>;
     /// Page of a build (M-URL-02), if pages are known.
     fn url_for(&self, id: &BuildId) -> Option<String>;
+    /// Page of a build request (M-URL-02), if there are such pages.
+    fn url_for_request(&self, brid: u64) -> Option<String> {
+        let _ = brid;
+        None
+    }
     /// Page of a step's log: the build's page with `/steps/STEP/logs/LOG` (M-URL-03).
     fn log_url_for(&self, log: &LogRef) -> Option<String>;
     /// A finished or running build.

@@ -33,6 +33,10 @@ impl Status for Facts {
         self.links.build(Named::by_name(&id.builder), id.number)
     }
 
+    fn url_for_request(&self, brid: u64) -> Option<String> {
+        self.links.request(brid)
+    }
+
     fn log_url_for(&self, log: &LogRef) -> Option<String> {
         self.links.log_under_build(&self.url_for(&log.build)?, &log.step, &log.log)
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Buildset, LogChannel, Results, Step, Worker};
+use crate::model::{Buildset, LogChannel, Results, SourceStamp, Step, Worker};
 
 const T: &str = "acme";
 const LEASE: Duration = Duration::from_secs(60);
@@ -199,6 +199,20 @@ pub(super) async fn lists_and_earlier_builds(store: &dyn Store) {
 }
 
 /// M-22: a buildset's builds in the order of their requests; M-21: what happened to a thing, newest first.
+pub(super) async fn a_buildset_is_found_as_it_was_asked_for(store: &dyn Store) {
+    let stamp = SourceStamp { revision: Some("1f0c".into()), ..Default::default() };
+    let mut set =
+        Buildset { bsid: 5, reason: "push".into(), source_stamps: vec![stamp], ..Buildset::default() };
+    set.properties.set("branch", "main", "Scheduler");
+    put_one(store, 0, Event::BuildsetSubmitted { buildset: set.clone() }).await;
+    assert_eq!(store.buildset(T, 5).await.unwrap().as_ref(), Some(&set));
+    let end = Buildset { bsid: 5, results: Some(Results::Success), ..Buildset::default() };
+    put_one(store, 1, Event::BuildsetComplete { buildset: end }).await;
+    let ended = Buildset { complete: true, results: Some(Results::Success), reason: String::new(), ..set };
+    assert_eq!(store.buildset(T, 5).await.unwrap(), Some(ended));
+    assert_eq!(store.buildset("other", 5).await.unwrap(), None);
+}
+
 pub(super) async fn what_belongs_together_is_found(store: &dyn Store) {
     let of_set = |builder: &str, number: u64, requests: Vec<u64>| {
         let build = Build { buildset: Some(5), requests, ..Build::new(builder, number) };

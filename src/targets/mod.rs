@@ -7,9 +7,9 @@
 
 pub mod answer;
 mod callback;
+pub mod commit_status;
 mod fault;
 pub mod gerrit;
-pub mod github;
 pub mod irc;
 pub mod mail;
 pub mod push;
@@ -234,9 +234,15 @@ type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;
 
 /// Every kind of target: its table, and how one is made from the n-th such table. A new kind is one more line.
 const KINDS: &[(&str, Build)] = &[
+    ("bitbucket", commit_status::bitbucket_cloud::from_settings),
+    ("bitbucket_server", commit_status::bitbucket_server::from_settings),
+    ("bitbucket_server_comment", commit_status::bitbucket_server_comment::from_settings),
     ("gerrit", gerrit::from_settings),
     ("gerrit_verify_status", gerrit::verify_status_from_settings),
-    ("github", github::from_settings),
+    ("gitea", commit_status::gitea::from_settings),
+    ("github", commit_status::github::from_settings),
+    ("github_comment", commit_status::github_comment::from_settings),
+    ("gitlab", commit_status::gitlab::from_settings),
     ("http_status_push", push::http_from_settings),
     ("irc", irc::from_settings),
     ("mail", mail::from_settings),

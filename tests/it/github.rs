@@ -60,11 +60,12 @@ async fn settled(engine: &Engine, count: usize) -> Vec<Value> {
     .await
 }
 
-/// GS-EV-01, GS-EV-02, GS-MAP-01, GS-URL-01, GS-DESC-02, GS-API-01 to GS-API-04, GS-SKIP-01, GS-SKIP-02, GS-SKIP-04.
+/// GS-EV-01, GS-EV-02, GS-MAP-01, GS-URL-01, GS-DESC-02, GS-DESC-03, GS-API-01 to GS-API-04, GS-SKIP-01, GS-SKIP-02, GS-SKIP-04.
 #[tokio::test]
 async fn gs_ev_01_a_build_marks_its_commit() {
     let (port, asked) = api(|_, _| (StatusCode::CREATED, "{}").into_response()).await;
-    let more = "end_description = \"%(kw:state)s in %(kw:duration)s\"\n";
+    let more = "start_description = \"%(kw:state)s, %(kw:endDateTime)s: %(kw:duration)s\"\n\
+                end_description = \"%(kw:state)s in %(kw:duration)s\"\n";
     let engine = Engine::start(&settings(port, more));
     engine.event(&event("buildStarted", 1, None)).await;
     settled(&engine, 1).await;
@@ -74,7 +75,7 @@ async fn gs_ev_01_a_build_marks_its_commit() {
     let path = "/repos/quad/bells/statuses/1f0c2d3e".to_owned();
     let url = "https://ci.example.org/builders/linux%20gcc/builds/1";
     let body = |state: &str, description: &str| json!({"state": state, "description": description, "context": "buildbot/linux gcc", "target_url": url});
-    let pending = (path.clone(), body("pending", "Build started."));
+    let pending = (path.clone(), body("pending", "pending, In progress: In progress"));
     let done = (path, body("success", "success in 1 minutes, 1 seconds"));
     assert_eq!(*asked.lock().unwrap(), [pending, done]);
     for (project, revision, why) in
@@ -92,13 +93,16 @@ async fn gs_ev_01_a_build_marks_its_commit() {
     }
 }
 
-/// GS-API-07, GS-API-08: a limit is waited out; a pending status that a later one follows is not sent; and what GitHub
-/// refuses is final, with a hint, and without the token.
+/// GS-API-05 to GS-API-08: a limit is waited out; a pending status that a later one follows is not sent; and what GitHub
+/// refuses is final, with a hint, and without the token. Where it leads elsewhere, that is not gone to.
 #[tokio::test]
 async fn gs_api_07_gs_api_08_limits_order_and_refusals() {
     let (port, asked) = api(|count, body| match (count, body["context"].as_str().unwrap()) {
         (1, _) => (StatusCode::FORBIDDEN, [("retry-after", "2")], "secondary rate limit").into_response(),
         (_, "gone") => (StatusCode::NOT_FOUND, "{\"message\":\"Not Found\"}").into_response(),
+        (_, "moved") => {
+            (StatusCode::TEMPORARY_REDIRECT, [("location", "http://127.0.0.1:1/")], "").into_response()
+        }
         (_, "full") => {
             let text = "{\"message\":\"This SHA and context has reached the maximum number of statuses.\"}";
             (StatusCode::UNPROCESSABLE_ENTITY, text).into_response()
@@ -123,6 +127,7 @@ async fn gs_api_07_gs_api_08_limits_order_and_refusals() {
     for (number, context, code, told) in [
         (5, "gone", "rejected", "token lacks repo:status or wrong owner/name"),
         (6, "full", "content", "maximum number of statuses"),
+        (7, "moved", "rejected", "redirects are not followed"),
     ] {
         let mut refused = event("buildFinished", number, Some("success"));
         refused["build"]["properties"] = json!({"context": context});

@@ -8,6 +8,8 @@ mod cli;
 mod docs;
 mod door;
 mod durability;
+mod forge_server;
+mod forges;
 mod gerrit;
 mod gerrit_server;
 mod github;

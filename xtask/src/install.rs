@@ -26,7 +26,7 @@ const TEST_PACKAGES: [&str; 12] = [
     "python3-venv",
     "subversion",
 ];
-const REQUIREMENTS: [&str; 2] = ["aiosmtpd==1.4.6", "cryptography==50.0.2"];
+const REQUIREMENTS: [&str; 3] = ["aiosmtpd==1.4.6", "cryptography==50.0.2", "jsonschema==4.26.0"];
 
 /// Installs what the tests need beside callbacks; the Python that has the mail server, if it could be made.
 pub(crate) fn for_tests() -> Option<PathBuf> {
@@ -138,6 +138,34 @@ pub(crate) fn gerrit() -> anyhow::Result<PathBuf> {
         run::shown(maven.arg(format!("-DoutputDirectory={}", jars.display())))?;
     }
     Ok(jars)
+}
+
+/// GitHub's own description of its API.
+const OPENAPI: &str = "@octokit/openapi@23.0.2";
+
+/// The folder with the descriptions of APIs that requests are held against.
+pub(crate) fn openapi() -> anyhow::Result<PathBuf> {
+    let folder = place::target().join("openapi");
+    // Written last: what was cut short is fetched again.
+    let marker = folder.join("campanile-source.txt");
+    if fs::read_to_string(&marker).is_ok_and(|have| have == OPENAPI) {
+        return Ok(folder);
+    }
+    fs::create_dir_all(&folder)?;
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let mut pack = Command::new(npm);
+    pack.current_dir(&folder).args(["pack", "--silent", OPENAPI]);
+    run::shown(&mut pack)?;
+    let archive = fs::read_dir(&folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "tgz"))
+        .context("npm packed nothing")?;
+    let mut tar = Command::new("tar");
+    tar.current_dir(&folder).args(["-xz", "--strip-components=2", "-f"]).arg(&archive);
+    run::shown(tar.arg("package/generated/api.github.com.json"))?;
+    fs::remove_file(archive)?;
+    fs::write(&marker, OPENAPI)?;
+    Ok(folder)
 }
 
 /// The Python of an environment below `target`, made or brought up to date if need be.

@@ -9,8 +9,16 @@ use anyhow::{Context as _, bail};
 use crate::place;
 
 /// Pages whose parts are built.
-const PAGES: &[&str] =
-    &["change-hooks.md", "gerrit.md", "interpolate.md", "irc.md", "mail-notifier.md", "model.md", "push.md"];
+const PAGES: &[&str] = &[
+    "change-hooks.md",
+    "gerrit.md",
+    "github.md",
+    "interpolate.md",
+    "irc.md",
+    "mail-notifier.md",
+    "model.md",
+    "push.md",
+];
 
 /// Numbers that no test can name, and why.
 const WITHOUT_TEST: &[(&str, &str)] = &[

@@ -26,6 +26,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         Ok(jars) => drop(main.command.env("CAMPANILE_GERRIT", jars)),
         Err(error) => eprintln!("CAMPANILE_GERRIT is left unset: {error:#}"),
     }
+    match install::openapi() {
+        Ok(folder) => drop(main.command.env("CAMPANILE_OPENAPI", folder)),
+        Err(error) => eprintln!("CAMPANILE_OPENAPI is left unset: {error:#}"),
+    }
     // What projects of `campanile new` are built with.
     main.command
         .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);

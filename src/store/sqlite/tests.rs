@@ -35,6 +35,7 @@ conforms!(
     repeated_facts_are_told_once,
     out_of_order_events_make_a_build,
     lists_and_earlier_builds,
+    a_buildset_is_found_as_it_was_asked_for,
     what_belongs_together_is_found,
     changes_are_numbered_per_tenant,
     one_key_goes_in_order,

@@ -355,7 +355,13 @@ fn save(projection: Projection, writes: &mut Writes) -> LogTexts {
         })
         .collect();
     writes.put(
-        "REPLACE INTO buildsets SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
+        // News of a set's end may leave out what it was asked for.
+        "INSERT INTO buildsets SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true \
+         ON CONFLICT DO UPDATE SET complete = excluded.complete, data = json_set(excluded.data, \
+         '$.source_stamps', json(iif(json_array_length(excluded.data, '$.source_stamps') > 0, \
+         excluded.data->'source_stamps', buildsets.data->'source_stamps')), \
+         '$.properties', json(iif(excluded.data->>'properties' IN ('[]', '{}'), \
+         buildsets.data->'properties', excluded.data->'properties')))",
         &buildsets,
     );
     let requests: Vec<_> =
