@@ -88,6 +88,9 @@ pub(super) trait Forge: Sized + Send + Sync + 'static {
     }
 }
 
+/// Which state a result is.
+pub(super) type StateOf = fn(Results) -> &'static str;
+
 /// What a forge calls the states of a commit.
 pub(super) struct Words {
     /// All that settings may name.
@@ -101,7 +104,7 @@ pub(super) struct Words {
     /// Of one that ended in no known way.
     pub(super) unknown: &'static str,
     /// From results to states, by the names that `state_mapping` may have; the first is the usual one.
-    pub(super) mappings: &'static [(&'static str, fn(Results) -> &'static str)],
+    pub(super) mappings: &'static [(&'static str, StateOf)],
 }
 
 /// What settings mean that are not there.

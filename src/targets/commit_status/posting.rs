@@ -90,7 +90,8 @@ impl<F: Forge> StatusTarget<F> {
     }
 }
 
-/// A probe has no delivery that says what time it is.
+/// The time of day for a probe, which has no delivery to say it: the proof of an app must have it.
+#[allow(clippy::disallowed_methods)]
 fn system_time() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_seconds(i64::try_from(since.as_secs()).unwrap_or_default())

@@ -42,7 +42,7 @@ pub(super) struct RequestTexts {
 pub(super) enum Addressing {
     /// Without `sha`, the revision of the build, or the head of its pull request.
     Templates {
-        repository: Repository,
+        repository: Box<Repository>,
         sha: Option<Text>,
     },
     EachStamp,
@@ -131,7 +131,7 @@ fn addressing(reader: &Reader<'_>, usual: UsualAddressing) -> Option<Addressing>
                 Some(item) if item.as_text() != Some("") => Some(text(reader, "sha", "")?),
                 _ => None,
             };
-            Some(Addressing::Templates { repository: repository(reader)?, sha })
+            Some(Addressing::Templates { repository: Box::new(repository(reader)?), sha })
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
-use super::forge::{Details, Words};
+use super::forge::{Details, StateOf, Words};
 use crate::model::{Results, Timestamp};
 use crate::targets::{Fault, FaultCode};
 
@@ -19,10 +19,9 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// GS-MAP-01.
-    pub(super) fn new(words: &Words, state: Option<fn(Results) -> &'static str>) -> Self {
-        let states = |state: fn(Results) -> &'static str| {
-            Results::ALL.iter().map(|results| (results.name(), state(*results))).collect()
-        };
+    pub(super) fn new(words: &Words, state: Option<StateOf>) -> Self {
+        let states =
+            |state: StateOf| Results::ALL.iter().map(|results| (results.name(), state(*results))).collect();
         Self { states: state.map(states).unwrap_or_default(), unknown: words.unknown }
     }
 
