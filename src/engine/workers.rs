@@ -291,7 +291,10 @@ impl Engine {
 
     /// Prepares the message and keeps it: from then on every attempt sends just these bytes.
     async fn prepare(&self, delivery: &Delivery, target: &dyn Target) -> Result<Prepared, Fault> {
-        let stored = self.store.event(&delivery.tenant, delivery.event).await;
+        let stored = match delivery.event() {
+            Ok(None) => self.store.event(&delivery.tenant, delivery.event).await,
+            other => other,
+        };
         let Some(event) = stored.map_err(|error| store_fault(&error))? else {
             return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
         };

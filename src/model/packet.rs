@@ -102,7 +102,7 @@ impl Dicts {
                     Some((build, number))
                 });
                 match place {
-                    Some((build, number)) => Self::of_step(around, self.step(build, number, step)),
+                    Some((build, number)) => Self::of_step(around, &self.step(build, number, step)),
                     None => json!({"properties": [], "step": step.name}),
                 }
             }
@@ -146,10 +146,10 @@ impl Dicts {
             let (number, step) = build.steps.iter().enumerate().find(|(_, step)| step.name == name)?;
             Some(self.step(build, number, step))
         });
-        Self::of_step(around, step.unwrap_or_else(|| name.into()))
+        Self::of_step(around, &step.unwrap_or_else(|| name.into()))
     }
 
-    fn of_step(around: &Surroundings, step: Value) -> Value {
+    fn of_step(around: &Surroundings, step: &Value) -> Value {
         let properties = around.build.as_ref().map_or_else(|| json!([]), |build| triples(&build.properties));
         json!({"properties": properties, "step": step})
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::EventId;
-use crate::model::Timestamp;
+use super::{EventId, StoreError};
+use crate::model::{Event, Timestamp};
 
 /// Identity of a delivery.
 pub type DeliveryId = i64;
@@ -85,6 +85,23 @@ pub struct Delivery {
     /// The prepared bytes, once there are any.
     #[serde(skip)]
     pub message: Option<Vec<u8>>,
+    /// Its event as it is stored, of one that was claimed and has yet to be prepared: who claims it is about to ask.
+    #[serde(skip)]
+    pub payload: Option<String>,
+}
+
+impl Delivery {
+    /// Its event, if that came with it.
+    ///
+    /// # Errors
+    /// When what is stored can't be read.
+    pub fn event(&self) -> Result<Option<Event>, StoreError> {
+        let Some(payload) = &self.payload else { return Ok(None) };
+        serde_json::from_str(payload).map(Some).map_err(|error| StoreError::Corrupt {
+            what: format!("event {}", self.event),
+            source: error.into(),
+        })
+    }
 }
 
 /// Where a delivery stands.

@@ -121,7 +121,8 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Answ
     }
     let ids = serde_json::Value::from(ids).to_string();
     let sql = format!(
-        "SELECT {COLUMNS}, d.message FROM {TABLES} WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
+        "SELECT {COLUMNS}, d.message, iif(d.message IS NULL, e.payload, NULL) AS payload FROM {TABLES} \
+         WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
     );
     // Safe: constants.
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).fetch_all(tx).await?;
@@ -211,7 +212,7 @@ pub(super) async fn list(
     query: &DeliveryQuery,
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
-        "SELECT {COLUMNS}, NULL AS message FROM {TABLES} WHERE d.tenant = "
+        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM {TABLES} WHERE d.tenant = "
     ));
     sql.push_bind(tenant);
     if let Some(state) = query.state {
@@ -236,7 +237,8 @@ pub(super) async fn one(
     tenant: &str,
     id: DeliveryId,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-    let sql = format!("SELECT {COLUMNS}, d.message FROM {TABLES} WHERE d.tenant = ? AND d.id = ?");
+    let sql =
+        format!("SELECT {COLUMNS}, d.message, NULL AS payload FROM {TABLES} WHERE d.tenant = ? AND d.id = ?");
     // Safe: constants.
     let row = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(&mut *reader).await?;
     let Some(row) = row else { return Ok(None) };
@@ -264,7 +266,7 @@ pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(Deliver
         .collect())
 }
 
-/// What a delivery is read from; its message, or none in its place, comes behind these.
+/// What a delivery is read from; its message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
      d.created, d.not_before, d.code, d.text, d.callback_version, d.number, q.started";
 const TABLES: &str = "deliveries d JOIN events e ON e.id = d.event \
@@ -293,6 +295,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         text: row.try_get("text")?,
         callback_version: row.try_get("callback_version")?,
         message: row.try_get("message")?,
+        payload: row.try_get("payload")?,
     })
 }
 

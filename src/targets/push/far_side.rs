@@ -161,7 +161,7 @@ impl Headers {
                     item.error(format!("`{name}` is set by the engine itself"));
                 }
                 Ok(header) if HeaderValue::from_str(secret.expose()).is_ok() => {
-                    headers.push((header, secret))
+                    headers.push((header, secret));
                 }
                 Ok(_) => item.error(format!("the value of `{name}` has characters that no header may have")),
                 Err(_) => item.error(format!("`{name}` is no name of a header")),
