@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::Response;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use crate::support::{Engine, patiently, skip};
@@ -132,6 +132,19 @@ pub(crate) async fn settled(engine: &Engine, count: usize) -> Vec<Value> {
         (all.len() == count && all.iter().all(|delivery| delivery["state"] != "waiting")).then_some(all)
     })
     .await
+}
+
+/// Where pages of builds are.
+pub(crate) const PAGE: &str = "https://ci.example.org/builders/linux%20gcc/builds/";
+
+/// The answer to what was taken.
+pub(crate) fn created() -> Response {
+    (StatusCode::CREATED, "{}").into_response()
+}
+
+/// A source stamp of this codebase.
+pub(crate) fn stamp(codebase: &str, repository: &str, revision: Option<&str>) -> Value {
+    json!({"codebase": codebase, "repository": repository, "revision": revision, "branch": "main"})
 }
 
 /// A build of these source stamps that begins, or ends like this.

@@ -1,6 +1,7 @@
 //! Black-box tests: the built program, real servers on loopback ports of their own, no look inside.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod bitbucket;
 mod buildbot;
 mod cage;
 mod callbacks;

@@ -63,7 +63,9 @@ pub(super) fn repository(stamp: &SourceStamp, project_first: bool) -> Option<(St
         let fits = !owner.is_empty() && !name.is_empty();
         fits.then(|| (owner.to_owned(), name.to_owned()))
     };
-    let by_project = || stamp.project.trim().rsplit_once('/').and_then(pair);
+    // Only forges that go by the address first have groups within groups.
+    let fits = |(owner, _): &(&str, &str)| !project_first || !owner.contains('/');
+    let by_project = || stamp.project.trim().rsplit_once('/').filter(fits).and_then(pair);
     let by_address =
         || Repository::parse(&stamp.repository).and_then(|found| pair((found.owner, found.name)));
     if project_first { by_project().or_else(by_address) } else { by_address().or_else(by_project) }
@@ -195,6 +197,10 @@ mod tests {
         let address = stamp("bells", "https://github.com/c/d.git", None);
         assert_eq!(repository(&address, true), Some(("c".to_owned(), "d".to_owned())));
         assert_eq!(repository(&stamp("a/", "x", None), true), None);
+        let deep = stamp("a/b/c", "https://github.com/c/d.git", None);
+        assert_eq!(repository(&deep, true), Some(("c".to_owned(), "d".to_owned())));
+        let deep = stamp("a/b/c", "", None);
+        assert_eq!(repository(&deep, false), Some(("a/b".to_owned(), "c".to_owned())));
         let hosts = ["GitHub.com".to_owned()];
         assert!(is_at(&both, &hosts) && !is_at(&stamp("a/b", "git@gitlab.com:a/b", None), &hosts));
     }
