@@ -1,4 +1,5 @@
-//! `POST /api/v1/events`: native events; 202 with their ids once they are durable.
+//! `POST /api/v1/events`: native events; 202 with their ids once they are durable. `/buildbot` below it takes what
+//! Buildbot's own reporter posts.
 
 use std::sync::Arc;
 
@@ -24,6 +25,24 @@ pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) 
     let body = Limited::new(body, MAX_BODY).whole().await?;
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
     let answer = match engine.accept(events, dedup_key).await? {
+        Appended::Stored { ids, .. } => json!({ "ids": ids }),
+        Appended::Duplicate => json!({ "ids": [], "duplicate": true }),
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+/// Buildbot looks at nothing but the status, takes any 2xx, and never asks again.
+pub(super) async fn accept_buildbot(
+    State(engine): State<Arc<Engine>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body = Limited::new(request.into_body(), MAX_BODY).whole().await?;
+    let told = ingest::buildbot::parse(&body).map_err(|error| {
+        // Buildbot logs no answer's text: who looks for what is missing looks here.
+        tracing::warn!("a body of Buildbot's was refused: {error}");
+        Problem::bad_request(error.to_string())
+    })?;
+    let answer = match engine.accept(told.events, Some(format!("buildbot/{}", told.name))).await? {
         Appended::Stored { ids, .. } => json!({ "ids": ids }),
         Appended::Duplicate => json!({ "ids": [], "duplicate": true }),
     };

@@ -30,6 +30,7 @@ pub use server::serve;
 pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
     let api = Router::new()
         .route("/events", post(events::accept))
+        .route("/events/buildbot", post(events::accept_buildbot))
         .route("/audit", get(lists::audit))
         .route("/builders", get(lists::builders))
         .route("/builds", get(lists::builds))

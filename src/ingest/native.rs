@@ -123,7 +123,7 @@ fn diagnose(path: &str, text: &str, error: &serde_json::Error) -> BadEvents {
 }
 
 /// Where and why a value is no `T`.
-fn wrong<'de, T: Deserialize<'de>>(value: &'de Value) -> Option<(String, String)> {
+pub(super) fn wrong<'de, T: Deserialize<'de>>(value: &'de Value) -> Option<(String, String)> {
     let error = serde_path_to_error::deserialize::<_, T>(value).err()?;
     let path = match error.path().to_string() {
         path if path == "." => String::new(),
@@ -132,7 +132,7 @@ fn wrong<'de, T: Deserialize<'de>>(value: &'de Value) -> Option<(String, String)
     Some((path, error.into_inner().to_string()))
 }
 
-fn bad(path: impl Into<String>, reason: impl Into<String>) -> BadEvents {
+pub(super) fn bad(path: impl Into<String>, reason: impl Into<String>) -> BadEvents {
     BadEvents { path: path.into(), reason: reason.into() }
 }
 

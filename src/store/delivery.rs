@@ -85,7 +85,8 @@ pub struct Delivery {
     /// The prepared bytes, once there are any.
     #[serde(skip)]
     pub message: Option<Vec<u8>>,
-    /// Its event as it is stored, of one that was claimed and has yet to be prepared: who claims it is about to ask.
+    /// Its event, where that is all in one piece, of one that was claimed and has yet to be prepared: who claims it is
+    /// about to ask.
     #[serde(skip)]
     pub payload: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! A real Buildbot, steered from IRC.
+//! A real Buildbot, steered from IRC and listened to.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::irc_server::{Ngircd, Person};
-use crate::support::{Engine, free_port, http, patiently, skip};
+use crate::receiver::Receiver;
+use crate::support::{Engine, free_port, guest, http, patiently, skip};
 
 /// A Buildbot master with a worker of its own, on a port of its own. Ended when dropped.
 struct Master {
@@ -18,19 +19,24 @@ struct Master {
 impl Master {
     /// None unless `CAMPANILE_BUILDBOT` names the folder of its programs, which is then said.
     async fn start() -> Option<Self> {
+        Self::start_on(free_port(), "").await
+    }
+
+    /// As `start`, on this port, telling of its builds at this address.
+    async fn start_on(port: u16, events: &str) -> Option<Self> {
         let Some(programs) = std::env::var_os("CAMPANILE_BUILDBOT").map(PathBuf::from) else {
             skip("CAMPANILE_BUILDBOT is not set: run the tests by `cargo xtask test`");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
         let buildbot = || {
             let mut command = Command::new(programs.join("buildbot"));
             command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
             command
         };
         assert!(buildbot().args(["create-master", "--relocatable", "master"]).status().unwrap().success());
-        let settings = include_str!("buildbot.cfg").replace("@PORT@", &port.to_string());
+        let settings =
+            include_str!("buildbot.cfg").replace("@PORT@", &port.to_string()).replace("@EVENTS@", events);
         std::fs::write(folder.path().join("master/master.cfg"), settings).unwrap();
         let child = buildbot().args(["start", "--nodaemon", "master"]).spawn().unwrap();
         let master = Self { port, child, folder };
@@ -162,4 +168,62 @@ async fn i_dsp_06_a_buildbot_that_refuses_or_is_away() {
         "{answer}"
     );
     assert_eq!(ada.asks("hello").await, "yes?");
+}
+
+/// A build that is forced from IRC fails: what Buildbot's own reporter tells of it becomes an announcement, a mail with the
+/// step's last lines, and packets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buildbots_builds_are_told_everywhere() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let Some(words) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
+    let receiver = Receiver::kind().await;
+    // Both ask each other, so both are told beforehand where the other one will be.
+    let (port, own) = (free_port(), free_port());
+    let settings = settings(port, server.port, "tower")
+        + &format!(
+            "notify_events = [\"started\", \"finished\"]\n\n[[mail]]\nfromaddr = \"ci@example.org\"\n\
+             transport = \"file:outbox\"\nmode = \"failing\"\nextra_recipients = [\"ada@example.org\"]\n\
+             message_formatter = \"html\"\n\n[callbacks.html]\ncomponent = {words:?}\ndeadline = \"10s\"\n\n\
+             [[http_status_push]]\nserver_url = \"http://127.0.0.1:{}/\"\nbuffer_delay = 0.05\n\
+             black_list = [\"start\"]\n\n[server]\nlisten = \"127.0.0.1:{own}\"\nurl = \"https://ci.example.org/\"\n\
+             api_token = \"tower\"\n",
+            receiver.port
+        );
+    let engine = Engine::start(&settings);
+    let Some(_master) = Master::start_on(port, &format!("{}/api/v1/events/buildbot", engine.url)).await
+    else {
+        return;
+    };
+    let builder = json!({"event": "builderAdded", "builder": {"name": "quick", "state": "idle"}});
+    let known =
+        http().post(format!("{}/api/v1/events", engine.url)).bearer_auth("tower").body(builder.to_string());
+    assert_eq!(known.send().await.unwrap().status(), 202);
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    ada.sees("bb", "#ci").await;
+    let answer = ada.asks_in("#ci", "force build --branch=main quick").await;
+    assert_eq!(answer, "The build has been queued, I'll give a shout when it starts");
+    let mut heard = Vec::new();
+    while !heard
+        .iter()
+        .any(|line: &String| line.contains("[failure]") || line.to_lowercase().contains("fail"))
+    {
+        heard.push(ada.hears().await);
+    }
+    let mail = engine.outbox(1).await.remove(0);
+    assert!(mail.contains("quick") && mail.contains("tower.c:7: no bell"), "{mail}");
+    let packets = patiently("the build's end is pushed", async || {
+        let packets = receiver.packets();
+        packets.iter().any(|packet| packet["event"] == "buildFinished").then_some(packets)
+    })
+    .await;
+    let ended = packets.iter().find(|packet| packet["event"] == "buildFinished").unwrap();
+    let build = &ended["payload"]["build"];
+    assert_eq!((&ended["payload"]["results"], &build["builderName"]), (&json!(2), &json!("quick")));
+    let steps: Vec<&str> =
+        build["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert!(steps.ends_with(&["greet", "compile"]), "{steps:?}");
+    assert_eq!(packets.iter().filter(|packet| packet["event"] == "buildStarted").count(), 1);
+    let denied =
+        http().post(format!("{}/api/v1/events/buildbot", engine.url)).body("{}").send().await.unwrap();
+    assert_eq!(denied.status(), 401);
 }

@@ -4,7 +4,7 @@ use crate::support::{Engine, guest, skip};
 
 fn settings(component: &std::path::Path, more: &str) -> String {
     format!(
-        "[callbacks.own]\ncomponent = {component:?}\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
+        "[callbacks.own]\ncomponent = {component:?}\ndeadline = \"10s\"\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
          transport = \"file:outbox\"\nlookup = \"example.org\"\n{more}"
     )
 }

@@ -35,7 +35,7 @@ async fn h_wasm_01_a_dialect_of_ones_own_takes_pushes() {
         return skip("the guest `sourcehut-dialect` is not built");
     };
     let engine = Engine::start(&format!(
-        "[callbacks.sr]\ncomponent = {component:?}\n\n[change_hooks.dialects.sourcehut]\ncallback = \"sr\"\n\
+        "[callbacks.sr]\ncomponent = {component:?}\ndeadline = \"10s\"\n\n[change_hooks.dialects.sourcehut]\ncallback = \"sr\"\n\
          options = {{ origin = \"https://git.example.org\" }}\n\
          verify = {{ header = \"X-Proof\", algorithm = \"token\", secret = \"bell-tower\" }}\n"
     ));

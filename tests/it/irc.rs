@@ -754,7 +754,7 @@ async fn i_add_07_words_of_a_channels_own() {
     };
     let Some(server) = Ngircd::start("", "").await else { return };
     let formatted = |component: &std::path::Path, more: &str| {
-        let callback = format!("[callbacks.words]\ncomponent = {component:?}\n\n");
+        let callback = format!("[callbacks.words]\ncomponent = {component:?}\ndeadline = \"10s\"\n\n");
         let more = format!("channels = [\"#ci\"]\nannounce_formatter = \"words\"\n{more}");
         callback + &settings(server.port, &more)
     };

@@ -346,7 +346,7 @@ async fn p_mod_04_a_formatter_writes_the_body() {
     let Some(formatter) = guest("version-a") else { return skip("the guests are not built") };
     let receiver = Receiver::kind().await;
     let more = format!(
-        "form = \"builds\"\nformatter = \"words\"\n\n[callbacks.words]\ncomponent = \"{}\"\n",
+        "form = \"builds\"\nformatter = \"words\"\n\n[callbacks.words]\ncomponent = \"{}\"\ndeadline = \"10s\"\n",
         formatter.display()
     );
     let engine = Engine::start(&settings(receiver.port, &more));
@@ -372,7 +372,7 @@ async fn p_cb_01_a_callback_pushes_and_cannot_break_the_queue() {
     let engine = Engine::start(&format!(
         "{ALLOW}[[status_push]]\nname = \"push\"\nserver_push_cb = \"pusher\"\nhosts = [\"http://127.0.0.1:{port}\"]\n\
          headers = {{ X-Key = \"k3y\" }}\nbuffer_delay = 0.05\nretry_delay = 0.1\nblack_list = [\"start\"]\n\n\
-         [callbacks.pusher]\ncomponent = \"{}\"\n",
+         [callbacks.pusher]\ncomponent = \"{}\"\ndeadline = \"10s\"\n",
         pusher.display()
     ));
     let here = |path: &str| format!("to http://127.0.0.1:{port}/{path}");

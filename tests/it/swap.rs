@@ -10,7 +10,7 @@ use crate::support::{Engine, guest, http, patiently, run, skip};
 
 fn settings(component: &str) -> String {
     format!(
-        "[callbacks.own]\ncomponent = {component:?}\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
+        "[callbacks.own]\ncomponent = {component:?}\ndeadline = \"10s\"\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
          transport = \"file:outbox\"\nlookup = \"example.org\"\nmessage_formatter = \"own\"\n"
     )
 }

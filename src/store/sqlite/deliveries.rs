@@ -121,9 +121,11 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Answ
     }
     let ids = serde_json::Value::from(ids).to_string();
     let sql = format!(
-        "SELECT {COLUMNS}, d.message, iif(d.message IS NULL, e.payload, NULL) AS payload FROM {TABLES} \
+        "SELECT {COLUMNS}, d.message, \
+         iif(d.message IS NULL AND e.name <> 'buildFinished', e.payload, NULL) AS payload FROM {TABLES} \
          WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
     );
+    // A finished build is told with the logs that came since, which are asked for when it is prepared.
     // Safe: constants.
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).fetch_all(tx).await?;
     Ok(Answer::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
