@@ -563,7 +563,7 @@ mod tests {
             match (result, last) {
                 ("started", Some(last)) => assert_eq!(last.name(), "buildStarted", "{name}"),
                 ("requested", None) => {
-                    assert_eq!(told.events.last().unwrap().name(), "requestSubmitted", "{name}")
+                    assert_eq!(told.events.last().unwrap().name(), "requestSubmitted", "{name}");
                 }
                 ("cancelled", None) if name.starts_with("buildrequest") => {
                     assert_eq!(told.events.last().unwrap().name(), "requestCancelled", "{name}");
