@@ -12,6 +12,7 @@ use super::answer::Problem;
 use super::body::Limited;
 use crate::engine::Engine;
 use crate::ingest::{self, Form};
+use crate::model::Event;
 use crate::store::Appended;
 
 /// Largest body of events.
@@ -24,11 +25,7 @@ pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) 
     let dedup_key = key.map(|key| format!("events/{key}"));
     let body = Limited::new(body, MAX_BODY).whole().await?;
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let answer = match engine.accept(events, dedup_key).await? {
-        Appended::Stored { ids, .. } => json!({ "ids": ids }),
-        Appended::Duplicate => json!({ "ids": [], "duplicate": true }),
-    };
-    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+    take(&engine, events, dedup_key).await
 }
 
 /// Buildbot looks at nothing but the status, takes any 2xx, and never asks again.
@@ -42,7 +39,11 @@ pub(super) async fn accept_buildbot(
         tracing::warn!("a body of Buildbot's was refused: {error}");
         Problem::bad_request(error.to_string())
     })?;
-    let answer = match engine.accept(told.events, Some(format!("buildbot/{}", told.name))).await? {
+    take(&engine, told.events, Some(format!("buildbot/{}", told.name))).await
+}
+
+async fn take(engine: &Engine, events: Vec<Event>, dedup_key: Option<String>) -> Result<Response, Problem> {
+    let answer = match engine.accept(events, dedup_key).await? {
         Appended::Stored { ids, .. } => json!({ "ids": ids }),
         Appended::Duplicate => json!({ "ids": [], "duplicate": true }),
     };

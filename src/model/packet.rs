@@ -1,5 +1,6 @@
 //! Events as the packets of StatusPush: their names on the wire and what they carry (P-PKT-01 to P-PKT-07).
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::dict::triples;
@@ -166,10 +167,7 @@ impl Timestamp {
     /// As packets have it: UTC, `2014-04-19 23:03:46.000001`, without a fraction that is zero (P-PKT-01).
     #[must_use]
     pub fn to_packet_text(self) -> String {
-        let Ok(stamp) = jiff::Timestamp::from_microsecond(self.as_micros()) else { return String::new() };
-        let fraction = self.as_micros().rem_euclid(1_000_000);
-        let format = if fraction == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S.%6f" };
-        stamp.strftime(format).to_string()
+        self.to_text(&TimeZone::UTC)
     }
 }
 

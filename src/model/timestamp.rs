@@ -77,6 +77,15 @@ impl Timestamp {
             .ok_or_else(|| InvalidDate(text.chars().take(60).collect()))
     }
 
+    /// `2014-04-19 23:03:46.000001` in a zone, without a fraction that is zero.
+    #[must_use]
+    pub fn to_text(self, zone: &jiff::tz::TimeZone) -> String {
+        let Ok(stamp) = jiff::Timestamp::from_microsecond(self.as_micros()) else { return String::new() };
+        let fraction = self.as_micros().rem_euclid(1_000_000);
+        let format = if fraction == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S.%6f" };
+        stamp.to_zoned(zone.clone()).strftime(format).to_string()
+    }
+
     /// RFC 3339 text in UTC, to the second.
     #[must_use]
     pub fn to_rfc3339(self) -> String {

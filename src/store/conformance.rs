@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::*;
 use crate::model::{Buildset, LogChannel, Results, SourceStamp, Step, Worker};
 
-const T: &str = "acme";
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const T: &str = "acme";
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_700_000_000 + seconds)
 }
 
@@ -54,7 +54,7 @@ async fn put_one(store: &dyn Store, now: i64, event: Event) -> Option<EventId> {
     put(store, now, vec![to(event, &[])]).await[0]
 }
 
-fn settled(state: DeliveryState) -> Settlement {
+pub(super) fn settled(state: DeliveryState) -> Settlement {
     Settlement { state, attempted: true, code: None, text: "ok".into(), not_before: at(0) }
 }
 

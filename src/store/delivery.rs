@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{EventId, StoreError};
+use super::{EventId, StoreError, parse};
 use crate::model::{Event, Timestamp};
 
 /// Identity of a delivery.
@@ -97,11 +97,8 @@ impl Delivery {
     /// # Errors
     /// When what is stored can't be read.
     pub fn event(&self) -> Result<Option<Event>, StoreError> {
-        let Some(payload) = &self.payload else { return Ok(None) };
-        serde_json::from_str(payload).map(Some).map_err(|error| StoreError::Corrupt {
-            what: format!("event {}", self.event),
-            source: error.into(),
-        })
+        let payload = self.payload.as_deref();
+        payload.map(|payload| parse(&format!("event {}", self.event), payload)).transpose()
     }
 }
 

@@ -109,6 +109,12 @@ pub enum StoreError {
     Closed,
 }
 
+/// Reads a payload that a store wrote.
+fn parse<T: serde::de::DeserializeOwned>(what: &str, data: &str) -> Result<T, StoreError> {
+    serde_json::from_str(data)
+        .map_err(|error| StoreError::Corrupt { what: what.to_owned(), source: error.into() })
+}
+
 /// A log that is being uploaded; nothing of it is visible before `finish`.
 #[async_trait]
 pub trait LogWriter: Send {

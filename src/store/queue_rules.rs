@@ -5,14 +5,8 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
+use super::conformance::{LEASE, T, at, settled};
 use super::*;
-
-const T: &str = "acme";
-const LEASE: Duration = Duration::from_secs(60);
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_seconds(1_700_000_000 + seconds)
-}
 
 /// Adds to the queue of `push`; says how many were dropped for it.
 async fn add(store: &dyn Store, count: usize, max: u32, delay: Duration, now: i64) -> u64 {
@@ -42,10 +36,6 @@ async fn take(store: &dyn Store, count: u32, now: i64) -> Vec<Delivery> {
 
 fn numbers(taken: &[Delivery]) -> Vec<u64> {
     taken.iter().map(|delivery| delivery.place.unwrap().number).collect()
-}
-
-fn settled(state: DeliveryState) -> Settlement {
-    Settlement { state, attempted: true, code: None, text: "ok".into(), not_before: at(0) }
 }
 
 /// P-PKT-01, P-Q-01, P-Q-02, P-CYC-01, P-CYC-03.

@@ -30,6 +30,13 @@ pub fn unanswered(error: &OutboundError) -> Fault {
     }
 }
 
+/// What an attempt comes to that nobody answered, or whose request could not even be made.
+#[must_use]
+#[allow(clippy::needless_pass_by_value)] // stands in `map_err`
+pub fn put_off(error: OutboundError) -> Outcome {
+    Outcome::Deferred { fault: unanswered(&error), not_before: None }
+}
+
 /// What an attempt came to whose answer is this. 2xx is success (P-HTTP-12, P-MOD-05); 408, 425, 429, 5xx, and 403 with
 /// a word about rates pass (GS-API-07); all else needs somebody to act. `now` is what `Retry-After` counts from.
 #[must_use]

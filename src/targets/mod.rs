@@ -7,10 +7,12 @@
 
 pub mod answer;
 mod callback;
+mod chosen;
 pub mod commit_status;
 mod fault;
 pub mod gerrit;
 pub mod irc;
+mod kept;
 pub mod mail;
 pub mod push;
 mod tls;
@@ -25,7 +27,7 @@ use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problems, Reader, Settings};
 use crate::control::Control;
 use crate::model::{Builder, Event, Timestamp};
-use crate::outbound::Outbound;
+use crate::outbound::{Client, Outbound, Tls};
 
 pub use fault::{Fault, FaultCode, Lasting, Silence};
 
@@ -228,6 +230,14 @@ pub struct Parts<'a> {
     pub outbound: &'a Outbound,
     /// Where problems go.
     pub problems: &'a Problems,
+}
+
+impl Parts<'_> {
+    /// The client for a table, with its certificates; the error is noted.
+    fn client(&self, reader: &Reader<'_>) -> Option<Client> {
+        let client = self.outbound.client(&Tls::read(reader));
+        client.map_err(|error| reader.error("tls_ca", error.to_string())).ok()
+    }
 }
 
 type Build = fn(&Reader<'_>, usize, &Parts<'_>) -> Option<Arc<dyn Target>>;

@@ -2,10 +2,10 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::unit::{json, parse};
+use super::unit::json;
 use super::writer::Answer;
 use crate::model::Timestamp;
-use crate::store::{CallEntry, InUse, KeptVersion, StoreError};
+use crate::store::{CallEntry, InUse, KeptVersion, StoreError, parse};
 
 /// So many versions of a callback are kept.
 const VERSIONS: u32 = 10;

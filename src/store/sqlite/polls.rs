@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::unit::{json, parse};
+use super::unit::json;
 use super::writes::Writes;
-use crate::store::{PollState, Seen, StoreError};
+use crate::store::{PollState, Seen, StoreError, parse};
 
 /// Has it kept what pollers have seen, by tenant and poller.
 pub(super) fn keep(seen: &BTreeMap<(&str, &str), &Seen>, writes: &mut Writes) {

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteConnection;
 
 use super::merge;
-use super::unit::parse;
 use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, Step};
-use crate::store::{BuildQuery, BuilderRow, EventId, Page, StoreError};
+use crate::store::{BuildQuery, BuilderRow, EventId, Page, StoreError, parse};
 
 /// The event as it was stored; a finished build in it also tells of the logs that came since.
 pub(super) async fn event(

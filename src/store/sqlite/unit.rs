@@ -14,7 +14,7 @@ use super::queues::Queues;
 use super::writes::Writes;
 use super::{StoreOptions, deliveries, logs, polls};
 use crate::model::{Event, Timestamp};
-use crate::store::{Appended, Batch, StoreError};
+use crate::store::{Appended, Batch, StoreError, parse};
 
 /// For how long a request is known by the name that its sender gave it (H-XALL-01).
 const DEDUP: Duration = Duration::from_secs(24 * 3600);
@@ -293,12 +293,6 @@ async fn load_builds(
         }
     }
     Ok(())
-}
-
-/// Reads a payload that this store wrote.
-pub(super) fn parse<T: serde::de::DeserializeOwned>(what: &str, data: &str) -> Result<T, StoreError> {
-    serde_json::from_str(data)
-        .map_err(|error| StoreError::Corrupt { what: what.to_owned(), source: error.into() })
 }
 
 /// Notes what changed; the texts of logs are left to be appended.

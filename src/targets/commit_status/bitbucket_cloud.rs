@@ -11,7 +11,7 @@ use sha1::{Digest as _, Sha1};
 use url::Url;
 
 use super::credentials::{Login, PassingToken};
-use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below, put_off};
+use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
 use super::place::Place;
 use super::settings::{Shared, address, text};
 use super::status::StoredStatus;
@@ -19,7 +19,7 @@ use crate::config::{Reader, Secret};
 use crate::interpolate::{RenderError, Scope, Text};
 use crate::model::{Results, Timestamp};
 use crate::outbound::Request;
-use crate::targets::answer::outcome;
+use crate::targets::answer::{outcome, put_off};
 use crate::targets::{Fault, FaultCode, Outcome, Parts, Target};
 
 /// Makes a target from the n-th `[[bitbucket]]` table.

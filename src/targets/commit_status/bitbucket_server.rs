@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bitbucket_cloud::state;
 use super::credentials::Login;
-use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below, put_off};
+use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
 use super::place::Place;
 use super::settings::{Shared, text};
 use super::status::StoredStatus;
@@ -15,6 +15,7 @@ use crate::config::Reader;
 use crate::interpolate::{RenderError, Scope, Text};
 use crate::model::Timestamp;
 use crate::outbound::Request;
+use crate::targets::answer::put_off;
 use crate::targets::{Outcome, Parts, Target};
 
 /// Makes a target from the n-th `[[bitbucket_server]]` table.

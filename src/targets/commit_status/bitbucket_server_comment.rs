@@ -8,7 +8,7 @@ use url::Url;
 
 use super::bitbucket_server::{EXAMPLE, login, proof};
 use super::credentials::Login;
-use super::forge::{About, Forge, Usual, UsualAddressing, Words, below, put_off, word};
+use super::forge::{About, Forge, Usual, UsualAddressing, Words, below, word};
 use super::github_comment::COMMENT;
 use super::place::Place;
 use super::settings::Shared;
@@ -16,6 +16,7 @@ use super::status::StoredStatus;
 use crate::config::Reader;
 use crate::model::Timestamp;
 use crate::outbound::Request;
+use crate::targets::answer::put_off;
 use crate::targets::{Outcome, Parts, Target};
 
 /// Makes a target from the n-th `[[bitbucket_server_comment]]` table.

@@ -10,8 +10,7 @@ use super::status::StoredStatus;
 use crate::config::Reader;
 use crate::interpolate::{RenderError, Scope};
 use crate::model::{Build, Properties, Results, SourceStamp, Timestamp};
-use crate::outbound::{OutboundError, Request, Response};
-use crate::targets::answer::unanswered;
+use crate::outbound::{Request, Response};
 use crate::targets::{Fault, FaultCode, Outcome};
 
 /// What a forge is told beside what all are told: kept with the status.
@@ -188,10 +187,4 @@ pub(super) fn below<'a>(base: &Url, parts: impl IntoIterator<Item = &'a str>) ->
         }
     }
     Ok(url)
-}
-
-/// What a request that could not even be made comes to, or one that nobody answered.
-#[allow(clippy::needless_pass_by_value)] // stands in `map_err`
-pub(super) fn put_off(error: OutboundError) -> Outcome {
-    Outcome::Deferred { fault: unanswered(&error), not_before: None }
 }

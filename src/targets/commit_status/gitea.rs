@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use reqwest::header::AUTHORIZATION;
 use serde_json::json;
 
-use super::forge::{Forge, Usual, UsualAddressing, Words, below, put_off};
+use super::forge::{Forge, Usual, UsualAddressing, Words, below};
 use super::settings::Shared;
 use super::status::StoredStatus;
 use crate::config::{Reader, Secret};
 use crate::model::{Results, Timestamp};
 use crate::outbound::Request;
+use crate::targets::answer::put_off;
 use crate::targets::{Outcome, Parts, Target};
 
 /// Makes a target from the n-th `[[gitea]]` table.

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 use serde_json::{Value, json};
 
-use super::forge::{Forge, Usual, UsualAddressing, Words, below, put_off};
+use super::forge::{Forge, Usual, UsualAddressing, Words, below};
 use super::github_app::App;
 use super::settings::Shared;
 use super::status::StoredStatus;
 use crate::config::{Reader, Secret};
 use crate::model::{Results, Timestamp};
 use crate::outbound::Request;
+use crate::targets::answer::put_off;
 use crate::targets::{Outcome, Parts, Target};
 
 /// Makes a target from the n-th `[[github]]` table.

@@ -14,12 +14,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::credentials::PassingToken;
-use super::forge::{below, put_off};
+use super::forge::below;
 use super::settings::Shared;
 use crate::config::{Reader, Secret};
 use crate::model::Timestamp;
 use crate::outbound::Request;
-use crate::targets::answer::outcome;
+use crate::targets::answer::{outcome, put_off};
 use crate::targets::{Fault, FaultCode, Outcome};
 
 /// A proof is good for so long; GitHub takes none that says more than ten minutes.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below, put_off};
+use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
 use super::place::Place;
 use super::settings::Shared;
 use super::status::StoredStatus;
@@ -17,7 +17,7 @@ use crate::config::{Reader, Secret};
 use crate::interpolate::{RenderError, Scope};
 use crate::model::{Results, Timestamp};
 use crate::outbound::{Request, Response};
-use crate::targets::answer::outcome;
+use crate::targets::answer::{outcome, put_off};
 use crate::targets::{Fault, FaultCode, Outcome, Parts, Target};
 
 /// Makes a target from the n-th `[[gitlab]]` table.

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::{Context, Fault, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
+use super::{Context, Fault, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted, kept};
 use crate::config::Reader;
 use crate::model::{Builder, Event};
 
@@ -87,9 +87,7 @@ impl<F: Forge> Target for StatusTarget<F> {
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        let named = self.shared.builders.iter().flatten();
-        let unknown = named.filter(|name| !builders.iter().any(|builder| builder.name == **name));
-        unknown.map(|name| format!("no builder is known that is called `{name}`")).collect()
+        self.shared.chosen.unknown_names(builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {
@@ -109,7 +107,7 @@ impl<F: Forge> Target for StatusTarget<F> {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        match status::from_bytes(outgoing.message) {
+        match kept::from_bytes(outgoing.message) {
             Ok(statuses) => self.post_all(statuses, outgoing.now).await,
             Err(fault) => Outcome::Refused(fault),
         }
@@ -121,7 +119,8 @@ impl<F: Forge> Target for StatusTarget<F> {
 
     /// GS-API-08: in their order, without the pending ones that a later one replaces.
     async fn send_run(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let read: Vec<_> = run.iter().map(|outgoing| status::from_bytes(outgoing.message)).collect();
+        let read: Vec<Result<Vec<StoredStatus>, Fault>> =
+            run.iter().map(|outgoing| kept::from_bytes(outgoing.message)).collect();
         let mut outcomes = Vec::with_capacity(run.len());
         for (place, (statuses, outgoing)) in read.iter().zip(run).enumerate() {
             let outcome = match statuses {

@@ -7,12 +7,12 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderName;
 
 use super::StatusTarget;
-use super::forge::{Forge, put_off};
-use super::status::{StoredStatus, to_bytes};
+use super::forge::Forge;
+use super::status::StoredStatus;
 use crate::model::Timestamp;
 use crate::outbound::Response;
-use crate::targets::answer::{outcome, unanswered};
-use crate::targets::{Fault, FaultCode, Outcome, Silence};
+use crate::targets::answer::{outcome, put_off, unanswered};
+use crate::targets::{Fault, FaultCode, Outcome, Silence, kept};
 
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 /// With fewer requests left than this, somebody should know (GS-API-09).
@@ -31,7 +31,7 @@ impl<F: Forge> StatusTarget<F> {
                     for lost in &refused {
                         tracing::error!(target = self.shared.name, "given up: {}", lost.text);
                     }
-                    return match to_bytes(statuses.get(done..).unwrap_or_default()) {
+                    return match kept::to_bytes("the status", statuses.get(done..).unwrap_or_default()) {
                         Ok(message) => Outcome::Rest { message, fault, not_before },
                         Err(_) => Outcome::Deferred { fault, not_before },
                     };

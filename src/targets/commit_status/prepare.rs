@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::forge::{About, Forge, Occasion};
 use super::place::{self, Place};
 use super::settings::{Addressing, Repository, Shared};
-use super::status::{StoredStatus, cut, local, spoken, to_bytes};
+use super::status::{StoredStatus, cut, local, spoken};
 use crate::interpolate::{RenderError, Scope, Text};
-use crate::model::{Build, BuildRequest, Event, Properties, SourceStamp, tags_match};
+use crate::model::{Build, BuildRequest, Event, Properties, SourceStamp};
+use crate::targets::kept;
 use crate::targets::{Context, Fault, FaultCode, Prepared, Silence};
 
 /// The statuses of an event, or why there are none.
@@ -39,15 +40,14 @@ pub(super) async fn prepare<F: Forge>(
             return Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", other.name()) }));
         }
     };
-    if shared.builders.as_ref().is_some_and(|builders| !builders.contains(&build.builder)) {
-        return Ok(Prepared::Silent(Silence::Builders));
-    }
-    if !tags_match(&build.tags, &shared.tags) {
-        return Ok(Prepared::Silent(Silence::Tags));
+    if let Some(silence) = shared.chosen.refuses(&build) {
+        return Ok(Prepared::Silent(silence));
     }
     let url = url.or_else(|| status.url().filter(|_| F::USUAL.needs_url).map(str::to_owned));
     match statuses(forge, shared, (occasion, &build, url)) {
-        Ok(Ok(statuses)) => Ok(Prepared::Message { message: to_bytes(&statuses)?, version: None }),
+        Ok(Ok(statuses)) => {
+            Ok(Prepared::Message { message: kept::to_bytes("the status", &statuses)?, version: None })
+        }
         Ok(Err(silence)) => Ok(Prepared::Silent(silence)),
         Err(error) => {
             let which = match occasion {

@@ -1,7 +1,5 @@
 //! Reads what the tables of all forges have in common (section 1 of the rules), with every problem at its line.
 
-use std::collections::BTreeSet;
-
 use url::Url;
 
 use super::forge::{Forge, UsualAddressing};
@@ -9,8 +7,9 @@ use super::status::Mapping;
 use crate::config::{Item, Reader};
 use crate::interpolate::{Template, TemplateError, Text};
 use crate::model::Results;
-use crate::outbound::{Client, Tls};
+use crate::outbound::Client;
 use crate::targets::Parts;
+use crate::targets::chosen::Chosen;
 
 /// What a target was told, checked; what only its forge knows of is the forge's.
 pub(super) struct Shared {
@@ -28,8 +27,7 @@ pub(super) struct Shared {
     pub(super) requests: Option<RequestTexts>,
     pub(super) mapping: Mapping,
     /// Only these (GS-CFG-11).
-    pub(super) builders: Option<BTreeSet<String>>,
-    pub(super) tags: Vec<String>,
+    pub(super) chosen: Chosen,
 }
 
 /// What is said of requests (GS-ADD-02).
@@ -75,8 +73,7 @@ pub(super) fn read<F: Forge>(reader: &Reader<'_>, index: usize, parts: &Parts<'_
     let end_description = text(reader, "end_description", "Build done.");
     let requests = usual.requests.and_then(|usual| requests(reader, usual));
     let mapping = mapping::<F>(reader);
-    let builders = reader.texts("builders").map(|builders| builders.into_iter().collect());
-    let tags = reader.texts("tags").unwrap_or_default();
+    let chosen = Chosen::read(reader);
     let base_url = match (reader.item("base_url"), usual.base_url) {
         (None, None) => {
             let text = format!("`base_url` is missing: where {} is, such as {}", F::TITLE, usual.example);
@@ -85,16 +82,10 @@ pub(super) fn read<F: Forge>(reader: &Reader<'_>, index: usize, parts: &Parts<'_
         }
         (_, standing_in) => address(reader, "base_url", standing_in.unwrap_or_default(), usual.example),
     };
-    let client = match parts.outbound.client(&Tls::read(reader)) {
-        Ok(client) => client,
-        Err(error) => {
-            reader.error("tls_ca", error.to_string());
-            return None;
-        }
-    };
+    let client = parts.client(reader);
     Some(Shared {
         name: name.unwrap_or(format!("{}-{index}", F::TABLE)),
-        client,
+        client: client?,
         base_url: base_url?,
         addressing: addressing?,
         hosts,
@@ -103,8 +94,7 @@ pub(super) fn read<F: Forge>(reader: &Reader<'_>, index: usize, parts: &Parts<'_
         end_description: end_description?,
         requests,
         mapping,
-        builders,
-        tags,
+        chosen,
     })
 }
 

@@ -8,7 +8,6 @@ use serde_json::Map;
 
 use super::forge::{Details, StateOf, Words};
 use crate::model::{Results, Timestamp};
-use crate::targets::{Fault, FaultCode};
 
 /// Which result is which state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,18 +51,6 @@ pub(super) struct StoredStatus {
     pub(super) details: Details,
 }
 
-/// The bytes that a delivery keeps: a status for each commit.
-pub(super) fn to_bytes(statuses: &[StoredStatus]) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec(statuses)
-        .map_err(|error| Fault::lasting(FaultCode::Content, format!("the status cannot be kept: {error}")))
-}
-
-/// Reads what was kept.
-pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vec<StoredStatus>, Fault> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| Fault::lasting(FaultCode::Content, format!("what was kept cannot be read: {error}")))
-}
-
 impl StoredStatus {
     /// Which commit, for people.
     pub(super) fn subject(&self) -> String {
@@ -93,11 +80,7 @@ pub(super) fn cut(description: &str, longest: usize) -> String {
 
 /// GS-DESC-03: `2014-04-19 23:03:46`, with a fraction if it has one, in the zone of this machine.
 pub(super) fn local(at: Timestamp) -> String {
-    let Ok(stamp) = jiff::Timestamp::from_microsecond(at.as_micros()) else { return String::new() };
-    let zoned = stamp.to_zoned(jiff::tz::TimeZone::system());
-    let fraction = at.as_micros().rem_euclid(1_000_000);
-    let format = if fraction == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S.%6f" };
-    zoned.strftime(format).to_string()
+    at.to_text(&jiff::tz::TimeZone::system())
 }
 
 /// GS-DESC-04.

@@ -8,8 +8,8 @@ use super::posting::Posted;
 use super::review::{Options, StoredReview};
 use crate::config::{Reader, Secret};
 use crate::model::Timestamp;
-use crate::outbound::{Client, Request, Response, Tls};
-use crate::targets::answer::{outcome, unanswered};
+use crate::outbound::{Client, Request, Response};
+use crate::targets::answer::{outcome, put_off};
 use crate::targets::{Fault, FaultCode, Outcome, Parts};
 
 /// Stands before every JSON answer, so that no page can take it for a script.
@@ -49,13 +49,8 @@ impl ByRest {
             );
         }
         let password = reader.secret("password");
-        match parts.outbound.client(&Tls::read(reader)) {
-            Ok(client) => Some(Self { client, url, user: user?, password: password? }),
-            Err(error) => {
-                reader.error("tls_ca", error.to_string());
-                None
-            }
-        }
+        let client = parts.client(reader)?;
+        Some(Self { client, url, user: user?, password: password? })
     }
 
     /// Where it is, for people.
@@ -128,8 +123,7 @@ impl ByRest {
             Ok(request) => self.client.send(request).await,
             Err(error) => Err(error),
         };
-        let response =
-            sent.map_err(|error| Outcome::Deferred { fault: unanswered(&error), not_before: None })?;
+        let response = sent.map_err(put_off)?;
         match outcome(&response, now) {
             Outcome::Delivered(_) => Ok(response),
             other => Err(other),

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::chosen::unknown_builders;
 use super::{Context, Fault, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use crate::config::Reader;
 use crate::model::{Builder, Event};
@@ -78,9 +79,7 @@ impl Target for GerritTarget {
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        let named = self.settings.builders.iter().flatten();
-        let unknown = named.filter(|name| !builders.iter().any(|builder| builder.name == **name));
-        unknown.map(|name| format!("no builder is known that is called `{name}`")).collect()
+        unknown_builders(self.settings.builders.as_ref(), builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::find::PatchSet;
 use super::version::Version;
 use crate::callbacks::Review;
-use crate::targets::{Fault, FaultCode};
+use crate::targets::{Fault, FaultCode, kept};
 
 /// Longer messages are cut (G-CMD-09).
 const LONGEST: usize = 16 << 10;
@@ -57,16 +57,12 @@ impl StoredReview {
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, Fault> {
-        serde_json::to_vec(self).map_err(|error| {
-            Fault::lasting(FaultCode::Content, format!("the review cannot be kept: {error}"))
-        })
+        kept::to_bytes("the review", self)
     }
 
     /// Reads what was kept.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            Fault::lasting(FaultCode::Content, format!("what was kept cannot be read: {error}"))
-        })
+        kept::from_bytes(bytes)
     }
 
     /// Gerrit's `ReviewInput` (G-CMD-10).

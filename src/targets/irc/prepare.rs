@@ -10,7 +10,7 @@ use super::talk::Saying;
 use super::{events, formatter};
 use crate::callbacks::{self, ChatEvent, Status};
 use crate::model::{Build, Event, Results, tags_match};
-use crate::targets::{Context, Fault, FaultCode, Prepared, Silence};
+use crate::targets::{Context, Fault, FaultCode, Prepared, Silence, kept};
 
 /// What is said to whom, as it is kept. Cutting it into lines is left to the connection, which knows how long they may be.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,7 @@ struct Told {
 impl Announcement {
     /// Reads what was kept.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            Fault::lasting(FaultCode::Content, format!("what was kept cannot be read: {error}"))
-        })
+        kept::from_bytes(bytes)
     }
 
     /// For a connection to say.
@@ -61,9 +59,7 @@ pub(super) async fn prepare(
     if told.to.is_empty() {
         return Ok(Prepared::Silent(Silence::Mode { seen: format!("`{}`", event.name()) }));
     }
-    let message = serde_json::to_vec(&Announcement { to: told.to }).map_err(|error| {
-        Fault::lasting(FaultCode::Content, format!("what is to be said cannot be kept: {error}"))
-    })?;
+    let message = kept::to_bytes("what is to be said", &Announcement { to: told.to })?;
     Ok(Prepared::Message { message, version: told.version })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::config::Reader;
 use crate::model::{Build, Builder};
 use crate::targets::Silence;
+use crate::targets::chosen::unknown_builders;
 
 /// What a build must be like; each part that is absent lets everything through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,12 +70,10 @@ impl Filter {
 impl Filter {
     /// Builders and tags that are named and that none of these has.
     pub(super) fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        let has_name = |name: &str| builders.iter().any(|builder| builder.name == name);
         let has_tag =
             |tag: &str| builders.iter().any(|builder| builder.tags.iter().any(|known| known == tag));
-        let named = self.builders.iter().flatten().filter(|name| !has_name(name));
         let tagged = self.tags.iter().flatten().filter(|tag| !has_tag(tag));
-        let unknown = named.map(|name| format!("no builder is known that is called `{name}`"));
+        let unknown = unknown_builders(self.builders.as_ref(), builders).into_iter();
         unknown.chain(tagged.map(|tag| format!("no builder is known that has the tag `{tag}`"))).collect()
     }
 }

@@ -1,6 +1,5 @@
 //! HttpStatusPush in its later form: one request for each build that begins or ends (P-MOD).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,10 +13,12 @@ use super::far_side::FarSide;
 use super::settings::{Common, number};
 use crate::callbacks::{Callback, Kind, Mode, Modes};
 use crate::config::Reader;
-use crate::model::{Build, Builder, Event, Results, tags_match};
-use crate::targets::answer::{outcome, unanswered};
+use crate::model::{Build, Builder, Event, Results};
+use crate::targets::answer::{outcome, put_off};
+use crate::targets::chosen::Chosen;
 use crate::targets::{
     Context, Fault, FaultCode, Outcome, Outgoing, Pace, Parts, Prepared, Silence, Target, Wanted, callback,
+    kept,
 };
 
 const JSON: &str = "application/json";
@@ -36,8 +37,7 @@ pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
     };
     let formatter = callback::read(reader, parts, "formatter", Kind::MessageFormatter);
     let (debug, bare) = (reader.boolean("debug"), reader.boolean("skip_encoding"));
-    let builders = reader.texts("builders").map(|builders| builders.into_iter().collect());
-    let tags = reader.texts("tags").unwrap_or_default();
+    let chosen = Chosen::read(reader);
     let far_side = FarSide::read(reader, parts)?;
     if common.name.is_empty() {
         common.name = usual_name(&far_side, index);
@@ -49,8 +49,7 @@ pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
         formatter,
         debug: debug.unwrap_or(false),
         bare: bare.unwrap_or(false),
-        builders,
-        tags,
+        chosen,
     }))
 }
 
@@ -63,8 +62,7 @@ struct BuildPush {
     debug: bool,
     /// Texts of the formatter go out as they are.
     bare: bool,
-    builders: Option<BTreeSet<String>>,
-    tags: Vec<String>,
+    chosen: Chosen,
 }
 
 /// A body as it is kept until it is taken.
@@ -119,9 +117,7 @@ impl Target for BuildPush {
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        let named = self.builders.iter().flatten();
-        let unknown = named.filter(|name| !builders.iter().any(|builder| builder.name == **name));
-        unknown.map(|name| format!("no builder is known that is called `{name}`")).collect()
+        self.chosen.unknown_names(builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {
@@ -135,11 +131,8 @@ impl Target for BuildPush {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else {
             return Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", event.name()) }));
         };
-        if self.builders.as_ref().is_some_and(|builders| !builders.contains(&build.builder)) {
-            return Ok(Prepared::Silent(Silence::Builders));
-        }
-        if !tags_match(&build.tags, &self.tags) {
-            return Ok(Prepared::Silent(Silence::Tags));
+        if let Some(silence) = self.chosen.refuses(build) {
+            return Ok(Prepared::Silent(silence));
         }
         let Some((is_json, body)) = self.body(build, context).await? else {
             let why = "the formatter wrote nothing".to_owned();
@@ -148,24 +141,20 @@ impl Target for BuildPush {
         let place = context.place.map_or(0, |place| place.number);
         let started = context.place.map_or(0, |place| place.started.as_micros());
         let stored = StoredBody { id: format!("{started}-{place}"), is_json, body };
-        let message = serde_json::to_vec(&stored)
-            .map_err(|error| Fault::lasting(FaultCode::Content, error.to_string()))?;
+        let message = kept::to_bytes("the body", &stored)?;
         Ok(Prepared::Message { message, version: None })
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        let stored: StoredBody = match serde_json::from_slice(outgoing.message) {
+        let stored: StoredBody = match kept::from_bytes(outgoing.message) {
             Ok(stored) => stored,
-            Err(error) => {
-                let text = format!("what was kept cannot be read: {error}");
-                return Outcome::Refused(Fault::lasting(FaultCode::Content, text));
-            }
+            Err(fault) => return Outcome::Refused(fault),
         };
         let media_type = if stored.is_json { JSON } else { TEXT };
         let body = Bytes::from(stored.body);
         let response = match self.far_side.post(media_type, body, None, &stored.id, outgoing.now).await {
             Ok(response) => response,
-            Err(error) => return Outcome::Deferred { fault: unanswered(&error), not_before: None },
+            Err(error) => return put_off(error),
         };
         let told = |fault: Fault| {
             let (status, said) = (response.status.as_u16(), response.excerpt());

@@ -8,19 +8,15 @@ use reqwest::header::HeaderName;
 use serde_json::Value;
 use url::Url;
 
-use super::far_side::{Headers, MAX_ANSWER, client, is_ours};
-use super::only;
-use super::packet::{self, Queued};
+use super::far_side::{Headers, MAX_ANSWER, is_ours};
+use super::packet::Queued;
+use super::packets::{Packets, Way};
 use super::settings::{Common, number};
 use crate::callbacks::{Callback, CallbackFault, Caller, HttpRequest, Kind, Packet, Status};
 use crate::config::Reader;
-use crate::model::Event;
 use crate::outbound::{Client, OutboundError, Request};
 use crate::targets::answer::{outcome, unanswered};
-use crate::targets::{
-    Context, Desk, Fault, FaultCode, Kept, Lasting, Outcome, Outgoing, Pace, Parts, Prepared, Target, Wanted,
-    callback,
-};
+use crate::targets::{Desk, Fault, FaultCode, Lasting, Outcome, Outgoing, Parts, Target, callback, kept};
 
 /// A packet that is in flight for so many crashes of the callback is set aside (P-CYC-08).
 const MOST_CRASHES: u32 = 3;
@@ -30,7 +26,7 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
     let max = number(reader, "max_items", 1..=100_000_000, 10_000);
     let common = Common::read(reader, parts, format!("status_push-{index}"), max);
     let headers = Headers::read(reader);
-    let client = client(reader, parts);
+    let client = parts.client(reader);
     let hosts = hosts(reader, &headers);
     if reader.item("path").is_some() {
         reader.warning("path", "the queue is kept in the store: `path` does nothing, leave it out");
@@ -39,15 +35,15 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
         reader.error("server_push_cb", "Please pass serverPushCb parameter.");
     }
     let callback = callback::read(reader, parts, "server_push_cb", Kind::PushCallback);
-    Some(Arc::new(StatusPush {
-        common,
+    let way = ByCallback {
         callback: callback?,
         client: client?,
         headers,
         hosts,
         status: OnceLock::new(),
         crashed: Mutex::default(),
-    }))
+    };
+    Some(Arc::new(Packets { common, way }))
 }
 
 /// Where the callback's requests may go: hosts by https, or origins such as `http://10.1.2.3:8080` (P-CB-02).
@@ -80,9 +76,8 @@ fn hosts(reader: &Reader<'_>, headers: &Headers) -> Vec<String> {
     hosts
 }
 
-/// One `[[status_push]]` table at work.
-struct StatusPush {
-    common: Common,
+/// By a callback, which `[[status_push]]` names.
+struct ByCallback {
     callback: Callback,
     client: Client,
     headers: Headers,
@@ -92,7 +87,7 @@ struct StatusPush {
     crashed: Mutex<(u64, u32)>,
 }
 
-impl StatusPush {
+impl ByCallback {
     /// What the callback made of these packets, or the fault that it comes to.
     async fn ask(&self, packets: &[Packet]) -> Result<(usize, Vec<HttpRequest>), Fault> {
         let Some(status) = self.status.get() else {
@@ -188,45 +183,17 @@ impl StatusPush {
 
 /// A kept packet as callbacks get it.
 fn unpacked(message: &[u8]) -> Result<Packet, Fault> {
-    let queued = Queued::read(message)?;
-    let payload: Value = serde_json::from_str(queued.payload.get()).map_err(|error| {
-        Fault::lasting(FaultCode::Content, format!("what was kept cannot be read: {error}"))
-    })?;
+    let queued: Queued<'_> = kept::from_bytes(message)?;
+    let payload: Value = kept::from_bytes(queued.payload.get().as_bytes())?;
     let (event, timestamp) = (queued.event.into_owned(), queued.timestamp.into_owned());
     Ok(Packet { id: queued.id, event, timestamp, payload })
 }
 
 #[async_trait]
-impl Target for StatusPush {
-    fn name(&self) -> &str {
-        &self.common.name
-    }
-
-    fn wants(&self, event: &Event) -> Option<Wanted> {
-        self.common.wants(event)
-    }
-
-    fn unwanted(&self, event: &Event) -> String {
-        self.common.unwanted(event)
-    }
-
-    async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
-        let message = packet::write(&self.common, event, context).await?;
-        Ok(Prepared::Message { message, version: None })
-    }
-
-    async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        only(self.send_run(&[outgoing]).await)
-    }
-
-    fn run_length(&self) -> u32 {
-        self.common.chunk_size
-    }
-
-    /// The callback is called for what waits, for one packet when the last push failed (P-CYC-04 to P-CYC-08).
-    async fn send_run(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let Some(first) = run.first() else { return Vec::new() };
-        let chunk = if first.failures > 0 { run.get(..1).unwrap_or(run) } else { run };
+impl Way for ByCallback {
+    /// The callback is called for the whole chunk (P-CYC-04 to P-CYC-08).
+    async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome> {
+        let Some(first) = chunk.first() else { return Vec::new() };
         let mut packets = Vec::with_capacity(chunk.len());
         for outgoing in chunk {
             match unpacked(outgoing.message) {
@@ -237,9 +204,6 @@ impl Target for StatusPush {
         }
         let (consumed, requests) = match self.ask(&packets).await {
             Ok(made) => made,
-            Err(fault) if fault.lasting == Lasting::Yes => {
-                return vec![Outcome::Refused(fault)];
-            }
             Err(fault) => return vec![Outcome::Deferred { fault, not_before: None }],
         };
         if consumed == 0 {
@@ -258,15 +222,7 @@ impl Target for StatusPush {
         }
     }
 
-    fn rest(&self) -> Option<std::time::Duration> {
-        Some(self.common.rest())
-    }
-
-    fn pace(&self) -> Option<Pace> {
-        Some(self.common.pace())
-    }
-
-    fn open(&self, desk: Desk, _: Option<Kept>) {
+    fn open(&self, desk: Desk) {
         // A target is opened once.
         let _ = self.status.set(desk.status);
     }

@@ -10,13 +10,13 @@ use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
 use super::far_side::FarSide;
-use super::only;
-use super::packet::{self, Queued};
+use super::packet::Queued;
+use super::packets::{Packets, Way};
 use super::settings::{Common, number};
 use crate::config::Reader;
-use crate::model::Event;
-use crate::targets::answer::{outcome, unanswered};
-use crate::targets::{Context, Fault, FaultCode, Outcome, Outgoing, Pace, Parts, Prepared, Target, Wanted};
+use crate::model::Timestamp;
+use crate::targets::answer::{outcome, put_off};
+use crate::targets::{Fault, FaultCode, Outcome, Outgoing, Parts, Target, kept};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -33,7 +33,7 @@ pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
     if common.name.is_empty() {
         common.name = usual_name(&far_side, index);
     }
-    Some(Arc::new(HttpStatusPush { common, far_side, debug, max_size, extra }))
+    Some(Arc::new(Packets { common, way: ByForm { far_side, debug, max_size, extra } }))
 }
 
 /// The host's name; with a number when it can't be the only one (P-HTTP-08).
@@ -66,9 +66,8 @@ fn extra_params(reader: &Reader<'_>) -> Vec<(String, String)> {
     params
 }
 
-/// One `[[http_status_push]]` table at work.
-struct HttpStatusPush {
-    common: Common,
+/// As a form, which `[[http_status_push]]` says where to send.
+struct ByForm {
     far_side: FarSide,
     /// JSON for people (P-HTTP-02).
     debug: bool,
@@ -77,21 +76,17 @@ struct HttpStatusPush {
     extra: Vec<(String, String)>,
 }
 
-impl HttpStatusPush {
+impl ByForm {
     /// The body for these packets (P-HTTP-11).
     fn encode(&self, packets: &[Outgoing<'_>]) -> Result<String, Fault> {
-        let unreadable = |error: String| {
-            Fault::lasting(FaultCode::Content, format!("what was kept cannot be read: {error}"))
-        };
         let json = if self.debug {
-            let read = |packet: &Outgoing<'_>| serde_json::from_slice::<Value>(packet.message);
-            let packets: Result<Vec<_>, _> = packets.iter().map(read).collect();
-            let packets = packets.map_err(|error| unreadable(error.to_string()))?;
-            serde_json::to_string_pretty(&packets).map_err(|error| unreadable(error.to_string()))?
+            let read = |packet: &Outgoing<'_>| kept::from_bytes(packet.message);
+            let packets: Vec<Value> = packets.iter().map(read).collect::<Result<_, _>>()?;
+            serde_json::to_string_pretty(&packets).map_err(kept::unreadable)?
         } else {
             let texts: Result<Vec<_>, _> =
                 packets.iter().map(|packet| std::str::from_utf8(packet.message)).collect();
-            format!("[{}]", texts.map_err(|error| unreadable(error.to_string()))?.join(","))
+            format!("[{}]", texts.map_err(kept::unreadable)?.join(","))
         };
         let mut form = Serializer::new(String::with_capacity(json.len() * 3 / 2));
         form.append_pair("packets", &json);
@@ -99,105 +94,66 @@ impl HttpStatusPush {
         Ok(form.finish())
     }
 
-    fn is_too_large(&self, body: &str) -> bool {
-        self.max_size > 0 && body.len() as u64 >= self.max_size
-    }
-
-    /// A packet that fits into no request is dropped (P-HTTP-09).
-    fn dropped(&self, id: u64, size: usize) -> Outcome {
-        let max = self.max_size;
-        let text = format!("ERROR: packet {id} was dropped, too large: {size} > {max}");
-        Outcome::Refused(Fault::lasting(FaultCode::Content, text))
+    /// Posts these packets, of which the first is `first`: what became of them, or how large they are if that is too
+    /// large, as we or the receiver see it.
+    async fn post(
+        &self,
+        first: &Queued<'_>,
+        chunk: &[Outgoing<'_>],
+        now: Timestamp,
+    ) -> Result<Outcome, usize> {
+        let body = match self.encode(chunk) {
+            Ok(body) => body,
+            Err(fault) => return Ok(Outcome::Refused(fault)),
+        };
+        let size = body.len();
+        if self.max_size > 0 && size as u64 >= self.max_size {
+            return Err(size);
+        }
+        let (count, url) = (chunk.len(), self.far_side.shown());
+        let name = format!("{}/{}-{count}", first.started, first.id);
+        let agent = Some((USER_AGENT, "buildbot"));
+        let posted = match self.far_side.post(FORM, Bytes::from(body), agent, &name, now).await {
+            Ok(response) if response.status == StatusCode::PAYLOAD_TOO_LARGE => return Err(size),
+            Ok(response) => outcome(&response, now),
+            Err(error) => put_off(error),
+        };
+        let (fault, not_before) = match posted {
+            Outcome::Refused(fault) => (fault, None),
+            Outcome::Deferred { fault, not_before } => (fault, not_before),
+            _ => return Ok(Outcome::Delivered(format!("Sent {count} events to {url}"))),
+        };
+        let text = format!("Failed to push {count} events to {url}: {}", fault.text);
+        // Whatever it says, the packets stay: it is a fault of the settings, there or here (P-HTTP-14).
+        Ok(Outcome::Deferred { fault: Fault::passing(fault.code, text), not_before })
     }
 }
 
 #[async_trait]
-impl Target for HttpStatusPush {
-    fn name(&self) -> &str {
-        &self.common.name
-    }
-
-    fn wants(&self, event: &Event) -> Option<Wanted> {
-        self.common.wants(event)
-    }
-
-    fn unwanted(&self, event: &Event) -> String {
-        self.common.unwanted(event)
-    }
-
-    async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
-        let message = packet::write(&self.common, event, context).await?;
-        Ok(Prepared::Message { message, version: None })
-    }
-
-    async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        only(self.send_run(&[outgoing]).await)
-    }
-
-    fn run_length(&self) -> u32 {
-        self.common.chunk_size
-    }
-
-    /// Most of what waits, or one packet when the last push failed; fewer as long as they are too large (P-HTTP-09).
-    async fn send_run(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let Some(first) = run.first() else { return Vec::new() };
-        let (id, started) = match Queued::read(first.message) {
-            Ok(queued) => (queued.id, queued.started.into_owned()),
+impl Way for ByForm {
+    /// All of them, or fewer as long as they are too large (P-HTTP-09).
+    async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome> {
+        let Some(Outgoing { message, now, .. }) = chunk.first() else { return Vec::new() };
+        let first: Queued<'_> = match kept::from_bytes(message) {
+            Ok(first) => first,
             Err(fault) => return vec![Outcome::Refused(fault)],
         };
-        let mut chunk = if first.failures > 0 { run.get(..1).unwrap_or(run) } else { run };
+        let mut chunk = chunk;
         loop {
-            let half = || chunk.get(..chunk.len() / 2).filter(|half| !half.is_empty());
-            let body = match self.encode(chunk) {
-                Ok(body) => body,
-                Err(fault) => return vec![Outcome::Refused(fault)],
-            };
-            let size = body.len();
-            if self.is_too_large(&body) {
-                match half() {
-                    Some(half) => chunk = half,
-                    None => return vec![self.dropped(id, size)],
+            match (self.post(&first, chunk, *now).await, chunk.len()) {
+                (Ok(Outcome::Delivered(receipt)), count) => {
+                    let delivered = || Outcome::Delivered(receipt.clone());
+                    return std::iter::repeat_with(delivered).take(count).collect();
                 }
-                continue;
+                (Ok(other), _) => return vec![other],
+                (Err(size), 0 | 1) => {
+                    let (id, max) = (first.id, self.max_size);
+                    let text = format!("ERROR: packet {id} was dropped, too large: {size} > {max}");
+                    return vec![Outcome::Refused(Fault::lasting(FaultCode::Content, text))];
+                }
+                (Err(_), count) => chunk = chunk.get(..count / 2).unwrap_or(chunk),
             }
-            let name = format!("{started}/{id}-{}", chunk.len());
-            let agent = Some((USER_AGENT, "buildbot"));
-            let sent = self.far_side.post(FORM, Bytes::from(body), agent, &name, first.now).await;
-            let count = chunk.len();
-            let url = self.far_side.shown();
-            let failed = |fault: Fault, not_before| {
-                let text = format!("Failed to push {count} events to {url}: {}", fault.text);
-                // Whatever it says, the packets stay: it is a fault of the settings, there or here (P-HTTP-14).
-                vec![Outcome::Deferred { fault: Fault::passing(fault.code, text), not_before }]
-            };
-            let response = match sent {
-                Ok(response) => response,
-                Err(error) => return failed(unanswered(&error), None),
-            };
-            if response.status == StatusCode::PAYLOAD_TOO_LARGE {
-                match half() {
-                    Some(half) => chunk = half,
-                    None => return vec![self.dropped(id, size)],
-                }
-                continue;
-            }
-            return match outcome(&response, first.now) {
-                Outcome::Refused(fault) => failed(fault, None),
-                Outcome::Deferred { fault, not_before } => failed(fault, not_before),
-                _ => {
-                    let sent = || Outcome::Delivered(format!("Sent {count} events to {url}"));
-                    std::iter::repeat_with(sent).take(count).collect()
-                }
-            };
         }
-    }
-
-    fn rest(&self) -> Option<std::time::Duration> {
-        Some(self.common.rest())
-    }
-
-    fn pace(&self) -> Option<Pace> {
-        Some(self.common.pace())
     }
 
     async fn probe(&self) -> Result<String, Fault> {

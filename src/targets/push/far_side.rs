@@ -9,7 +9,7 @@ use url::Url;
 use super::signature::Signers;
 use crate::config::{Reader, Secret};
 use crate::model::Timestamp;
-use crate::outbound::{Client, OutboundError, Request, Response, Tls};
+use crate::outbound::{Client, OutboundError, Request, Response};
 use crate::targets::Parts;
 use crate::targets::answer::{outcome, unanswered};
 use crate::targets::{Fault, Outcome};
@@ -34,7 +34,7 @@ impl FarSide {
     pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Self> {
         let headers = Headers::read(reader);
         let signers = Signers::read(reader);
-        let client = client(reader, parts);
+        let client = parts.client(reader);
         let Some(text) = reader.text("server_url").filter(|text| !text.is_empty()) else {
             reader.error("server_url", "HttpStatusPush requires a serverUrl");
             return None;
@@ -103,12 +103,6 @@ impl FarSide {
             _ => Ok(format!("{} answers", self.shown())),
         }
     }
-}
-
-/// The client for a table, with its certificates.
-pub(super) fn client(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Client> {
-    let client = parts.outbound.client(&Tls::read(reader));
-    client.map_err(|error| reader.error("tls_ca", error.to_string())).ok()
 }
 
 /// `auth = { user, password }`, `user` and `password`, or what the address holds, which leaves it.

@@ -1,7 +1,8 @@
 //! StatusPush and HttpStatusPush: events as packets of a queue that outlives the engine. `docs/spec/push.md` gives the
 //! rules by number.
 //!
-//! `settings` reads what both have in common, `packet` writes packets, `filter` leaves out what is empty, `far_side` is
+//! `settings` reads what both have in common, `packets` is the target with its queue, `packet` writes them, `filter`
+//! leaves out what is empty, `far_side` is
 //! where requests go and `signature` what signs them; `by_callback` is StatusPush, `by_form` HttpStatusPush as the manual
 //! has it, `by_build` and `build_body` the later one with a body for each build.
 //!
@@ -15,12 +16,13 @@ mod by_form;
 mod far_side;
 mod filter;
 mod packet;
+mod packets;
 mod settings;
 mod signature;
 
 use std::sync::Arc;
 
-use super::{Fault, FaultCode, Outcome, Parts, Target};
+use super::{Parts, Target};
 use crate::config::Reader;
 
 pub use by_callback::from_settings as status_push_from_settings;
@@ -35,10 +37,4 @@ pub fn http_from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) 
             None
         }
     }
-}
-
-/// What became of a run of one.
-fn only(mut outcomes: Vec<Outcome>) -> Outcome {
-    let untouched = || Fault::passing(FaultCode::Local, "nothing was sent");
-    outcomes.pop().unwrap_or_else(|| Outcome::Deferred { fault: untouched(), not_before: None })
 }

@@ -8,7 +8,7 @@ use super::filter;
 use super::settings::Common;
 use crate::callbacks::{Status, StatusError};
 use crate::model::{BuilderActivity, Event, Master, PACKET_SCHEMA, Surroundings};
-use crate::targets::{Context, Fault, FaultCode, Place};
+use crate::targets::{Context, Fault, FaultCode, Place, kept};
 
 /// A packet as it is written.
 #[derive(Serialize)]
@@ -36,15 +36,6 @@ pub(super) struct Queued<'a> {
     pub(super) payload: &'a RawValue,
 }
 
-impl<'a> Queued<'a> {
-    /// Reads what was kept.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            Fault::lasting(FaultCode::Content, format!("what was kept cannot be read: {error}"))
-        })
-    }
-}
-
 /// The packet of an event, in bytes.
 pub(super) async fn write(common: &Common, event: &Event, context: &Context) -> Result<Vec<u8>, Fault> {
     let status = &*context.caller.status;
@@ -68,8 +59,7 @@ pub(super) async fn write(common: &Common, event: &Event, context: &Context) -> 
         payload,
         schema: PACKET_SCHEMA,
     };
-    serde_json::to_vec(&packet)
-        .map_err(|error| Fault::lasting(FaultCode::Content, format!("the packet cannot be kept: {error}")))
+    kept::to_bytes("the packet", &packet)
 }
 
 /// What an event doesn't say of itself. Steps' and logs' events don't have the properties of their build: they are as
