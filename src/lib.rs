@@ -9,13 +9,14 @@
 //! 5. [`callbacks`]: the user's own functions, as caged WebAssembly components.
 //! 6. [`http`]: the door. [`cli`]: the commands.
 //!
-//! Below all of them: [`outbound`], the one HTTP client; [`config`] for settings, [`interpolate`] and
+//! Below all of them: [`buildbot`], a master as others of us meet it; [`outbound`], the one HTTP client; [`config`] for settings, [`interpolate`] and
 //! [`templates`] for the two template languages, [`model`] for the facts.
 //!
 //! Imports point one way: `cli -> http -> engine -> {targets, hooks, pollers, ingest} -> {store, callbacks, outbound,
 //! config} -> interpolate -> model`.
 #![deny(unsafe_code)]
 
+pub mod buildbot;
 pub mod callbacks;
 pub mod cli;
 pub mod config;

@@ -50,6 +50,15 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     }
     let mut code = ExitCode::SUCCESS;
     if options.connect {
+        if let Some(connected) = &checked.connected {
+            match connected.master.probe().await {
+                Ok(offer) => out!("buildbot: {offer}"),
+                Err(error) => {
+                    eprintln!("buildbot: {}: {error}", connected.master.shown());
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
         for target in &checked.targets {
             match target.probe().await {
                 Ok(offer) => out!("{}: {offer}", target.name()),

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod deliveries;
 mod demo;
+mod init;
 mod new;
 mod output;
 mod preview;
@@ -61,6 +62,11 @@ enum Command {
     /// Start a project for a callback of your own, with a sample build and a test
     #[command(after_help = "Example: campanile new message-formatter --lang python html-mail")]
     New(new::Options),
+    /// Write settings for a Buildbot that runs, and say what to add to its master.cfg
+    #[command(
+        after_help = "Example: campanile init --buildbot http://127.0.0.1:8010/ --listen 127.0.0.1:8020"
+    )]
+    Init(init::Options),
     /// Show on a temporary store what the engine does with a push and three builds
     #[command(after_help = "Example: campanile demo --keep")]
     Demo(demo::Options),
@@ -108,6 +114,7 @@ pub fn main() -> ExitCode {
             Command::Callbacks(options) => callbacks::run(options).await,
             Command::Preview(options) => preview::run(options).await,
             Command::New(options) => new::run(&options),
+            Command::Init(options) => init::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::CompileComponent { .. } => Ok(ExitCode::SUCCESS),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Metrics;
+use super::fetched::Fetched;
 use crate::callbacks::{CallRecord, Status, StatusError};
 use crate::model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named};
 use crate::store::{CallEntry, Store, StoreError};
@@ -17,6 +18,8 @@ pub(super) struct Facts {
     pub(super) links: Links,
     pub(super) store: Arc<dyn Store>,
     pub(super) metrics: Arc<Metrics>,
+    /// Who is asked for what the store lacks.
+    pub(super) fetched: Option<Arc<Fetched>>,
 }
 
 #[async_trait]
@@ -42,11 +45,19 @@ impl Status for Facts {
     }
 
     async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError> {
-        self.store.build(&self.tenant, id).await.map_err(told)
+        let mut build = self.store.build(&self.tenant, id).await.map_err(told)?;
+        if let (Some(fetched), Some(build)) = (&self.fetched, &mut build) {
+            fetched.complete_if_possible(build).await;
+        }
+        Ok(build)
     }
 
     async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError> {
-        self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)
+        let known = self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)?;
+        Ok(match &self.fetched {
+            Some(fetched) => fetched.earlier_builds(before, limit, known).await,
+            None => known,
+        })
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
@@ -59,7 +70,13 @@ impl Status for Facts {
     }
 
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
-        self.store.builds_of_buildset(&self.tenant, bsid).await.map_err(told)
+        let mut builds = self.store.builds_of_buildset(&self.tenant, bsid).await.map_err(told)?;
+        if let Some(fetched) = &self.fetched {
+            for build in &mut builds {
+                fetched.complete_if_possible(build).await;
+            }
+        }
+        Ok(builds)
     }
 
     async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError> {
@@ -72,7 +89,11 @@ impl Status for Facts {
         lines: u32,
         max_bytes: usize,
     ) -> Result<Option<String>, StatusError> {
-        self.store.log_tail(&self.tenant, log, lines, max_bytes).await.map_err(told)
+        let ask = || self.store.log_tail(&self.tenant, log, lines, max_bytes);
+        match (ask().await.map_err(told)?, &self.fetched) {
+            (None, Some(fetched)) if fetched.log(log).await => ask().await.map_err(told),
+            (known, _) => Ok(known),
+        }
     }
 
     async fn log_read(
@@ -81,7 +102,11 @@ impl Status for Facts {
         offset: u64,
         limit: usize,
     ) -> Result<Option<Vec<u8>>, StatusError> {
-        self.store.log_read(&self.tenant, log, offset, limit).await.map_err(told)
+        let ask = || self.store.log_read(&self.tenant, log, offset, limit);
+        match (ask().await.map_err(told)?, &self.fetched) {
+            (None, Some(fetched)) if fetched.log(log).await => ask().await.map_err(told),
+            (known, _) => Ok(known),
+        }
     }
 
     fn record(&self, call: CallRecord) {

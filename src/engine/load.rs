@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::buildbot::{self, Connected};
 use crate::callbacks::{Callback, CompileError, Runtime};
 use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
 use crate::control::{self, Steering};
@@ -17,6 +18,8 @@ use crate::targets::{self, Parts, Target};
 pub struct Checked {
     /// What is nobody's own.
     pub settings: Settings,
+    /// The Buildbot master that is asked for what nobody told, if there is one.
+    pub connected: Option<Connected>,
     /// How the CI is steered.
     pub steering: Steering,
     /// The targets in their order.
@@ -54,7 +57,8 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         callbacks.insert(name, callback);
     }
     let outbound = Outbound::from_settings(&root);
-    let steering = control::from_settings(&root, &outbound);
+    let connected = buildbot::from_settings(&root, &outbound);
+    let steering = control::from_settings(&root, &outbound, connected.as_ref());
     let parts =
         Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
@@ -73,7 +77,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         return (None, problems);
     }
     (
-        Some(Checked { settings, steering, targets, hooks, pollers, callbacks, unloaded }),
+        Some(Checked { settings, connected, steering, targets, hooks, pollers, callbacks, unloaded }),
         problems.into_sorted(),
     )
 }

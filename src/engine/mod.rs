@@ -13,6 +13,7 @@ mod desk;
 mod drops;
 mod explain;
 mod facts;
+mod fetched;
 mod lifecycle;
 mod load;
 mod metrics;

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::Metrics;
 use super::audit::Audited;
 use super::facts::Facts;
+use super::fetched::Fetched;
 use super::load::Checked;
 use super::retry::Policy;
 use crate::callbacks::{Callback, Caller, Status};
@@ -30,6 +31,8 @@ pub struct Tenant {
     callbacks: BTreeMap<String, Callback>,
     unloaded: BTreeMap<String, Problem>,
     status: Arc<dyn Status>,
+    /// Who is asked for what nobody told.
+    fetched: Option<Arc<Fetched>>,
     control: Arc<dyn Control>,
 }
 
@@ -40,7 +43,7 @@ impl Tenant {
         metrics: Arc<Metrics>,
         end: &Arc<Notify>,
     ) -> Self {
-        let Checked { settings, steering, targets, hooks, pollers, callbacks, unloaded } = checked;
+        let Checked { settings, connected, steering, targets, hooks, pollers, callbacks, unloaded } = checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let control = Arc::new(Audited {
@@ -49,6 +52,8 @@ impl Tenant {
             tenant: Arc::clone(&name),
             own_end: steering.shuts_engine.then(|| Arc::clone(end)),
         });
+        let fetched = connected
+            .map(|connected| Arc::new(Fetched::new(connected, Arc::clone(&store), Arc::clone(&name))));
         let status = Arc::new(Facts {
             tenant: Arc::clone(&name),
             title: settings.server.title.clone(),
@@ -56,6 +61,7 @@ impl Tenant {
             links,
             store,
             metrics,
+            fetched: fetched.clone(),
         });
         Self {
             name,
@@ -66,6 +72,7 @@ impl Tenant {
             callbacks,
             unloaded,
             status,
+            fetched,
             control,
         }
     }
@@ -134,6 +141,11 @@ impl Tenant {
     #[must_use]
     pub fn status(&self) -> &Arc<dyn Status> {
         &self.status
+    }
+
+    /// Who is asked for what nobody told, if there is somebody.
+    pub(super) fn fetched(&self) -> Option<&Arc<Fetched>> {
+        self.fetched.as_ref()
     }
 
     /// How its CI is steered; every use is kept.

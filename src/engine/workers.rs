@@ -295,10 +295,14 @@ impl Engine {
             Ok(None) => self.store.event(&delivery.tenant, delivery.event).await,
             other => other,
         };
-        let Some(event) = stored.map_err(|error| store_fault(&error))? else {
+        let Some(mut event) = stored.map_err(|error| store_fault(&error))? else {
             return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
         };
-        let prepared = target.prepare(&event, &self.tenant().context(delivery)).await?;
+        let tenant = self.tenant();
+        if let Some(fetched) = tenant.fetched() {
+            fetched.complete_event(&mut event, delivery.created, now()).await?;
+        }
+        let prepared = target.prepare(&event, &tenant.context(delivery)).await?;
         if let Prepared::Message { message, version } = &prepared {
             let saved = self.store.save_message(delivery.id, message, version.as_deref()).await;
             saved.map_err(|error| store_fault(&error))?;

@@ -109,6 +109,29 @@ impl Build {
     pub fn is_finished(&self) -> bool {
         self.finished.is_some()
     }
+
+    /// Takes what it lacks from another telling of the same build: source stamps and their changes, and once it is over
+    /// its steps.
+    pub fn fill_from(&mut self, other: &Self) {
+        self.fill_stamps(&other.source_stamps);
+        if self.is_finished() && self.steps.is_empty() {
+            self.steps.clone_from(&other.steps);
+        }
+    }
+
+    /// Takes source stamps, and changes of the same ones, where it has none.
+    pub fn fill_stamps(&mut self, others: &[SourceStamp]) {
+        if self.source_stamps.is_empty() {
+            self.source_stamps = others.to_vec();
+        }
+        for stamp in self.source_stamps.iter_mut().filter(|stamp| stamp.changes.is_empty()) {
+            let same =
+                |other: &&SourceStamp| other.codebase == stamp.codebase && other.revision == stamp.revision;
+            if let Some(other) = others.iter().find(same) {
+                stamp.changes.clone_from(&other.changes);
+            }
+        }
+    }
 }
 
 /// One step of a build.

@@ -124,6 +124,41 @@ pub(super) async fn a_finished_build_knows_what_came_before(store: &dyn Store) {
     assert_eq!(store.build("other", &id).await.unwrap(), None);
 }
 
+pub(super) async fn a_build_is_completed_later(store: &dyn Store) {
+    let change = |who: &str| Change { who: who.into(), ..Change::default() };
+    let stamp = |who: Option<&str>| SourceStamp {
+        revision: Some("1f0c".into()),
+        changes: who.map(change).into_iter().collect(),
+        ..SourceStamp::default()
+    };
+    let told = Build { source_stamps: vec![stamp(None)], reason: "told".into(), ..Build::new("linux", 1) };
+    put_one(store, 0, Event::BuildStarted { build: Box::new(told.clone()) }).await;
+    let step = Step { name: "compile".into(), ..Step::default() };
+    let more = Build {
+        source_stamps: vec![stamp(Some("ada"))],
+        steps: vec![step.clone()],
+        reason: "other".into(),
+        ..told.clone()
+    };
+    store.complete_build(T, &more).await.unwrap();
+    let known = store.build(T, &bid("linux", 1)).await.unwrap().unwrap();
+    assert_eq!((known.source_stamps[0].changes[0].who.as_str(), known.reason.as_str()), ("ada", "told"));
+    // Steps of what runs are told one by one.
+    assert_eq!(known.steps, []);
+    // The end is told without the changes once more, and keeps them.
+    let ended = Build { results: Some(Results::Failure), ..told };
+    let id = put_one(store, 1, Event::BuildFinished { build: Box::new(ended) }).await.unwrap();
+    let Some(Event::BuildFinished { build }) = store.event(T, id).await.unwrap() else { panic!() };
+    assert_eq!(build.source_stamps[0].changes[0].who, "ada");
+    let finished = Build { finished: Some(at(1)), ..more };
+    store.complete_build(T, &finished).await.unwrap();
+    store.complete_build("other", &finished).await.unwrap();
+    store.complete_build(T, &Build::new("unknown", 1)).await.unwrap();
+    let known = store.build(T, &bid("linux", 1)).await.unwrap().unwrap();
+    assert_eq!((known.steps, known.results), (vec![step], Some(Results::Failure)));
+    assert!(store.build(T, &bid("unknown", 1)).await.unwrap().is_none());
+}
+
 pub(super) async fn repeated_facts_are_told_once(store: &dyn Store) {
     let wanted = [("mail", None)];
     let ids = put(

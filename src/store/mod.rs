@@ -151,6 +151,8 @@ pub trait Store: Send + Sync {
     async fn builds(&self, tenant: &str, query: &BuildQuery) -> Result<Vec<Build>, StoreError>;
     /// One build with its steps and the sizes of its logs.
     async fn build(&self, tenant: &str, id: &BuildId) -> Result<Option<Build>, StoreError>;
+    /// Completes a known build with what another telling of it has ([`Build::fill_from`]); nothing else of it changes.
+    async fn complete_build(&self, tenant: &str, build: &Build) -> Result<(), StoreError>;
     /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18), at most `limit`.
     async fn earlier_builds(
         &self,

@@ -10,6 +10,7 @@ mod callback;
 mod chosen;
 pub mod commit_status;
 mod fault;
+mod forward;
 pub mod gerrit;
 pub mod irc;
 mod kept;
@@ -247,6 +248,7 @@ const KINDS: &[(&str, Build)] = &[
     ("bitbucket", commit_status::bitbucket_cloud::from_settings),
     ("bitbucket_server", commit_status::bitbucket_server::from_settings),
     ("bitbucket_server_comment", commit_status::bitbucket_server_comment::from_settings),
+    ("forward", forward::from_settings),
     ("gerrit", gerrit::from_settings),
     ("gerrit_verify_status", gerrit::verify_status_from_settings),
     ("gitea", commit_status::gitea::from_settings),

@@ -11,7 +11,7 @@ pub(super) fn complete_build(build: &mut Build, known: Build) {
     build.url = build.url.take().or(url);
     fill_list(&mut build.tags, tags);
     fill_list(&mut build.text, text);
-    fill_list(&mut build.source_stamps, source_stamps);
+    build.fill_stamps(&source_stamps);
     fill_list(&mut build.requests, known.requests);
     if build.reason.is_empty() {
         build.reason = reason;

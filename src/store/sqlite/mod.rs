@@ -7,6 +7,7 @@
 
 mod audit;
 mod callbacks;
+mod completion;
 mod deliveries;
 mod log_reads;
 mod logs;
@@ -373,6 +374,11 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(i64, CallEntry)>, StoreError> {
         callbacks::calls(&mut *self.reader().await?, tenant, callback, after, limit).await
+    }
+
+    async fn complete_build(&self, tenant: &str, build: &Build) -> Result<(), StoreError> {
+        let work = Work::CompleteBuild { tenant: tenant.to_owned(), build: Box::new(build.clone()) };
+        self.writer.ask(work).await.map(drop)
     }
 
     async fn note_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError> {

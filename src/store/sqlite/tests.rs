@@ -32,6 +32,7 @@ conforms!(
     what_was_asked_of_the_ci_is_kept,
     what_a_poller_has_seen_is_kept_with_what_it_found,
     a_finished_build_knows_what_came_before,
+    a_build_is_completed_later,
     repeated_facts_are_told_once,
     out_of_order_events_make_a_build,
     lists_and_earlier_builds,

@@ -10,8 +10,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, audit, callbacks, deliveries, logs, outcomes, unit};
-use crate::model::Timestamp;
+use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, unit};
+use crate::model::{Build, Timestamp};
 use crate::store::{
     Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
 };
@@ -47,6 +47,7 @@ pub(super) enum Work {
     Hasten { tenant: String, target: String, now: Timestamp },
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     NoteCall { tenant: String, call: CallEntry },
+    CompleteBuild { tenant: String, build: Box<Build> },
     NoteAudit { tenant: String, entry: AuditEntry },
     Log(LogPart),
     DiscardLog { log: i64 },
@@ -239,6 +240,7 @@ async fn perform(
                 callbacks::use_version(tx, tenant, in_use, version, component).await?
             }
             Work::NoteCall { tenant, call } => callbacks::note_call(tx, tenant, call).await?,
+            Work::CompleteBuild { tenant, build } => completion::complete_build(tx, tenant, build).await?,
             Work::NoteAudit { tenant, entry } => audit::note(tx, tenant, entry).await?,
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
