@@ -18,6 +18,8 @@ use crate::outbound::{Client, Outbound, OutboundError, Request, Response, Tls};
 const AT_ONCE: usize = 4;
 /// A master that gave no answer is not asked again before this; only what people ask for goes through.
 const REST: Duration = Duration::from_secs(10);
+/// So long an answer may take: its web server now and then leaves a question without one.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// A builder that it did not have may have come by then.
 const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 /// A page of a log is what is largest.
@@ -106,7 +108,7 @@ impl Master {
         }
         // Never closed, so this is never refused.
         let _turn = self.turns.acquire().await;
-        let read = self.ask(Request::get(url)).await;
+        let read = self.ask(Request::get(url).timeout(PATIENCE)).await;
         if let Err(MasterError::Unreachable(_)) = read {
             *lock(&self.rests_until) = Some(Instant::now() + REST);
         }

@@ -157,6 +157,7 @@ fn settings_text(options: &Options, inside: &BTreeSet<IpAddr>, seen: &Seen) -> S
              # relayhost = \"mail.example.org\"\n\
              # use_tls = true\n\
              # lookup = \"example.org\"          # ada -> ada@example.org\n\
+             author_addresses = true         # git's authors have addresses\n\
              mode = [\"failing\", \"problem\"]\n\
              extra_recipients = [\"buildbot@example.org\"]\n\
              # builders = [...]                # leave it away for all\n\n";

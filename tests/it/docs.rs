@@ -14,7 +14,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md")];
-    for folder in ["docs", "docs/callbacks", "docs/hooks", "docs/targets"] {
+    for folder in ["docs", "docs/callbacks", "docs/connect", "docs/hooks", "docs/targets"] {
         let entries = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
         pages.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
     }
