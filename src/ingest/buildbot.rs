@@ -21,6 +21,19 @@ pub struct Told {
     pub name: String,
 }
 
+/// The source `buildbot`.
+pub(super) struct Buildbot;
+
+impl super::Source for Buildbot {
+    fn name(&self) -> &'static str {
+        "buildbot"
+    }
+
+    fn parse(&self, _: &axum::http::HeaderMap, body: &[u8]) -> Result<Vec<super::Told>, BadEvents> {
+        parse(body).map(|told| super::Told::events(told.events, Some(told.name)))
+    }
+}
+
 /// Reads a body.
 ///
 /// # Errors
