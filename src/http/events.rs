@@ -98,7 +98,11 @@ pub(super) async fn take_from(
         }
         let dedup_key = told.name.as_ref().map(|name| format!("{}/{name}", source.name()));
         match numbering.store(engine, told, dedup_key).await? {
-            Some(Appended::Stored { ids, .. }) => taken.ids.extend(ids.into_iter().flatten()),
+            Some(Appended::Stored { ids, .. }) => {
+                let before = taken.ids.len();
+                taken.ids.extend(ids.into_iter().flatten());
+                repeated |= taken.ids.len() == before;
+            }
             Some(Appended::Duplicate) | None => repeated = true,
         }
     }

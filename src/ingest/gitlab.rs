@@ -340,6 +340,8 @@ fn job(hook: JobHook) -> Outcome {
     let change = hook.commit.map(|commit| Change {
         who: person(commit.author_name.as_deref(), commit.author_email.as_deref()),
         comments: commit.message.unwrap_or_default(),
+        // The commit's own time is not told.
+        when: build.started,
         revision: revision.clone(),
         revlink: page
             .as_ref()

@@ -11,7 +11,7 @@ use super::native::{BadEvents, bad};
 use super::read::{build_event, build_number, builder_name, id, json, said, set, typed};
 use super::{Source, Told};
 use crate::model::{
-    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line,
+    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, step_text,
 };
 
 /// Of properties.
@@ -98,7 +98,7 @@ fn told(job: Job) -> Result<Vec<Told>, BadEvents> {
                 .unwrap_or_default();
         }
     }
-    build.source_stamps = theirs.scm.and_then(stamp).into_iter().collect();
+    build.source_stamps = theirs.scm.and_then(|scm| stamp(scm, at)).into_iter().collect();
     let properties = &mut build.properties;
     for (name, value) in theirs.parameters.into_iter().flatten() {
         properties.set(one_line(&name), value, "Jenkins parameter");
@@ -115,7 +115,7 @@ fn told(job: Job) -> Result<Vec<Told>, BadEvents> {
         let is_bad = matches!(results, Some(Results::Failure | Results::Exception));
         build.steps.push(Step {
             name: STEP.to_owned(),
-            text: vec![STEP.to_owned()],
+            text: step_text(&[STEP.to_owned()], results),
             text2: if is_bad { vec![STEP.to_owned()] } else { Vec::new() },
             results,
             finished: build.finished,
@@ -164,7 +164,7 @@ fn timestamp(value: Option<&Value>) -> Result<Option<Timestamp>, BadEvents> {
 }
 
 /// What was built; none if the plugin found nothing.
-fn stamp(scm: Scm) -> Option<SourceStamp> {
+fn stamp(scm: Scm, at: Option<Timestamp>) -> Option<SourceStamp> {
     let branch = said(scm.branch);
     // Jenkins names branches as its own clone does.
     let branch = branch.map(|branch| branch.strip_prefix("origin/").map_or(branch.clone(), str::to_owned));
@@ -181,6 +181,8 @@ fn stamp(scm: Scm) -> Option<SourceStamp> {
     let change = |who| Change {
         who,
         files: files.clone(),
+        // When it was made is not told.
+        when: at.unwrap_or_default(),
         revision: revision.clone(),
         branch: branch.clone(),
         repository: repository.clone(),
