@@ -271,8 +271,9 @@ async fn cdevents_in_every_mode_are_numbered_here() {
     assert_eq!(build(&engine, builder, 2).await["results"], Value::Null);
     let structured = sample("cloudevents", "structured-with-sources");
     structured.set("/data/subject/id", "two").set("/id", "4").taken(&engine).await;
-    let mails = engine.outbox(2).await;
-    assert!(mails.iter().any(|mail| mail.contains("ada@example.org")), "{mails:?}");
+    // Only this one says whom to tell.
+    let mail = engine.outbox(1).await.remove(0);
+    assert!(mail.contains("ada@example.org"), "{mail}");
     // A batch begins and ends a third; the change in it tells nothing.
     let answer = sample("cloudevents", "batch").taken(&engine).await;
     assert_eq!(answer["ids"].as_array().unwrap().len(), 2, "{answer}");
