@@ -223,7 +223,7 @@ fn what_is_wrong_is_told_with_its_place() {
         }
         match source(source_name).unwrap().parse(&headers, body.as_bytes()) {
             Err(error) => {
-                assert!(!wanted.is_empty() && error.to_string().starts_with(wanted), "{body}: {error}")
+                assert!(!wanted.is_empty() && error.to_string().starts_with(wanted), "{body}: {error}");
             }
             Ok(told) => assert!(wanted.is_empty(), "{body}: {told:?}"),
         }
