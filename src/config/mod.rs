@@ -9,6 +9,7 @@ mod problems;
 mod reader;
 mod secret;
 mod settings;
+mod signature;
 mod spelling;
 mod units;
 
@@ -17,4 +18,5 @@ pub use problems::{Place, Problem, Problems, Severity};
 pub use reader::{Item, Reader};
 pub use secret::Secret;
 pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};
+pub use signature::{Hash, is_mac, is_signed};
 pub(crate) use spelling::nearest;

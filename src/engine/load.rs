@@ -9,6 +9,7 @@ use crate::callbacks::{Callback, CompileError, Runtime};
 use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
 use crate::control::{self, Steering};
 use crate::hooks::Hooks;
+use crate::ingest::Sources;
 use crate::model::Links;
 use crate::outbound::Outbound;
 use crate::pollers::{self, Poller};
@@ -26,6 +27,8 @@ pub struct Checked {
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.
     pub hooks: Hooks,
+    /// What is said of other systems that tell of builds.
+    pub sources: Sources,
     /// The pollers.
     pub pollers: Vec<Arc<Poller>>,
     /// The callbacks by name.
@@ -63,6 +66,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
     let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
+    let sources = Sources::from_settings(&root);
     let pollers = pollers::from_settings(&root, &outbound);
     let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
     hooks.warn_of_unknown_pollers(&root, &names);
@@ -77,7 +81,17 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         return (None, problems);
     }
     (
-        Some(Checked { settings, connected, steering, targets, hooks, pollers, callbacks, unloaded }),
+        Some(Checked {
+            settings,
+            connected,
+            steering,
+            targets,
+            hooks,
+            sources,
+            pollers,
+            callbacks,
+            unloaded,
+        }),
         problems.into_sorted(),
     )
 }

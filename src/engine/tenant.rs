@@ -16,6 +16,7 @@ use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problem, Secret, Settings};
 use crate::control::Control;
 use crate::hooks::Hooks;
+use crate::ingest::Sources;
 use crate::model::{Event, Links};
 use crate::pollers::Poller;
 use crate::store::{Delivery, NewDelivery, Queue, Store};
@@ -27,6 +28,7 @@ pub struct Tenant {
     settings: Settings,
     targets: Vec<Arc<dyn Target>>,
     hooks: Arc<Hooks>,
+    sources: Sources,
     pollers: Vec<Arc<Poller>>,
     callbacks: BTreeMap<String, Callback>,
     unloaded: BTreeMap<String, Problem>,
@@ -43,7 +45,8 @@ impl Tenant {
         metrics: Arc<Metrics>,
         end: &Arc<Notify>,
     ) -> Self {
-        let Checked { settings, connected, steering, targets, hooks, pollers, callbacks, unloaded } = checked;
+        let Checked { settings, connected, steering, targets, hooks, sources, pollers, callbacks, unloaded } =
+            checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let control = Arc::new(Audited {
@@ -68,6 +71,7 @@ impl Tenant {
             settings,
             targets,
             hooks: Arc::new(hooks),
+            sources,
             pollers,
             callbacks,
             unloaded,
@@ -87,6 +91,12 @@ impl Tenant {
     #[must_use]
     pub fn hooks(&self) -> &Arc<Hooks> {
         &self.hooks
+    }
+
+    /// What its settings say of other systems that tell of builds.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Its pollers, in the order of the settings.

@@ -8,6 +8,7 @@ use super::arguments::Arguments;
 use super::json::Json;
 use crate::config::Reader;
 use crate::model::Change;
+pub(super) use crate::model::one_line;
 
 /// `NAME <EMAIL>` of an object with `name` and `email`; blank when neither is there (H-CH-04).
 pub(super) fn author(author: &Json<'_>) -> Result<String, Rejection> {
@@ -26,19 +27,6 @@ pub(super) fn person(
         (name, email) if name.is_empty() => email,
         (name, email) => format!("{name} <{email}>"),
     })
-}
-
-/// A name on one line: line breaks become one space, white space around it goes, so blank is `''` (H-CH-05).
-pub(super) fn one_line(text: &str) -> String {
-    let is_break = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
-    let mut line = String::with_capacity(text.len());
-    for part in text.split(is_break).filter(|part| !part.is_empty()) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(part);
-    }
-    line.trim().to_owned()
 }
 
 /// `added`, then `modified`, then `removed`, each path once (H-CH-03).

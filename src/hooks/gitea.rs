@@ -6,9 +6,9 @@ use super::arguments::Arguments;
 use super::github::{Event, Flavour, Github};
 use super::github_options::GithubOptions;
 use super::request::{MediaType, Method, RawHook};
-use super::signature::{self, Hash, Unsigned};
+use super::signature::{self, Unsigned};
 use super::{Dialect, Rejection};
-use crate::config::{Reader, Secret};
+use crate::config::{Hash, Reader, Secret, is_signed};
 
 const GITEA: Flavour = Flavour { name: "gitea", title: "Gitea", ..COMMON };
 const FORGEJO: Flavour = Flavour { name: "forgejo", title: "Forgejo", ..COMMON };
@@ -30,6 +30,7 @@ const COMMON: Flavour = Flavour {
     actions: &["opened", "reopened", "synchronized", "synchronize"],
     pullrequest_ref: "head",
     distinct_property: None,
+    has_builds: false,
 };
 
 /// Makes the dialect `gitea` from its options.
@@ -53,7 +54,7 @@ fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), R
     let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
     let own = ["x-forgejo-signature", "x-gitea-signature"].iter().filter_map(|name| hook.header(name));
     match own.into_iter().find(|hex| !hex.trim().is_empty()) {
-        Some(hex) if signature::is_signed(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
+        Some(hex) if is_signed(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
         Some(_) => Err(Rejection::forbidden("Hash mismatch")),
         None => signature::check(&signed, secrets, unsigned),
     }

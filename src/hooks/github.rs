@@ -40,6 +40,8 @@ pub(super) struct Flavour {
     pub(super) pullrequest_ref: &'static str,
     /// Whether changes say if another branch had their commit, by this property.
     pub(super) distinct_property: Option<&'static str>,
+    /// Whether there is a source of builds of the same name.
+    pub(super) has_builds: bool,
 }
 
 /// An event that is told apart.
@@ -67,6 +69,7 @@ const GITHUB: Flavour = Flavour {
     actions: &["opened", "reopened", "synchronize"],
     pullrequest_ref: "merge",
     distinct_property: Some("github_distinct"),
+    has_builds: true,
 };
 
 /// GitHub, or a forge that takes after it.
@@ -93,6 +96,10 @@ impl Dialect for Github {
 
     fn has_secret(&self) -> bool {
         !self.options.secrets.is_empty()
+    }
+
+    fn builds(&self) -> Option<&'static str> {
+        self.options.builds.of(self.flavour.name)
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {

@@ -3,7 +3,7 @@
 use super::commit::Codebases;
 use super::github::Flavour;
 use super::github_look_up::LookUps;
-use super::options::{NonDistinct, ProjectSource, Skips, Tags, secrets};
+use super::options::{Builds, NonDistinct, ProjectSource, Skips, Tags, secrets};
 use super::signature::Unsigned;
 use super::whitelist::Whitelist;
 use crate::config::{Reader, Secret};
@@ -20,6 +20,7 @@ pub(super) struct GithubOptions {
     pub(super) tags: Tags,
     pub(super) non_distinct: NonDistinct,
     pub(super) project: ProjectSource,
+    pub(super) builds: Builds,
 }
 
 impl GithubOptions {
@@ -36,6 +37,7 @@ impl GithubOptions {
             tags: Tags::default(),
             non_distinct: NonDistinct::default(),
             project: ProjectSource::default(),
+            builds: Builds::default(),
         };
         let Some(table) = table else { return options };
         options.read_secret(table);
@@ -50,6 +52,9 @@ impl GithubOptions {
         options.tags = Tags::read(table);
         options.non_distinct = NonDistinct::read(table);
         options.project = ProjectSource::read(table);
+        if flavour.has_builds {
+            options.builds = Builds::read(table);
+        }
         options
     }
 

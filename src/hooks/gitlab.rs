@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::commit::{Codebases, person};
 use super::gitlab_merge_request::{merge_request, note};
 use super::json::Json;
-use super::options::{NonDistinct, ProjectSource, Skips, Tags, secrets};
+use super::options::{Builds, NonDistinct, ProjectSource, Skips, Tags, secrets};
 use super::outcome::Outcome;
 use super::request::{RawHook, Verified};
 use super::{Dialect, Parsed, Rejection, push};
@@ -24,6 +24,7 @@ pub(super) struct Gitlab {
     pub(super) skips: Skips,
     tags: Tags,
     non_distinct: NonDistinct,
+    builds: Builds,
 }
 
 /// Which of its addresses a repository goes by (H-GL-03).
@@ -46,6 +47,7 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
         skips: Skips::read(table).unwrap_or_default(),
         tags: Tags::read(table),
         non_distinct: NonDistinct::read(table),
+        builds: Builds::read(table),
     })
 }
 
@@ -80,6 +82,10 @@ impl Dialect for Gitlab {
 
     fn has_secret(&self) -> bool {
         !self.secrets.is_empty()
+    }
+
+    fn builds(&self) -> Option<&'static str> {
+        self.builds.of(NAME)
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {

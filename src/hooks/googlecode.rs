@@ -7,9 +7,8 @@ use super::commit::{Codebases, files, one_line};
 use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{RawHook, Verified};
-use super::signature::{Hash, is_signed};
 use super::{Dialect, Parsed, Rejection};
-use crate::config::{Reader, Secret};
+use crate::config::{Hash, Reader, Secret, is_signed};
 use crate::model::{Change, Timestamp};
 
 const NAME: &str = "googlecode";

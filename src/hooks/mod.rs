@@ -74,6 +74,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// The source whose events it passes on when they come in here: what a forge with one webhook for everything needs.
+    fn builds(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Pollers that it names as those that may be told to look (H-PO-09).
     fn allowed_pollers(&self) -> &[String] {
         &[]

@@ -28,6 +28,26 @@ pub(super) enum ProjectSource {
     Blank,
 }
 
+/// Whether news of builds that come in at a change hook are passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Builds {
+    PassedOn,
+    #[default]
+    Ignored,
+}
+
+impl Builds {
+    /// Reads `builds`.
+    pub(super) fn read(table: &Reader<'_>) -> Self {
+        if table.boolean("builds") == Some(true) { Self::PassedOn } else { Self::Ignored }
+    }
+
+    /// The source's name, if they are.
+    pub(super) fn of(self, source: &'static str) -> Option<&'static str> {
+        (self == Self::PassedOn).then_some(source)
+    }
+}
+
 impl Tags {
     /// Reads `tags`.
     pub(super) fn read(table: &Reader<'_>) -> Self {

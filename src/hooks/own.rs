@@ -8,10 +8,9 @@ use serde_json::Value;
 
 use super::commit::{Overrides, once_each, one_line};
 use super::request::{Method, RawHook, Verified};
-use super::signature::{Hash, is_signed};
 use super::{Dialect, Parsed, Rejection};
 use crate::callbacks::{Callback, Caller, HookRequest, Kind};
-use crate::config::{Reader, Secret};
+use crate::config::{Hash, Reader, Secret, is_signed};
 use crate::model::{Change, Timestamp};
 
 /// Headers that say who somebody is, and are nothing for a guest (H-WASM-02).

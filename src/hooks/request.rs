@@ -38,6 +38,18 @@ impl Verified {
         Self(request)
     }
 
+    /// All headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// The whole body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.0.body
+    }
+
     pub(super) fn request(&self) -> &RawHook {
         &self.0
     }

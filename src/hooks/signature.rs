@@ -1,14 +1,8 @@
 //! HMAC signatures over a body, as forges send them (H-XGH-03 to H-XGH-06).
 
-use hmac::digest::KeyInit;
-use hmac::{Hmac, Mac};
-use md5::Md5;
-use sha1::Sha1;
-use sha2::Sha256;
-
 use super::Rejection;
 use super::request::RawHook;
-use crate::config::Secret;
+use crate::config::{Hash, Secret, is_signed};
 
 /// Whether a request without a signature passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,41 +35,6 @@ pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> R
     } else {
         Err(Rejection::forbidden("Hash mismatch"))
     }
-}
-
-/// What an HMAC is made with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hash {
-    Sha256,
-    Sha1,
-    Md5,
-}
-
-/// Whether hex digits of either case are the HMAC of a body under any of the secrets.
-pub(super) fn is_signed(hash: Hash, body: &[u8], secrets: &[Secret], hex: &str) -> bool {
-    let Some(code) = from_hex(hex.trim()) else { return false };
-    let matches = |secret: &&Secret| {
-        let key = secret.expose().as_bytes();
-        match hash {
-            Hash::Sha256 => is_mac::<Hmac<Sha256>>(key, body, &code),
-            Hash::Sha1 => is_mac::<Hmac<Sha1>>(key, body, &code),
-            Hash::Md5 => is_mac::<Hmac<Md5>>(key, body, &code),
-        }
-    };
-    // Every secret is tried, so that the time does not tell which one is in use.
-    secrets.iter().filter(matches).count() > 0
-}
-
-fn is_mac<M: Mac + KeyInit>(key: &[u8], body: &[u8], code: &[u8]) -> bool {
-    <M as KeyInit>::new_from_slice(key).is_ok_and(|mac| mac.chain_update(body).verify_slice(code).is_ok())
-}
-
-/// The bytes that hex digits of either case stand for.
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }
 
 #[cfg(test)]

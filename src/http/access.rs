@@ -1,4 +1,5 @@
-//! Who may use the API: the bearer of the token, or, when no token is set, a peer on this machine.
+//! Who may use the API: the bearer of the token, or, when no token is set, a peer on this machine. Another system that
+//! tells of builds may prove itself in its own way instead.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +8,12 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
 
 use super::answer::Problem;
-use crate::engine::Engine;
+use crate::config::Secret;
+use crate::engine::{Engine, Tenant, now};
+use crate::ingest::{Proof, Source};
 
 pub(super) async fn api(
     State(engine): State<Arc<Engine>>,
@@ -17,19 +21,67 @@ pub(super) async fn api(
     request: Request,
     next: Next,
 ) -> Response {
-    match allowed(&engine, peer, request.headers()) {
+    match allowed(&engine.tenant(), peer, request.headers(), given_bearer) {
         Ok(()) => next.run(request).await,
-        Err(problem) => {
-            let mut response = problem.into_response();
-            let challenge = header::HeaderValue::from_static("Bearer realm=\"campanile\"");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-            response
+        Err(problem) => refuse(problem),
+    }
+}
+
+/// What is still to be shown by a request of another system's.
+pub(super) enum Entry<'t> {
+    /// Nothing: it came with the API's token, or may come without.
+    Granted,
+    /// That it knows one of these secrets, which only its body can show.
+    Proof(Proof, &'t [Secret]),
+}
+
+impl Entry<'_> {
+    /// Looks at the proof, once the body is there.
+    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+        match self {
+            Self::Granted => Ok(()),
+            Self::Proof(proof, secrets) if proof(headers, body, secrets, now()) => Ok(()),
+            Self::Proof(..) => Err(denied(
+                "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
+            )),
         }
     }
 }
 
-fn allowed(engine: &Engine, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    let tenant = engine.tenant();
+/// Who may send what `source` sends. With a secret in the settings: who proves to know it, or has the API's token.
+pub(super) fn entry<'t>(
+    tenant: &'t Tenant,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    source: &dyn Source,
+) -> Result<Entry<'t>, Problem> {
+    match (tenant.sources().secrets(source.name()), source.proof()) {
+        (Some(secrets), Some(proof)) => {
+            let has_token =
+                tenant.api_token().is_some() && allowed(tenant, peer, headers, given_token).is_ok();
+            Ok(if has_token { Entry::Granted } else { Entry::Proof(proof, secrets) })
+        }
+        _ => allowed(tenant, peer, headers, given_token).map(|()| Entry::Granted),
+    }
+}
+
+/// The answer to who may not.
+pub(super) fn refuse(problem: Problem) -> Response {
+    let is_denial = problem.status() == StatusCode::UNAUTHORIZED;
+    let mut response = problem.into_response();
+    if is_denial {
+        let challenge = header::HeaderValue::from_static("Bearer realm=\"campanile\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn allowed(
+    tenant: &Tenant,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    given: fn(&HeaderMap) -> Option<Vec<u8>>,
+) -> Result<(), Problem> {
     let Some(token) = tenant.api_token() else {
         // Behind a proxy on this machine everybody looks local.
         let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
@@ -39,15 +91,30 @@ fn allowed(engine: &Engine, peer: SocketAddr, headers: &HeaderMap) -> Result<(),
             Err(denied("without `server.api_token` the API answers this machine only"))
         };
     };
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match given.split_once(' ') {
-        Some((scheme, bearer))
-            if scheme.eq_ignore_ascii_case("bearer") && token.matches(bearer.trim().as_bytes()) =>
-        {
-            Ok(())
-        }
+    match given(headers) {
+        Some(given) if token.matches(&given) => Ok(()),
         _ => Err(denied("send `Authorization: Bearer TOKEN` with the token of `server.api_token`")),
     }
+}
+
+fn given_bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+    authorization(headers, "bearer").map(|token| token.as_bytes().to_vec())
+}
+
+/// The token as a bearer has it, or as a password: senders that know an address only have no other place for it.
+fn given_token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    given_bearer(headers).or_else(|| {
+        let encoded = authorization(headers, "basic")?;
+        let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        decoded.get(colon + 1..).map(<[u8]>::to_vec)
+    })
+}
+
+fn authorization<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(wanted).then(|| rest.trim())
 }
 
 fn denied(detail: &str) -> Problem {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
@@ -11,29 +12,39 @@ use serde_json::json;
 
 use super::answer::Problem;
 use super::body::Limited;
+use super::events;
+use super::numbering::Numbering;
 use crate::callbacks::Caller;
 use crate::engine::{Engine, Tenant, now};
-use crate::hooks::{Method, RawHook, Rejection, answer_text};
+use crate::hooks::{Method, RawHook, Rejection, Verified, answer_text};
+use crate::ingest::{self, Source};
 use crate::model::Event;
 use crate::store::{Appended, StoreError};
 
 /// `/change_hook` means the dialect `base` (H-GEN-01).
-pub(super) async fn base(engine: State<Arc<Engine>>, request: Request) -> Response {
-    handle(engine, "base".to_owned(), request).await
+pub(super) async fn base(
+    engine: State<Arc<Engine>>,
+    numbering: Extension<Arc<Numbering>>,
+    request: Request,
+) -> Response {
+    handle(engine, numbering, "base".to_owned(), request).await
 }
 
 pub(super) async fn named(
     engine: State<Arc<Engine>>,
+    numbering: Extension<Arc<Numbering>>,
     Path(dialect): Path<String>,
     request: Request,
 ) -> Response {
-    handle(engine, dialect, request).await
+    handle(engine, numbering, dialect, request).await
 }
 
 /// What a request came to.
 #[derive(Default)]
 struct Taken {
     changes: usize,
+    /// News of builds that were passed on.
+    builds: usize,
     ids: Vec<i64>,
     duplicate: bool,
     note: Option<String>,
@@ -42,14 +53,19 @@ struct Taken {
     delivery: Option<String>,
 }
 
-async fn handle(State(engine): State<Arc<Engine>>, dialect: String, request: Request) -> Response {
+async fn handle(
+    State(engine): State<Arc<Engine>>,
+    Extension(numbering): Extension<Arc<Numbering>>,
+    dialect: String,
+    request: Request,
+) -> Response {
     let tenant = engine.tenant();
     if !tenant.hooks().any() {
         return Problem::not_found("there is no such page").into_response();
     }
     let began = Instant::now();
     let wants_json = prefers_json(request.headers());
-    let taken = take(&engine, &tenant, &dialect, request).await;
+    let taken = take(&engine, &numbering, &tenant, &dialect, request).await;
     let response = match &taken {
         Ok(taken) => success(taken, wants_json),
         Err(refusal) => refusal.respond(wants_json),
@@ -71,6 +87,7 @@ async fn handle(State(engine): State<Arc<Engine>>, dialect: String, request: Req
                 ?delivery,
                 status,
                 changes = taken.changes,
+                builds = taken.builds,
                 ?time,
                 ?note,
                 "hook"
@@ -85,7 +102,13 @@ async fn handle(State(engine): State<Arc<Engine>>, dialect: String, request: Req
 }
 
 /// The checks in the order of H-GEN-09; nothing later runs after a failure.
-async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Request) -> Result<Taken, Refusal> {
+async fn take(
+    engine: &Engine,
+    numbering: &Numbering,
+    tenant: &Arc<Tenant>,
+    name: &str,
+    request: Request,
+) -> Result<Taken, Refusal> {
     let hooks = tenant.hooks();
     let (parts, body) = request.into_parts();
     if hooks.auth_is_slow() {
@@ -115,6 +138,12 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
     let body = read(body, hooks.max_body()).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let verified = dialect.verify(RawHook { method, query, headers: parts.headers, body })?;
+    let source = dialect.builds().and_then(ingest::source);
+    if let Some(source) =
+        source.filter(|source| method == Method::Post && source.is_meant(verified.headers()))
+    {
+        return pass_on(engine, numbering, source, &verified).await;
+    }
     let mut parsed = dialect.parse(&verified, now())?;
     if let Some(call) = parsed.call.take() {
         let caller = Caller { status: Arc::clone(tenant.status()), delivery: None };
@@ -151,13 +180,28 @@ async fn take(engine: &Engine, tenant: &Arc<Tenant>, name: &str, request: Reques
     }
 }
 
+/// News of builds go the way that they go at `/api/v1/events`.
+async fn pass_on(
+    engine: &Engine,
+    numbering: &Numbering,
+    source: &'static dyn Source,
+    verified: &Verified,
+) -> Result<Taken, Refusal> {
+    let taken = events::take_from(engine, numbering, source, verified.headers(), verified.body()).await;
+    let taken = taken.map_err(|problem| {
+        Refusal::new(problem.status(), format!("{}: {}", source.name(), problem.detail()))
+    })?;
+    let builds = taken.ids.len();
+    Ok(Taken { builds, ids: taken.ids, duplicate: taken.is_duplicate, note: taken.note, ..Taken::default() })
+}
+
 async fn read(body: Body, limit: u64) -> Result<bytes::Bytes, Refusal> {
     let whole = Limited::new(body, limit).whole().await;
     whole.map_err(|problem| Refusal::new(problem.status(), problem.detail().to_owned()))
 }
 
 fn success(taken: &Taken, wants_json: bool) -> Response {
-    let stored = taken.changes > 0 || taken.duplicate;
+    let stored = taken.changes + taken.builds > 0 || taken.duplicate;
     let status = if stored { StatusCode::ACCEPTED } else { StatusCode::OK };
     if wants_json {
         let body = json!({ "changes": taken.changes, "ids": taken.ids, "duplicate": taken.duplicate, "note": taken.note });
@@ -166,6 +210,7 @@ fn success(taken: &Taken, wants_json: bool) -> Response {
     let text = match &taken.note {
         _ if taken.duplicate => "0 changes found (duplicate delivery)".to_owned(),
         Some(note) if note.starts_with("Ignored event") => note.clone(),
+        _ if taken.builds > 0 => "build event taken".to_owned(),
         _ => answer_text(taken.changes),
     };
     plain(status, &text)

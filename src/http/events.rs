@@ -1,17 +1,21 @@
-//! `POST /api/v1/events`: native events; 202 with their ids once they are durable. `/buildbot` below it takes what
-//! Buildbot's own reporter posts.
+//! `POST /api/v1/events`: native events; 202 with their ids once they are durable. `/{source}` below it takes what
+//! another system posts in its own form.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::Extension;
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::access;
 use super::answer::Problem;
 use super::body::Limited;
+use super::numbering::Numbering;
 use crate::engine::Engine;
-use crate::ingest::{self, Form};
+use crate::ingest::{self, Form, Source};
 use crate::model::Event;
 use crate::store::Appended;
 
@@ -28,18 +32,98 @@ pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) 
     take(&engine, events, dedup_key).await
 }
 
-/// Buildbot looks at nothing but the status, takes any 2xx, and never asks again.
-pub(super) async fn accept_buildbot(
+/// What another system posts. Most look at nothing but the status, take any 2xx, and never ask again.
+pub(super) async fn accept_from(
     State(engine): State<Arc<Engine>>,
+    Extension(numbering): Extension<Arc<Numbering>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(name): Path<String>,
     request: Request,
-) -> Result<Response, Problem> {
-    let body = Limited::new(request.into_body(), MAX_BODY).whole().await?;
-    let told = ingest::buildbot::parse(&body).map_err(|error| {
-        // Buildbot logs no answer's text: who looks for what is missing looks here.
-        tracing::warn!("a body of Buildbot's was refused: {error}");
-        Problem::bad_request(error.to_string())
-    })?;
-    take(&engine, told.events, Some(format!("buildbot/{}", told.name))).await
+) -> Response {
+    let Some(source) = ingest::source(&name) else {
+        let known = ingest::source_names().collect::<Vec<_>>().join("`, `");
+        let text = format!("no system `{}` is known: known are `{known}`", name.escape_debug());
+        return Problem::not_found(text).into_response();
+    };
+    match taken_from(&engine, &numbering, peer, source, request).await {
+        Ok(taken) => taken.into_response(),
+        Err(problem) => {
+            // Senders rarely show an answer's text: who looks for what is missing looks here.
+            tracing::warn!("events of `{}` were refused: {:?}", source.name(), problem.detail());
+            access::refuse(problem)
+        }
+    }
+}
+
+async fn taken_from(
+    engine: &Engine,
+    numbering: &Numbering,
+    peer: SocketAddr,
+    source: &'static dyn Source,
+    request: Request,
+) -> Result<Taken, Problem> {
+    let (parts, body) = request.into_parts();
+    let tenant = engine.tenant();
+    let entry = access::entry(&tenant, peer, &parts.headers, source)?;
+    let body = Limited::new(body, MAX_BODY).whole().await?;
+    entry.check(&parts.headers, &body)?;
+    take_from(engine, numbering, source, &parts.headers, &body).await
+}
+
+/// What came of another system's request.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Of what was stored.
+    pub(super) ids: Vec<i64>,
+    /// Whether all of it was known.
+    pub(super) is_duplicate: bool,
+    /// Why there is nothing to store.
+    pub(super) note: Option<String>,
+}
+
+/// Reads and stores what a system says whose sender is proven.
+pub(super) async fn take_from(
+    engine: &Engine,
+    numbering: &Numbering,
+    source: &dyn Source,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Taken, Problem> {
+    let all = source.parse(headers, body).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let (mut taken, mut repeated) = (Taken::default(), false);
+    for told in all {
+        if told.events.is_empty() {
+            taken.note = taken.note.or(told.note);
+            continue;
+        }
+        let dedup_key = told.name.as_ref().map(|name| format!("{}/{name}", source.name()));
+        match numbering.store(engine, told, dedup_key).await? {
+            Some(Appended::Stored { ids, .. }) => {
+                let before = taken.ids.len();
+                taken.ids.extend(ids.into_iter().flatten());
+                repeated |= taken.ids.len() == before;
+            }
+            Some(Appended::Duplicate) | None => repeated = true,
+        }
+    }
+    taken.is_duplicate = repeated && taken.ids.is_empty();
+    tracing::debug!(source = source.name(), events = taken.ids.len(), note = ?taken.note, "told of builds");
+    Ok(taken)
+}
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        let mut answer = json!({ "ids": self.ids });
+        if self.is_duplicate {
+            answer["duplicate"] = true.into();
+        }
+        let is_nothing = self.ids.is_empty() && !self.is_duplicate;
+        if let Some(note) = self.note {
+            answer["note"] = note.into();
+        }
+        let status = if is_nothing { StatusCode::OK } else { StatusCode::ACCEPTED };
+        (status, axum::Json(answer)).into_response()
+    }
 }
 
 async fn take(engine: &Engine, events: Vec<Event>, dedup_key: Option<String>) -> Result<Response, Problem> {

@@ -15,12 +15,13 @@ mod events;
 mod health;
 mod lists;
 mod logs;
+mod numbering;
 mod server;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::routing::{any, get, post, put};
+use axum::{Extension, Router};
 
 use crate::engine::Engine;
 
@@ -30,7 +31,6 @@ pub use server::serve;
 pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
     let api = Router::new()
         .route("/events", post(events::accept))
-        .route("/events/buildbot", post(events::accept_buildbot))
         .route("/audit", get(lists::audit))
         .route("/builders", get(lists::builders))
         .route("/builds", get(lists::builds))
@@ -49,6 +49,8 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
     let routes = Router::new()
         .nest("/api/v1", api)
+        // Outside of the others, since a sender may have a proof of its own; `access` decides there too.
+        .route("/api/v1/events/{source}", post(events::accept_from))
         .route("/change_hook", any(change_hooks::base))
         .route("/change_hook/", any(change_hooks::base))
         .route("/change_hook/{dialect}", any(change_hooks::named))
@@ -57,6 +59,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(answer::no_such_page)
+        .layer(Extension(Arc::new(numbering::Numbering::default())))
         .with_state(engine);
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
 }

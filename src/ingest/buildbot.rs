@@ -1,27 +1,30 @@
 //! What Buildbot's own HttpStatusPush posts, from 0.9.6 on: a build, a build with what a formatter put around it, a
 //! buildset with its builds, or a request. What it leaves out stays blank; what we have no use for is passed over.
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::native::{BadEvents, bad, wrong};
+use super::Told;
+use super::native::{BadEvents, bad};
+use super::read::typed;
 use crate::buildbot::{TheirBuild, TheirBuildset, TheirSet, TheirWish, results};
 use crate::model::{BuildRequest, Buildset, Event, Results, Timestamp};
 
-/// What a body comes to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Told {
-    /// In the order of happening.
-    pub events: Vec<Event>,
-    /// The same for a body that tells the same of the same build: reporters repeat themselves, and each other.
-    pub name: String,
+/// The source `buildbot`.
+pub(super) struct Buildbot;
+
+impl super::Source for Buildbot {
+    fn name(&self) -> &'static str {
+        "buildbot"
+    }
+
+    fn parse(&self, _: &axum::http::HeaderMap, body: &[u8]) -> Result<Vec<Told>, BadEvents> {
+        parse(body).map(|told| vec![told])
+    }
 }
 
-/// Reads a body.
-///
-/// # Errors
-/// Says where it is wrong, and with what.
-pub fn parse(body: &[u8]) -> Result<Told, BadEvents> {
+/// Reads a body; its name is the same for one that tells the same of the same build: reporters repeat themselves, and each
+/// other.
+fn parse(body: &[u8]) -> Result<Told, BadEvents> {
     if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" {
         let why = "the body is empty: the reporter's formatter writes text, which HttpStatusPush leaves out; \
                    leave `generators` away, or use a formatter that gives a dict";
@@ -32,14 +35,14 @@ pub fn parse(body: &[u8]) -> Result<Told, BadEvents> {
         return Err(bad("$", "must be an object: a build, a buildset or a request"));
     }
     if let Some(build) = value.get("build").filter(|build| build.is_object()) {
-        let build = read::<TheirBuild>(build, "$.build")?;
+        let build = typed::<TheirBuild>(build, "$.build")?;
         return Ok(told_build(build));
     }
     if value.get("builds").is_some_and(Value::is_array) {
-        return read::<TheirSet>(&value, "$").map(told_set);
+        return typed::<TheirSet>(&value, "$").map(told_set);
     }
     if value.get("buildrequest").is_some_and(Value::is_object) && value.get("number").is_none() {
-        return read::<TheirWish>(&value, "$").map(told_wish);
+        return typed::<TheirWish>(&value, "$").map(told_wish);
     }
     if value.get("number").is_none() {
         return Err(bad(
@@ -47,14 +50,7 @@ pub fn parse(body: &[u8]) -> Result<Told, BadEvents> {
             "neither a build (`number`), nor a buildset (`builds`), nor a request (`buildrequest`)",
         ));
     }
-    read::<TheirBuild>(&value, "$").map(told_build)
-}
-
-fn read<T: for<'de> Deserialize<'de>>(value: &Value, path: &str) -> Result<T, BadEvents> {
-    T::deserialize(value).map_err(|error| match wrong::<T>(value) {
-        Some((inner, reason)) if !inner.is_empty() => bad(format!("{path}.{inner}"), reason),
-        _ => bad(path, error.to_string()),
-    })
+    typed::<TheirBuild>(&value, "$").map(told_build)
 }
 
 fn told_build(build: TheirBuild) -> Told {
@@ -69,7 +65,7 @@ fn told_build(build: TheirBuild) -> Told {
     );
     let mut events = build.into_events();
     events.extend(set.filter(TheirBuildset::is_over).map(TheirBuildset::into_event));
-    Told { events, name }
+    Told { events, name: Some(name), ..Told::default() }
 }
 
 fn told_set(set: TheirSet) -> Told {
@@ -77,7 +73,7 @@ fn told_set(set: TheirSet) -> Told {
         format!("set/{}/{:?}/{}", set.buildset.bsid, set.buildset.submitted_at, set.buildset.is_over());
     let mut events: Vec<Event> = set.builds.into_iter().flat_map(TheirBuild::into_events).collect();
     events.push(set.buildset.into_event());
-    Told { events, name }
+    Told { events, name: Some(name), ..Told::default() }
 }
 
 fn told_wish(wish: TheirWish) -> Told {
@@ -111,7 +107,7 @@ fn told_wish(wish: TheirWish) -> Told {
     } else {
         Event::RequestSubmitted { request }
     });
-    Told { events, name }
+    Told { events, name: Some(name), ..Told::default() }
 }
 
 #[cfg(test)]

@@ -52,6 +52,20 @@ pub fn gather_owners<'a>(requests: impl IntoIterator<Item = &'a Properties>) -> 
     gathered.names
 }
 
+/// A name on one line: line breaks become one space, white space around it goes, so blank is `''` (H-CH-05).
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let is_break = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut line = String::with_capacity(text.len());
+    for part in text.split(is_break).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(part);
+    }
+    line.trim().to_owned()
+}
+
 impl Build {
     /// The blamelist: distinct authors of its changes and of its patches, sorted (M-WHO-01).
     #[must_use]

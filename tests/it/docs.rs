@@ -59,6 +59,7 @@ fn every_settings_example_passes_check() {
                 .env("PUSH_PASSWORD", "tower")
                 .env("WEBHOOK_SECRET", "tower")
                 .env("HOOK_SECRET", "bell-tower")
+                .env("CAMPANILE_TOKEN", "tower")
                 .output()
                 .unwrap();
             let told = String::from_utf8_lossy(&checked.stderr);
@@ -77,4 +78,60 @@ async fn the_event_of_the_events_page_is_taken() {
     assert_eq!(engine.post("/api/v1/events", body).await.0, 202);
     let build = engine.get("/api/v1/builds/linux/7").await;
     assert_eq!(build["build"]["results"], "failure");
+}
+
+/// What the pages about other CIs have people try by hand, run as it stands: afterwards the engine knows their builds.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_pages_about_other_cis_work() {
+    if ["curl", "openssl"].iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
+        return skip("curl or openssl is missing");
+    }
+    let engine = Engine::start(
+        "[server]\nlisten = \"127.0.0.1:0\"\napi_token = \"tower\"\n[events]\ngithub = { secret = \"bell-tower\" }\n\
+         gitlab = { secret = \"bell-tower\" }\ncloudevents = { secret = \"bell-tower\" }\n",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("run-tests"), "#!/bin/sh\necho 'tower.c:7: no bell' >&2\nexit 3\n")
+        .unwrap();
+    let executable = Command::new("chmod").arg("+x").arg(folder.path().join("run-tests")).status().unwrap();
+    assert!(executable.success());
+    let programs = Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    for (page, builder, number, results) in [
+        ("shell", "bells", 7, "failure"),
+        ("shell", "bells-by-curl", 8, "failure"),
+        ("github-actions", "ada/bells/CI", 101, "failure"),
+        ("gitlab", "ada/bells", 101, "failure"),
+        ("jenkins", "towers/bells", 7, "failure"),
+        ("woodpecker-drone", "ada/bells-at-drone", 7, "failure"),
+        ("cdevents", "bells at large", 1, "failure"),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/connect/{page}.md"));
+        let scripts = blocks(&std::fs::read_to_string(&file).unwrap(), "sh");
+        let script = if builder == "bells-by-curl" { &scripts[1] } else { &scripts[0] };
+        let done = Command::new("sh")
+            .args(["-c", script])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .env("CAMPANILE_SERVER", &engine.url)
+            .env("CAMPANILE_TOKEN", "tower")
+            .env("WEBHOOK_SECRET", "bell-tower")
+            .output()
+            .unwrap();
+        let told =
+            format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        // The shell's job fails as its tests did.
+        let code = if builder == "bells" { 3 } else { 0 };
+        assert_eq!(done.status.code(), Some(code), "{page}: {told}");
+        let builder = builder.replace('/', "%2F").replace(' ', "%20");
+        let url = format!("{}/api/v1/builds/{builder}/{number}", engine.url);
+        let answer = crate::support::http().get(url).bearer_auth("tower").send().await.unwrap();
+        assert!(answer.status().is_success(), "{page}: {}: {told}", answer.status());
+        let build: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let build = &build["build"];
+        assert_eq!(build["results"], results, "{page}: {told}");
+        if page == "shell" {
+            assert_eq!(build["steps"][0]["logs"][0]["lines"], 1, "{page}: {build}");
+        }
+    }
 }

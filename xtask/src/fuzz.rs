@@ -1,7 +1,8 @@
-//! `cargo xtask test --fuzz`: each change hook dialect against inputs that are made to reach every branch of it.
+//! `cargo xtask test --fuzz`: each change hook dialect, and each source of builds, against inputs that are made to reach
+//! every branch of it.
 //!
 //! libFuzzer guides them by coverage, which stable compilers can measure too. Inputs that were found are kept beside the
-//! build, so that the next run goes on where this one ended; what makes a dialect fail is told with its file.
+//! build, so that the next run goes on where this one ended; what makes one fail is told with its file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::place;
 
-/// For each dialect.
+/// For each of them.
 const SECONDS: u32 = 60;
 /// No request of a forge's is larger by much; libFuzzer slows down with the size.
 const MOST_BYTES: u32 = 16 << 10;
@@ -21,38 +22,74 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
                      -Cllvm-args=-sanitizer-coverage-trace-compares";
 
+/// A kind of what is fuzzed.
+struct Kind {
+    /// The fuzz target.
+    program: &'static str,
+    /// Tells it which one is meant.
+    variable: &'static str,
+    /// Has a folder with recorded requests for each.
+    recorded: &'static str,
+    /// The field that has the body there.
+    body: &'static str,
+    /// Those that need no recorded requests.
+    others: &'static [&'static str],
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        program: "hooks",
+        variable: "CAMPANILE_FUZZ_DIALECT",
+        recorded: "tests/data/hooks",
+        body: "payload",
+        others: &["base", "poller"],
+    },
+    Kind {
+        program: "events",
+        variable: "CAMPANILE_FUZZ_SOURCE",
+        recorded: "tests/data/ingest",
+        body: "body",
+        others: &["buildbot"],
+    },
+];
+
 pub(crate) fn run() -> Result<ExitCode> {
-    let program = build()?;
+    let programs = build()?;
     let mut failed = Vec::new();
-    for dialect in dialects()? {
-        let folder = place::target().join("fuzz-corpus").join(&dialect);
-        seed(&dialect, &folder)?;
-        println!("fuzzing `{dialect}` for {SECONDS} s");
-        let crashes = place::target().join(format!("fuzz-crash-{dialect}-"));
-        let status = Command::new(&program)
-            .arg(&folder)
-            .arg(format!("-max_total_time={SECONDS}"))
-            .arg(format!("-max_len={MOST_BYTES}"))
-            .arg(format!("-artifact_prefix={}", crashes.display()))
-            .args([
-                "-verbosity=0",
-                "-print_funcs=0",
-                "-print_final_stats=1",
-                "-timeout=5",
-                "-rss_limit_mb=1024",
-            ])
-            .env("CAMPANILE_FUZZ_DIALECT", &dialect)
-            .status()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        if !status.success() {
-            failed.push(dialect);
+    for kind in KINDS {
+        for name in names(kind)? {
+            let label = format!("{}-{name}", kind.program);
+            let folder = place::target().join("fuzz-corpus").join(&label);
+            seed(kind, &name, &folder)?;
+            println!("fuzzing `{label}` for {SECONDS} s");
+            let crashes = place::target().join(format!("fuzz-crash-{label}-"));
+            let program = programs.join(kind.program);
+            let status = Command::new(&program)
+                .arg(&folder)
+                .arg(format!("-max_total_time={SECONDS}"))
+                .arg(format!("-max_len={MOST_BYTES}"))
+                .arg(format!("-artifact_prefix={}", crashes.display()))
+                .args([
+                    "-verbosity=0",
+                    "-print_funcs=0",
+                    "-print_final_stats=1",
+                    "-timeout=5",
+                    "-rss_limit_mb=1024",
+                ])
+                .env(kind.variable, &name)
+                .status()
+                .with_context(|| format!("cannot run {}", program.display()))?;
+            if !status.success() {
+                failed.push(label);
+            }
         }
     }
-    ensure!(failed.is_empty(), "these dialects failed, see above: {}", failed.join(", "));
-    println!("no input made a dialect fail");
+    ensure!(failed.is_empty(), "these failed, see above: {}", failed.join(", "));
+    println!("no input made one fail");
     Ok(ExitCode::SUCCESS)
 }
 
+/// Gives the folder with the fuzz targets.
 fn build() -> Result<PathBuf> {
     let target = place::target().join("fuzz");
     let host = host()?;
@@ -64,8 +101,8 @@ fn build() -> Result<PathBuf> {
         .env("RUSTFLAGS", FLAGS)
         .status()
         .context("cannot run cargo")?;
-    ensure!(status.success(), "the fuzz target does not build");
-    Ok(target.join(host).join("release/hooks"))
+    ensure!(status.success(), "the fuzz targets do not build");
+    Ok(target.join(host).join("release"))
 }
 
 fn host() -> Result<String> {
@@ -75,24 +112,24 @@ fn host() -> Result<String> {
     host.map(str::to_owned).context("rustc does not say for what it builds")
 }
 
-/// Those that have payloads, and the two that need none.
-fn dialects() -> Result<Vec<String>> {
-    let mut dialects = vec!["base".to_owned(), "poller".to_owned()];
-    for entry in fs::read_dir(place::repo().join("tests/data/hooks"))? {
+/// Those that have recorded requests, and those that need none.
+fn names(kind: &Kind) -> Result<Vec<String>> {
+    let mut names: Vec<String> = kind.others.iter().map(|name| (*name).to_owned()).collect();
+    for entry in fs::read_dir(place::repo().join(kind.recorded))? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            dialects.push(entry.file_name().to_string_lossy().into_owned());
+            names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
-    dialects.sort();
-    Ok(dialects)
+    names.sort();
+    Ok(names)
 }
 
-/// Puts the recorded payloads where inputs are taken from.
-fn seed(dialect: &str, folder: &Path) -> Result<()> {
+/// Puts the recorded requests where inputs are taken from.
+fn seed(kind: &Kind, name: &str, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("seed-query"), "?author=ada&files=[\"a\"]&when=5&payload={}&poller=x")?;
-    let Ok(recorded) = fs::read_dir(place::repo().join("tests/data/hooks").join(dialect)) else {
+    let Ok(recorded) = fs::read_dir(place::repo().join(kind.recorded).join(name)) else {
         return Ok(());
     };
     for entry in recorded {
@@ -103,7 +140,7 @@ fn seed(dialect: &str, folder: &Path) -> Result<()> {
         }
         let recorded: Value = serde_json::from_slice(&fs::read(&path)?)?;
         let (headers, payload) =
-            match (recorded.get("headers").and_then(Value::as_object), recorded.get("payload")) {
+            match (recorded.get("headers").and_then(Value::as_object), recorded.get(kind.body)) {
                 (Some(headers), Some(payload)) => {
                     let lines = headers
                         .iter()
