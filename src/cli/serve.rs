@@ -68,6 +68,7 @@ pub(super) struct Running {
     door: JoinHandle<()>,
     workers: JoinHandle<Result<(), crate::store::StoreError>>,
     pollers: JoinHandle<()>,
+    retention: JoinHandle<()>,
     _lock: File,
 }
 
@@ -106,12 +107,13 @@ impl Running {
         let router = http::router(Arc::clone(&engine), &base_path);
         let door = tokio::spawn(http::serve(listener, router, stopped.clone(), drain));
         let pollers = tokio::spawn(Arc::clone(&engine).run_pollers(stopped.clone()));
+        let retention = tokio::spawn(Arc::clone(&engine).run_retention(stopped.clone()));
         if let Err(error) = engine.announce_start().await {
             tracing::error!("nobody can be told of the start: {error}");
         }
         let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, drain));
         tracing::info!("listening on http://{address}/");
-        Ok(Some(Self { address, engine, store, stop, door, workers, pollers, _lock: lock }))
+        Ok(Some(Self { address, engine, store, stop, door, workers, pollers, retention, _lock: lock }))
     }
 
     /// Closes the door, lets requests and deliveries under way finish, and closes the store.
@@ -121,6 +123,7 @@ impl Running {
         let _ = self.stop.send(true);
         self.door.await?;
         self.pollers.await?;
+        self.retention.await?;
         let delivered = self.workers.await?;
         self.store.close().await;
         Ok(delivered?)

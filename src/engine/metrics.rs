@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use crate::callbacks::CallRecord;
 use crate::model::Timestamp;
-use crate::store::DeliveryState;
+use crate::store::{DeliveryState, Pruned};
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -28,6 +28,7 @@ pub struct Metrics {
     call_seconds: Family<Labels, Histogram>,
     call_memory: Family<Labels, Gauge>,
     age: Histogram,
+    pruned: Family<Labels, Counter>,
     polls: Family<Labels, Counter>,
     poll_changes: Family<Labels, Counter>,
     poll_seconds: Family<Labels, Histogram>,
@@ -58,6 +59,7 @@ impl Metrics {
         let reloads = counters("settings_reloads", "Times that settings were read anew, by outcome");
         let calls = counters("callback_calls", "Calls of callbacks, by name and how they ended");
         let swaps = counters("callback_swaps", "Versions put to use or refused, by callback and outcome");
+        let pruned = counters("store_pruned_rows", "Rows removed because they were old, by kind");
         let polls = counters("polls", "Looks of pollers, by poller, outcome and code");
         let poll_changes = counters("poll_changes", "Changes found by pollers");
         let call_seconds = Family::new_with_constructor(call_buckets as fn() -> Histogram);
@@ -82,6 +84,7 @@ impl Metrics {
             call_seconds,
             call_memory,
             age,
+            pruned,
             polls,
             poll_changes,
             poll_seconds,
@@ -129,6 +132,12 @@ impl Metrics {
     pub(super) fn swap(&self, callback: &str, outcome: &str) {
         let labels = [("callback", callback.to_owned()), ("outcome", outcome.to_owned())];
         self.swaps.get_or_create(&labels.to_vec()).inc();
+    }
+
+    pub(super) fn pruned(&self, pruned: &Pruned) {
+        for (kind, count) in pruned.counts() {
+            self.pruned.get_or_create(&vec![("kind", kind.to_owned())]).inc_by(count);
+        }
     }
 
     pub(super) fn polled(&self, poller: &str, changes: usize, time: Duration, now: Timestamp) {

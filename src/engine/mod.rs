@@ -2,7 +2,7 @@
 //!
 //! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and
 //! swaps tenants, `polling` looks at what pollers name, `workers` prepare, keep and send, `retry` says when to try again,
-//! `explain` why an event was told of or not.
+//! `retention` removes what is old, `explain` why an event was told of or not.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
@@ -17,6 +17,7 @@ mod lifecycle;
 mod load;
 mod metrics;
 mod polling;
+mod retention;
 mod retry;
 mod tenant;
 mod workers;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -169,6 +170,11 @@ impl Tenant {
 
     pub(super) fn listen(&self) -> SocketAddr {
         self.settings.server.listen
+    }
+
+    /// For how long things are kept; none: for ever.
+    pub(super) fn keep(&self) -> Option<Duration> {
+        self.settings.keep
     }
 
     pub(super) fn store_url(&self) -> &str {

@@ -14,6 +14,7 @@ mod poll;
 mod query;
 #[cfg(test)]
 mod queue_rules;
+mod retention;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use delivery::{
 };
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
+pub use retention::{PruneFrom, Pruned, Retention};
 pub use sqlite::{SqliteStore, StoreOptions};
 
 /// Identity of a stored event.
@@ -276,6 +278,17 @@ pub trait Store: Send + Sync {
     async fn note_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError>;
     /// What was asked of the CI, with its id, newest first; `page.before` is an id.
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
+
+    /// Removes some of what is older than `retention` keeps, for all tenants: a bounded number of rows, so that nobody
+    /// waits long behind it. Begin with `PruneFrom::default()` and go on with `next` until there is none. What waiting
+    /// deliveries need stays, builds that run or that previous builds are looked for among stay, and versions of
+    /// callbacks are not touched.
+    async fn prune(
+        &self,
+        retention: &Retention,
+        from: PruneFrom,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError>;
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;

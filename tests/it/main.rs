@@ -27,6 +27,7 @@ mod pollers;
 mod push;
 mod receiver;
 mod relays;
+mod retention;
 mod sendmail;
 mod sources;
 mod support;

@@ -14,6 +14,7 @@ mod merge;
 mod outcomes;
 mod polls;
 mod projection;
+mod prune;
 mod queues;
 mod reads;
 #[cfg(test)]
@@ -36,8 +37,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId,
-    DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store,
-    StoreError,
+    DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, PruneFrom, Pruned,
+    Retention, Settlement, Store, StoreError,
 };
 use crate::model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Job, Work};
@@ -381,6 +382,18 @@ impl Store for SqliteStore {
 
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
         audit::list(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn prune(
+        &self,
+        retention: &Retention,
+        from: PruneFrom,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
+        match self.writer.ask(Work::Prune { retention: *retention, from, now }).await? {
+            Answer::Pruned(pruned) => Ok(pruned),
+            other => other.unexpected(),
+        }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

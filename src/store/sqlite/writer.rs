@@ -10,10 +10,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, audit, callbacks, deliveries, logs, outcomes, unit};
+use super::{StoreOptions, audit, callbacks, deliveries, logs, outcomes, prune, unit};
 use crate::model::Timestamp;
 use crate::store::{
-    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
+    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneFrom, Pruned,
+    Retention, Settlement, StoreError,
 };
 
 /// At most so many jobs share a transaction.
@@ -50,6 +51,7 @@ pub(super) enum Work {
     NoteAudit { tenant: String, entry: AuditEntry },
     Log(LogPart),
     DiscardLog { log: i64 },
+    Prune { retention: Retention, from: PruneFrom, now: Timestamp },
     Ping,
     Close,
 }
@@ -60,6 +62,7 @@ pub(super) enum Answer {
     Appended(Appended),
     Claimed(Vec<Delivery>),
     Found(bool),
+    Pruned(Pruned),
     Log { log: i64, lines: u64, bytes: u64 },
     Done,
 }
@@ -242,6 +245,7 @@ async fn perform(
             Work::NoteAudit { tenant, entry } => audit::note(tx, tenant, entry).await?,
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
+            Work::Prune { retention, from, now } => prune::step(tx, retention, *from, *now).await?,
             Work::Ping => ping(tx).await?,
         });
     }
