@@ -17,6 +17,8 @@ mod lifecycle;
 mod load;
 mod metrics;
 mod polling;
+mod process;
+mod pulse;
 mod retention;
 mod retry;
 mod tenant;
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 
 use drops::Drops;
 use lifecycle::Failing;
@@ -56,6 +58,8 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
     wake: Arc<Notify>,
+    /// How often deliveries were looked for.
+    turns: watch::Sender<u64>,
     /// Told when another tenant has taken the place of the one in use.
     replaced: Notify,
     /// Told when somebody has asked for the engine's end.
@@ -81,6 +85,7 @@ impl Engine {
             tenant: ArcSwap::from_pointee(tenant),
             metrics,
             wake: Arc::new(Notify::new()),
+            turns: watch::Sender::new(0),
             replaced: Notify::new(),
             end,
             drops: Drops::default(),
@@ -137,7 +142,9 @@ impl Engine {
         let events: Vec<Incoming> =
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
+        let began = std::time::Instant::now();
         let appended = self.store.append(tenant.name(), Batch { events, ..batch }, now()).await?;
+        self.metrics.appended_after(began.elapsed());
         if let Appended::Stored { ids, dropped } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(name);

@@ -41,6 +41,7 @@ impl Engine {
         let mut claimed = VecDeque::new();
         let mut all_claimed = false;
         while !*stop.borrow() {
+            self.turns.send_modify(|turns| *turns = turns.wrapping_add(1));
             while under_way.try_join_next().is_some() {}
             if !all_claimed && claimed.len() < concurrency {
                 all_claimed = self.claim_more(&mut claimed, 2 * concurrency).await;
@@ -226,7 +227,7 @@ impl Engine {
                 }
             }
         }
-        let began = now();
+        let (began, clock) = (now(), Instant::now());
         let outgoing: Vec<_> = ready
             .iter()
             .map(|Ready { delivery, message, .. }| Outgoing {
@@ -237,6 +238,7 @@ impl Engine {
             })
             .collect();
         let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send_run(&outgoing)).await;
+        self.metrics.sent(&first.target, clock.elapsed());
         let outcomes = sent.unwrap_or_else(|_| {
             let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
             vec![Outcome::Deferred { fault, not_before: None }]
@@ -331,21 +333,30 @@ impl Engine {
     fn note(&self, delivery: &Delivery, settlement: &Settlement) {
         let code = settlement.code.as_deref().unwrap_or("");
         let (state, text) = (settlement.state, &settlement.text);
-        let (id, target, subject) = (delivery.id, &delivery.target, &delivery.subject);
+        let Delivery { id, tenant, target, subject, .. } = delivery;
         self.metrics.delivery(target, state.name(), code);
         self.failing.note(target, settlement);
         match state {
             DeliveryState::Delivered => {
                 self.metrics.delivered_after(now().since(delivery.created));
-                tracing::info!(delivery = id, target, subject, "delivered: {text}");
+                tracing::info!(tenant, delivery = id, target, subject, "delivered: {text}");
             }
             DeliveryState::Silent => {
-                tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}");
+                tracing::debug!(tenant, delivery = id, target, subject, code, "nothing sent: {text}");
             }
             DeliveryState::Waiting => {
-                tracing::warn!(delivery = id, target, subject, code, "failed, to be tried again: {text}");
+                tracing::warn!(
+                    tenant,
+                    delivery = id,
+                    target,
+                    subject,
+                    code,
+                    "failed, to be tried again: {text}"
+                );
             }
-            DeliveryState::Dead => tracing::error!(delivery = id, target, subject, code, "given up: {text}"),
+            DeliveryState::Dead => {
+                tracing::error!(tenant, delivery = id, target, subject, code, "given up: {text}")
+            }
         }
     }
 }

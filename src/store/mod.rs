@@ -10,6 +10,7 @@ mod callbacks;
 #[cfg(test)]
 mod conformance;
 mod delivery;
+mod figures;
 mod poll;
 mod query;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Place, Queue, Settlement,
 };
+pub use figures::{Figures, Waiting};
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use retention::{PruneFrom, Pruned, Retention};
@@ -289,6 +291,9 @@ pub trait Store: Send + Sync {
         from: PruneFrom,
         now: Timestamp,
     ) -> Result<Pruned, StoreError>;
+
+    /// How it does, for metrics. Costs a look at each waiting delivery.
+    async fn figures(&self) -> Result<Figures, StoreError>;
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;

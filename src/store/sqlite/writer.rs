@@ -3,6 +3,8 @@
 //! All that a transaction did is answered after its commit. Work that fails by itself is told from its neighbours by
 //! doing each alone again; that is safe as long as nothing was committed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -74,11 +76,31 @@ impl Answer {
     }
 }
 
+/// What was done since the start.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    transactions: AtomicU64,
+    works: AtomicU64,
+}
+
+impl Done {
+    /// Transactions, and what they were for.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (self.transactions.load(Ordering::Relaxed), self.works.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, works: usize) {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.works.fetch_add(works as u64, Ordering::Relaxed);
+    }
+}
+
 /// Works until all senders are gone or a `Close` comes; what was sent before that is done first.
 pub(super) async fn run(
     mut connection: SqliteConnection,
     mut receiver: mpsc::Receiver<Job>,
     options: StoreOptions,
+    done: Arc<Done>,
 ) {
     let mut jobs = Vec::with_capacity(MAX_JOBS);
     let mut closers = Vec::new();
@@ -102,6 +124,7 @@ pub(super) async fn run(
             _ => None,
         });
         pruned = prune.unwrap_or(pruned);
+        done.note(works.len());
         for (reply, answer) in replies.into_iter().zip(commit(&mut connection, &works, &options, prune).await)
         {
             // Nobody listening is no fault: the caller went away, its work is done all the same.
