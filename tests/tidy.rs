@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("templates", 3),
     ("outbound", 3),
     ("control", 4),
+    ("telemetry", 4),
     ("callbacks", 3),
     ("targets", 5),
     ("hooks", 5),

@@ -138,6 +138,7 @@ impl Running {
         self.pollers.await?;
         self.retention.await?;
         let delivered = self.workers.await?;
+        self.engine.telemetry().flush().await;
         self.store.close().await;
         Ok(delivered?)
     }

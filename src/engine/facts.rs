@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::Metrics;
+use super::{Metrics, spans};
 use crate::callbacks::{CallRecord, Status, StatusError};
 use crate::model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named};
 use crate::store::{CallEntry, Store, StoreError};
+use crate::telemetry::Telemetry;
 
 /// One tenant's view of the store.
 pub(super) struct Facts {
@@ -17,6 +18,7 @@ pub(super) struct Facts {
     pub(super) links: Links,
     pub(super) store: Arc<dyn Store>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) telemetry: Telemetry,
 }
 
 #[async_trait]
@@ -86,6 +88,7 @@ impl Status for Facts {
 
     fn record(&self, call: CallRecord) {
         self.metrics.callback(&call);
+        spans::called(&self.telemetry, &call);
         // A call that went well and said nothing is counted, not kept.
         if call.outcome == "ok" && call.lines.is_empty() {
             return;

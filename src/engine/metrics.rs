@@ -177,7 +177,13 @@ impl Metrics {
 
     /// Everything as Prometheus reads it, with what the store tells of itself and of deliveries in each state.
     #[must_use]
-    pub fn render(&self, counts: &[(DeliveryState, u64)], store: &Figures, now: Timestamp) -> String {
+    pub fn render(
+        &self,
+        counts: &[(DeliveryState, u64)],
+        store: &Figures,
+        spans: (u64, u64),
+        now: Timestamp,
+    ) -> String {
         const END: &str = "# EOF\n";
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a String cannot fail");
@@ -202,6 +208,9 @@ impl Metrics {
         gauges.counter("campanile_store_works", "What these transactions wrote for callers", store.works);
         gauges.gauge("campanile_store_bytes", "Size of the store", store.bytes);
         gauges.gauge("campanile_store_free_bytes", "Of that, free for new rows", store.free_bytes);
+        let (exported, dropped) = spans;
+        gauges.counter("campanile_trace_spans_exported", "Spans that a collector has taken", exported);
+        gauges.counter("campanile_trace_spans_dropped", "Spans that it has not", dropped);
         gauges.family("campanile_build_info", "1, with the version of the program");
         gauges.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
         process::describe(&mut gauges);
@@ -304,7 +313,7 @@ mod tests {
             }],
             ..Figures::default()
         };
-        let text = metrics.render(&[(DeliveryState::Dead, 1)], &store, Timestamp::from_seconds(31));
+        let text = metrics.render(&[(DeliveryState::Dead, 1)], &store, (3, 4), Timestamp::from_seconds(31));
         assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
         let waiting = "{tenant=\"default\",target=\"de\\\"v\"}";
         assert!(text.contains(&format!("campanile_deliveries_waiting{waiting} 2\n")), "{text}");

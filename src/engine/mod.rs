@@ -21,6 +21,7 @@ mod process;
 mod pulse;
 mod retention;
 mod retry;
+mod spans;
 mod tenant;
 mod workers;
 
@@ -36,7 +37,9 @@ use lifecycle::Failing;
 use crate::callbacks::Runtime;
 use crate::config::Problem;
 use crate::model::{Builder, Event};
+use crate::outbound::trace;
 use crate::store::{Appended, Batch, Incoming, Store, StoreError};
+use crate::telemetry::Telemetry;
 
 pub use clock::now;
 pub use components::{Activation, Care, Refused};
@@ -68,6 +71,7 @@ pub struct Engine {
     drops: Drops,
     /// Targets whose last hand-over failed.
     failing: Failing,
+    telemetry: Telemetry,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -75,9 +79,15 @@ pub struct Engine {
 impl Engine {
     /// An engine for a tenant that `check` has made, on an open store.
     #[must_use]
-    pub fn new(settings_file: PathBuf, runtime: Runtime, store: Arc<dyn Store>, checked: Checked) -> Self {
+    pub fn new(
+        settings_file: PathBuf,
+        runtime: Runtime,
+        store: Arc<dyn Store>,
+        mut checked: Checked,
+    ) -> Self {
+        let telemetry = Telemetry::start(checked.collector.take());
         let (metrics, end) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
-        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &end);
+        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &telemetry, &end);
         Self {
             settings_file,
             runtime,
@@ -90,6 +100,7 @@ impl Engine {
             end,
             drops: Drops::default(),
             failing: Failing::default(),
+            telemetry,
             changing: Mutex::new(()),
         }
     }
@@ -110,6 +121,12 @@ impl Engine {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What is told of what is done.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// The settings file that reloads read.
@@ -142,8 +159,14 @@ impl Engine {
         let events: Vec<Incoming> =
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
-        let began = std::time::Instant::now();
-        let appended = self.store.append(tenant.name(), Batch { events, ..batch }, now()).await?;
+        let (came, began) = (now(), std::time::Instant::now());
+        let parent = trace::current();
+        let trace = self.telemetry.begin(parent);
+        let appended = self.store.append(tenant.name(), Batch { events, trace, ..batch }, came).await?;
+        spans::accepted(&self.telemetry, trace, parent, came, || {
+            let tenant = ("campanile.tenant", tenant.name().to_owned());
+            vec![tenant, ("campanile.events", names.join(" "))]
+        });
         self.metrics.appended_after(began.elapsed());
         if let Appended::Stored { ids, dropped } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
@@ -198,7 +221,13 @@ impl Engine {
         if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
             tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
         }
-        let tenant = Tenant::new(checked, Arc::clone(&self.store), Arc::clone(&self.metrics), &self.end);
+        let tenant = Tenant::new(
+            checked,
+            Arc::clone(&self.store),
+            Arc::clone(&self.metrics),
+            &self.telemetry,
+            &self.end,
+        );
         let lost = self.take_up_versions(&tenant).await;
         if !lost.is_empty() {
             self.metrics.reload("refused");

@@ -20,6 +20,7 @@ use crate::model::{Event, Links};
 use crate::pollers::Poller;
 use crate::store::{Delivery, NewDelivery, Queue, Store};
 use crate::targets::{Context, Place, Target};
+use crate::telemetry::Telemetry;
 
 /// A tenant in use.
 pub struct Tenant {
@@ -39,9 +40,11 @@ impl Tenant {
         checked: Checked,
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
+        telemetry: &Telemetry,
         end: &Arc<Notify>,
     ) -> Self {
-        let Checked { settings, steering, targets, hooks, pollers, callbacks, unloaded } = checked;
+        let Checked { settings, steering, targets, hooks, pollers, callbacks, unloaded, collector: _ } =
+            checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let control = Arc::new(Audited {
@@ -57,6 +60,7 @@ impl Tenant {
             links,
             store,
             metrics,
+            telemetry: telemetry.clone(),
         });
         Self {
             name,

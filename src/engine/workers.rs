@@ -9,8 +9,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::retry::{self, Failed, Next};
-use super::{Engine, NODE, now};
-use crate::model::Timestamp;
+use super::{Engine, NODE, now, spans};
+use crate::model::{Timestamp, TraceContext};
+use crate::outbound::trace;
 use crate::store::{Delivery, DeliveryState, Settlement, StoreError};
 use crate::targets::{Fault, FaultCode, Lasting, Outcome, Outgoing, Prepared, Silence, Target};
 
@@ -237,13 +238,17 @@ impl Engine {
                 now: began,
             })
             .collect();
-        let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send_run(&outgoing)).await;
+        let traces: Vec<_> = ready.iter().map(|ready| self.part_of(ready.delivery)).collect();
+        // Of a run that goes out at once, the first one's trace goes along.
+        let sending = trace::within(traces.first().copied().flatten(), target.send_run(&outgoing));
+        let sent = tokio::time::timeout(LONGEST_ATTEMPT, sending).await;
         self.metrics.sent(&first.target, clock.elapsed());
         let outcomes = sent.unwrap_or_else(|_| {
             let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
             vec![Outcome::Deferred { fault, not_before: None }]
         });
-        for (ready, outcome) in ready.iter().zip(outcomes) {
+        for ((ready, outcome), trace) in ready.iter().zip(outcomes).zip(traces) {
+            spans::sent(&self.telemetry, trace, ready.delivery, began, &outcome);
             if let Some(settlement) = settlements.get_mut(ready.place) {
                 *settlement = Some(self.settlement(ready, outcome).await);
             }
@@ -300,12 +305,21 @@ impl Engine {
         let Some(event) = stored.map_err(|error| store_fault(&error))? else {
             return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
         };
-        let prepared = target.prepare(&event, &self.tenant().context(delivery)).await?;
+        let (began, trace) = (now(), self.part_of(delivery));
+        let prepared = trace::within(trace, target.prepare(&event, &self.tenant().context(delivery))).await;
+        let error = prepared.as_ref().err().map(|fault| fault.text.clone());
+        spans::prepared(&self.telemetry, trace, delivery, began, error);
+        let prepared = prepared?;
         if let Prepared::Message { message, version } = &prepared {
             let saved = self.store.save_message(delivery.id, message, version.as_deref()).await;
             saved.map_err(|error| store_fault(&error))?;
         }
         Ok(prepared)
+    }
+
+    /// Where something stands that is done for a delivery.
+    fn part_of(&self, delivery: &Delivery) -> Option<TraceContext> {
+        self.telemetry.begin(delivery.trace)
     }
 
     fn settle_fault(&self, delivery: &Delivery, fault: &Fault, not_before: Option<Timestamp>) -> Settlement {

@@ -29,7 +29,7 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
 pub(super) async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Problem> {
     let counts = engine.store().delivery_counts().await?;
     let figures = engine.store().figures().await?;
-    let text = engine.metrics().render(&counts, &figures, now());
+    let text = engine.metrics().render(&counts, &figures, engine.telemetry().tally(), now());
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }

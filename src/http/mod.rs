@@ -16,6 +16,7 @@ mod health;
 mod lists;
 mod logs;
 mod server;
+mod traced;
 
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(answer::no_such_page)
+        .layer(axum::middleware::from_fn(traced::within))
         .with_state(engine);
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, Timestamp};
+use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, Timestamp, TraceContext};
 
 pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
@@ -54,6 +54,8 @@ pub struct Batch {
     pub events: Vec<Incoming>,
     /// The sender's own name for this request: a second one with the same name within 24 h stores nothing (H-XALL-01).
     pub dedup_key: Option<String>,
+    /// The trace that these belong to.
+    pub trace: Option<TraceContext>,
     /// What a poller has seen after the look that found these events.
     pub seen: Option<Seen>,
 }

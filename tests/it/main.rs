@@ -34,4 +34,5 @@ mod sources;
 mod supervised;
 mod support;
 mod swap;
+mod traces;
 mod upkeep;

@@ -45,7 +45,7 @@ async fn what_metrics_prints_is_on_the_page() {
     );
     engine.build(1, "failure").await;
     engine.outbox(1).await;
-    engine.failed("connect").await;
+    engine.failed("connection").await;
     let response = http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
     let text = response.text().await.unwrap();
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -212,7 +212,7 @@ fn the_manual_has_a_page_for_each_command() {
     }
     for page in pages {
         let rendered = Command::new("groff")
-            .args(["-man", "-Tutf8", "-ww", "-b"])
+            .args(["-man", "-Tutf8", "-P-b", "-ww"])
             .arg(folder.path().join("man1").join(&page))
             .output()
             .unwrap();
