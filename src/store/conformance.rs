@@ -542,6 +542,22 @@ pub(super) async fn what_is_old_goes_and_what_is_needed_stays(store: &dyn Store)
     assert!(newest.id > claimed[7].id);
 }
 
+pub(super) async fn a_trace_stays_with_its_deliveries(store: &dyn Store) {
+    let trace = TraceContext { trace: 7, span: 8, sampled: true };
+    let events = vec![to(started("linux", 1), &[("push", Some("k")), ("mail", None)])];
+    store.append(T, Batch { events, trace: Some(trace), ..Batch::default() }, at(0)).await.unwrap();
+    put(store, 5, vec![to(started("linux", 2), &[("push", Some("k"))])]).await;
+    let figures = store.figures().await.unwrap();
+    let waiting: Vec<_> =
+        figures.waiting.iter().map(|w| (w.tenant.as_str(), w.target.as_str(), w.count, w.oldest)).collect();
+    assert_eq!(waiting, [(T, "mail", 1, at(0)), (T, "push", 2, at(0))]);
+    assert!(figures.bytes > 0 && figures.works >= figures.transactions && figures.transactions >= 2);
+    let claimed = store.claim("me", 9, LEASE, at(6)).await.unwrap();
+    assert_eq!(claimed.iter().map(|d| d.trace).collect::<Vec<_>>(), [Some(trace); 2]);
+    let behind = store.claim_run("me", claimed[0].id, 9, LEASE, at(6)).await.unwrap();
+    assert_eq!(behind.iter().map(|d| d.trace).collect::<Vec<_>>(), [None]);
+}
+
 fn deliveries_of(target: &str) -> DeliveryQuery {
     DeliveryQuery {
         state: None,

@@ -11,7 +11,8 @@ const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 fn push_to(port: u16) -> String {
     format!(
         "[outbound]\nallow = [\"127.0.0.1\"]\n\n[[http_status_push]]\nname = \"push\"\n\
-         serverUrl = \"http://127.0.0.1:{port}/push\"\ndelay = \"1ms\"\nretry_delay = \"100ms\"\n"
+         server_url = \"http://127.0.0.1:{port}/push\"\nbuffer_delay = 0.05\nretry_delay = 0.1\n\
+         black_list = [\"start\", \"shutdown\"]\nfilter = false\n"
     )
 }
 
@@ -60,7 +61,8 @@ fn spans(collector: &Receiver) -> Vec<Value> {
     got.flat_map(spans).collect()
 }
 
-#[tokio::test]
+// Of several threads: the collector answers while the test waits for the engine's end.
+#[tokio::test(flavor = "multi_thread")]
 async fn spans_join_the_trace_that_came_in_and_do_so_after_a_restart() {
     let down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let is_down = std::sync::Arc::clone(&down);
@@ -115,7 +117,8 @@ async fn spans_join_the_trace_that_came_in_and_do_so_after_a_restart() {
     assert!(span.get("status").is_none(), "{span}");
 }
 
-#[tokio::test]
+// Of several threads: the collector answers while the test waits for the engine's end.
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_of_callbacks_are_spans_and_an_unsampled_trace_is_not_told() {
     let Some(component) = crate::support::guest("html-mail") else {
         return crate::support::skip("the guest html-mail is not built: run `cargo xtask guests`");
@@ -138,7 +141,11 @@ async fn calls_of_callbacks_are_spans_and_an_unsampled_trace_is_not_told() {
     assert_eq!(engine.terminate(), Some(0));
     let all = spans(&collector);
     assert!(all.iter().all(|span| span["traceId"] != TRACE), "{all:#?}");
-    let find = |name: &str| all.iter().find(|span| span["name"] == name).unwrap();
+    let find = |name: &str| {
+        all.iter()
+            .find(|span| span["name"] == name)
+            .unwrap_or_else(|| panic!("no `{name}` in {all:#?}\n{}", engine.log()))
+    };
     let (accept, prepare, call) = (find("accept"), find("prepare dev"), find("call html"));
     assert!(accept.get("parentSpanId").is_none());
     assert_eq!(prepare["parentSpanId"], accept["spanId"]);

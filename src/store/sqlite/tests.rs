@@ -45,6 +45,7 @@ conforms!(
     logs_are_uploaded_replaced_and_read,
     log_chunks_add_up,
     what_is_old_goes_and_what_is_needed_stays,
+    a_trace_stays_with_its_deliveries,
     a_closed_store_takes_nothing,
 );
 
