@@ -369,7 +369,7 @@ impl Engine {
                 );
             }
             DeliveryState::Dead => {
-                tracing::error!(tenant, delivery = id, target, subject, code, "given up: {text}")
+                tracing::error!(tenant, delivery = id, target, subject, code, "given up: {text}");
             }
         }
     }

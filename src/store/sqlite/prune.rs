@@ -12,7 +12,7 @@ use crate::store::retention::PrunePart;
 use crate::store::{PruneFrom, Pruned, Retention, StoreError};
 
 /// So many rows of a table are looked at in one transaction.
-const PAGE: usize = 500;
+const PAGE: u32 = 500;
 /// So many pieces of logs go in one transaction, or all of one build.
 const LOG_PIECES: i64 = 2_000;
 
@@ -59,7 +59,7 @@ async fn events(
     let page: Vec<(i64, i64, String)> =
         sqlx::query_as("SELECT id, at, name FROM events WHERE id > ? ORDER BY id LIMIT ?")
             .bind(after)
-            .bind(PAGE as i64)
+            .bind(PAGE)
             .fetch_all(&mut *tx)
             .await?;
     // Clocks go back now and then: only a whole page of young ones is the end.
@@ -116,7 +116,7 @@ async fn events(
     )
     .await?;
     let events = delete(tx, "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))", &gone).await?;
-    let next = if page.len() < PAGE { PruneFrom::builds(0) } else { PruneFrom::events(last) };
+    let next = if page.len() < PAGE as usize { PruneFrom::builds(0) } else { PruneFrom::events(last) };
     let requests = buildsets + requests;
     Ok(Pruned { events, deliveries, changes, requests, next: Some(next), ..Pruned::default() })
 }
@@ -137,7 +137,7 @@ async fn builds(
     let page: Vec<(i64, Option<i64>)> =
         sqlx::query_as("SELECT id, finished FROM builds WHERE id > ? ORDER BY id LIMIT ?")
             .bind(after)
-            .bind(PAGE as i64)
+            .bind(PAGE)
             .fetch_all(&mut *tx)
             .await?;
     let over = Ok(Pruned { next: Some(PruneFrom::records()), ..Pruned::default() });
@@ -170,7 +170,7 @@ async fn builds(
         delete(tx, "DELETE FROM builds WHERE id IN (SELECT value FROM json_each(?))", &json(&gone)).await?;
     let next = match gone.last() {
         Some(id) if gone.len() < rows.len() => PruneFrom::builds(*id),
-        _ if page.len() < PAGE => PruneFrom::records(),
+        _ if page.len() < PAGE as usize => PruneFrom::records(),
         _ => PruneFrom::builds(*last),
     };
     Ok(Pruned { builds, next: Some(next), ..Pruned::default() })
@@ -185,7 +185,7 @@ async fn records(tx: &mut SqliteConnection, old: i64) -> Result<Pruned, StoreErr
         "DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, at FROM audit ORDER BY id LIMIT ?1) \
          WHERE at < ?2) AND id < (SELECT max(id) FROM audit)",
     ]) {
-        let query = sqlx::query(statement).bind(PAGE as i64).bind(old);
+        let query = sqlx::query(statement).bind(PAGE).bind(old);
         *count = query.execute(&mut *tx).await?.rows_affected();
     }
     let [calls, audit] = counts;
