@@ -9,7 +9,8 @@
 //! 5. [`callbacks`]: the user's own functions, as caged WebAssembly components.
 //! 6. [`http`]: the door. [`cli`]: the commands.
 //!
-//! Below all of them: [`buildbot`], a master as others of us meet it; [`outbound`], the one HTTP client; [`config`] for settings, [`interpolate`] and
+//! Below all of them: [`buildbot`], a master as others of us meet it; [`outbound`], the one HTTP client, with [`telemetry`]
+//! that goes through it; [`config`] for settings, [`interpolate`] and
 //! [`templates`] for the two template languages, [`model`] for the facts.
 //!
 //! Imports point one way: `cli -> http -> engine -> {targets, hooks, pollers, ingest} -> {store, callbacks, outbound,
@@ -31,4 +32,5 @@ pub mod outbound;
 pub mod pollers;
 pub mod store;
 pub mod targets;
+pub mod telemetry;
 pub mod templates;

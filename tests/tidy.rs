@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 2),
     ("templates", 3),
     ("outbound", 3),
+    ("telemetry", 4),
     ("callbacks", 3),
     ("buildbot", 4),
     ("control", 5),

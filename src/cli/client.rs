@@ -54,6 +54,16 @@ impl ServerOptions {
 }
 
 impl Client {
+    /// Fails unless the engine answers and its store takes writes.
+    pub(super) async fn ready(&self) -> anyhow::Result<()> {
+        let unreachable = || format!("no engine answers at {}: is it running? see --server", self.server);
+        let response = self.http.get(self.server.join("readyz")?).send().await.with_context(unreachable)?;
+        match response.status() {
+            status if status.is_success() => Ok(()),
+            status => bail!("the engine answered {status}: {}", response.text().await?.trim()),
+        }
+    }
+
     /// Asks for a path below the engine's address; `segments` are percent-encoded.
     pub(super) async fn call(
         &self,

@@ -8,19 +8,23 @@ mod check;
 mod client;
 mod deliveries;
 mod demo;
+mod health;
 mod init;
 mod new;
 mod output;
+mod pages;
 mod preview;
 mod report;
 mod send_change;
 mod serve;
+mod store;
+mod supervisor;
 mod watched;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// A notifier engine for continuous integration.
 #[derive(Parser)]
@@ -51,6 +55,11 @@ enum Command {
     /// List, explain and repeat deliveries of a running engine
     #[command(after_help = "Example: campanile deliveries list --state dead")]
     Deliveries(deliveries::Options),
+    /// Back up, restore and shrink the store
+    Store(store::Options),
+    /// Ask whether a running engine is well
+    #[command(after_help = "Example: campanile health --server http://127.0.0.1:8010/")]
+    Health(health::Options),
     /// Who asked the CI for what, from where, and what came of it
     Audit(audit::Options),
     /// Show, change and roll back the callbacks of a running engine
@@ -70,6 +79,12 @@ enum Command {
     /// Show on a temporary store what the engine does with a push and three builds
     #[command(after_help = "Example: campanile demo --keep")]
     Demo(demo::Options),
+    /// Print a shell's completions
+    #[command(after_help = "Example: campanile completions bash > /etc/bash_completion.d/campanile")]
+    Completions(pages::CompletionOptions),
+    /// Write the manual's pages
+    #[command(after_help = "Example: campanile man /usr/local/share/man/man1")]
+    Man(pages::ManOptions),
     /// Compile a component from standard input within limits; the engine calls this itself
     #[command(hide = true)]
     CompileComponent {
@@ -110,12 +125,16 @@ pub fn main() -> ExitCode {
             Command::Report(options) => report::run(options).await,
             Command::SendChange(options) => send_change::run(options).await,
             Command::Deliveries(options) => deliveries::run(options).await,
+            Command::Store(options) => store::run(options).await,
+            Command::Health(options) => health::run(options).await,
             Command::Audit(options) => audit::run(options).await,
             Command::Callbacks(options) => callbacks::run(options).await,
             Command::Preview(options) => preview::run(options).await,
             Command::New(options) => new::run(&options),
             Command::Init(options) => init::run(options).await,
             Command::Demo(options) => demo::run(options).await,
+            Command::Completions(options) => pages::completions(&options, Cli::command()),
+            Command::Man(options) => pages::man(&options, Cli::command()),
             Command::CompileComponent { .. } => Ok(ExitCode::SUCCESS),
         }
     });
@@ -135,8 +154,17 @@ fn usage_error() -> ExitCode {
     ExitCode::from(2)
 }
 
+/// What the program's own log looks like.
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 /// Sends the program's own log to standard error; `CAMPANILE_LOG` filters it (`debug`, `campanile=trace`...).
-fn start_log(json: bool) {
+fn start_log(format: LogFormat) {
     use std::io::IsTerminal as _;
     let filter = tracing_subscriber::EnvFilter::try_from_env("CAMPANILE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
@@ -146,5 +174,8 @@ fn start_log(json: bool) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // Fails only if a log is set up already, as when `demo` serves.
-    let _ = if json { log.json().try_init() } else { log.try_init() };
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
 }

@@ -13,25 +13,26 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::ConfigOption;
+use super::supervisor::Supervisor;
 use super::watched::{Change, Watched};
+use super::{ConfigOption, LogFormat};
 use crate::callbacks::Runtime;
 use crate::config::Problem;
 use crate::engine::{self, Engine};
 use crate::http;
-use crate::store::{SqliteStore, Store, StoreOptions};
+use crate::store::{SqliteStore, Store, StoreOptions, sqlite};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
     config: ConfigOption,
-    /// Write the log as JSON, one object a line
-    #[arg(long)]
-    log_json: bool,
+    /// What the log looks like; `CAMPANILE_LOG` filters it
+    #[arg(long, value_enum, default_value = "text", env = "CAMPANILE_LOG_FORMAT")]
+    log_format: LogFormat,
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
-    super::start_log(options.log_json);
+    super::start_log(options.log_format);
     let mut hangup = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -41,19 +42,31 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     // For whoever started us on port 0, or waits for us.
     writeln!(std::io::stdout(), "campanile: listening on http://{}/", running.address)?;
 
+    let supervisor = Supervisor::from_environment();
+    let status = format!("listening on http://{}/", running.address);
+    supervisor.ready(&status);
+    let watchdog = tokio::spawn(supervisor.clone().watch(Arc::clone(&running.engine)));
+    let read_anew = async || {
+        supervisor.reloading();
+        reload(&running.engine).await;
+        supervisor.ready(&status);
+    };
+
     let mut watched = Watched::new(&running.engine);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = running.engine.end_asked() => break,
-            _ = hangup.recv() => reload(&running.engine).await,
+            _ = hangup.recv() => read_anew().await,
             change = watched.change(&running.engine) => match change {
-                Change::Settings => reload(&running.engine).await,
+                Change::Settings => read_anew().await,
                 Change::Components => running.engine.refresh_components().await,
             },
         }
     }
+    supervisor.stopping();
+    watchdog.abort();
     tracing::info!("stopping: finishing what is under way");
     running.stop().await?;
     Ok(ExitCode::SUCCESS)
@@ -68,6 +81,7 @@ pub(super) struct Running {
     door: JoinHandle<()>,
     workers: JoinHandle<Result<(), crate::store::StoreError>>,
     pollers: JoinHandle<()>,
+    retention: JoinHandle<()>,
     _lock: File,
 }
 
@@ -84,7 +98,7 @@ impl Running {
         };
         let concurrency = checked.settings.concurrency;
 
-        let lock = lock_store(&checked.settings.store_url)?;
+        let lock = sqlite::upkeep::lock(&checked.settings.store_url)?;
         let store_options =
             StoreOptions { max_log_bytes: checked.settings.max_log_bytes, ..StoreOptions::default() };
         let store: Arc<dyn Store> =
@@ -106,12 +120,13 @@ impl Running {
         let router = http::router(Arc::clone(&engine), &base_path);
         let door = tokio::spawn(http::serve(listener, router, stopped.clone(), drain));
         let pollers = tokio::spawn(Arc::clone(&engine).run_pollers(stopped.clone()));
+        let retention = tokio::spawn(Arc::clone(&engine).run_retention(stopped.clone()));
         if let Err(error) = engine.announce_start().await {
             tracing::error!("nobody can be told of the start: {error}");
         }
         let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, drain));
         tracing::info!("listening on http://{address}/");
-        Ok(Some(Self { address, engine, store, stop, door, workers, pollers, _lock: lock }))
+        Ok(Some(Self { address, engine, store, stop, door, workers, pollers, retention, _lock: lock }))
     }
 
     /// Closes the door, lets requests and deliveries under way finish, and closes the store.
@@ -121,7 +136,9 @@ impl Running {
         let _ = self.stop.send(true);
         self.door.await?;
         self.pollers.await?;
+        self.retention.await?;
         let delivered = self.workers.await?;
+        self.engine.telemetry().flush().await;
         self.store.close().await;
         Ok(delivered?)
     }
@@ -142,16 +159,6 @@ pub(super) fn tell(problems: &[Problem]) {
     for problem in problems {
         eprintln!("{problem}");
     }
-}
-
-/// A store file belongs to one engine at a time.
-fn lock_store(url: &str) -> anyhow::Result<File> {
-    let path = format!("{}.lock", url.strip_prefix("sqlite:").unwrap_or(url));
-    let file = File::create(&path).with_context(|| format!("cannot write beside the store: `{path}`"))?;
-    if file.try_lock().is_err() {
-        bail!("another engine uses the store `{url}`: stop it, or set another `store.url`");
-    }
-    Ok(file)
 }
 
 async fn reload(engine: &Engine) {

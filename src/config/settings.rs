@@ -12,6 +12,9 @@ use crate::model::UrlStyle;
 pub const TABLES: &[&str] =
     &["server", "store", "change_hooks", "callbacks", "users", "delivery", "outbound"];
 
+/// Nobody can look at what is gone sooner.
+const SHORTEST_KEEP: Duration = Duration::from_secs(1);
+
 /// Everything but the targets.
 #[derive(Debug)]
 pub struct Settings {
@@ -21,6 +24,8 @@ pub struct Settings {
     pub store_url: String,
     /// `store.max_log_bytes`.
     pub max_log_bytes: u64,
+    /// `store.keep`: what is older is removed; none: everything is kept for ever.
+    pub keep: Option<Duration>,
     /// `[change_hooks]`, without its dialects.
     pub hooks: HookSettings,
     /// `[callbacks.NAME]`.
@@ -97,6 +102,7 @@ impl Settings {
             server: ServerSettings::read(root.table("server")),
             store_url: format!("sqlite:{}", root.folder().join("campanile.db").display()),
             max_log_bytes: 64 << 20,
+            keep: Some(Duration::from_secs(365 * 86_400)),
             hooks: HookSettings { auth: None, max_body: 25 << 20 },
             callbacks: read_callbacks(root),
             users: root.tables("users").into_iter().map(User::read).collect(),
@@ -114,6 +120,14 @@ impl Settings {
             }
             if let Some(bytes) = store.size("max_log_bytes") {
                 settings.max_log_bytes = bytes;
+            }
+            match store.item("keep").and_then(Item::as_text) {
+                Some("forever") => settings.keep = None,
+                _ => match store.duration("keep") {
+                    Some(keep) if keep < SHORTEST_KEEP => store.error("keep", "`keep` is at least \"1s\""),
+                    Some(keep) => settings.keep = Some(keep),
+                    None => {}
+                },
             }
             store.finish();
         }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::Metrics;
 use super::fetched::Fetched;
+use super::{Metrics, spans};
 use crate::callbacks::{CallRecord, Status, StatusError};
 use crate::model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named};
 use crate::store::{CallEntry, Store, StoreError};
+use crate::telemetry::Telemetry;
 
 /// One tenant's view of the store.
 pub(super) struct Facts {
@@ -20,6 +21,7 @@ pub(super) struct Facts {
     pub(super) metrics: Arc<Metrics>,
     /// Who is asked for what the store lacks.
     pub(super) fetched: Option<Arc<Fetched>>,
+    pub(super) telemetry: Telemetry,
 }
 
 #[async_trait]
@@ -111,6 +113,7 @@ impl Status for Facts {
 
     fn record(&self, call: CallRecord) {
         self.metrics.callback(&call);
+        spans::called(&self.telemetry, &call);
         // A call that went well and said nothing is counted, not kept.
         if call.outcome == "ok" && call.lines.is_empty() {
             return;

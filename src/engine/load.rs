@@ -14,6 +14,7 @@ use crate::model::Links;
 use crate::outbound::Outbound;
 use crate::pollers::{self, Poller};
 use crate::targets::{self, Parts, Target};
+use crate::telemetry::Collector;
 
 /// Settings without an error, and what was made of them. Nothing is bound or connected yet.
 pub struct Checked {
@@ -36,6 +37,8 @@ pub struct Checked {
     /// Callbacks whose component can't be loaded, and why: they have no version until the one that was in use is taken
     /// up from the store.
     pub unloaded: BTreeMap<String, Problem>,
+    /// Where traces go, if anywhere.
+    pub collector: Option<Collector>,
 }
 
 /// Reads a settings file and makes everything that it names. Gives all problems, by place; the value is there when
@@ -60,6 +63,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
         callbacks.insert(name, callback);
     }
     let outbound = Outbound::from_settings(&root);
+    let collector = Collector::from_settings(&root, &outbound);
     let connected = buildbot::from_settings(&root, &outbound);
     let steering = control::from_settings(&root, &outbound, connected.as_ref());
     let parts =
@@ -91,6 +95,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
             pollers,
             callbacks,
             unloaded,
+            collector,
         }),
         problems.into_sorted(),
     )

@@ -2,7 +2,7 @@
 //!
 //! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and
 //! swaps tenants, `polling` looks at what pollers name, `workers` prepare, keep and send, `retry` says when to try again,
-//! `explain` why an event was told of or not.
+//! `retention` removes what is old, `explain` why an event was told of or not.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
@@ -18,7 +18,11 @@ mod lifecycle;
 mod load;
 mod metrics;
 mod polling;
+mod process;
+mod pulse;
+mod retention;
 mod retry;
+mod spans;
 mod tenant;
 mod workers;
 
@@ -26,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 
 use drops::Drops;
 use lifecycle::Failing;
@@ -34,7 +38,9 @@ use lifecycle::Failing;
 use crate::callbacks::Runtime;
 use crate::config::Problem;
 use crate::model::{Builder, Event};
+use crate::outbound::trace;
 use crate::store::{Appended, Batch, Incoming, Store, StoreError};
+use crate::telemetry::Telemetry;
 
 pub use clock::now;
 pub use components::{Activation, Care, Refused};
@@ -56,6 +62,8 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
     wake: Arc<Notify>,
+    /// How often deliveries were looked for.
+    turns: watch::Sender<u64>,
     /// Told when another tenant has taken the place of the one in use.
     replaced: Notify,
     /// Told when somebody has asked for the engine's end.
@@ -64,6 +72,7 @@ pub struct Engine {
     drops: Drops,
     /// Targets whose last hand-over failed.
     failing: Failing,
+    telemetry: Telemetry,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -71,9 +80,15 @@ pub struct Engine {
 impl Engine {
     /// An engine for a tenant that `check` has made, on an open store.
     #[must_use]
-    pub fn new(settings_file: PathBuf, runtime: Runtime, store: Arc<dyn Store>, checked: Checked) -> Self {
+    pub fn new(
+        settings_file: PathBuf,
+        runtime: Runtime,
+        store: Arc<dyn Store>,
+        mut checked: Checked,
+    ) -> Self {
+        let telemetry = Telemetry::start(checked.collector.take());
         let (metrics, end) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
-        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &end);
+        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &telemetry, &end);
         Self {
             settings_file,
             runtime,
@@ -81,10 +96,12 @@ impl Engine {
             tenant: ArcSwap::from_pointee(tenant),
             metrics,
             wake: Arc::new(Notify::new()),
+            turns: watch::Sender::new(0),
             replaced: Notify::new(),
             end,
             drops: Drops::default(),
             failing: Failing::default(),
+            telemetry,
             changing: Mutex::new(()),
         }
     }
@@ -105,6 +122,12 @@ impl Engine {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What is told of what is done.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// The settings file that reloads read.
@@ -137,7 +160,15 @@ impl Engine {
         let events: Vec<Incoming> =
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
         let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
-        let appended = self.store.append(tenant.name(), Batch { events, ..batch }, now()).await?;
+        let (came, began) = (now(), std::time::Instant::now());
+        let parent = trace::current();
+        let trace = self.telemetry.begin(parent);
+        let appended = self.store.append(tenant.name(), Batch { events, trace, ..batch }, came).await?;
+        spans::accepted(&self.telemetry, trace, parent, came, || {
+            let tenant = ("campanile.tenant", tenant.name().to_owned());
+            vec![tenant, ("campanile.events", names.join(" "))]
+        });
+        self.metrics.appended_after(began.elapsed());
         if let Appended::Stored { ids, dropped } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(name);
@@ -191,7 +222,13 @@ impl Engine {
         if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
             tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
         }
-        let tenant = Tenant::new(checked, Arc::clone(&self.store), Arc::clone(&self.metrics), &self.end);
+        let tenant = Tenant::new(
+            checked,
+            Arc::clone(&self.store),
+            Arc::clone(&self.metrics),
+            &self.telemetry,
+            &self.end,
+        );
         let lost = self.take_up_versions(&tenant).await;
         if !lost.is_empty() {
             self.metrics.reload("refused");

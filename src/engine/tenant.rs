@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -21,6 +22,7 @@ use crate::model::{Event, Links};
 use crate::pollers::Poller;
 use crate::store::{Delivery, NewDelivery, Queue, Store};
 use crate::targets::{Context, Place, Target};
+use crate::telemetry::Telemetry;
 
 /// A tenant in use.
 pub struct Tenant {
@@ -43,10 +45,21 @@ impl Tenant {
         checked: Checked,
         store: Arc<dyn Store>,
         metrics: Arc<Metrics>,
+        telemetry: &Telemetry,
         end: &Arc<Notify>,
     ) -> Self {
-        let Checked { settings, connected, steering, targets, hooks, sources, pollers, callbacks, unloaded } =
-            checked;
+        let Checked {
+            settings,
+            connected,
+            steering,
+            targets,
+            hooks,
+            sources,
+            pollers,
+            callbacks,
+            unloaded,
+            collector: _,
+        } = checked;
         let name: Arc<str> = "default".into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let control = Arc::new(Audited {
@@ -65,6 +78,7 @@ impl Tenant {
             store,
             metrics,
             fetched: fetched.clone(),
+            telemetry: telemetry.clone(),
         });
         Self {
             name,
@@ -191,6 +205,11 @@ impl Tenant {
 
     pub(super) fn listen(&self) -> SocketAddr {
         self.settings.server.listen
+    }
+
+    /// For how long things are kept; none: for ever.
+    pub(super) fn keep(&self) -> Option<Duration> {
+        self.settings.keep
     }
 
     pub(super) fn store_url(&self) -> &str {

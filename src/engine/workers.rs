@@ -9,8 +9,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::retry::{self, Failed, Next};
-use super::{Engine, NODE, now};
-use crate::model::Timestamp;
+use super::{Engine, NODE, now, spans};
+use crate::model::{Timestamp, TraceContext};
+use crate::outbound::trace;
 use crate::store::{Delivery, DeliveryState, Settlement, StoreError};
 use crate::targets::{Fault, FaultCode, Lasting, Outcome, Outgoing, Prepared, Silence, Target};
 
@@ -41,6 +42,7 @@ impl Engine {
         let mut claimed = VecDeque::new();
         let mut all_claimed = false;
         while !*stop.borrow() {
+            self.turns.send_modify(|turns| *turns = turns.wrapping_add(1));
             while under_way.try_join_next().is_some() {}
             if !all_claimed && claimed.len() < concurrency {
                 all_claimed = self.claim_more(&mut claimed, 2 * concurrency).await;
@@ -226,7 +228,7 @@ impl Engine {
                 }
             }
         }
-        let began = now();
+        let (began, clock) = (now(), Instant::now());
         let outgoing: Vec<_> = ready
             .iter()
             .map(|Ready { delivery, message, .. }| Outgoing {
@@ -236,12 +238,17 @@ impl Engine {
                 now: began,
             })
             .collect();
-        let sent = tokio::time::timeout(LONGEST_ATTEMPT, target.send_run(&outgoing)).await;
+        let traces: Vec<_> = ready.iter().map(|ready| self.part_of(ready.delivery)).collect();
+        // Of a run that goes out at once, the first one's trace goes along.
+        let sending = trace::within(traces.first().copied().flatten(), target.send_run(&outgoing));
+        let sent = tokio::time::timeout(LONGEST_ATTEMPT, sending).await;
+        self.metrics.sent(&first.target, clock.elapsed());
         let outcomes = sent.unwrap_or_else(|_| {
             let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
             vec![Outcome::Deferred { fault, not_before: None }]
         });
-        for (ready, outcome) in ready.iter().zip(outcomes) {
+        for ((ready, outcome), trace) in ready.iter().zip(outcomes).zip(traces) {
+            spans::sent(&self.telemetry, trace, ready.delivery, began, &outcome);
             if let Some(settlement) = settlements.get_mut(ready.place) {
                 *settlement = Some(self.settlement(ready, outcome).await);
             }
@@ -302,12 +309,21 @@ impl Engine {
         if let Some(fetched) = tenant.fetched() {
             fetched.complete_event(&mut event, delivery.created, now()).await?;
         }
-        let prepared = target.prepare(&event, &tenant.context(delivery)).await?;
+        let (began, trace) = (now(), self.part_of(delivery));
+        let prepared = trace::within(trace, target.prepare(&event, &tenant.context(delivery))).await;
+        let error = prepared.as_ref().err().map(|fault| fault.text.clone());
+        spans::prepared(&self.telemetry, trace, delivery, began, error);
+        let prepared = prepared?;
         if let Prepared::Message { message, version } = &prepared {
             let saved = self.store.save_message(delivery.id, message, version.as_deref()).await;
             saved.map_err(|error| store_fault(&error))?;
         }
         Ok(prepared)
+    }
+
+    /// Where something stands that is done for a delivery.
+    fn part_of(&self, delivery: &Delivery) -> Option<TraceContext> {
+        self.telemetry.begin(delivery.trace)
     }
 
     fn settle_fault(&self, delivery: &Delivery, fault: &Fault, not_before: Option<Timestamp>) -> Settlement {
@@ -335,21 +351,30 @@ impl Engine {
     fn note(&self, delivery: &Delivery, settlement: &Settlement) {
         let code = settlement.code.as_deref().unwrap_or("");
         let (state, text) = (settlement.state, &settlement.text);
-        let (id, target, subject) = (delivery.id, &delivery.target, &delivery.subject);
+        let Delivery { id, tenant, target, subject, .. } = delivery;
         self.metrics.delivery(target, state.name(), code);
         self.failing.note(target, settlement);
         match state {
             DeliveryState::Delivered => {
                 self.metrics.delivered_after(now().since(delivery.created));
-                tracing::info!(delivery = id, target, subject, "delivered: {text}");
+                tracing::info!(tenant, delivery = id, target, subject, "delivered: {text}");
             }
             DeliveryState::Silent => {
-                tracing::debug!(delivery = id, target, subject, code, "nothing sent: {text}");
+                tracing::debug!(tenant, delivery = id, target, subject, code, "nothing sent: {text}");
             }
             DeliveryState::Waiting => {
-                tracing::warn!(delivery = id, target, subject, code, "failed, to be tried again: {text}");
+                tracing::warn!(
+                    tenant,
+                    delivery = id,
+                    target,
+                    subject,
+                    code,
+                    "failed, to be tried again: {text}"
+                );
             }
-            DeliveryState::Dead => tracing::error!(delivery = id, target, subject, code, "given up: {text}"),
+            DeliveryState::Dead => {
+                tracing::error!(tenant, delivery = id, target, subject, code, "given up: {text}");
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::Problem;
-use crate::engine::Engine;
+use crate::engine::{Engine, now};
 
 /// The process answers.
 pub(super) async fn live() -> &'static str {
@@ -28,7 +28,8 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
 
 pub(super) async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Problem> {
     let counts = engine.store().delivery_counts().await?;
-    let text = engine.metrics().render(&counts);
+    let figures = engine.store().figures().await?;
+    let text = engine.metrics().render(&counts, &figures, engine.telemetry().tally(), now());
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }

@@ -17,6 +17,7 @@ mod lists;
 mod logs;
 mod numbering;
 mod server;
+mod traced;
 
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/metrics", get(health::metrics))
         .fallback(answer::no_such_page)
         .layer(Extension(Arc::new(numbering::Numbering::default())))
+        .layer(axum::middleware::from_fn(traced::within))
         .with_state(engine);
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
 }

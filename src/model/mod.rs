@@ -20,6 +20,7 @@ mod results;
 mod source_stamp;
 mod text;
 mod timestamp;
+mod trace;
 mod urls;
 
 pub use build::{Build, BuildId, LogSummary, Step};
@@ -42,4 +43,5 @@ pub use text::{
     build_text, machinery_failed_text, state_text, step_text, stopped_build_text, worker_lost_text,
 };
 pub use timestamp::{InvalidDate, Timestamp};
+pub use trace::TraceContext;
 pub use urls::{Links, Master, Named, NamedStep, UrlStyle};

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity};
 use url::{Host, Url};
 
 use super::error::{Forbidden, origin};
 use super::names::{Guarded, Names, SystemNames};
-use super::{Allowed, OutboundError, Request, Response};
+use super::{Allowed, OutboundError, Request, Response, trace};
 use crate::config::Reader;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -169,8 +170,13 @@ impl Client {
     /// # Errors
     /// When there is no answer, or it may not be asked for.
     pub async fn send(&self, request: Request) -> Result<Response, OutboundError> {
-        let Request { method, url, headers, body, timeout, max_response, secrets } = request;
+        let Request { method, url, mut headers, body, timeout, max_response, secrets } = request;
         self.admit(&url)?;
+        if let Some(context) = trace::current()
+            && let Ok(value) = HeaderValue::from_str(&context.to_string())
+        {
+            headers.entry("traceparent").or_insert(value);
+        }
         let broken = |error: reqwest::Error| OutboundError::of(&error, &url, timeout);
         let sending =
             self.http.request(method, url.clone()).headers(headers).body(body).timeout(timeout).send();

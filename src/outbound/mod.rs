@@ -18,6 +18,7 @@ mod request;
 mod response;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 pub use client::{Client, Outbound, Tls};
 pub use error::OutboundError;

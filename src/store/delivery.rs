@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{EventId, StoreError, parse};
-use crate::model::{Event, Timestamp};
+use crate::model::{Event, Timestamp, TraceContext};
 
 /// Identity of a delivery.
 pub type DeliveryId = i64;
@@ -82,6 +82,9 @@ pub struct Delivery {
     pub text: Option<String>,
     /// Digest of the callback version that wrote the message, if one did.
     pub callback_version: Option<String>,
+    /// The trace that it belongs to, if any.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub trace: Option<TraceContext>,
     /// The prepared bytes, once there are any.
     #[serde(skip)]
     pub message: Option<Vec<u8>>,
@@ -89,6 +92,13 @@ pub struct Delivery {
     /// about to ask.
     #[serde(skip)]
     pub payload: Option<String>,
+}
+
+fn as_text<S: serde::Serializer>(trace: &Option<TraceContext>, serializer: S) -> Result<S::Ok, S::Error> {
+    match trace {
+        Some(trace) => serializer.collect_str(trace),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl Delivery {

@@ -10,25 +10,29 @@ mod callbacks;
 #[cfg(test)]
 mod conformance;
 mod delivery;
+mod figures;
 mod poll;
 mod query;
 #[cfg(test)]
 mod queue_rules;
+mod retention;
 pub mod sqlite;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, Timestamp};
+use crate::model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, Timestamp, TraceContext};
 
 pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Place, Queue, Settlement,
 };
+pub use figures::{Figures, Waiting};
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
+pub use retention::{PruneFrom, Pruned, Retention};
 pub use sqlite::{SqliteStore, StoreOptions};
 
 /// Identity of a stored event.
@@ -50,6 +54,8 @@ pub struct Batch {
     pub events: Vec<Incoming>,
     /// The sender's own name for this request: a second one with the same name within 24 h stores nothing (H-XALL-01).
     pub dedup_key: Option<String>,
+    /// The trace that these belong to.
+    pub trace: Option<TraceContext>,
     /// What a poller has seen after the look that found these events.
     pub seen: Option<Seen>,
 }
@@ -278,6 +284,20 @@ pub trait Store: Send + Sync {
     async fn note_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError>;
     /// What was asked of the CI, with its id, newest first; `page.before` is an id.
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
+
+    /// Removes some of what is older than `retention` keeps, for all tenants: a bounded number of rows, so that nobody
+    /// waits long behind it. Begin with `PruneFrom::default()` and go on with `next` until there is none. What waiting
+    /// deliveries need stays, builds that run or that previous builds are looked for among stay, and versions of
+    /// callbacks are not touched.
+    async fn prune(
+        &self,
+        retention: &Retention,
+        from: PruneFrom,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError>;
+
+    /// How it does, for metrics. Costs a look at each waiting delivery.
+    async fn figures(&self) -> Result<Figures, StoreError>;
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;

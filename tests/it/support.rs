@@ -57,6 +57,7 @@ pub(crate) struct Engine {
     pub(crate) folder: PathBuf,
     pub(crate) url: String,
     child: Child,
+    variables: Vec<(String, String)>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -66,8 +67,19 @@ impl Engine {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().to_owned();
         write_settings(&folder, settings);
-        let (child, url) = spawn(&folder);
-        Self { folder, url, child, _temporary: Some(temporary) }
+        let (child, url) = spawn(&folder, &[]);
+        Self { folder, url, child, variables: Vec::new(), _temporary: Some(temporary) }
+    }
+
+    /// As `start`, with these in its environment.
+    pub(crate) fn start_with_variables(settings: &str, variables: &[(&str, &str)]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().to_owned();
+        write_settings(&folder, settings);
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let (child, url) = spawn(&folder, &variables);
+        Self { folder, url, child, variables, _temporary: Some(temporary) }
     }
 
     /// As `start`, with a file in the folder beside the settings.
@@ -76,8 +88,8 @@ impl Engine {
         let folder = temporary.path().to_owned();
         std::fs::write(folder.join(name), content).unwrap();
         write_settings(&folder, settings);
-        let (child, url) = spawn(&folder);
-        Self { folder, url, child, _temporary: Some(temporary) }
+        let (child, url) = spawn(&folder, &[]);
+        Self { folder, url, child, variables: Vec::new(), _temporary: Some(temporary) }
     }
 
     /// Its process.
@@ -89,7 +101,7 @@ impl Engine {
     pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.url) = spawn(&self.folder);
+        (self.child, self.url) = spawn(&self.folder, &self.variables);
     }
 
     /// Ends it as a service manager does; gives the exit code.
@@ -212,10 +224,11 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).current_dir(folder).output().unwrap()
 }
 
-fn spawn(folder: &Path) -> (Child, String) {
+fn spawn(folder: &Path, variables: &[(String, String)]) -> (Child, String) {
     let log = std::fs::File::options().create(true).append(true).open(folder.join("engine.log")).unwrap();
     let mut child = Command::new(PROGRAM)
         .args(["serve", "--config", "campanile.toml"])
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .current_dir(folder)
         .stdout(Stdio::piped())
         .stderr(log)

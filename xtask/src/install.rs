@@ -12,19 +12,22 @@ use std::process::Command;
 /// What Debian's Rust needs to build callbacks.
 pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
 /// Real servers to talk to, and what the Python environment is made with.
-const TEST_PACKAGES: [&str; 12] = [
+const TEST_PACKAGES: [&str; 15] = [
     "atheme-services",
     "curl",
     "default-jdk-headless",
     "git",
+    "groff",
     "inspircd",
     "maven",
     "ngircd",
     "openssh-client",
     "openssl",
     "postfix",
+    "prometheus",
     "python3-venv",
     "subversion",
+    "systemd",
 ];
 const REQUIREMENTS: [&str; 3] = ["aiosmtpd==1.4.6", "cryptography==50.0.2", "jsonschema==4.26.0"];
 
@@ -88,7 +91,10 @@ fn missing_tools() -> Vec<&'static str> {
         ("ngircd", ["ngircd", "--version"]),
         ("openssl", ["openssl", "version"]),
         ("python3", ["python3", "--version"]),
+        ("groff", ["groff", "--version"]),
         ("postfix", ["postconf", "mail_version"]),
+        ("prometheus", ["promtool", "--version"]),
+        ("systemd", ["systemd-analyze", "--version"]),
         ("subversion", ["svnserve", "--version"]),
     ]
     .into_iter()

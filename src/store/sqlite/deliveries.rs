@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::Answer;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, TraceContext};
 use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Place, StoreError};
 
 /// Blocks those of the new deliveries that have an older one before them.
@@ -270,7 +270,7 @@ pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(Deliver
 
 /// What a delivery is read from; its message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
-     d.created, d.not_before, d.code, d.text, d.callback_version, d.number, q.started";
+     d.created, d.not_before, d.code, d.text, d.callback_version, d.number, d.traceparent, q.started";
 const TABLES: &str = "deliveries d JOIN events e ON e.id = d.event \
      LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
 
@@ -296,6 +296,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         code: row.try_get("code")?,
         text: row.try_get("text")?,
         callback_version: row.try_get("callback_version")?,
+        trace: row.try_get::<Option<&str>, _>("traceparent")?.and_then(TraceContext::parse),
         message: row.try_get("message")?,
         payload: row.try_get("payload")?,
     })

@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
 //!
 //! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `unit` (its SQL),
-//! `deliveries`, `logs` with `upload` and `log_reads`, `reads`.
+//! `deliveries`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
 //!
 //! Invariant: only the writer's connection writes; the pool's connections cannot.
 
@@ -9,25 +9,30 @@ mod audit;
 mod callbacks;
 mod completion;
 mod deliveries;
+mod figures;
 mod log_reads;
 mod logs;
 mod merge;
 mod outcomes;
 mod polls;
 mod projection;
+mod prune;
 mod queues;
 mod reads;
 #[cfg(test)]
 mod tests;
 mod unit;
+pub mod upkeep;
 mod upload;
 mod writer;
 mod writes;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -37,11 +42,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId,
-    DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState, Settlement, Store,
-    StoreError,
+    DeliveryQuery, DeliveryState, EventId, Figures, InUse, KeptVersion, LogWriter, Page, PollState,
+    PruneFrom, Pruned, Retention, Settlement, Store, StoreError,
 };
 use crate::model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
-use writer::{Answer, Job, Work};
+use writer::{Answer, Done, Job, Work};
+
+/// How the file came to have its form, step by step.
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// What can be set about the embedded store.
 #[derive(Clone, Debug)]
@@ -88,10 +96,7 @@ impl SqliteStore {
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
-        sqlx::migrate!("src/store/migrations/sqlite")
-            .run(&mut connection)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
+        MIGRATIONS.run(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
@@ -114,27 +119,31 @@ impl SqliteStore {
 
 /// The way to the one writing task.
 #[derive(Clone, Debug)]
-struct Writer(mpsc::Sender<Job>);
+struct Writer {
+    jobs: mpsc::Sender<Job>,
+    done: Arc<Done>,
+}
 
 impl Writer {
     fn start(connection: SqliteConnection, options: StoreOptions) -> Self {
         // Room for two batches: one is written while the next one gathers.
         let (sender, receiver) = mpsc::channel(2 * writer::MAX_JOBS);
-        tokio::spawn(writer::run(connection, receiver, options));
-        Self(sender)
+        let done = Arc::new(Done::default());
+        tokio::spawn(writer::run(connection, receiver, options, Arc::clone(&done)));
+        Self { jobs: sender, done }
     }
 
     /// Has the work done; answered when that is durable.
     async fn ask(&self, work: Work) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Job { work, reply }).await.map_err(|_| StoreError::Closed)?;
+        self.jobs.send(Job { work, reply }).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Leaves work whose end nobody waits for; it is dropped when the writer is overloaded.
     fn leave(&self, work: Work) {
         let (reply, _) = oneshot::channel();
-        let _ = self.0.try_send(Job { work, reply });
+        let _ = self.jobs.try_send(Job { work, reply });
     }
 }
 
@@ -387,6 +396,24 @@ impl Store for SqliteStore {
 
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
         audit::list(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn prune(
+        &self,
+        retention: &Retention,
+        from: PruneFrom,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
+        match self.writer.ask(Work::Prune { retention: *retention, from, now }).await? {
+            Answer::Pruned(pruned) => Ok(pruned),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        let (transactions, works) = self.writer.done.read();
+        let figures = figures::read(&mut *self.reader().await?).await?;
+        Ok(Figures { transactions, works, ..figures })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -45,6 +45,8 @@ conforms!(
     deliveries_are_listed_counted_and_retried,
     logs_are_uploaded_replaced_and_read,
     log_chunks_add_up,
+    what_is_old_goes_and_what_is_needed_stays,
+    a_trace_stays_with_its_deliveries,
     a_closed_store_takes_nothing,
 );
 
@@ -237,4 +239,51 @@ async fn append_rate() {
         println!("{callers} callers: {rate:.0} events/s, each durable with its build and one delivery");
         store.close().await;
     }
+}
+
+/// More than fits into a step; and what a large log weighs.
+#[tokio::test]
+async fn a_walk_through_many_old_rows_ends_with_little_left() {
+    let (dir, store) = fresh(64 << 20).await;
+    let (old, now) = (Timestamp::from_seconds(1), Timestamp::from_seconds(10_000));
+    for from in (0..3_000).step_by(100) {
+        let events = (from..from + 100).map(|number| {
+            let build = Build { results: Some(crate::model::Results::Success), ..Build::new("b", number) };
+            Incoming { event: Event::BuildFinished { build: Box::new(build) }, deliveries: Vec::new() }
+        });
+        let batch = Batch { events: events.collect(), ..Batch::default() };
+        store.append("t", batch, old).await.unwrap();
+    }
+    // Bytes that do not shrink.
+    let mut upload = store.write_log("t", &log()).await.unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..400 {
+        let block: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(64 << 10).collect();
+        upload.write(&block).await.unwrap();
+    }
+    upload.finish().await.unwrap();
+    let retention = Retention { keep: Duration::from_secs(100), builds: 20 };
+    let (mut from, mut builds, mut events, mut steps) = (PruneFrom::default(), 0, 0, 0);
+    loop {
+        let pruned = store.prune(&retention, from, now).await.unwrap();
+        assert!(pruned.counts().iter().all(|(_, count)| *count <= 500), "a step is bounded: {pruned:?}");
+        (builds, events, steps) = (builds + pruned.builds, events + pruned.events, steps + 1);
+        let Some(next) = pruned.next else { break };
+        from = next;
+    }
+    assert_eq!((builds, events), (2_980, 2_999));
+    assert!(steps > 12, "{steps} steps");
+    let left: (i64, i64) =
+        sqlx::query_as("SELECT (SELECT count(*) FROM logs), (SELECT count(*) FROM log_chunks)")
+            .fetch_one(&mut *store.reader().await.unwrap())
+            .await
+            .unwrap();
+    assert_eq!(left, (0, 0));
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as("EXPLAIN QUERY PLAN SELECT id FROM logs WHERE build = 1")
+            .fetch_all(&mut *store.reader().await.unwrap())
+            .await
+            .unwrap();
+    assert!(plan.iter().any(|(.., step)| step.contains("logs_by_build")), "{plan:?}");
+    drop(dir);
 }

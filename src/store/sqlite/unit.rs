@@ -50,6 +50,7 @@ pub(super) async fn append(
         if let Some(looked) = &batch.seen {
             seen.insert((tenant, looked.poller.as_str()), looked);
         }
+        let trace = batch.trace.map(|trace| trace.to_string());
         let mut ids = Vec::with_capacity(batch.events.len());
         for incoming in &batch.events {
             let Some(event) = projection.apply(tenant, &incoming.event, next_event, now) else {
@@ -63,7 +64,17 @@ pub(super) async fn append(
                 let (target, key) = (&delivery.target, &delivery.ordering_key);
                 let number = queues.number(tenant, delivery, place, now);
                 let due = delivery.queue.map_or(now, |queue| now.after(queue.delay)).as_micros();
-                let row = (next_delivery, tenant, next_event, target, key, now.as_micros(), due, number);
+                let row = (
+                    next_delivery,
+                    tenant,
+                    next_event,
+                    target,
+                    key,
+                    now.as_micros(),
+                    due,
+                    number,
+                    trace.clone(),
+                );
                 deliveries.push(row);
                 next_delivery += 1;
             }
@@ -79,9 +90,10 @@ pub(super) async fn append(
         &events,
     );
     writes.put(
-        "INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, created, not_before, due, number) \
+        "INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, created, not_before, due, number, \
+         traceparent) \
          SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 'waiting', value->>5, value->>6, value->>6, \
-         value->>7 FROM json_each(?)",
+         value->>7, value->>8 FROM json_each(?)",
         &deliveries,
     );
     queues.save(&mut writes);

@@ -3,6 +3,8 @@
 //! All that a transaction did is answered after its commit. Work that fails by itself is told from its neighbours by
 //! doing each alone again; that is safe as long as nothing was committed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -10,10 +12,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, unit};
+use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, unit};
 use crate::model::{Build, Timestamp};
 use crate::store::{
-    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Settlement, StoreError,
+    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneFrom, Pruned,
+    Retention, Settlement, StoreError,
 };
 
 /// At most so many jobs share a transaction.
@@ -51,6 +54,7 @@ pub(super) enum Work {
     NoteAudit { tenant: String, entry: AuditEntry },
     Log(LogPart),
     DiscardLog { log: i64 },
+    Prune { retention: Retention, from: PruneFrom, now: Timestamp },
     Ping,
     Close,
 }
@@ -61,6 +65,7 @@ pub(super) enum Answer {
     Appended(Appended),
     Claimed(Vec<Delivery>),
     Found(bool),
+    Pruned(Pruned),
     Log { log: i64, lines: u64, bytes: u64 },
     Done,
 }
@@ -72,11 +77,31 @@ impl Answer {
     }
 }
 
+/// What was done since the start.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    transactions: AtomicU64,
+    works: AtomicU64,
+}
+
+impl Done {
+    /// Transactions, and what they were for.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (self.transactions.load(Ordering::Relaxed), self.works.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, works: usize) {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.works.fetch_add(works as u64, Ordering::Relaxed);
+    }
+}
+
 /// Works until all senders are gone or a `Close` comes; what was sent before that is done first.
 pub(super) async fn run(
     mut connection: SqliteConnection,
     mut receiver: mpsc::Receiver<Job>,
     options: StoreOptions,
+    done: Arc<Done>,
 ) {
     let mut jobs = Vec::with_capacity(MAX_JOBS);
     let mut closers = Vec::new();
@@ -100,6 +125,7 @@ pub(super) async fn run(
             _ => None,
         });
         pruned = prune.unwrap_or(pruned);
+        done.note(works.len());
         for (reply, answer) in replies.into_iter().zip(commit(&mut connection, &works, &options, prune).await)
         {
             // Nobody listening is no fault: the caller went away, its work is done all the same.
@@ -244,6 +270,7 @@ async fn perform(
             Work::NoteAudit { tenant, entry } => audit::note(tx, tenant, entry).await?,
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
+            Work::Prune { retention, from, now } => prune::step(tx, retention, *from, *now).await?,
             Work::Ping => ping(tx).await?,
         });
     }
