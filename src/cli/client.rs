@@ -92,7 +92,7 @@ impl Client {
         let status = response.status();
         let text = response.text().await?;
         if status.is_success() {
-            return Ok(serde_json::from_str(&text)?);
+            return Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? });
         }
         let told: Option<Value> = serde_json::from_str(&text).ok();
         let detail = told.as_ref().and_then(|problem| problem.get("detail")).and_then(Value::as_str);

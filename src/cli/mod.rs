@@ -19,6 +19,7 @@ mod send_change;
 mod serve;
 mod store;
 mod supervisor;
+mod token;
 mod watched;
 
 use std::path::PathBuf;
@@ -60,6 +61,9 @@ enum Command {
     /// Ask whether a running engine is well
     #[command(after_help = "Example: campanile health --server http://127.0.0.1:8010/")]
     Health(health::Options),
+    /// Make, list and revoke tokens for the API of a running engine
+    #[command(after_help = "Example: campanile token make --name 'build workers' --role ingest --lasts 90d")]
+    Token(token::Options),
     /// Who asked the CI for what, from where, and what came of it
     Audit(audit::Options),
     /// Show, change and roll back the callbacks of a running engine
@@ -127,6 +131,7 @@ pub fn main() -> ExitCode {
             Command::Deliveries(options) => deliveries::run(options).await,
             Command::Store(options) => store::run(options).await,
             Command::Health(options) => health::run(options).await,
+            Command::Token(options) => token::run(options).await,
             Command::Audit(options) => audit::run(options).await,
             Command::Callbacks(options) => callbacks::run(options).await,
             Command::Preview(options) => preview::run(options).await,

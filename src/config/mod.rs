@@ -20,3 +20,4 @@ pub use secret::Secret;
 pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};
 pub use signature::{Hash, is_mac, is_signed};
 pub(crate) use spelling::nearest;
+pub use units::parse_duration;

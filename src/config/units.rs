@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// `250ms`, `10s`, `5m`, `24h`, `7d`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+/// `250ms`, `10s`, `5m`, `24h`, `7d`; none if it is no length of time.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;

@@ -24,6 +24,7 @@ mod retention;
 mod retry;
 mod spans;
 mod tenant;
+mod tokens;
 mod workers;
 
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ use crate::callbacks::Runtime;
 use crate::config::Problem;
 use crate::model::{Builder, Event};
 use crate::outbound::trace;
-use crate::store::{Appended, Batch, Incoming, Store, StoreError};
+use crate::store::{Appended, AuditEntry, Batch, Incoming, Store, StoreError};
 use crate::telemetry::Telemetry;
 
 pub use clock::now;
@@ -48,6 +49,7 @@ pub use explain::{Explanation, Word, explain};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
 pub use tenant::Tenant;
+pub use tokens::{NoToken, Tokens};
 
 /// The name under which this node takes deliveries. A store file belongs to one node (`serve` holds its lock), so a
 /// start under the same name may take back what an earlier run had taken.
@@ -73,6 +75,8 @@ pub struct Engine {
     /// Targets whose last hand-over failed.
     failing: Failing,
     telemetry: Telemetry,
+    /// Who may use the API, beside the bearer of the settings' own token.
+    tokens: Tokens,
     /// Held while settings or callbacks change, so that two changes don't cross.
     changing: Mutex<()>,
 }
@@ -89,6 +93,7 @@ impl Engine {
         let telemetry = Telemetry::start(checked.collector.take());
         let (metrics, end) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
         let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &telemetry, &end);
+        let tokens = Tokens::new(Arc::clone(&store));
         Self {
             settings_file,
             runtime,
@@ -102,6 +107,7 @@ impl Engine {
             drops: Drops::default(),
             failing: Failing::default(),
             telemetry,
+            tokens,
             changing: Mutex::new(()),
         }
     }
@@ -116,6 +122,20 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// Who may use the API, beside the bearer of the settings' own token.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Keeps who changed what through the API, and what came of it.
+    pub async fn note_audit(&self, who: String, place: String, what: String, answer: String) {
+        let entry = AuditEntry { at: now(), who, place, what, answer };
+        if let Err(error) = self.store.note_audit(self.tenant().name(), entry).await {
+            tracing::error!("the audit log misses what was changed: {error}");
+        }
     }
 
     /// What is counted.

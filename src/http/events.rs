@@ -64,7 +64,7 @@ async fn taken_from(
 ) -> Result<Taken, Problem> {
     let (parts, body) = request.into_parts();
     let tenant = engine.tenant();
-    let entry = access::entry(&tenant, peer, &parts.headers, source)?;
+    let entry = access::entry(engine, &tenant, peer, &parts.headers, source).await?;
     let body = Limited::new(body, MAX_BODY).whole().await?;
     entry.check(&parts.headers, &body)?;
     take_from(engine, numbering, source, &parts.headers, &body).await

@@ -17,11 +17,12 @@ mod lists;
 mod logs;
 mod numbering;
 mod server;
+mod tokens;
 mod traced;
 
 use std::sync::Arc;
 
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use axum::{Extension, Router};
 
 use crate::engine::Engine;
@@ -47,6 +48,8 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/deliveries/{id}", get(deliveries::show))
         .route("/explain", get(deliveries::explain))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/tokens", get(tokens::list).post(tokens::make))
+        .route("/tokens/{id}", delete(tokens::revoke))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
     let routes = Router::new()
         .nest("/api/v1", api)

@@ -380,6 +380,27 @@ pub(super) async fn what_was_asked_of_the_ci_is_kept(store: &dyn Store) {
     assert_eq!(store.audit(T, page(Some(all[0].0))).await.unwrap(), all[1..]);
 }
 
+pub(super) async fn tokens_are_kept_and_forgotten(store: &dyn Store) {
+    let token = |id: &str, tenant: &str, created: i64, role, expires| Token {
+        id: id.into(),
+        tenant: tenant.into(),
+        name: "wörkers".into(),
+        role,
+        created: at(created),
+        expires,
+    };
+    let (first, second) =
+        (token("b", T, 0, Role::Ingest, None), token("a", "other", 1, Role::Admin, Some(at(9))));
+    store.add_token(&second, [2; 32]).await.unwrap();
+    store.add_token(&first, [1; 32]).await.unwrap();
+    assert!(store.add_token(&token("c", T, 2, Role::Read, None), [1; 32]).await.is_err());
+    assert_eq!(store.tokens().await.unwrap(), [(first, [1; 32]), (second.clone(), [2; 32])]);
+    assert!(!store.revoke_token("other", "b").await.unwrap());
+    assert!(store.revoke_token(T, "b").await.unwrap());
+    assert!(!store.revoke_token(T, "b").await.unwrap());
+    assert_eq!(store.tokens().await.unwrap(), [(second, [2; 32])]);
+}
+
 pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(0)));

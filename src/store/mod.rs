@@ -17,6 +17,7 @@ mod query;
 mod queue_rules;
 mod retention;
 pub mod sqlite;
+mod tokens;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use retention::{PruneFrom, Pruned, Retention};
 pub use sqlite::{SqliteStore, StoreOptions};
+pub use tokens::{Role, Token, TokenHash};
 
 /// Identity of a stored event.
 pub type EventId = i64;
@@ -298,6 +300,13 @@ pub trait Store: Send + Sync {
 
     /// How it does, for metrics. Costs a look at each waiting delivery.
     async fn figures(&self) -> Result<Figures, StoreError>;
+
+    /// Keeps a new token by its hash.
+    async fn add_token(&self, token: &Token, hash: TokenHash) -> Result<(), StoreError>;
+    /// All tokens of all tenants, oldest first, also those that have ended.
+    async fn tokens(&self) -> Result<Vec<(Token, TokenHash)>, StoreError>;
+    /// Forgets a token. False if there is none such.
+    async fn revoke_token(&self, tenant: &str, id: &str) -> Result<bool, StoreError>;
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;

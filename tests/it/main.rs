@@ -35,5 +35,6 @@ mod sources;
 mod supervised;
 mod support;
 mod swap;
+mod tokens;
 mod traces;
 mod upkeep;

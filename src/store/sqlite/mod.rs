@@ -21,6 +21,7 @@ mod queues;
 mod reads;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod unit;
 pub mod upkeep;
 mod upload;
@@ -43,7 +44,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId,
     DeliveryQuery, DeliveryState, EventId, Figures, InUse, KeptVersion, LogWriter, Page, PollState,
-    PruneFrom, Pruned, Retention, Settlement, Store, StoreError,
+    PruneFrom, Pruned, Retention, Settlement, Store, StoreError, Token, TokenHash,
 };
 use crate::model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Done, Job, Work};
@@ -414,6 +415,21 @@ impl Store for SqliteStore {
         let (transactions, works) = self.writer.done.read();
         let figures = figures::read(&mut *self.reader().await?).await?;
         Ok(Figures { transactions, works, ..figures })
+    }
+
+    async fn add_token(&self, token: &Token, hash: TokenHash) -> Result<(), StoreError> {
+        self.writer.ask(Work::AddToken { token: token.clone(), hash }).await.map(drop)
+    }
+
+    async fn tokens(&self) -> Result<Vec<(Token, TokenHash)>, StoreError> {
+        tokens::all(&mut *self.reader().await?).await
+    }
+
+    async fn revoke_token(&self, tenant: &str, id: &str) -> Result<bool, StoreError> {
+        match self.writer.ask(Work::RevokeToken { tenant: tenant.to_owned(), id: id.to_owned() }).await? {
+            Answer::Found(found) => Ok(found),
+            other => other.unexpected(),
+        }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

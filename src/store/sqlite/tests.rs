@@ -30,6 +30,7 @@ macro_rules! conforms {
 conforms!(
     dedup_holds_for_a_day,
     what_was_asked_of_the_ci_is_kept,
+    tokens_are_kept_and_forgotten,
     what_a_poller_has_seen_is_kept_with_what_it_found,
     a_finished_build_knows_what_came_before,
     a_build_is_completed_later,

@@ -12,11 +12,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, unit};
+use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, tokens, unit};
 use crate::model::{Build, Timestamp};
 use crate::store::{
     Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneFrom, Pruned,
-    Retention, Settlement, StoreError,
+    Retention, Settlement, StoreError, Token, TokenHash,
 };
 
 /// At most so many jobs share a transaction.
@@ -51,6 +51,8 @@ pub(super) enum Work {
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     NoteCall { tenant: String, call: CallEntry },
     CompleteBuild { tenant: String, build: Box<Build> },
+    AddToken { token: Token, hash: TokenHash },
+    RevokeToken { tenant: String, id: String },
     NoteAudit { tenant: String, entry: AuditEntry },
     Log(LogPart),
     DiscardLog { log: i64 },
@@ -267,6 +269,8 @@ async fn perform(
             }
             Work::NoteCall { tenant, call } => callbacks::note_call(tx, tenant, call).await?,
             Work::CompleteBuild { tenant, build } => completion::complete_build(tx, tenant, build).await?,
+            Work::AddToken { token, hash } => tokens::add(tx, token, hash).await?,
+            Work::RevokeToken { tenant, id } => tokens::revoke(tx, tenant, id).await?,
             Work::NoteAudit { tenant, entry } => audit::note(tx, tenant, entry).await?,
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
