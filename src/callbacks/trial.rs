@@ -50,7 +50,7 @@ impl Subject {
 }
 
 /// What a call came to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Trial {
     /// The interface.
     pub callback: &'static str,

@@ -18,7 +18,7 @@ use crate::store::{BuildQuery, InUse, KeptVersion, Page, StoreError};
 const TRIALS: u32 = 5;
 
 /// What came of a new version.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
 pub struct Activation {
     /// Digest of the version.
     pub version: String,

@@ -13,7 +13,7 @@ const MOST_EVENTS: u32 = 20;
 const MOST_TARGETS: u32 = 10_000;
 
 /// What an event came to at every target.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// The event's id.
     pub event: EventId,
@@ -26,7 +26,7 @@ pub struct Explanation {
 }
 
 /// What an event came to at one target.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Word {
     /// The target's name.
     pub target: String,

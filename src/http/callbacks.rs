@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Problem;
+use super::answer::{Problem, ProblemBody};
 use super::body::Limited;
+use super::extract::{Path, Query};
 use crate::callbacks::{Kind, MAX_COMPONENT};
-use crate::engine::{Care, Engine, Refused};
+use crate::engine::{Activation, Care, Engine, Refused};
 use crate::model::{BuildId, LogRef};
+use crate::store::{CallEntry, KeptVersion};
 
 /// Of each log so many lines go into a sample.
 const SAMPLE_LINES: u32 = 2_000;
@@ -21,95 +24,176 @@ const SAMPLE_BYTES: usize = 256 << 10;
 /// So many builds before go into a sample.
 const SAMPLE_BUILDS: u32 = 10;
 
-pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Value> {
-    let tenant = engine.tenant();
-    let callbacks: Vec<Value> = tenant
-        .callbacks()
-        .iter()
-        .map(|(name, callback)| {
-            let version = callback.version();
-            let exports = version.as_ref().map(|version| version.kinds()).unwrap_or_default();
-            json!({
-                "name": name,
-                "version": version.as_ref().map(|version| version.digest()),
-                "exports": exports.into_iter().map(Kind::name).collect::<Vec<_>>(),
-                "lane": version.as_ref().map(|version| if version.is_heavy() { "scripts" } else { "compiled" }),
-            })
-        })
-        .collect();
-    Json(json!({ "callbacks": callbacks }))
+/// Callbacks.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Callbacks {
+    callbacks: Vec<CallbackRow>,
 }
 
+/// A callback of the settings.
+#[derive(Serialize, ToSchema)]
+struct CallbackRow {
+    name: String,
+    /// Digest of the version in use; null if there is none yet.
+    version: Option<String>,
+    /// What it can be called as.
+    exports: Vec<&'static str>,
+    /// `compiled` or `scripts`.
+    lane: Option<&'static str>,
+}
+
+/// The callbacks of the settings
+#[utoipa::path(get, path = "/api/v1/callbacks", tag = "callbacks", responses(
+    (status = 200, description = "by name", body = Callbacks),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Callbacks> {
+    let tenant = engine.tenant();
+    let callbacks = tenant.callbacks().iter().map(|(name, callback)| {
+        let version = callback.version();
+        let exports = version.as_ref().map(|version| version.kinds()).unwrap_or_default();
+        CallbackRow {
+            name: name.clone(),
+            version: version.as_ref().map(|version| version.digest().to_owned()),
+            exports: exports.into_iter().map(Kind::name).collect(),
+            lane: version.as_ref().map(|version| if version.is_heavy() { "scripts" } else { "compiled" }),
+        }
+    });
+    Json(Callbacks { callbacks: callbacks.collect() })
+}
+
+/// A callback with its kept versions, the one that was put to use last first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneCallback {
+    name: String,
+    /// Digest of the version in use.
+    version: Option<String>,
+    versions: Vec<KeptVersion>,
+}
+
+/// A callback with its kept versions
+#[utoipa::path(get, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
+    (status = 200, description = "the callback", body = OneCallback),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OneCallback>, Problem> {
     let tenant = engine.tenant();
     let callback = tenant.callbacks().get(&name).ok_or_else(|| no_such(&name))?;
     let versions = engine.store().versions(tenant.name(), &name).await?;
-    let in_use = callback.version().map(|version| version.digest().to_owned());
-    Ok(Json(json!({ "name": name, "version": in_use, "versions": versions })))
+    let version = callback.version().map(|version| version.digest().to_owned());
+    Ok(Json(OneCallback { name, version, versions }))
 }
 
-#[derive(Deserialize)]
+/// How careful to be.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct PushQuery {
+    /// Only try it.
     #[serde(default)]
+    #[param(required = false)]
     dry_run: bool,
+    /// Also if it fails where the version in use does not.
     #[serde(default)]
+    #[param(required = false)]
     force: bool,
 }
 
+/// Puts a new version to use, or tries it
+#[utoipa::path(put, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    (status = 200, description = "how it did on recorded builds, and whether it is in use", body = Activation),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn push(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
     Query(query): Query<PushQuery>,
     request: Request,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Activation>, Problem> {
     let wasm = Limited::new(request.into_body(), MAX_COMPONENT as u64).whole().await?;
     let care = Care { dry_run: query.dry_run, force: query.force };
-    let activation = engine.push_component(&name, wasm.to_vec(), care).await?;
-    Ok(Json(json!(activation)))
+    Ok(Json(engine.push_component(&name, wasm.to_vec(), care).await?))
 }
 
-#[derive(Deserialize)]
+/// To which version.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct RollbackQuery {
+    /// The beginning of its digest; the one that was in use before if left away.
     version: Option<String>,
 }
 
+/// Puts a kept version to use again
+#[utoipa::path(post, path = "/api/v1/callbacks/{name}/rollback", tag = "callbacks",
+    params(("name" = String, Path), RollbackQuery), responses(
+    (status = 200, description = "it is in use", body = Activation),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn roll_back(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
     Query(query): Query<RollbackQuery>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!(engine.roll_back(&name, query.version.as_deref()).await?)))
+) -> Result<Json<Activation>, Problem> {
+    Ok(Json(engine.roll_back(&name, query.version.as_deref()).await?))
 }
 
-#[derive(Deserialize)]
+/// Which calls.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LogQuery {
+    /// Only calls with numbers above this.
     #[serde(default)]
+    #[param(required = false)]
     after: i64,
+    /// How many: 50 if not said, 1,000 at most; of more the newest.
     limit: Option<u32>,
 }
 
+/// Kept calls, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Calls {
+    calls: Vec<NumberedCall>,
+}
+
+/// A call and its number.
+#[derive(Serialize, ToSchema)]
+struct NumberedCall {
+    id: i64,
+    call: CallEntry,
+}
+
+/// Calls that logged or failed
+#[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), LogQuery),
+    responses(
+    (status = 200, description = "oldest first", body = Calls),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn log(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
     Query(query): Query<LogQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Calls>, Problem> {
     let limit = query.limit.unwrap_or(50).clamp(1, 1_000);
     let tenant = engine.tenant();
     let calls = engine.store().calls(tenant.name(), &name, query.after, limit).await?;
     if calls.is_empty() && !tenant.callbacks().contains_key(&name) {
         return Err(no_such(&name));
     }
-    let calls: Vec<Value> = calls.into_iter().map(|(id, call)| json!({ "id": id, "call": call })).collect();
-    Ok(Json(json!({ "calls": calls })))
+    Ok(Json(Calls { calls: calls.into_iter().map(|(id, call)| NumberedCall { id, call }).collect() }))
 }
 
-/// A stored build as `campanile preview` takes it.
+/// A stored build as `campanile preview` takes it
+#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/sample", tag = "callbacks",
+    params(("builder" = String, Path), ("number" = u64, Path)), responses(
+    (status = 200, description = "the build, builds before it, and its logs", body = Value),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn sample(
     State(engine): State<Arc<Engine>>,
     Path((builder, number)): Path<(String, u64)>,

@@ -3,29 +3,49 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Problem;
+use super::answer::{Problem, ProblemBody};
+use super::extract::{Path, Query};
 use super::lists::page;
-use crate::engine::{self, Engine};
-use crate::store::{DeliveryQuery, DeliveryState};
+use crate::engine::{self, Engine, Explanation};
+use crate::store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
 
-#[derive(Deserialize)]
+/// Which deliveries.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Filter {
+    /// Only those in this state.
+    #[param(value_type = Option<DeliveryState>)]
     state: Option<String>,
+    /// Only this target's.
     target: Option<String>,
+    /// Only those of this event.
     event: Option<i64>,
+    /// How many: 50 if not said, 500 at most.
     limit: Option<u32>,
+    /// Only those before this one.
     before: Option<i64>,
 }
 
+/// Deliveries.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Deliveries {
+    deliveries: Vec<Delivery>,
+}
+
+/// Deliveries, newest first
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(Filter), responses(
+    (status = 200, description = "newest first", body = Deliveries),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Deliveries>, Problem> {
     let state = match filter.state.as_deref() {
         None => None,
         Some(name) => Some(DeliveryState::from_name(name).ok_or_else(|| {
@@ -36,29 +56,54 @@ pub(super) async fn list(
     let page = page(filter.limit, filter.before);
     let query = DeliveryQuery { state, target: filter.target, event: filter.event, page };
     let deliveries = engine.store().deliveries(engine.tenant().name(), &query).await?;
-    Ok(Json(json!({ "deliveries": deliveries })))
+    Ok(Json(Deliveries { deliveries }))
 }
 
+/// A delivery with all its attempts, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneDelivery {
+    delivery: Delivery,
+    attempts: Vec<Attempt>,
+}
+
+/// A delivery with all its attempts
+#[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
+    (status = 200, description = "the delivery", body = OneDelivery),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<i64>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OneDelivery>, Problem> {
     let found = engine.store().delivery(engine.tenant().name(), id).await?;
     let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
-    Ok(Json(json!({ "delivery": delivery, "attempts": attempts })))
+    Ok(Json(OneDelivery { delivery, attempts }))
 }
 
-#[derive(Deserialize)]
+/// Of what.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct About {
+    /// An event's id, `BUILDER/NUMBER`, a change's revision, `buildset ID`, or a worker's name.
     about: String,
 }
 
-/// Why an event was told of, or not, target by target.
+/// What events came to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explanations {
+    events: Vec<Explanation>,
+}
+
+/// Why an event was told of, or not, target by target
+#[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(About), responses(
+    (status = 200, description = "newest event first", body = Explanations),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn explain(
     State(engine): State<Arc<Engine>>,
     Query(About { about }): Query<About>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Explanations>, Problem> {
     let events = engine::explain(&engine.tenant(), engine.store(), &about).await?;
     if events.is_empty() {
         return Err(Problem::not_found(format!(
@@ -66,14 +111,30 @@ pub(super) async fn explain(
              a worker"
         )));
     }
-    Ok(Json(json!({ "events": events })))
+    Ok(Json(Explanations { events }))
 }
 
+/// A delivery that waits again.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Waiting {
+    id: i64,
+    state: DeliveryState,
+}
+
+/// Sends a dead or delivered one again
+#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
+    (status = 200, description = "it waits to be sent", body = Waiting),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn retry(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<i64>,
-) -> Result<Json<Value>, Problem> {
-    if engine.retry(id).await? { Ok(Json(json!({ "id": id, "state": "waiting" }))) } else { Err(no_such(id)) }
+) -> Result<Json<Waiting>, Problem> {
+    if engine.retry(id).await? {
+        Ok(Json(Waiting { id, state: DeliveryState::Waiting }))
+    } else {
+        Err(no_such(id))
+    }
 }
 
 fn no_such(id: i64) -> Problem {

@@ -5,23 +5,43 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::access;
-use super::answer::Problem;
+use super::answer::{Problem, ProblemBody};
 use super::body::Limited;
+use super::extract::Path;
 use super::numbering::Numbering;
 use crate::engine::Engine;
 use crate::ingest::{self, Form, Source};
 use crate::model::Event;
-use crate::store::Appended;
+use crate::store::{Appended, EventId};
 
 /// Largest body of events.
 const MAX_BODY: u64 = 25 << 20;
 
+/// What came of events.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Accepted {
+    /// Ids of the events in their order; null for one that repeats a known fact.
+    ids: Vec<Option<EventId>>,
+    /// Whether a request of the same name was here before; left away otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    duplicate: bool,
+}
+
+/// Takes events in: one, several, or one a line
+#[utoipa::path(post, path = "/api/v1/events", tag = "events",
+    params(("idempotency-key" = Option<String>, Header, description = "a second request with the same one within a day stores nothing")),
+    request_body(content((Event = "application/json"), (String = "application/x-ndjson"))), responses(
+    (status = 202, description = "durable", body = Accepted),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let form = form(&parts.headers)?;
@@ -32,7 +52,14 @@ pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) 
     take(&engine, events, dedup_key).await
 }
 
-/// What another system posts. Most look at nothing but the status, take any 2xx, and never ask again.
+/// Takes in what another system posts in its own form
+#[utoipa::path(post, path = "/api/v1/events/{source}", tag = "events", params(("source" = String, Path)),
+    request_body(content = Value, content_type = "application/json"), responses(
+    (status = 200, description = "no news here, and why", body = FromSource),
+    (status = 202, description = "durable", body = FromSource),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
+// Most look at nothing but the status, take any 2xx, and never ask again.
 pub(super) async fn accept_from(
     State(engine): State<Arc<Engine>>,
     Extension(numbering): Extension<Arc<Numbering>>,
@@ -68,6 +95,20 @@ async fn taken_from(
     let body = Limited::new(body, MAX_BODY).whole().await?;
     entry.check(&parts.headers, &body)?;
     take_from(engine, numbering, source, &parts.headers, &body).await
+}
+
+/// What is answered to another system.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FromSource {
+    /// Ids of what was stored.
+    ids: Vec<EventId>,
+    /// Whether all of it was known; left away otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    duplicate: bool,
+    /// Why there is nothing to store, if there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 /// What came of another system's request.
@@ -113,23 +154,17 @@ pub(super) async fn take_from(
 
 impl IntoResponse for Taken {
     fn into_response(self) -> Response {
-        let mut answer = json!({ "ids": self.ids });
-        if self.is_duplicate {
-            answer["duplicate"] = true.into();
-        }
         let is_nothing = self.ids.is_empty() && !self.is_duplicate;
-        if let Some(note) = self.note {
-            answer["note"] = note.into();
-        }
         let status = if is_nothing { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let answer = FromSource { ids: self.ids, duplicate: self.is_duplicate, note: self.note };
         (status, axum::Json(answer)).into_response()
     }
 }
 
 async fn take(engine: &Engine, events: Vec<Event>, dedup_key: Option<String>) -> Result<Response, Problem> {
     let answer = match engine.accept(events, dedup_key).await? {
-        Appended::Stored { ids, .. } => json!({ "ids": ids }),
-        Appended::Duplicate => json!({ "ids": [], "duplicate": true }),
+        Appended::Stored { ids, .. } => Accepted { ids, duplicate: false },
+        Appended::Duplicate => Accepted { ids: Vec::new(), duplicate: true },
     };
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
 }

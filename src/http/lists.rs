@@ -3,24 +3,40 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Problem;
+use super::answer::{Problem, ProblemBody};
+use super::extract::{Path, Query};
 use crate::engine::Engine;
-use crate::model::BuildId;
-use crate::store::{BuildQuery, Page};
+use crate::model::{Build, BuildId, Builder, BuilderState, Change};
+use crate::store::{AuditEntry, BuildQuery, BuilderRow, Page};
 
 /// Rows of a list if none are asked for, and at most.
 const ROWS: (u32, u32) = (50, 500);
 
-/// `?limit=&before=`, and what some lists take besides.
-#[derive(Deserialize)]
+/// `?limit=&before=`.
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// How many: 50 if not said, 500 at most.
     limit: Option<u32>,
+    /// Only those before this one; the smallest number of the page before gives the next page.
     before: Option<i64>,
+}
+
+/// As `ListQuery`, of builds.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BuildsQuery {
+    /// How many: 50 if not said, 500 at most.
+    limit: Option<u32>,
+    /// With `builder`, builds with lower numbers; without, how many to pass over.
+    before: Option<i64>,
+    /// Only this builder's.
     builder: Option<String>,
 }
 
@@ -28,49 +44,126 @@ pub(super) fn page(limit: Option<u32>, before: Option<i64>) -> Page {
     Page { limit: limit.unwrap_or(ROWS.0).clamp(1, ROWS.1), before }
 }
 
+/// The audit log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditLog {
+    audit: Vec<NumberedEntry>,
+}
+
+/// An entry and its number.
+#[derive(Serialize, ToSchema)]
+struct NumberedEntry {
+    id: i64,
+    #[serde(flatten)]
+    entry: AuditEntry,
+}
+
+/// Who changed what, and what people asked of the CI
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(ListQuery), responses(
+    (status = 200, description = "newest first", body = AuditLog),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn audit(
     State(engine): State<Arc<Engine>>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<AuditLog>, Problem> {
     let entries = engine.store().audit(engine.tenant().name(), page(query.limit, query.before)).await?;
-    let entries: Vec<Value> = entries
-        .into_iter()
-        .map(|(id, entry)| {
-            json!({"id": id, "at": entry.at, "who": entry.who, "place": entry.place, "what": entry.what, "answer": entry.answer})
-        })
-        .collect();
-    Ok(Json(json!({ "audit": entries })))
+    Ok(Json(AuditLog { audit: entries.into_iter().map(|(id, entry)| NumberedEntry { id, entry }).collect() }))
 }
 
-pub(super) async fn builders(State(engine): State<Arc<Engine>>) -> Result<Json<Value>, Problem> {
+/// Builders by name.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Builders {
+    builders: Vec<BuilderWithLast>,
+}
+
+/// A builder, and how far it has come.
+#[derive(Serialize, ToSchema)]
+struct BuilderWithLast {
+    name: String,
+    description: Option<String>,
+    tags: Vec<String>,
+    state: BuilderState,
+    workers: Vec<String>,
+    /// Number of its newest build, if it has one.
+    last_build: Option<u64>,
+}
+
+impl From<BuilderRow> for BuilderWithLast {
+    fn from(BuilderRow { builder, last_build }: BuilderRow) -> Self {
+        let Builder { name, description, tags, state, workers } = builder;
+        Self { name, description, tags, state, workers, last_build }
+    }
+}
+
+/// The builders there are, by name
+#[utoipa::path(get, path = "/api/v1/builders", tag = "builds", responses(
+    (status = 200, description = "by name", body = Builders),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn builders(State(engine): State<Arc<Engine>>) -> Result<Json<Builders>, Problem> {
     let builders = engine.store().builders(engine.tenant().name()).await?;
-    Ok(Json(json!({ "builders": builders })))
+    Ok(Json(Builders { builders: builders.into_iter().map(BuilderWithLast::from).collect() }))
 }
 
+/// Builds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Builds {
+    builds: Vec<Build>,
+}
+
+/// Builds, newest first
+#[utoipa::path(get, path = "/api/v1/builds", tag = "builds", params(BuildsQuery), responses(
+    (status = 200, description = "newest first", body = Builds),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn builds(
     State(engine): State<Arc<Engine>>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, Problem> {
+    Query(query): Query<BuildsQuery>,
+) -> Result<Json<Builds>, Problem> {
     let page = page(query.limit, query.before);
     let query = BuildQuery { builder: query.builder, page };
     let builds = engine.store().builds(engine.tenant().name(), &query).await?;
-    Ok(Json(json!({ "builds": builds })))
+    Ok(Json(Builds { builds }))
 }
 
+/// One build.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneBuild {
+    build: Build,
+}
+
+/// A build with its steps and the sizes of its logs
+#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}", tag = "builds",
+    params(("builder" = String, Path, description = "the builder's name"), ("number" = u64, Path)), responses(
+    (status = 200, description = "the build", body = OneBuild),
+    (status = "4XX", description = "refused, or not known", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn build(
     State(engine): State<Arc<Engine>>,
     Path((builder, number)): Path<(String, u64)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OneBuild>, Problem> {
     let id = BuildId { builder, number };
     let build = engine.store().build(engine.tenant().name(), &id).await?;
     let build = build.ok_or_else(|| Problem::not_found(format!("there is no build {id}")))?;
-    Ok(Json(json!({ "build": build })))
+    Ok(Json(OneBuild { build }))
 }
 
+/// Changes.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Changes {
+    changes: Vec<Change>,
+}
+
+/// Changes, newest first
+#[utoipa::path(get, path = "/api/v1/changes", tag = "changes", params(ListQuery), responses(
+    (status = 200, description = "newest first", body = Changes),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn changes(
     State(engine): State<Arc<Engine>>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Changes>, Problem> {
     let changes = engine.store().changes(engine.tenant().name(), page(query.limit, query.before)).await?;
-    Ok(Json(json!({ "changes": changes })))
+    Ok(Json(Changes { changes }))
 }

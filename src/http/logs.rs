@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::answer::Problem;
+use super::answer::{Problem, ProblemBody};
 use super::body::Limited;
+use super::extract::{Path, Query};
 use crate::engine::Engine;
 use crate::model::{BuildId, LogRef};
 
@@ -20,11 +21,25 @@ const MAX_TAIL: usize = 1 << 20;
 
 type LogPath = Path<(String, u64, String, String)>;
 
+/// What was kept of a log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Kept {
+    lines: u64,
+    bytes: u64,
+}
+
+/// Keeps a raw log; one of that name is replaced
+#[utoipa::path(put, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path)),
+    request_body(content = String, content_type = "text/plain"), responses(
+    (status = 200, description = "kept", body = Kept),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn upload(
     State(engine): State<Arc<Engine>>,
     path: LogPath,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<axum::Json<Kept>, Problem> {
     let log = log_ref(path)?;
     let mut writer = engine.store().write_log(engine.tenant().name(), &log).await?;
     let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
@@ -32,14 +47,25 @@ pub(super) async fn upload(
         writer.write(&piece).await?;
     }
     let (lines, bytes) = writer.finish().await?;
-    Ok(axum::Json(json!({ "lines": lines, "bytes": bytes })).into_response())
+    Ok(axum::Json(Kept { lines, bytes }))
 }
 
-#[derive(Deserialize)]
+/// How much of a log.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Tail {
+    /// How many lines of its end: 1,000 if not said, a mebibyte at most.
     lines: Option<u32>,
 }
 
+/// The end of a log, without its header lines
+#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), Tail),
+    responses(
+    (status = 200, description = "its last lines", body = String, content_type = "text/plain; charset=utf-8"),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn read(
     State(engine): State<Arc<Engine>>,
     path: LogPath,

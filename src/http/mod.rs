@@ -4,6 +4,7 @@
 //! errors; the other files are the routes, one subject each.
 //!
 //! Invariant: what a request brings is in the store before it is answered with success.
+#![allow(unused_qualifications)] // what the macro of `utoipa` writes
 
 mod access;
 mod answer;
@@ -12,10 +13,12 @@ mod callbacks;
 mod change_hooks;
 mod deliveries;
 mod events;
+mod extract;
 mod health;
 mod lists;
 mod logs;
 mod numbering;
+mod openapi;
 mod server;
 mod tokens;
 mod traced;
@@ -59,10 +62,12 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/change_hook/", any(change_hooks::base))
         .route("/change_hook/{dialect}", any(change_hooks::named))
         .route("/change_hook/{dialect}/", any(change_hooks::named))
+        .route("/api/openapi.json", get(openapi::show))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(answer::no_such_page)
+        .method_not_allowed_fallback(answer::no_such_method)
         .layer(Extension(Arc::new(numbering::Numbering::default())))
         .layer(axum::middleware::from_fn(traced::within))
         .with_state(engine);

@@ -3,36 +3,66 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::access::Principal;
-use super::answer::Problem;
+use super::answer::{Problem, ProblemBody};
 use super::body::Limited;
+use super::extract::Path;
 use crate::config::parse_duration;
 use crate::engine::{Engine, NoToken};
-use crate::store::Role;
+use crate::store::{Role, Token};
 
 /// Nobody needs more words than this.
 const MAX_BODY: u64 = 16 << 10;
 
-pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Result<Json<Value>, Problem> {
-    let tokens = engine.tokens().list(engine.tenant().name()).await?;
-    Ok(Json(json!({ "tokens": tokens })))
+/// Tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tokens {
+    tokens: Vec<Token>,
 }
 
-#[derive(Deserialize)]
+/// The tokens there are, oldest first
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
+    (status = 200, description = "oldest first", body = Tokens),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Result<Json<Tokens>, Problem> {
+    let tokens = engine.tokens().list(engine.tenant().name()).await?;
+    Ok(Json(Tokens { tokens }))
+}
+
+/// A token that is wished for.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+pub(super) struct Wish {
+    /// What it is for, on one line.
     name: String,
+    /// What it lets its bearer do.
+    #[schema(value_type = Role)]
     role: String,
-    /// `90d`.
+    /// How long it lasts, such as `90d`; for ever if left away.
     lasts: Option<String>,
 }
 
+/// A new token.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NewToken {
+    #[serde(flatten)]
+    known: Token,
+    /// The token itself; it is shown this once only.
+    token: String,
+}
+
+/// Makes a token
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = Wish, responses(
+    (status = 201, description = "made", body = NewToken),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn make(
     State(engine): State<Arc<Engine>>,
     Extension(principal): Extension<Principal>,
@@ -67,11 +97,15 @@ pub(super) async fn make(
         NoToken::Name => Problem::bad_request(format!("$.name: {error}")),
         NoToken::Random => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()),
     })?;
-    let mut answer = json!(token);
-    answer["token"] = text.expose().into();
+    let answer = NewToken { known: token, token: text.expose().to_owned() };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
+/// Ends a token
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
+    (status = 204, description = "it is over"),
+    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
+))]
 pub(super) async fn revoke(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,

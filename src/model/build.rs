@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Properties, Results, SourceStamp, Timestamp};
 
 /// A build's name: numbers count per builder and are never reused (M-BLD-05).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuildId {
     /// Builder's name.
@@ -23,7 +23,7 @@ impl fmt::Display for BuildId {
 }
 
 /// One run of a builder. Results, text and finish time are absent until it is finished (M-B-02).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// Builder's name.
@@ -135,7 +135,7 @@ impl Build {
 }
 
 /// One step of a build.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Step {
     /// Unique within a build (M-ST-01).
@@ -159,7 +159,7 @@ pub struct Step {
 }
 
 /// A log's name and size; its content is read from the store.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSummary {
     /// Usually `stdio`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Properties, Results, SourceStamp, Timestamp};
 
 /// A wish for builds of several builders on the same sources (M-SET-01).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Buildset {
     /// Identity at the sender.
@@ -29,7 +29,7 @@ pub struct Buildset {
 }
 
 /// A wish for one build of one builder (M-SET-02).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BuildRequest {
     /// Identity at the sender.

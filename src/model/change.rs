@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Properties, Timestamp};
 
 /// A change: one commit, or one pull request, by one author.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Change {
     /// Given by the store, counting up; 0 before that. Changes order by it (M-CH-06).

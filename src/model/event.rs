@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Build, BuildId, BuildRequest, Builder, BuilderState, Buildset, Change, Results, Step, Worker};
 
 /// Something that happened. The tag `event` names it in JSON; the older `slave...` names are read too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "snake_case")]
 pub enum Event {
     /// The engine, or the CI, begins its work.
@@ -184,7 +184,7 @@ pub struct StepRef {
 }
 
 /// A log of a step by name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogRef {
     /// Of which build.
     pub build: BuildId,
@@ -195,7 +195,7 @@ pub struct LogRef {
 }
 
 /// Where a piece of a log came out (M-LOG-01).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogChannel {
     /// Standard output.

@@ -17,6 +17,7 @@ mod people;
 mod property;
 mod queries;
 mod results;
+mod schema;
 mod source_stamp;
 mod text;
 mod timestamp;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Change;
 
 /// One codebase's part of what is built.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceStamp {
     /// Identity at the sender, if it has one.
@@ -27,7 +27,7 @@ pub struct SourceStamp {
 }
 
 /// A patch that comes on top of a revision.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Patch {
     /// How many leading path components to strip.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::model::Timestamp;
 
 /// One thing that somebody asked of the CI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::model::Timestamp;
 
 /// A kept version, without its component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct KeptVersion {
     /// Digest of the component, sha256 in hex.
     pub digest: String,
@@ -29,7 +29,7 @@ pub struct InUse {
 }
 
 /// A call that logged or failed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct CallEntry {
     /// The callback's name.
     pub callback: String,

@@ -31,7 +31,7 @@ pub struct Queue {
 }
 
 /// Where in its queue a delivery stands (P-PKT-01).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Place {
     /// From 1, and one more for each that is added, over restarts.
     pub number: u64,
@@ -49,7 +49,7 @@ pub struct Dropped {
 }
 
 /// A stored delivery.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Delivery {
     /// Its identity.
     pub id: DeliveryId,
@@ -84,6 +84,7 @@ pub struct Delivery {
     pub callback_version: Option<String>,
     /// The trace that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    #[schema(value_type = Option<String>)]
     pub trace: Option<TraceContext>,
     /// The prepared bytes, once there are any.
     #[serde(skip)]
@@ -113,7 +114,7 @@ impl Delivery {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// To be prepared or sent.
@@ -164,7 +165,7 @@ pub struct Settlement {
 }
 
 /// One try to send.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Attempt {
     /// When it ended.
     pub at: Timestamp,

@@ -77,10 +77,9 @@ pub enum Appended {
 }
 
 /// A builder and what its builds come to.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BuilderRow {
     /// The builder itself.
-    #[serde(flatten)]
     pub builder: Builder,
     /// Number of its newest build, if it has one.
     pub last_build: Option<u64>,

@@ -8,7 +8,8 @@ use crate::model::Timestamp;
 pub type TokenHash = [u8; 32];
 
 /// What the bearer of a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Role {
     /// Everything.
     Admin,
@@ -59,7 +60,7 @@ impl Serialize for Role {
 }
 
 /// A token as it is known once it was handed out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Token {
     /// Names it when it is revoked.
     pub id: String,

@@ -41,7 +41,7 @@ async fn lines_and_a_repeated_request() {
         crate::support::build_finished(1, "success"),
         crate::support::build_finished(2, "failure")
     );
-    for expected in ["{\"ids\":[1,2]}", "{\"duplicate\":true,\"ids\":[]}"] {
+    for expected in ["{\"ids\":[1,2]}", "{\"ids\":[],\"duplicate\":true}"] {
         let request = http()
             .post(format!("{}/api/v1/events", engine.url))
             .header("Content-Type", "application/x-ndjson");

@@ -22,6 +22,7 @@ mod look_ups;
 mod mail;
 mod new;
 mod occasions;
+mod openapi;
 mod operating;
 mod other_cis;
 mod parsed;

@@ -29,7 +29,8 @@ const TEST_PACKAGES: [&str; 15] = [
     "subversion",
     "systemd",
 ];
-const REQUIREMENTS: [&str; 3] = ["aiosmtpd==1.4.6", "cryptography==50.0.2", "jsonschema==4.26.0"];
+const REQUIREMENTS: [&str; 4] =
+    ["aiosmtpd==1.4.6", "cryptography==50.0.2", "jsonschema==4.26.0", "schemathesis==4.32.5"];
 
 /// Installs what the tests need beside callbacks; the Python that has the mail server, if it could be made.
 pub(crate) fn for_tests() -> Option<PathBuf> {

@@ -1,0 +1,102 @@
+//! The API's description: every route is in it, and a fuzzer that reads it (schemathesis) finds the engine doing just that.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Engine, guest, skip};
+
+fn engine() -> Engine {
+    let Some(words) = guest("html-mail") else { panic!("asked for before") };
+    Engine::start(&format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\napi_token = \"bells-and-towers\"\n\n[callbacks.html]\n\
+         component = {words:?}\ndeadline = \"10s\"\n\n[[mail]]\nfromaddr = \"ci@example.org\"\n\
+         transport = \"file:outbox\"\nextra_recipients = [\"ada@example.org\"]\n"
+    ))
+}
+
+/// The routes as `src/http/mod.rs` has them.
+#[tokio::test]
+async fn every_route_below_api_is_described() {
+    let engine = Engine::start("");
+    let described = engine.get("/api/openapi.json").await;
+    assert_eq!(described["openapi"], "3.1.0");
+    let source = include_str!("../../src/http/mod.rs");
+    let mut count = 0;
+    for line in source.lines() {
+        let Some(rest) = line.trim().strip_prefix(".route(\"") else { continue };
+        let (path, handlers) = rest.split_once('"').unwrap();
+        let path = match path.strip_prefix("/api") {
+            Some("/openapi.json") => continue,
+            Some(_) => path.to_owned(),
+            None if source.split(".nest(").next().unwrap().contains(line) => format!("/api/v1{path}"),
+            None => continue,
+        };
+        for method in ["get", "post", "put", "delete"] {
+            let handled =
+                handlers.contains(&format!("{method}(")) || handlers.contains(&format!(".{method}("));
+            let known = !described["paths"][&path][method].is_null();
+            assert_eq!(handled, known, "{method} {path}");
+            count += usize::from(handled);
+        }
+    }
+    assert!(count >= 20, "only {count} routes were found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fuzzer_finds_the_engine_as_described() {
+    let Some(python) = std::env::var_os("CAMPANILE_PYTHON") else {
+        return skip("CAMPANILE_PYTHON is not set: run the tests by `cargo xtask test`");
+    };
+    if guest("html-mail").is_none() {
+        return skip("the guest `html-mail` is not built");
+    }
+    let fuzzer = Path::new(&python).with_file_name("schemathesis");
+    if !fuzzer.exists() {
+        return skip("schemathesis is not beside CAMPANILE_PYTHON: run the tests by `cargo xtask test`");
+    }
+    let engine = engine();
+    // Something to be found.
+    for (path, body) in [
+        ("/api/v1/events", crate::support::build_finished(1, "failure").to_string()),
+        ("/api/v1/tokens", "{\"name\": \"one\", \"role\": \"read\"}".to_owned()),
+    ] {
+        let request =
+            crate::support::http().post(format!("{}{path}", engine.url)).bearer_auth("bells-and-towers");
+        let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
+    }
+    let report = engine.folder.join("report");
+    let mut command = Command::new(fuzzer);
+    command.arg("run").arg(format!("{}/api/openapi.json", engine.url)).current_dir(&engine.folder).args([
+        "--header",
+        "Authorization: Bearer bells-and-towers",
+        "--checks",
+        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\
+         response_headers_conformance,unsupported_method",
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        "25",
+        "--seed",
+        "1526395800",
+        "--continue-on-failure",
+        "--no-color",
+        "--warnings",
+        "off",
+        "--suppress-health-check",
+        "all",
+        "--report",
+        "json",
+        "--report-json-path",
+    ]);
+    let done = command.arg(&report).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{told}\n{}", String::from_utf8_lossy(&done.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    assert!(report.is_object(), "{report}");
+    assert!(told.contains("generated"), "{told}");
+    let log = engine.log();
+    assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
+}
