@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 
-use super::answer::Problem;
+use super::answer::{Code, Problem};
 use crate::config::Secret;
 use crate::engine::{Engine, Tenant, now};
 use crate::ingest::{Proof, Source};
@@ -154,7 +154,7 @@ fn forbidden(principal: &Principal, needed: Role) -> Problem {
         principal.role.name(),
         needed.name()
     );
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", text)
+    Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text)
 }
 
 fn given_bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
@@ -178,5 +178,5 @@ fn authorization<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
 }
 
 fn denied(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    Problem::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
 }

@@ -13,21 +13,60 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
 }
 
+/// What an error is, for programs. `docs/api.md` lists them.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Code {
+    BadRequest,
+    CallbackRefused,
+    Forbidden,
+    HookRefused,
+    Internal,
+    MediaType,
+    Method,
+    NotFound,
+    ShuttingDown,
+    Store,
+    TooLarge,
+    TooSlow,
+    Unauthorized,
+}
+
+impl Code {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad-request",
+            Self::CallbackRefused => "callback-refused",
+            Self::Forbidden => "forbidden",
+            Self::HookRefused => "hook-refused",
+            Self::Internal => "internal",
+            Self::MediaType => "media-type",
+            Self::Method => "method",
+            Self::NotFound => "not-found",
+            Self::ShuttingDown => "shutting-down",
+            Self::Store => "store",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
+            Self::Unauthorized => "unauthorized",
+        }
+    }
+}
+
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into() }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+        Self::new(StatusCode::BAD_REQUEST, Code::BadRequest, detail)
     }
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, detail)
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -42,7 +81,7 @@ impl Problem {
 impl From<StatusError> for Problem {
     fn from(error: StatusError) -> Self {
         tracing::error!("a request failed: {error}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store", "the store failed; the log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Store, "the store failed; the log says why")
     }
 }
 
@@ -51,12 +90,16 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::NoSuchBuild(_) => Self::not_found(error.to_string()),
             StoreError::Closed => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", "the engine is shutting down")
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown, "the engine is shutting down")
             }
             other => {
                 tracing::error!("a request failed: {other}");
                 // What exactly is wrong with the store is no business of the client's.
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store", "the store failed; the log says why")
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    Code::Store,
+                    "the store failed; the log says why",
+                )
             }
         }
     }
@@ -73,7 +116,7 @@ pub(super) struct ProblemBody {
     /// The status.
     status: u16,
     /// From a closed set, for programs.
-    code: &'static str,
+    code: Code,
     /// What is wrong, where, and what to do, for people.
     detail: String,
 }
@@ -81,7 +124,7 @@ pub(super) struct ProblemBody {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = ProblemBody {
-            kind: format!("urn:campanile:problem:{}", self.code),
+            kind: format!("urn:campanile:problem:{}", self.code.name()),
             title: self.status.canonical_reason().unwrap_or("Error"),
             status: self.status.as_u16(),
             code: self.code,
@@ -103,5 +146,5 @@ pub(super) async fn no_such_page() -> Problem {
 }
 
 pub(super) async fn no_such_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this page is not asked by this method")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, Code::Method, "this page is not asked by this method")
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
-use super::answer::Problem;
+use super::answer::{Code, Problem};
 
 /// The next piece of a body must come within this.
 const PIECE: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ impl Limited {
             let Ok(frame) = tokio::time::timeout_at(deadline, self.body.frame()).await else {
                 return Err(Problem::new(
                     StatusCode::REQUEST_TIMEOUT,
-                    "too-slow",
+                    Code::TooSlow,
                     "the body came too slowly",
                 ));
             };
@@ -63,7 +63,7 @@ impl Limited {
 
 fn too_large(limit: u64) -> Problem {
     let detail = format!("the body is larger than {limit} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, detail)
 }
 
 #[cfg(test)]

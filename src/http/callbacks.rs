@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{Problem, ProblemBody};
+use super::answer::{Code, Problem, ProblemBody};
 use super::body::Limited;
 use super::extract::{Path, Query};
 use crate::callbacks::{Kind, MAX_COMPONENT};
@@ -230,7 +230,7 @@ impl From<Refused> for Problem {
             Refused::Store(error) => error.into(),
             Refused::NoSuchCallback(_) | Refused::NoSuchVersion(_) => Self::not_found(refused.to_string()),
             Refused::Component(_) | Refused::Narrower(_) | Refused::Worse(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "callback-refused", refused.to_string())
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::CallbackRefused, refused.to_string())
             }
         }
     }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, heade
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::answer::Problem;
+use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::events;
 use super::numbering::Numbering;
@@ -247,7 +247,7 @@ impl Refusal {
 
     fn respond(&self, wants_json: bool) -> Response {
         let mut response = if wants_json {
-            Problem::new(self.status, "hook-refused", self.message.clone()).into_response()
+            Problem::new(self.status, Code::HookRefused, self.message.clone()).into_response()
         } else {
             plain(self.status, &self.message)
         };

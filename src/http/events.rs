@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access;
-use super::answer::{Problem, ProblemBody};
+use super::answer::{Code, Problem, ProblemBody};
 use super::body::Limited;
 use super::extract::Path;
 use super::numbering::Numbering;
@@ -177,7 +177,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "media-type",
+            Code::MediaType,
             "send application/json, or application/x-ndjson for one event a line",
         )),
     }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::Problem;
+use super::answer::{Code, Problem};
 use crate::engine::{Engine, now};
 
 /// The process answers.
@@ -20,7 +20,7 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
             tracing::error!("not ready: {error}");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", "the store does not take writes")
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Store, "the store does not take writes")
                 .into_response()
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::Principal;
-use super::answer::{Problem, ProblemBody};
+use super::answer::{Code, Problem, ProblemBody};
 use super::body::Limited;
 use super::extract::Path;
 use crate::config::parse_duration;
@@ -81,7 +81,7 @@ pub(super) async fn make(
             principal.role.name(),
             role.name()
         );
-        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", text));
+        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
     }
     let lasts = match wish.lasts.as_deref() {
         None => None,
@@ -95,7 +95,7 @@ pub(super) async fn make(
     let (token, text) = made.map_err(|error| match error {
         NoToken::Store(error) => error.into(),
         NoToken::Name => Problem::bad_request(format!("$.name: {error}")),
-        NoToken::Random => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()),
+        NoToken::Random => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, error.to_string()),
     })?;
     let answer = NewToken { known: token, token: text.expose().to_owned() };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())

@@ -10,12 +10,16 @@ mod callbacks;
 #[cfg(test)]
 mod conformance;
 mod delivery;
+#[cfg(test)]
+mod delivery_rules;
 mod figures;
 mod poll;
 mod query;
 #[cfg(test)]
 mod queue_rules;
 mod retention;
+#[cfg(test)]
+mod retention_rules;
 pub mod sqlite;
 mod tokens;
 

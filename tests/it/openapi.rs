@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Engine, guest, skip};
+use crate::support::{Engine, guest, http, skip};
 
 fn engine() -> Engine {
     let Some(words) = guest("html-mail") else { panic!("asked for before") };
@@ -44,6 +44,32 @@ async fn every_route_below_api_is_described() {
     assert!(count >= 20, "only {count} routes were found");
 }
 
+/// The codes of errors are a closed set, and the page lists it.
+#[tokio::test]
+async fn the_codes_of_errors_are_on_the_page() {
+    let engine = Engine::start("");
+    let described = engine.get("/api/openapi.json").await;
+    let codes = described["components"]["schemas"]["Code"]["enum"].as_array().unwrap().clone();
+    let mut codes: Vec<&str> = codes.iter().map(|code| code.as_str().unwrap()).collect();
+    let page = include_str!("../../docs/api.md");
+    let table = page.split("| `code` |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let mut listed: Vec<&str> = rows.map(|(code, _)| code).collect();
+    codes.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(codes, listed);
+    let problem = http().get(format!("{}/api/v1/builds/linux/seven", engine.url)).send().await.unwrap();
+    assert_eq!(problem.headers()["content-type"], "application/problem+json");
+    let problem: Value = serde_json::from_str(&problem.text().await.unwrap()).unwrap();
+    assert_eq!(
+        (&problem["code"], &problem["type"]),
+        (&json!("bad-request"), &json!("urn:campanile:problem:bad-request"))
+    );
+    assert!(problem["detail"].as_str().unwrap().contains("seven"), "{problem}");
+    let wrong = http().delete(format!("{}/api/v1/builders", engine.url)).send().await.unwrap();
+    assert_eq!((wrong.status().as_u16(), &wrong.headers()["allow"]), (405, &"GET,HEAD".parse().unwrap()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fuzzer_finds_the_engine_as_described() {
     let Some(python) = std::env::var_os("CAMPANILE_PYTHON") else {
@@ -62,8 +88,7 @@ async fn a_fuzzer_finds_the_engine_as_described() {
         ("/api/v1/events", crate::support::build_finished(1, "failure").to_string()),
         ("/api/v1/tokens", "{\"name\": \"one\", \"role\": \"read\"}".to_owned()),
     ] {
-        let request =
-            crate::support::http().post(format!("{}{path}", engine.url)).bearer_auth("bells-and-towers");
+        let request = http().post(format!("{}{path}", engine.url)).bearer_auth("bells-and-towers");
         let response = request.header("content-type", "application/json").body(body).send().await.unwrap();
         assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     }

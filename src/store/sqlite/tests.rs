@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::store::{Incoming, NewDelivery, conformance, queue_rules};
+use crate::store::{Incoming, NewDelivery, conformance, delivery_rules, queue_rules, retention_rules};
 
 async fn open(dir: &tempfile::TempDir, max_log_bytes: u64) -> SqliteStore {
     let url = format!("sqlite:{}", dir.path().join("store.db").display());
@@ -18,16 +18,17 @@ async fn fresh(max_log_bytes: u64) -> (tempfile::TempDir, SqliteStore) {
 }
 
 macro_rules! conforms {
-    ($($name:ident),* $(,)?) => {$(
+    ($suite:ident: $($name:ident),* $(,)?) => {$(
         #[tokio::test]
         async fn $name() {
             let (_dir, store) = fresh(64 << 20).await;
-            conformance::$name(&store).await;
+            $suite::$name(&store).await;
         }
     )*};
 }
 
 conforms!(
+    conformance:
     dedup_holds_for_a_day,
     what_was_asked_of_the_ci_is_kept,
     tokens_are_kept_and_forgotten,
@@ -40,15 +41,23 @@ conforms!(
     a_buildset_is_found_as_it_was_asked_for,
     what_belongs_together_is_found,
     changes_are_numbered_per_tenant,
+    logs_are_uploaded_replaced_and_read,
+    log_chunks_add_up,
+    a_closed_store_takes_nothing,
+);
+
+conforms!(
+    delivery_rules:
     one_key_goes_in_order,
     a_run_is_claimed_behind_its_first,
     leases_run_out_and_are_given_back,
     deliveries_are_listed_counted_and_retried,
-    logs_are_uploaded_replaced_and_read,
-    log_chunks_add_up,
-    what_is_old_goes_and_what_is_needed_stays,
     a_trace_stays_with_its_deliveries,
-    a_closed_store_takes_nothing,
+);
+
+conforms!(
+    retention_rules:
+    what_is_old_goes_and_what_is_needed_stays,
 );
 
 #[tokio::test]
