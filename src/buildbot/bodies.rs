@@ -8,34 +8,24 @@ use serde_json::Value;
 
 use crate::model::{
     Build, BuildId, Buildset, Change, Event, LogChannel, LogRef, LogSummary, Patch, Properties, Results,
-    SourceStamp, Step, Timestamp, state_text,
+    SourceStamp, Step, Timestamp, said, state_text,
 };
 
 #[derive(Deserialize)]
 pub(crate) struct TheirBuild {
     pub(crate) number: u64,
     pub(crate) builder: TheirBuilder,
-    #[serde(default)]
     pub(crate) buildrequestid: Option<u64>,
-    #[serde(default)]
     pub(crate) started_at: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) complete_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) complete: bool,
-    #[serde(default)]
     pub(crate) state_string: Option<String>,
-    #[serde(default)]
     pub(crate) results: Option<i64>,
-    #[serde(default)]
     pub(crate) properties: Option<TheirProperties>,
-    #[serde(default)]
     pub(crate) buildset: Option<TheirBuildset>,
-    #[serde(default)]
     pub(crate) url: Option<String>,
-    #[serde(default)]
     pub(crate) steps: Option<Vec<TheirStep>>,
-    #[serde(default)]
     pub(crate) changes: Option<Vec<TheirChange>>,
 }
 
@@ -48,34 +38,23 @@ pub(crate) struct TheirSet {
 #[derive(Deserialize)]
 pub(crate) struct TheirWish {
     pub(crate) buildrequest: TheirRequest,
-    #[serde(default)]
     pub(crate) buildset: Option<TheirBuildset>,
-    #[serde(default)]
     pub(crate) builder: Option<TheirBuilder>,
-    #[serde(default)]
     pub(crate) properties: Option<TheirProperties>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct TheirRequest {
     pub(crate) buildrequestid: u64,
-    #[serde(default)]
     pub(crate) buildsetid: Option<u64>,
-    #[serde(default)]
     pub(crate) buildername: Option<String>,
-    #[serde(default)]
     pub(crate) priority: Option<i64>,
-    #[serde(default)]
     pub(crate) claimed_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) complete: bool,
-    #[serde(default)]
     pub(crate) complete_at: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) results: Option<i64>,
-    #[serde(default)]
     pub(crate) submitted_at: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) waited_for: Option<bool>,
 }
 
@@ -92,39 +71,26 @@ pub(crate) type TheirProperties = BTreeMap<String, (Value, String)>;
 #[derive(Clone, Deserialize)]
 pub(crate) struct TheirBuildset {
     pub(crate) bsid: u64,
-    #[serde(default)]
     pub(crate) external_idstring: Option<String>,
-    #[serde(default)]
     pub(crate) reason: Option<String>,
-    #[serde(default)]
     pub(crate) submitted_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) complete: bool,
-    #[serde(default)]
     pub(crate) complete_at: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) results: Option<i64>,
     #[serde(default)]
     pub(crate) sourcestamps: Vec<TheirStamp>,
-    #[serde(default)]
     pub(crate) properties: Option<TheirProperties>,
 }
 
 #[derive(Clone, Deserialize)]
 pub(crate) struct TheirStamp {
-    #[serde(default)]
     pub(crate) ssid: Option<u64>,
-    #[serde(default)]
     pub(crate) branch: Option<String>,
-    #[serde(default)]
     pub(crate) revision: Option<String>,
-    #[serde(default)]
     pub(crate) project: Option<String>,
-    #[serde(default)]
     pub(crate) repository: Option<String>,
-    #[serde(default)]
     pub(crate) codebase: Option<String>,
-    #[serde(default)]
     pub(crate) patch: Option<TheirPatch>,
 }
 
@@ -132,13 +98,9 @@ pub(crate) struct TheirStamp {
 pub(crate) struct TheirPatch {
     #[serde(default)]
     pub(crate) level: u32,
-    #[serde(default)]
     pub(crate) subdir: Option<String>,
-    #[serde(default)]
     pub(crate) author: Option<String>,
-    #[serde(default)]
     pub(crate) comment: Option<String>,
-    #[serde(default)]
     pub(crate) body: Option<String>,
 }
 
@@ -148,19 +110,13 @@ pub(crate) struct TheirChange {
     pub(crate) changeid: u64,
     #[serde(default)]
     pub(crate) author: String,
-    #[serde(default)]
     pub(crate) committer: Option<String>,
     #[serde(default)]
     pub(crate) comments: String,
-    #[serde(default)]
     pub(crate) branch: Option<String>,
-    #[serde(default)]
     pub(crate) revision: Option<String>,
-    #[serde(default)]
     pub(crate) revlink: Option<String>,
-    #[serde(default)]
     pub(crate) when_timestamp: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) category: Option<String>,
     #[serde(default)]
     pub(crate) repository: String,
@@ -170,18 +126,14 @@ pub(crate) struct TheirChange {
     pub(crate) project: String,
     #[serde(default)]
     pub(crate) files: Vec<String>,
-    #[serde(default)]
     pub(crate) properties: Option<TheirProperties>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct TheirStep {
     pub(crate) name: String,
-    #[serde(default)]
     pub(crate) started_at: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) complete_at: Option<Timestamp>,
-    #[serde(default)]
     pub(crate) results: Option<i64>,
     #[serde(default)]
     pub(crate) state_string: String,
@@ -189,7 +141,6 @@ pub(crate) struct TheirStep {
     pub(crate) urls: Vec<TheirLink>,
     #[serde(default)]
     pub(crate) hidden: bool,
-    #[serde(default)]
     pub(crate) logs: Option<Vec<TheirLog>>,
 }
 
@@ -202,14 +153,12 @@ pub(crate) struct TheirLink {
 #[derive(Deserialize)]
 pub(crate) struct TheirLog {
     pub(crate) name: String,
-    #[serde(default)]
     pub(crate) url: Option<String>,
     #[serde(default)]
     pub(crate) num_lines: u64,
     /// `s`: each line begins with the letter of its channel.
     #[serde(default, rename = "type")]
     pub(crate) kind: String,
-    #[serde(default)]
     pub(crate) content: Option<TheirContent>,
 }
 
@@ -222,11 +171,6 @@ pub(crate) struct TheirContent {
 /// -1 stands for none.
 pub(crate) fn results(code: Option<i64>) -> Option<Results> {
     code.and_then(Results::from_code)
-}
-
-/// Both null and "" stand for none.
-fn said(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
 }
 
 pub(crate) fn properties(theirs: TheirProperties) -> Properties {

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Master;
 use crate::config::Reader;
-use crate::outbound::{Outbound, Tls};
+use crate::outbound::Outbound;
 
 /// The master that is asked for what nobody told.
 #[derive(Clone)]
@@ -34,21 +34,8 @@ impl Master {
     pub fn from_table(table: &Reader<'_>, name: &'static str, outbound: &Outbound) -> Option<Self> {
         let url = address(table);
         let token = table.secret("token");
-        let client = outbound.client(&Tls::read(table));
-        let client = client.map_err(|error| table.error("tls_ca", error.to_string())).ok();
-        let missing = |key: &str, other: &str| table.error(key, format!("`{key}` needs `{other}` beside it"));
-        let login = match (table.text("user"), table.secret("password")) {
-            (Some(user), Some(password)) => Some((user, password)),
-            (None, None) => None,
-            (Some(_), None) => {
-                missing("user", "password");
-                return None;
-            }
-            (None, Some(_)) => {
-                missing("password", "user");
-                return None;
-            }
-        };
+        let client = outbound.client_of(table);
+        let login = table.login();
         Some(Self::new(client?, url?, token, login, name))
     }
 }

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::output::{out, printable};
 use crate::buildbot::{ForceScheduler, Master, MasterError};
-use crate::config::Secret;
+use crate::config::{Secret, random};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 
 #[derive(clap::Args)]
@@ -98,9 +98,7 @@ async fn look(options: &Options, inside: &BTreeSet<IpAddr>) -> anyhow::Result<Se
 
 /// 256 bits, in hexadecimal.
 fn token() -> anyhow::Result<String> {
-    let mut bytes = [0; 32];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bytes).map_err(|_| anyhow::anyhow!("this machine gives no random numbers"))?;
+    let bytes = random::<32>().context("this machine gives no random numbers")?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text never fails.
         let _ = write!(text, "{byte:02x}");

@@ -16,7 +16,7 @@ mod units;
 pub use document::Document;
 pub use problems::{Place, Problem, Problems, Severity};
 pub use reader::{Item, Reader};
-pub use secret::Secret;
+pub use secret::{Secret, random};
 pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};
 pub use signature::{Hash, is_mac, is_signed};
 pub(crate) use spelling::nearest;

@@ -153,6 +153,18 @@ impl<'a> Reader<'a> {
         self.item(key)?.secret(key)
     }
 
+    /// `user` with `password`; none if there is neither, or only one of them, which is an error.
+    pub fn login(&self) -> Option<(String, Secret)> {
+        let (key, other) = match (self.text("user"), self.secret("password")) {
+            (Some(user), Some(password)) => return Some((user, password)),
+            (None, None) => return None,
+            (Some(_), None) => ("user", "password"),
+            (None, Some(_)) => ("password", "user"),
+        };
+        self.error(key, format!("`{key}` needs `{other}` beside it"));
+        None
+    }
+
     /// One secret or a list of them, for rotation.
     pub fn secrets(&self, key: &str) -> Vec<Secret> {
         let Some(item) = self.item(key) else { return Vec::new() };

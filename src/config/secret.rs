@@ -4,6 +4,14 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
+/// So many random bytes, fit for secrets; none if the machine gives none.
+#[must_use]
+pub fn random<const BYTES: usize>() -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// A secret text. Its `Debug` shows nothing, it has no `Display`, and it is compared in constant time.
 #[derive(Clone)]
 pub struct Secret(String);

@@ -7,7 +7,7 @@ use super::http::Http;
 use super::{Control, NotConfigured};
 use crate::buildbot::{self, Connected, Master};
 use crate::config::Reader;
-use crate::outbound::{Outbound, Tls};
+use crate::outbound::Outbound;
 
 /// What `[control]` says.
 pub struct Steering {
@@ -42,8 +42,7 @@ fn read(table: &Reader<'_>, outbound: &Outbound, connected: Option<&Connected>) 
     match table.required_text("kind")?.as_str() {
         "http" => {
             let (url, token) = (buildbot::address(table), table.secret("token"));
-            let client = outbound.client(&Tls::read(table));
-            let client = client.map_err(|error| table.error("tls_ca", error.to_string())).ok();
+            let client = outbound.client_of(table);
             Some(Arc::new(Http { client: client?, url: url?, token }))
         }
         "buildbot" => {

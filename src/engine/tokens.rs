@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
 
 use super::now;
-use crate::config::Secret;
+use crate::config::{Secret, random};
 use crate::store::{Role, Store, StoreError, Token, TokenHash};
 
 /// Every token begins so: it can be recognised where it does not belong.
@@ -78,10 +78,10 @@ impl Tokens {
         if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
             return Err(NoToken::Name);
         }
-        let text = format!("{PREFIX}{}", random::<32>()?);
+        let text = format!("{PREFIX}{}", random_text::<32>()?);
         let created = now();
         let token = Token {
-            id: random::<6>()?,
+            id: random_text::<6>()?,
             tenant: tenant.to_owned(),
             name: name.to_owned(),
             role,
@@ -120,9 +120,6 @@ impl Tokens {
 }
 
 /// So many random bytes, as text that may stand anywhere.
-fn random<const BYTES: usize>() -> Result<String, NoToken> {
-    let mut bytes = [0; BYTES];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    random.fill(&mut bytes).map_err(|_| NoToken::Random)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+fn random_text<const BYTES: usize>() -> Result<String, NoToken> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<BYTES>().ok_or(NoToken::Random)?))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{Code, Problem, ProblemBody};
+use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::extract::{Path, Query};
 use crate::callbacks::{Kind, MAX_COMPONENT};
@@ -45,7 +45,6 @@ struct CallbackRow {
 /// The callbacks of the settings
 #[utoipa::path(get, path = "/api/v1/callbacks", tag = "callbacks", responses(
     (status = 200, description = "by name", body = Callbacks),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Callbacks> {
     let tenant = engine.tenant();
@@ -74,7 +73,6 @@ pub(super) struct OneCallback {
 /// A callback with its kept versions
 #[utoipa::path(get, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
     (status = 200, description = "the callback", body = OneCallback),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
@@ -106,7 +104,6 @@ pub(super) struct PushQuery {
 #[utoipa::path(put, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
     (status = 200, description = "how it did on recorded builds, and whether it is in use", body = Activation),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn push(
     State(engine): State<Arc<Engine>>,
@@ -132,7 +129,6 @@ pub(super) struct RollbackQuery {
 #[utoipa::path(post, path = "/api/v1/callbacks/{name}/rollback", tag = "callbacks",
     params(("name" = String, Path), RollbackQuery), responses(
     (status = 200, description = "it is in use", body = Activation),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn roll_back(
     State(engine): State<Arc<Engine>>,
@@ -172,7 +168,6 @@ struct NumberedCall {
 #[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), LogQuery),
     responses(
     (status = 200, description = "oldest first", body = Calls),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn log(
     State(engine): State<Arc<Engine>>,
@@ -192,7 +187,6 @@ pub(super) async fn log(
 #[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/sample", tag = "callbacks",
     params(("builder" = String, Path), ("number" = u64, Path)), responses(
     (status = 200, description = "the build, builds before it, and its logs", body = Value),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn sample(
     State(engine): State<Arc<Engine>>,

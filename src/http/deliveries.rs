@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{Problem, ProblemBody};
+use super::answer::Problem;
 use super::extract::{Path, Query};
 use super::lists::page;
 use crate::engine::{self, Engine, Explanation};
@@ -40,7 +40,6 @@ pub(super) struct Deliveries {
 /// Deliveries, newest first
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(Filter), responses(
     (status = 200, description = "newest first", body = Deliveries),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
@@ -69,7 +68,6 @@ pub(super) struct OneDelivery {
 /// A delivery with all its attempts
 #[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
     (status = 200, description = "the delivery", body = OneDelivery),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
@@ -98,7 +96,6 @@ pub(super) struct Explanations {
 /// Why an event was told of, or not, target by target
 #[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(About), responses(
     (status = 200, description = "newest event first", body = Explanations),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn explain(
     State(engine): State<Arc<Engine>>,
@@ -124,7 +121,6 @@ pub(super) struct Waiting {
 /// Sends a dead or delivered one again
 #[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
     (status = 200, description = "it waits to be sent", body = Waiting),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn retry(
     State(engine): State<Arc<Engine>>,

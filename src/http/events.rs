@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access;
-use super::answer::{Code, Problem, ProblemBody};
+use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::extract::Path;
 use super::numbering::Numbering;
@@ -40,7 +40,6 @@ pub(super) struct Accepted {
     params(("idempotency-key" = Option<String>, Header, description = "a second request with the same one within a day stores nothing")),
     request_body(content((Event = "application/json"), (String = "application/x-ndjson"))), responses(
     (status = 202, description = "durable", body = Accepted),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
@@ -57,7 +56,6 @@ pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) 
     request_body(content = Value, content_type = "application/json"), responses(
     (status = 200, description = "no news here, and why", body = FromSource),
     (status = 202, description = "durable", body = FromSource),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 // Most look at nothing but the status, take any 2xx, and never ask again.
 pub(super) async fn accept_from(

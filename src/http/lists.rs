@@ -61,7 +61,6 @@ struct NumberedEntry {
 /// Who changed what, and what people asked of the CI
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(ListQuery), responses(
     (status = 200, description = "newest first", body = AuditLog),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn audit(
     State(engine): State<Arc<Engine>>,
@@ -99,7 +98,6 @@ impl From<BuilderRow> for BuilderWithLast {
 /// The builders there are, by name
 #[utoipa::path(get, path = "/api/v1/builders", tag = "builds", responses(
     (status = 200, description = "by name", body = Builders),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn builders(State(engine): State<Arc<Engine>>) -> Result<Json<Builders>, Problem> {
     let builders = engine.store().builders(engine.tenant().name()).await?;
@@ -115,7 +113,6 @@ pub(super) struct Builds {
 /// Builds, newest first
 #[utoipa::path(get, path = "/api/v1/builds", tag = "builds", params(BuildsQuery), responses(
     (status = 200, description = "newest first", body = Builds),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn builds(
     State(engine): State<Arc<Engine>>,
@@ -158,7 +155,6 @@ pub(super) struct Changes {
 /// Changes, newest first
 #[utoipa::path(get, path = "/api/v1/changes", tag = "changes", params(ListQuery), responses(
     (status = 200, description = "newest first", body = Changes),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn changes(
     State(engine): State<Arc<Engine>>,

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{Problem, ProblemBody};
+use super::answer::Problem;
 use super::body::Limited;
 use super::extract::{Path, Query};
 use crate::engine::Engine;
@@ -33,7 +33,6 @@ pub(super) struct Kept {
     params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path)),
     request_body(content = String, content_type = "text/plain"), responses(
     (status = 200, description = "kept", body = Kept),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn upload(
     State(engine): State<Arc<Engine>>,
@@ -64,7 +63,6 @@ pub(super) struct Tail {
     params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), Tail),
     responses(
     (status = 200, description = "its last lines", body = String, content_type = "text/plain; charset=utf-8"),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn read(
     State(engine): State<Arc<Engine>>,

@@ -1,7 +1,10 @@
 //! The API's description (OpenAPI 3.1), put together from the routes' own.
 
 use axum::Json;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::{callbacks, deliveries, events, lists, logs, tokens};
@@ -35,9 +38,26 @@ use super::{callbacks, deliveries, events, lists, logs, tokens};
         tokens::revoke,
     ),
     security(("token" = [])),
-    modifiers(&Token)
+    modifiers(&Refusals, &Token)
 )]
 struct Api;
+
+/// What every route answers to what it refuses, where it says nothing of its own.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let body = Content::new(Some(Ref::from_schema_name("ProblemBody")));
+        let refused = ResponseBuilder::new().description("refused").content("application/problem+json", body);
+        let refused = RefOr::T(refused.build());
+        for item in api.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete] {
+                let Some(operation) = operation else { continue };
+                operation.responses.responses.entry("4XX".to_owned()).or_insert_with(|| refused.clone());
+            }
+        }
+    }
+}
 
 struct Token;
 

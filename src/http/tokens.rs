@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::Principal;
-use super::answer::{Code, Problem, ProblemBody};
+use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::extract::Path;
 use crate::config::parse_duration;
@@ -29,7 +29,6 @@ pub(super) struct Tokens {
 /// The tokens there are, oldest first
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
     (status = 200, description = "oldest first", body = Tokens),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Result<Json<Tokens>, Problem> {
     let tokens = engine.tokens().list(engine.tenant().name()).await?;
@@ -61,7 +60,6 @@ pub(super) struct NewToken {
 /// Makes a token
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = Wish, responses(
     (status = 201, description = "made", body = NewToken),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn make(
     State(engine): State<Arc<Engine>>,
@@ -104,7 +102,6 @@ pub(super) async fn make(
 /// Ends a token
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
     (status = 204, description = "it is over"),
-    (status = "4XX", description = "refused", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn revoke(
     State(engine): State<Arc<Engine>>,

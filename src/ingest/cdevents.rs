@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::native::{BadEvents, bad};
-use super::read::{build_event, builder_name, said, set, typed};
+use super::read::{build_event, builder_name, set, typed};
 use super::{Numbers, Told};
-use crate::model::{Build, Change, Results, SourceStamp, Timestamp, build_text, one_line};
+use crate::model::{Build, Change, Results, SourceStamp, Timestamp, build_text, one_line, said};
 
 /// Of properties.
 const SET_BY: &str = "CDEvents";

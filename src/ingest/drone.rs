@@ -7,12 +7,10 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::native::BadEvents;
-use super::read::{
-    build_event, build_number, builder_name, header_text, json, moment, person, said, set, typed,
-};
+use super::read::{build_event, build_number, builder_name, header_text, json, moment, person, set, typed};
 use super::{Proof, Source, Told};
 use crate::config::{Hash, Secret, is_mac};
-use crate::model::{Build, Change, Results, SourceStamp, Step, Timestamp, step_text, unique_step_name};
+use crate::model::{Build, Change, Results, SourceStamp, Step, Timestamp, said, step_text, unique_step_name};
 
 /// Of properties.
 const SET_BY: &str = "Drone";

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::native::{BadEvents, bad};
 use super::read::{
-    attempt_number, build_event, build_number, builder_name, header_text, id, json, media_type, person, said,
-    set, typed,
+    attempt_number, build_event, build_number, builder_name, header_text, id, json, media_type, person, set,
+    typed,
 };
 use super::{Proof, Source, Told};
 use crate::config::{Hash, Secret, is_signed};
-use crate::model::{Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, step_text};
+use crate::model::{Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, said, step_text};
 
 /// Of properties.
 const SET_BY: &str = "GitHub";

@@ -5,11 +5,11 @@ use serde::Deserialize;
 
 use super::native::{BadEvents, bad};
 use super::read::{
-    attempt_number, build_event, build_number, builder_name, header_text, json, person, said, set, typed,
+    attempt_number, build_event, build_number, builder_name, header_text, json, person, set, typed,
 };
 use super::{Numbers, Proof, Source, Told};
 use crate::config::Secret;
-use crate::model::{Build, Change, Results, SourceStamp, Step, Timestamp, step_text, unique_step_name};
+use crate::model::{Build, Change, Results, SourceStamp, Step, Timestamp, said, step_text, unique_step_name};
 
 /// Of properties.
 const SET_BY: &str = "GitLab";

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::native::{BadEvents, bad};
-use super::read::{build_event, build_number, builder_name, id, json, said, set, typed};
+use super::read::{build_event, build_number, builder_name, id, json, set, typed};
 use super::{Source, Told};
 use crate::model::{
-    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, step_text,
+    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, said,
+    step_text,
 };
 
 /// Of properties.

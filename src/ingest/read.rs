@@ -96,11 +96,6 @@ pub(super) fn set(properties: &mut Properties, source: &str, name: &str, value: 
     }
 }
 
-/// A text that says something.
-pub(super) fn said(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
 /// Seconds since the epoch, of which zero and less stand for none.
 pub(super) fn moment(seconds: Option<i64>) -> Option<Timestamp> {
     seconds.filter(|seconds| *seconds > 0).map(Timestamp::from_seconds)

@@ -35,7 +35,7 @@ pub use order::{
     build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
 };
 pub use packet::{EXTRA_EVENTS, PACKET_SCHEMA, Surroundings, packet_name};
-pub use people::{Owners, gather_owners, one_line, owners};
+pub use people::{Owners, gather_owners, one_line, owners, said};
 pub use property::{Properties, Property};
 pub use queries::{short_revision, unique_step_name};
 pub use results::{InvalidResults, Results, StepFlags};

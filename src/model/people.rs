@@ -52,6 +52,12 @@ pub fn gather_owners<'a>(requests: impl IntoIterator<Item = &'a Properties>) -> 
     gathered.names
 }
 
+/// A text that says something: both null and "" stand for none.
+#[must_use]
+pub fn said(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
 /// A name on one line: line breaks become one space, white space around it goes, so blank is `''` (H-CH-05).
 #[must_use]
 pub fn one_line(text: &str) -> String {

@@ -85,6 +85,13 @@ impl Outbound {
         }
         Client::new(&self.guarded, tls)
     }
+
+    /// The client for a table, with its certificates; what is wrong with them is noted.
+    #[must_use]
+    pub fn client_of(&self, table: &Reader<'_>) -> Option<Client> {
+        let client = self.client(&Tls::read(table));
+        client.map_err(|error| table.error("tls_ca", error.to_string())).ok()
+    }
 }
 
 impl Tls {

@@ -46,18 +46,7 @@ pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
         repositories: reader.texts("repositories"),
         branches: reader.texts("branches"),
     };
-    let login = match (reader.text("user"), reader.secret("password")) {
-        (Some(user), Some(password)) => Some((user, password)),
-        (None, None) => None,
-        (Some(_), None) => {
-            reader.error("user", "`user` needs `password` beside it");
-            None
-        }
-        (None, Some(_)) => {
-            reader.error("password", "`password` needs `user` beside it");
-            None
-        }
-    };
+    let login = reader.login();
     let client = parts.client(reader);
     let url = address(reader);
     Some(Arc::new(Forward {

@@ -28,7 +28,7 @@ use crate::callbacks::{Callback, Caller, Status};
 use crate::config::{Problems, Reader, Settings};
 use crate::control::Control;
 use crate::model::{Builder, Event, Timestamp};
-use crate::outbound::{Client, Outbound, Tls};
+use crate::outbound::{Client, Outbound};
 
 pub use fault::{Fault, FaultCode, Lasting, Silence};
 
@@ -236,8 +236,7 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// The client for a table, with its certificates; the error is noted.
     fn client(&self, reader: &Reader<'_>) -> Option<Client> {
-        let client = self.outbound.client(&Tls::read(reader));
-        client.map_err(|error| reader.error("tls_ca", error.to_string())).ok()
+        self.outbound.client_of(reader)
     }
 }
 

@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::config::Reader;
 use crate::model::{Timestamp, TraceContext};
-use crate::outbound::{Client, Outbound, Tls};
+use crate::outbound::{Client, Outbound};
 
 /// So many spans wait for the collector.
 const QUEUE: usize = 8_192;
@@ -46,8 +46,7 @@ impl Collector {
                 None
             }
         };
-        let client = outbound.client(&Tls::read(&table));
-        let client = client.map_err(|error| table.error("tls_ca", error.to_string())).ok();
+        let client = outbound.client_of(&table);
         table.finish();
         Some(Self { url: url?, client: client?, service })
     }
