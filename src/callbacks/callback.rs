@@ -13,6 +13,7 @@ use super::cage::Cage;
 use super::call::{CallRecord, Caller, Level, Limits, LogLine, Traces};
 use super::compile::CompileError;
 use super::lane::Closed;
+use super::meter::Meter;
 use super::runtime::{MAX_MEMORY, Runtime};
 use super::version::{Kind, Version};
 use crate::config::CallbackSettings;
@@ -31,6 +32,7 @@ struct Inner {
     runtime: Runtime,
     limits: Limits,
     permits: Semaphore,
+    meter: Arc<Meter>,
     version: ArcSwapOption<Version>,
 }
 
@@ -105,9 +107,19 @@ impl Callback {
                 runtime: runtime.clone(),
                 limits,
                 permits: Semaphore::new(concurrency),
+                meter: Arc::default(),
                 version: ArcSwapOption::empty(),
             }),
         }
+    }
+
+    /// Computes together with all that share this meter. For one that was just made.
+    #[must_use]
+    pub fn metered(mut self, meter: &Arc<Meter>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.meter = Arc::clone(meter);
+        }
+        self
     }
 
     /// Loads a component's file.
@@ -129,6 +141,7 @@ impl Callback {
     #[must_use]
     pub fn beside(&self, version: Arc<Version>) -> Self {
         let beside = Self::with_limits(&self.inner.runtime, &self.inner.name, self.inner.limits, 1);
+        let beside = beside.metered(&self.inner.meter);
         beside.swap(version);
         beside
     }
@@ -183,7 +196,9 @@ impl Callback {
         T: Send + 'static,
         E: Send + 'static,
     {
+        let _tenants_turn = self.inner.meter.turn().await?;
         let _permit = self.inner.permits.acquire().await.expect("the semaphore is never closed");
+        let _instance = self.inner.runtime.instance().await;
         let lane = version.is_heavy().then(|| self.inner.runtime.heavy_lane());
         let _turn = match lane {
             Some(lane) => Some(lane.turn().await),
@@ -192,7 +207,8 @@ impl Callback {
         let _ticks = self.inner.runtime.tick();
         let began = Instant::now();
         let traces = Arc::new(Traces::default());
-        let work = self.caged(version.is_heavy(), caller, &traces, call);
+        let (meter, work) = (Arc::clone(&self.inner.meter), self.caged(version.is_heavy(), caller, &traces, call));
+        let work = async move { meter.measure(work).await };
         let answer = match lane {
             None => self.quick_or_slow(work).await,
             Some(lane) => lane.run(work).await,

@@ -49,6 +49,14 @@ pub enum CompileError {
     Cache(String),
 }
 
+impl CompileError {
+    /// What a component larger than allowed is told.
+    #[must_use]
+    pub fn too_large(size: u64, most: u64) -> Self {
+        Self::Refused(format!("it has {size} bytes; at most {most} are taken"))
+    }
+}
+
 /// Turns components into finished code, by way of the cache.
 pub(super) struct Compiler {
     program: PathBuf,
@@ -119,15 +127,11 @@ pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError>
         |error: std::io::Error| CompileError::Read { path: path.to_owned(), reason: error.to_string() };
     let size = tokio::fs::metadata(path).await.map_err(failed)?.len();
     if size > MAX_COMPONENT as u64 {
-        return Err(too_large(size));
+        return Err(CompileError::too_large(size, MAX_COMPONENT as u64));
     }
     tokio::fs::read(path).await.map_err(failed)
 }
 
-/// What a component larger than allowed is told.
-pub(super) fn too_large(size: u64) -> CompileError {
-    CompileError::Refused(format!("it has {} MiB; at most {} are taken", size >> 20, MAX_COMPONENT >> 20))
-}
 
 /// What the hidden command `compile-component OUTPUT` does: limits itself, reads a component from standard input and
 /// writes finished code. Exit code 1: refused, with the reason on standard error.

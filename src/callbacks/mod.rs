@@ -2,7 +2,7 @@
 //!
 //! `inspect` looks at a component, `compile` makes code of it in a process of its own, `cache` keeps that, `runtime` is
 //! the engine and what guests link to, `version` a component ready to be called, `callback` a named one in use, `cage`
-//! and `call` what one call may use and leaves behind, `lane` where interpreters run. Each interface of the contract is
+//! and `call` what one call may use and leaves behind, `meter` what all of a tenant's use together, `lane` where interpreters run. Each interface of the contract is
 //! a small file of its own and a line in `version`; `trial` runs any of them on a `sample` or a stored build.
 //!
 //! Invariant: a callback reaches nothing but what `Status` and its log give; it has no file, socket or state.
@@ -22,6 +22,7 @@ mod hook_dialect;
 mod inspect;
 mod lane;
 mod message_formatter;
+mod meter;
 mod previous_build_getter;
 mod push_callback;
 mod runtime;
@@ -39,6 +40,7 @@ pub use gerrit::{BuildInfo, Review};
 pub use hook_dialect::{HookRequest, Parsed, Rejection};
 pub use inspect::{Inspection, inspect};
 pub use message_formatter::{FormattedMessage, MessageKind, Mode, Modes};
+pub use meter::Meter;
 pub use push_callback::{HttpRequest, Packet, Pushed};
 pub use runtime::Runtime;
 pub use sample::{Sample, SampleError};

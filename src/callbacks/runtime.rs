@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::host::campanile::notifier::{logging, status};
 use super::cage::Cage;
 use super::clock::{self, Clock};
-use super::compile::{self, CompileError, Compiler, MAX_COMPONENT};
+use super::compile::{CompileError, Compiler, MAX_COMPONENT};
 use super::inspect::inspect;
 use super::lane::Lane;
 use super::version::Kind;
@@ -30,6 +31,8 @@ pub struct Runtime {
     slow_lane: Arc<Lane>,
     compiler: Arc<Compiler>,
     clock: Arc<Clock>,
+    /// One for each instance that the pool has room for.
+    instances: Arc<Semaphore>,
 }
 
 /// A component that can be instantiated.
@@ -98,13 +101,14 @@ impl Runtime {
             slow_lane,
             compiler: Arc::new(compiler),
             clock: Arc::new(clock),
+            instances: Arc::new(Semaphore::new(MAX_CALLS as usize)),
         })
     }
 
     /// Looks at a component, compiles it or takes its finished code from the cache, and links it.
     pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<Linked, CompileError> {
         if wasm.len() > MAX_COMPONENT {
-            return Err(compile::too_large(wasm.len() as u64));
+            return Err(CompileError::too_large(wasm.len() as u64, MAX_COMPONENT as u64));
         }
         // What can't be used is told before anything is compiled.
         let outside = inspect(&wasm)?;
@@ -129,6 +133,11 @@ impl Runtime {
     /// The lane of heavy guests.
     pub(super) fn heavy_lane(&self) -> &Lane {
         &self.heavy_lane
+    }
+
+    /// Room for a call. Who comes when all is taken waits: the pool would refuse it.
+    pub(super) async fn instance(&self) -> SemaphorePermit<'_> {
+        self.instances.acquire().await.expect("the semaphore is never closed")
     }
 
     pub(super) fn engine(&self) -> &Engine {

@@ -62,6 +62,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             change = watched.change(&running.engine) => match change {
                 Change::Settings => read_anew().await,
                 Change::Components => running.engine.refresh_components().await,
+                Change::Tenants => running.engine.refresh_tenants().await,
             },
         }
     }
@@ -111,6 +112,7 @@ impl Running {
             return Ok(None);
         }
         engine.warn_of_unknown_names(&engine.tenant()).await;
+        engine.refresh_tenants().await;
 
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("cannot listen on {listen}: is another engine running? change `server.listen`")
@@ -166,6 +168,7 @@ async fn reload(engine: &Engine) {
         Ok(problems) => {
             tell(&problems);
             tracing::info!("settings read anew");
+            engine.refresh_tenants().await;
         }
         Err(problems) => {
             tell(&problems);

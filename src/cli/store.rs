@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::ConfigOption;
 use super::output::out;
-use crate::config::{Document, Problems, Reader, Settings};
+use crate::config::{Document, Limits, Problems, Reader, Settings};
 use crate::engine::now;
 use crate::store::sqlite::upkeep;
 
@@ -45,7 +45,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         super::serve::tell(&problems.into_sorted());
         return Ok(super::usage_error());
     };
-    let url = Settings::read(&Reader::root(&document, &problems)).store_url;
+    let url = Settings::read(&Reader::root(&document, &problems), &Limits::default()).store_url;
     match options.command {
         Command::Vacuum => {
             let (before, after) = upkeep::vacuum(&url).await?;

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Stamp};
 
 /// How often files are looked at. A change is taken when two looks have found the same: editors write in several
 /// steps.
@@ -23,23 +24,38 @@ pub(super) enum Change {
     Settings,
     /// Only files of components.
     Components,
+    /// Settings, secrets or components of other tenants.
+    Tenants,
 }
 
 /// The settings file and the components that it names, as they were when they were read.
 pub(super) struct Watched {
     seen: BTreeMap<PathBuf, Look>,
+    tenants: Tenants,
 }
+
+type Tenants = BTreeMap<String, Stamp>;
 
 impl Watched {
     pub(super) fn new(engine: &Engine) -> Self {
-        Self { seen: look(engine) }
+        Self { seen: look(engine), tenants: engine.look_at_tenants() }
     }
 
     /// Ends when a file has changed and stays as it is.
-    pub(super) async fn change(&mut self, engine: &Engine) -> Change {
-        let mut last = None;
+    pub(super) async fn change(&mut self, engine: &Arc<Engine>) -> Change {
+        let (mut last, mut last_tenants) = (None, None);
         loop {
             tokio::time::sleep(EVERY).await;
+            let (of_engine, tenants) = (Arc::clone(engine), tokio::task::spawn_blocking);
+            let Ok(tenants) = tenants(move || of_engine.look_at_tenants()).await else { continue };
+            if tenants == self.tenants {
+                last_tenants = None;
+            } else if last_tenants.as_ref() == Some(&tenants) {
+                self.tenants = tenants;
+                return Change::Tenants;
+            } else {
+                last_tenants = Some(tenants);
+            }
             let now = look(engine);
             if now == self.seen {
                 last = None;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Place, Problems, Severity};
+use super::{Place, Problems, Reach, Severity};
 
 /// A settings file, read and parsed.
 #[derive(Debug)]
 pub struct Document {
     pub(super) file: PathBuf,
     pub(super) root: Node,
+    pub(super) reach: Reach,
 }
 
 /// A value and its line.
@@ -92,12 +93,27 @@ impl Document {
             problems.add(Severity::Error, Place { file: file.to_owned(), line }, text);
         }
         let root = Node { line: 1, value: Value::Table(lines.table(table.get_ref())) };
-        Self { file: file.to_owned(), root }
+        Self { file: file.to_owned(), root, reach: Reach::Machine }
+    }
+
+    /// The same as a tenant's, who may name files of this folder only.
+    #[must_use]
+    pub fn confined_to(self, folder: &Path) -> Self {
+        Self { reach: Reach::Folder(folder.to_owned()), ..self }
+    }
+
+    /// The file itself.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The folder that relative paths in the file start at.
     #[must_use]
     pub fn folder(&self) -> &Path {
+        if let Reach::Folder(folder) = &self.reach {
+            return folder;
+        }
         self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }

@@ -5,19 +5,25 @@
 //! read: here their tables are only handed on.
 
 mod document;
+mod limits;
 mod problems;
+mod reach;
 mod reader;
 mod secret;
 mod settings;
 mod signature;
 mod spelling;
+mod tenants;
 mod units;
 
 pub use document::Document;
+pub use limits::Limits;
 pub use problems::{Place, Problem, Problems, Severity};
+pub use reach::Reach;
 pub use reader::{Item, Reader};
 pub use secret::{Secret, random};
 pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};
 pub use signature::{Hash, is_mac, is_signed};
 pub(crate) use spelling::nearest;
+pub use tenants::{TenantsSettings, ranges};
 pub use units::parse_duration;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::document::{Document, Node, Value};
 use super::spelling::{is_camel_case_of, nearest, quoted_list};
 use super::units::{parse_duration, parse_size};
-use super::{Place, Problems, Secret, Severity};
+use super::{Place, Problems, Reach, Secret, Severity};
 
 /// One table that is being read. `finish` reports the keys that nobody asked for.
 ///
@@ -143,9 +143,34 @@ impl<'a> Reader<'a> {
         item.list().or_else(|| item.wrong_type(key, "a list"))
     }
 
-    /// A path; a relative one starts at the file's folder.
+    /// A path; a relative one starts at the file's folder. A tenant's must stay within its folder.
     pub fn file(&self, key: &str) -> Option<PathBuf> {
-        self.text(key).map(|path| self.folder().join(path))
+        self.text(key).and_then(|path| self.path_at(key, &path))
+    }
+
+    /// The path that a value of `key` names, as [`Reader::file`] takes it.
+    pub fn path_at(&self, key: &str, path: &str) -> Option<PathBuf> {
+        match self.document.reach.file(self.folder(), path) {
+            Ok(path) => Some(path),
+            Err(objection) => {
+                self.error(key, format!("`{key}`: {objection}"));
+                None
+            }
+        }
+    }
+
+    /// Whether these settings are a tenant's.
+    #[must_use]
+    pub fn is_tenants(&self) -> bool {
+        self.document.reach != Reach::Machine
+    }
+
+    /// Notes that a tenant's settings can't have this; true if they are a tenant's.
+    pub fn is_kept_from_tenants(&self, key: &str, what: &str) -> bool {
+        if self.is_tenants() {
+            self.error(key, format!("`{key}`: {what}: only the operator's own settings can have this"));
+        }
+        self.is_tenants()
     }
 
     /// A secret: `{ env = "NAME" }`, `{ file = "path" }`, or, with a warning, the text itself.
@@ -326,6 +351,7 @@ impl<'a> Item<'a> {
             return self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }");
         };
         let secret = match (table.text("env"), table.file("file")) {
+            (Some(_), None) if table.is_kept_from_tenants("env", "it names the engine's own environment") => None,
             (Some(name), None) => self.secret_from_env(key, &name),
             (None, Some(path)) => self.secret_from_file(key, &path),
             _ => self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }"),

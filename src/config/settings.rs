@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Item, Place, Reader, Secret};
+use super::{Item, Limits, Place, Reader, Secret, TenantsSettings};
 use crate::model::UrlStyle;
 
 /// Top-level tables that are read here; all others belong to targets and pollers.
 pub const TABLES: &[&str] =
-    &["server", "store", "change_hooks", "callbacks", "users", "delivery", "outbound"];
+    &["server", "store", "change_hooks", "callbacks", "users", "delivery", "outbound", "limits", "tenants"];
+
+/// Of these, what is the engine's and no tenant's.
+const ENGINE_TABLES: &[&str] = &["store", "outbound", "tenants", "telemetry"];
 
 /// Nobody can look at what is gone sooner.
 const SHORTEST_KEEP: Duration = Duration::from_secs(1);
@@ -36,6 +39,10 @@ pub struct Settings {
     pub max_age: Duration,
     /// `delivery.concurrency`: how many deliveries are prepared and sent side by side.
     pub concurrency: usize,
+    /// `[limits]`: how much of everything a tenant may use.
+    pub limits: Limits,
+    /// `[tenants]`: who else uses this engine.
+    pub tenants: Option<TenantsSettings>,
 }
 
 /// `[server]`.
@@ -51,6 +58,8 @@ pub struct ServerSettings {
     pub title: String,
     /// Bearer token for `/api`; without one it answers loopback peers only.
     pub api_token: Option<Secret>,
+    /// Bearer token for those who tell of events and may do nothing else.
+    pub events_token: Option<Secret>,
     /// Path prefix in front of every route, for a proxy that does not strip it (H-GEN-19).
     pub base_path: String,
     /// How long a drain may take at a stop.
@@ -95,20 +104,37 @@ pub struct User {
 }
 
 impl Settings {
-    /// Reads what is not a target's, a dialect's or a poller's. Wrong values are noted and take their default.
+    /// Reads what is not a target's, a dialect's or a poller's. Wrong values are noted and take their default; `limits`
+    /// hold where the settings have none of their own.
     #[must_use]
-    pub fn read(root: &Reader<'_>) -> Self {
+    pub fn read(root: &Reader<'_>, limits: &Limits) -> Self {
+        for table in ENGINE_TABLES.iter().filter(|table| root.is_tenants() && root.item(table).is_some()) {
+            root.is_kept_from_tenants(table, "it is about the whole engine");
+        }
         let mut settings = Self {
             server: ServerSettings::read(root.table("server")),
             store_url: format!("sqlite:{}", root.folder().join("campanile.db").display()),
             max_log_bytes: 64 << 20,
             keep: Some(Duration::from_secs(365 * 86_400)),
             hooks: HookSettings { auth: None, max_body: 25 << 20 },
-            callbacks: read_callbacks(root),
+            callbacks: BTreeMap::new(),
             users: root.tables("users").into_iter().map(User::read).collect(),
             max_age: Duration::from_secs(86_400),
             concurrency: 32,
+            limits: limits.clone(),
+            tenants: None,
         };
+        if let Some(table) = root.table("limits") {
+            settings.limits = Limits::read(&table, limits);
+            table.finish();
+        }
+        settings.callbacks = read_callbacks(root, settings.limits.callback_deadline);
+        if root.is_tenants() {
+            settings.read_delivery(root);
+            settings.read_hooks(root);
+            return settings;
+        }
+        settings.tenants = root.table("tenants").and_then(TenantsSettings::read);
         if let Some(store) = root.table("store") {
             if let Some(url) = store.text("url") {
                 match url.strip_prefix("sqlite:") {
@@ -131,21 +157,29 @@ impl Settings {
             }
             store.finish();
         }
-        if let Some(hooks) = root.table("change_hooks") {
-            settings.hooks = HookSettings::read(&hooks);
-            hooks.item("dialects");
-            hooks.finish();
-        }
-        if let Some(delivery) = root.table("delivery") {
-            if let Some(max_age) = delivery.duration("max_age") {
-                settings.max_age = max_age;
-            }
-            if let Some(concurrency) = delivery.integer("concurrency", 1..=1024) {
-                settings.concurrency = usize::try_from(concurrency).unwrap_or(settings.concurrency);
-            }
-            delivery.finish();
-        }
+        settings.read_delivery(root);
+        settings.read_hooks(root);
         settings
+    }
+
+    fn read_hooks(&mut self, root: &Reader<'_>) {
+        let Some(hooks) = root.table("change_hooks") else { return };
+        self.hooks = HookSettings::read(&hooks);
+        hooks.item("dialects");
+        hooks.finish();
+    }
+
+    fn read_delivery(&mut self, root: &Reader<'_>) {
+        let Some(delivery) = root.table("delivery") else { return };
+        if let Some(max_age) = delivery.duration("max_age") {
+            self.max_age = max_age;
+        }
+        if let Some(concurrency) = delivery.integer("concurrency", 1..=1024)
+            && !delivery.is_kept_from_tenants("concurrency", "`in_flight` of `[limits]` is a tenant's share")
+        {
+            self.concurrency = usize::try_from(concurrency).unwrap_or(self.concurrency);
+        }
+        delivery.finish();
     }
 }
 
@@ -157,10 +191,16 @@ impl ServerSettings {
             url_style: UrlStyle::Default,
             title: "Campanile".to_owned(),
             api_token: None,
+            events_token: None,
             base_path: String::new(),
             shutdown_timeout: Duration::from_secs(30),
         };
         let Some(table) = table else { return settings };
+        for key in ["listen", "base_path", "shutdown_timeout"] {
+            if table.item(key).is_some() {
+                table.is_kept_from_tenants(key, "it is about the whole engine");
+            }
+        }
         if let Some(listen) = table.text("listen") {
             match listen.parse() {
                 Ok(address) => settings.listen = address,
@@ -183,6 +223,7 @@ impl ServerSettings {
         }
         settings.title = table.text("title").unwrap_or(settings.title);
         settings.api_token = table.secret("api_token");
+        settings.events_token = table.secret("events_token");
         if let Some(prefix) = table.text("base_path") {
             settings.base_path = match prefix.trim_matches('/') {
                 "" => String::new(),
@@ -205,7 +246,7 @@ impl HookSettings {
     }
 }
 
-fn read_callbacks(root: &Reader<'_>) -> BTreeMap<String, CallbackSettings> {
+fn read_callbacks(root: &Reader<'_>, longest: Option<Duration>) -> BTreeMap<String, CallbackSettings> {
     let Some(table) = root.table("callbacks") else { return BTreeMap::new() };
     let mut callbacks = BTreeMap::new();
     for (name, item) in table.entries() {
@@ -214,6 +255,10 @@ fn read_callbacks(root: &Reader<'_>) -> BTreeMap<String, CallbackSettings> {
             continue;
         };
         let deadline = table.duration("deadline").unwrap_or(Duration::from_millis(250));
+        if let Some(longest) = longest.filter(|longest| deadline > *longest) {
+            let text = format!("`deadline` can be {} ms at most (`callback_deadline` of the limits)", longest.as_millis());
+            table.error("deadline", text);
+        }
         let memory = table.size("memory");
         let concurrency =
             table.integer("concurrency", 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(16);

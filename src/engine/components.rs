@@ -41,6 +41,9 @@ pub enum Refused {
     /// No version with such a digest is kept, or there is none before the one in use.
     #[error("{0}")]
     NoSuchVersion(String),
+    /// The tenant has gone meanwhile.
+    #[error("the tenant is not here any more")]
+    Gone,
     /// The component itself.
     #[error(transparent)]
     Component(#[from] CompileError),
@@ -77,15 +80,25 @@ impl Engine {
     ///
     /// # Errors
     /// When it can't be put to use, and why.
-    pub async fn push_component(&self, name: &str, wasm: Vec<u8>, care: Care) -> Result<Activation, Refused> {
-        find(&self.tenant(), name)?;
+    pub async fn push_component(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        wasm: Vec<u8>,
+        care: Care,
+    ) -> Result<Activation, Refused> {
+        find(tenant, name)?;
+        if let Some(most) = tenant.limits().component_bytes.filter(|most| wasm.len() as u64 > *most) {
+            self.metrics.refused(tenant.name(), "component_bytes");
+            return Err(CompileError::too_large(wasm.len() as u64, most).into());
+        }
         // Compiling can take a minute; others may change theirs meanwhile.
-        let version = self.compiled(name, &wasm).await?;
+        let version = self.compiled(tenant, name, &wasm).await?;
         let _turn = self.changing.lock().await;
-        let tenant = self.tenant();
+        let tenant = self.as_it_is_now(tenant)?;
         let callback = find(&tenant, name)?;
         let outcome = self.activate(&tenant, callback, New { version, wasm, origin: "pushed" }, care).await;
-        self.count(name, &outcome);
+        self.count(&tenant, name, &outcome);
         outcome
     }
 
@@ -93,9 +106,14 @@ impl Engine {
     ///
     /// # Errors
     /// When there is no such version, or it can't be put to use any more.
-    pub async fn roll_back(&self, name: &str, digest: Option<&str>) -> Result<Activation, Refused> {
+    pub async fn roll_back(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        digest: Option<&str>,
+    ) -> Result<Activation, Refused> {
         let _turn = self.changing.lock().await;
-        let tenant = self.tenant();
+        let tenant = self.as_it_is_now(tenant)?;
         let callback = find(&tenant, name)?;
         let current = callback.version().map(|version| version.digest().to_owned());
         let kept = self.store.versions(tenant.name(), name).await?;
@@ -110,12 +128,17 @@ impl Engine {
         }
         let wasm = self.store.component(tenant.name(), name, &wanted.digest).await?;
         let wasm = wasm.ok_or_else(|| missing("that version is gone"))?;
-        let version = self.compiled(name, &wasm).await?;
+        let version = self.compiled(&tenant, name, &wasm).await?;
         let care = Care { force: true, ..Care::default() };
         let new = New { version, wasm, origin: &wanted.origin };
         let outcome = self.activate(&tenant, callback, new, care).await;
-        self.count(name, &outcome);
+        self.count(&tenant, name, &outcome);
         outcome
+    }
+
+    /// The tenant as it is now: it may have changed since a request came.
+    fn as_it_is_now(&self, tenant: &Tenant) -> Result<Arc<Tenant>, Refused> {
+        self.tenant_named(tenant.name()).ok_or(Refused::Gone)
     }
 
     /// Looks at the components' files and puts those to use that changed.
@@ -136,11 +159,11 @@ impl Engine {
             if in_use.get(name).is_some_and(|used| used.file_digest.as_deref() == Some(&digest(&wasm))) {
                 continue;
             }
-            let outcome = match self.compiled(name, &wasm).await {
+            let outcome = match self.compiled(&tenant, name, &wasm).await {
                 Ok(version) => {
                     let new = New { version, wasm, origin: "file" };
                     let outcome = self.activate(&tenant, callback, new, Care::default()).await;
-                    self.count(name, &outcome);
+                    self.count(&tenant, name, &outcome);
                     outcome
                 }
                 Err(refused) => Err(refused),
@@ -226,10 +249,10 @@ impl Engine {
         Ok(())
     }
 
-    async fn compiled(&self, name: &str, wasm: &[u8]) -> Result<Arc<Version>, Refused> {
+    async fn compiled(&self, tenant: &Tenant, name: &str, wasm: &[u8]) -> Result<Arc<Version>, Refused> {
         let version = Version::of(&self.runtime, wasm.to_vec()).await;
         if version.is_err() {
-            self.metrics.swap(name, "refused");
+            self.metrics.swap(tenant.name(), name, "refused");
         }
         Ok(Arc::new(version?))
     }
@@ -341,12 +364,12 @@ impl Engine {
         tokio::fs::read(file).await.ok().map(|wasm| digest(&wasm))
     }
 
-    fn count(&self, name: &str, outcome: &Result<Activation, Refused>) {
+    fn count(&self, tenant: &Tenant, name: &str, outcome: &Result<Activation, Refused>) {
         match outcome {
-            Ok(done) if done.in_use => self.metrics.swap(name, "done"),
+            Ok(done) if done.in_use => self.metrics.swap(tenant.name(), name, "done"),
             Ok(_) => {}
             Err(Refused::NoSuchCallback(_)) => {}
-            Err(_) => self.metrics.swap(name, "refused"),
+            Err(_) => self.metrics.swap(tenant.name(), name, "refused"),
         }
     }
 }

@@ -112,7 +112,7 @@ impl Status for Facts {
     }
 
     fn record(&self, call: CallRecord) {
-        self.metrics.callback(&call);
+        self.metrics.callback(&self.tenant, &call);
         spans::called(&self.telemetry, &call);
         // A call that went well and said nothing is counted, not kept.
         if call.outcome == "ok" && call.lines.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Engine, now};
+use super::{Engine, Tenant, now};
 use crate::model::Event;
 use crate::store::{Batch, DeliveryQuery, DeliveryState, Incoming, Page, Settlement, StoreError};
 
@@ -13,23 +13,24 @@ const LAST_PUSH: Duration = Duration::from_secs(10);
 
 /// Targets whose last hand-over failed.
 #[derive(Default)]
-pub(super) struct Failing(Mutex<HashSet<String>>);
+pub(super) struct Failing(Mutex<HashSet<(String, String)>>);
 
 impl Failing {
-    pub(super) fn note(&self, target: &str, settled: &Settlement) {
+    pub(super) fn note(&self, tenant: &str, target: &str, settled: &Settlement) {
         if !settled.attempted {
             return;
         }
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if settled.state != DeliveryState::Waiting {
-            failing.remove(target);
-        } else if !failing.contains(target) {
-            failing.insert(target.to_owned());
+        if settled.state == DeliveryState::Waiting {
+            failing.insert((tenant.to_owned(), target.to_owned()));
+        } else if !failing.is_empty() {
+            failing.remove(&(tenant.to_owned(), target.to_owned()));
         }
     }
 
-    fn contains(&self, target: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(target)
+    fn contains(&self, tenant: &str, target: &str) -> bool {
+        let key = (tenant.to_owned(), target.to_owned());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 }
 
@@ -39,7 +40,13 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub async fn announce_start(&self) -> Result<(), StoreError> {
-        let tenant = self.tenant();
+        for tenant in self.tenants().iter() {
+            self.announce_start_to(tenant).await?;
+        }
+        Ok(())
+    }
+
+    async fn announce_start_to(&self, tenant: &Tenant) -> Result<(), StoreError> {
         let told = tenant.route(&Event::Start {});
         if told.is_empty() {
             return Ok(());
@@ -65,7 +72,12 @@ impl Engine {
 
     /// Tells of the end, and gives those who took all news so far a moment to take this one too.
     pub async fn announce_end(&self) {
-        let tenant = self.tenant();
+        let tenants = self.tenants();
+        let telling = tenants.iter().map(|tenant| self.announce_end_to(tenant));
+        futures_util::future::join_all(telling).await;
+    }
+
+    async fn announce_end_to(&self, tenant: &Tenant) {
         let deliveries = tenant.route(&Event::Shutdown {});
         let mut hopeful: Vec<String> = deliveries.iter().map(|new| new.target.clone()).collect();
         if hopeful.is_empty() {
@@ -76,7 +88,7 @@ impl Engine {
         if let Err(error) = self.store.append(tenant.name(), batch, now()).await {
             return tracing::error!("nobody can be told of the end: {error}");
         }
-        hopeful.retain(|target| !self.failing.contains(target));
+        hopeful.retain(|target| !self.failing.contains(tenant.name(), target));
         for target in &hopeful {
             if let Err(error) = self.store.hasten(tenant.name(), target, now()).await {
                 tracing::error!(target, "what waits goes out after the next start: {error}");
@@ -85,7 +97,7 @@ impl Engine {
         self.wake.notify_one();
         let all_taken = async {
             for target in &hopeful {
-                while !self.failing.contains(target) && self.waits_for(tenant.name(), target).await {
+                while !self.failing.contains(tenant.name(), target) && self.waits_for(tenant.name(), target).await {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::buildbot::{self, Connected};
-use crate::callbacks::{Callback, CompileError, Runtime};
-use crate::config::{Document, Problem, Problems, Reader, Settings, TABLES};
+use crate::callbacks::{Callback, CompileError, Meter, Runtime, Version};
+use crate::config::{
+    Document, Place, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
+};
 use crate::control::{self, Steering};
 use crate::hooks::Hooks;
 use crate::ingest::Sources;
 use crate::model::Links;
-use crate::outbound::Outbound;
+use crate::outbound::{Allowed, Outbound};
 use crate::pollers::{self, Poller};
 use crate::targets::{self, Parts, Target};
 use crate::telemetry::Collector;
@@ -48,22 +50,50 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
     let Some(document) = Document::read(file, &problems) else {
         return (None, problems.into_sorted());
     };
-    let settings = Settings::read(&Reader::root(&document, &problems));
-    // Whatever else is wrong, it is told together with what the components have to say.
-    let loaded = load_callbacks(&settings, runtime).await;
+    make(&document, problems, runtime, None).await
+}
 
-    let root = Reader::root(&document, &problems);
+/// As [`check`], of a tenant's settings: they may name files of `folder` and nothing else of this machine.
+pub async fn check_tenant(
+    file: &Path,
+    folder: &Path,
+    operators: &TenantsSettings,
+    runtime: &Runtime,
+) -> (Option<Checked>, Vec<Problem>) {
+    let problems = Problems::new();
+    let Some(document) = Document::read(file, &problems) else {
+        return (None, problems.into_sorted());
+    };
+    make(&document.confined_to(folder), problems, runtime, Some(operators)).await
+}
+
+async fn make(
+    document: &Document,
+    problems: Problems,
+    runtime: &Runtime,
+    operators: Option<&TenantsSettings>,
+) -> (Option<Checked>, Vec<Problem>) {
+    let limits = operators.map(|operators| operators.limits.clone()).unwrap_or_default();
+    let settings = Settings::read(&Reader::root(document, &problems), &limits);
+    let meter = Arc::new(Meter::new(settings.limits.callback_calls, settings.limits.callback_cpu));
+    // Whatever else is wrong, it is told together with what the components have to say.
+    let loaded = load_callbacks(&settings, runtime, &meter).await;
+
+    let root = Reader::root(document, &problems);
     let mut callbacks = BTreeMap::new();
     let mut unloaded = BTreeMap::new();
     for (name, result) in loaded {
         let (callback, error) = result;
         if let Some(error) = error {
-            unloaded.extend(unloadable(&document, &name, &error).map(|problem| (name.clone(), problem)));
+            unloaded.extend(unloadable(document, &name, &error).map(|problem| (name.clone(), problem)));
         }
         callbacks.insert(name, callback);
     }
-    let outbound = Outbound::from_settings(&root);
-    let collector = Collector::from_settings(&root, &outbound);
+    let outbound = match operators {
+        None => Outbound::from_settings(&root),
+        Some(operators) => Outbound::of_tenant(Allowed::new(operators.allow.clone())),
+    };
+    let collector = operators.is_none().then(|| Collector::from_settings(&root, &outbound)).flatten();
     let connected = buildbot::from_settings(&root, &outbound);
     let steering = control::from_settings(&root, &outbound, connected.as_ref());
     let parts =
@@ -75,6 +105,13 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
     let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
     hooks.warn_of_unknown_pollers(&root, &names);
     warn_of_local_links(&root, &settings, &targets);
+    if let Some(most) = settings.limits.targets
+        && targets.len() > most
+    {
+        let place = Place { file: document.file().to_owned(), line: 1 };
+        let text = format!("{} targets are more than `targets` of the limits allows: {most}", targets.len());
+        problems.add(Severity::Error, place, text);
+    }
     for table in TABLES {
         root.item(table);
     }
@@ -113,19 +150,34 @@ fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Opti
 async fn load_callbacks(
     settings: &Settings,
     runtime: &Runtime,
+    meter: &Arc<Meter>,
 ) -> Vec<(String, (Callback, Option<CompileError>))> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
-        let result = match &callback.component {
-            Some(component) => match Callback::load(runtime, name, callback, component).await {
-                Ok(callback) => (callback, None),
-                Err(error) => (Callback::new(runtime, name, callback), Some(error)),
-            },
-            None => (Callback::new(runtime, name, callback), None),
+        let made = Callback::new(runtime, name, callback).metered(meter);
+        let error = match &callback.component {
+            Some(component) => put_in(runtime, &made, component, settings.limits.component_bytes).await.err(),
+            None => None,
         };
-        loaded.push((name.clone(), result));
+        loaded.push((name.clone(), (made, error)));
     }
     loaded
+}
+
+/// Gives a callback the version that a file holds, which may have `most` bytes.
+async fn put_in(
+    runtime: &Runtime,
+    callback: &Callback,
+    component: &Path,
+    most: Option<u64>,
+) -> Result<(), CompileError> {
+    if let (Some(most), Ok(file)) = (most, tokio::fs::metadata(component).await)
+        && file.len() > most
+    {
+        return Err(CompileError::too_large(file.len(), most));
+    }
+    callback.swap(Arc::new(Version::from_file(runtime, component).await?));
+    Ok(())
 }
 
 /// Links to localhost reach nobody who reads a mail (M-TRAP-4).

@@ -17,10 +17,15 @@ use crate::store::{DeliveryState, Figures, Pruned};
 
 type Labels = Vec<(&'static str, String)>;
 
+fn labels<const COUNT: usize>(labels: [(&'static str, &str); COUNT]) -> Labels {
+    labels.map(|(name, value)| (name, value.to_owned())).to_vec()
+}
+
 /// Counters of the whole engine. Labels come from closed sets and from the settings, never from requests.
 pub struct Metrics {
     registry: Registry,
     events: Family<Labels, Counter>,
+    refused: Family<Labels, Counter>,
     hooks: Family<Labels, Counter>,
     append_seconds: Histogram,
     outcomes: Family<Labels, Counter>,
@@ -57,6 +62,7 @@ impl Metrics {
             family
         };
         let events = counters("events_accepted", "Events taken in, by name");
+        let refused = counters("tenant_refusals", "What tenants were refused because of a limit");
         let hooks = counters("hook_requests", "Change hook requests, by dialect and HTTP status");
         let outcomes = counters("deliveries", "Steps of deliveries, by target, outcome and code");
         let reloads = counters("settings_reloads", "Times that settings were read anew, by outcome");
@@ -84,6 +90,7 @@ impl Metrics {
         Self {
             registry,
             events,
+            refused,
             hooks,
             append_seconds,
             outcomes,
@@ -102,24 +109,28 @@ impl Metrics {
         }
     }
 
-    pub(super) fn event_accepted(&self, name: &str) {
-        self.events.get_or_create(&vec![("event", name.to_owned())]).inc();
+    pub(super) fn event_accepted(&self, tenant: &str, name: &str) {
+        self.events.get_or_create(&labels([("tenant", tenant), ("event", name)])).inc();
+    }
+
+    /// Counts what a tenant was refused because of a limit.
+    pub(super) fn refused(&self, tenant: &str, limit: &str) {
+        self.refused.get_or_create(&labels([("tenant", tenant), ("limit", limit)])).inc();
     }
 
     /// Counts a change hook request. `dialect` must be the name of an enabled one, or `other`.
-    pub fn hook_request(&self, dialect: &str, status: u16) {
-        self.hooks
-            .get_or_create(&vec![("dialect", dialect.to_owned()), ("status", status.to_string())])
-            .inc();
+    pub fn hook_request(&self, tenant: &str, dialect: &str, status: u16) {
+        let status = status.to_string();
+        let labels = labels([("tenant", tenant), ("dialect", dialect), ("status", &status)]);
+        self.hooks.get_or_create(&labels).inc();
     }
 
-    pub(super) fn delivery(&self, target: &str, outcome: &str, code: &str) {
-        self.deliveries(target, outcome, code, 1);
+    pub(super) fn delivery(&self, tenant: &str, target: &str, outcome: &str, code: &str) {
+        self.deliveries(tenant, target, outcome, code, 1);
     }
 
-    pub(super) fn deliveries(&self, target: &str, outcome: &str, code: &str, count: u64) {
-        let labels = [("target", target), ("outcome", outcome), ("code", code)];
-        let labels = labels.map(|(name, value)| (name, value.to_owned())).to_vec();
+    pub(super) fn deliveries(&self, tenant: &str, target: &str, outcome: &str, code: &str, count: u64) {
+        let labels = labels([("tenant", tenant), ("target", target), ("outcome", outcome), ("code", code)]);
         self.outcomes.get_or_create(&labels).inc_by(count);
     }
 
@@ -131,25 +142,26 @@ impl Metrics {
         self.append_seconds.observe(time.as_secs_f64());
     }
 
-    pub(super) fn sent(&self, target: &str, time: Duration) {
-        self.send_seconds.get_or_create(&vec![("target", target.to_owned())]).observe(time.as_secs_f64());
+    pub(super) fn sent(&self, tenant: &str, target: &str, time: Duration) {
+        let labels = labels([("tenant", tenant), ("target", target)]);
+        self.send_seconds.get_or_create(&labels).observe(time.as_secs_f64());
     }
 
-    pub(super) fn reload(&self, outcome: &str) {
-        self.reloads.get_or_create(&vec![("outcome", outcome.to_owned())]).inc();
+    pub(super) fn reload(&self, tenant: &str, outcome: &str) {
+        self.reloads.get_or_create(&labels([("tenant", tenant), ("outcome", outcome)])).inc();
     }
 
-    pub(super) fn callback(&self, call: &CallRecord) {
-        let name = vec![("callback", call.callback.to_string())];
+    pub(super) fn callback(&self, tenant: &str, call: &CallRecord) {
+        let name = labels([("tenant", tenant), ("callback", &call.callback)]);
         self.call_seconds.get_or_create(&name).observe(call.duration.as_secs_f64());
         self.call_memory.get_or_create(&name).set(i64::try_from(call.peak_memory).unwrap_or(i64::MAX));
-        let labels = [("callback", call.callback.to_string()), ("result", call.outcome.to_owned())];
-        self.calls.get_or_create(&labels.to_vec()).inc();
+        let labels = labels([("tenant", tenant), ("callback", &call.callback), ("result", call.outcome)]);
+        self.calls.get_or_create(&labels).inc();
     }
 
-    pub(super) fn swap(&self, callback: &str, outcome: &str) {
-        let labels = [("callback", callback.to_owned()), ("outcome", outcome.to_owned())];
-        self.swaps.get_or_create(&labels.to_vec()).inc();
+    pub(super) fn swap(&self, tenant: &str, callback: &str, outcome: &str) {
+        let labels = labels([("tenant", tenant), ("callback", callback), ("outcome", outcome)]);
+        self.swaps.get_or_create(&labels).inc();
     }
 
     pub(super) fn pruned(&self, pruned: &Pruned) {
@@ -158,21 +170,21 @@ impl Metrics {
         }
     }
 
-    pub(super) fn polled(&self, poller: &str, changes: usize, time: Duration, now: Timestamp) {
-        let name = vec![("poller", poller.to_owned())];
+    pub(super) fn polled(&self, tenant: &str, poller: &str, changes: usize, time: Duration, now: Timestamp) {
+        let name = labels([("tenant", tenant), ("poller", poller)]);
         self.poll_changes.get_or_create(&name).inc_by(changes as u64);
         self.poll_seconds.get_or_create(&name).observe(time.as_secs_f64());
         self.poll_success.get_or_create(&name).set(now.as_seconds());
-        self.poll(poller, "done", "");
+        self.poll(tenant, poller, "done", "");
     }
 
-    pub(super) fn poll_failed(&self, poller: &str, code: &str) {
-        self.poll(poller, "failed", code);
+    pub(super) fn poll_failed(&self, tenant: &str, poller: &str, code: &str) {
+        self.poll(tenant, poller, "failed", code);
     }
 
-    fn poll(&self, poller: &str, outcome: &str, code: &str) {
-        let labels = [("poller", poller), ("outcome", outcome), ("code", code)];
-        self.polls.get_or_create(&labels.map(|(name, value)| (name, value.to_owned())).to_vec()).inc();
+    fn poll(&self, tenant: &str, poller: &str, outcome: &str, code: &str) {
+        let labels = labels([("tenant", tenant), ("poller", poller), ("outcome", outcome), ("code", code)]);
+        self.polls.get_or_create(&labels).inc();
     }
 
     /// Everything as Prometheus reads it, with what the store tells of itself and of deliveries in each state.
@@ -285,15 +297,16 @@ mod tests {
     #[test]
     fn the_page_about_metrics_names_all_of_them_and_no_others() {
         let metrics = Metrics::new();
-        metrics.event_accepted("buildFinished");
-        metrics.hook_request("github", 202);
+        metrics.event_accepted("default", "buildFinished");
+        metrics.refused("acme", "events_per_day");
+        metrics.hook_request("default", "github", 202);
         metrics.appended_after(Duration::from_millis(1));
-        metrics.delivery("dev", "dead", "refused");
-        metrics.sent("dev", Duration::from_millis(1));
+        metrics.delivery("default", "dev", "dead", "refused");
+        metrics.sent("default", "dev", Duration::from_millis(1));
         metrics.delivered_after(Duration::from_millis(1));
-        metrics.reload("done");
-        metrics.swap("html", "done");
-        metrics.callback(&CallRecord {
+        metrics.reload("default", "done");
+        metrics.swap("default", "html", "done");
+        let call = CallRecord {
             callback: "html".into(),
             version: String::new(),
             delivery: None,
@@ -301,9 +314,10 @@ mod tests {
             duration: Duration::from_millis(1),
             peak_memory: 1,
             lines: Vec::new(),
-        });
+        };
+        metrics.callback("default", &call);
         metrics.pruned(&Pruned::default());
-        metrics.polled("bells", 1, Duration::from_millis(1), Timestamp::from_seconds(1));
+        metrics.polled("default", "bells", 1, Duration::from_millis(1), Timestamp::from_seconds(1));
         let store = Figures {
             waiting: vec![Waiting {
                 tenant: "default".into(),

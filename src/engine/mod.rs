@@ -1,7 +1,7 @@
 //! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
 //!
-//! `load` makes a tenant of the settings, `components` changes versions of its callbacks, `Engine` takes events in and
-//! swaps tenants, `polling` looks at what pollers name, `workers` prepare, keep and send, `retry` says when to try again,
+//! `load` makes a tenant of the settings, `tenants` holds all that there are, `usage` what they have used of their limits, `components` changes versions of its callbacks, `Engine` takes events in and
+//! swaps tenants, `polling` looks at what pollers name, `workers` prepare, keep and send in the order of `turns`, `retry` says when to try again,
 //! `retention` removes what is old, `explain` why an event was told of or not.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
@@ -24,9 +24,14 @@ mod retention;
 mod retry;
 mod spans;
 mod tenant;
+mod tenant_files;
+mod tenants;
 mod tokens;
+mod turns;
+mod usage;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,7 +43,7 @@ use lifecycle::Failing;
 
 use crate::callbacks::Runtime;
 use crate::config::Problem;
-use crate::model::{Builder, Event};
+use crate::model::{Builder, Event, Timestamp};
 use crate::outbound::trace;
 use crate::store::{Appended, AuditEntry, Batch, Incoming, Store, StoreError};
 use crate::telemetry::Telemetry;
@@ -49,18 +54,55 @@ pub use explain::{Explanation, Word, explain};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
 pub use tenant::Tenant;
+pub use tenant_files::NotChanged;
+pub use tenants::{Home, Stamp, Tenants};
 pub use tokens::{NoToken, Tokens};
+pub use usage::{OverLimit, Usage};
 
 /// The name under which this node takes deliveries. A store file belongs to one node (`serve` holds its lock), so a
 /// start under the same name may take back what an earlier run had taken.
 const NODE: &str = "node";
+
+/// Why events were not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// The tenant has reached a limit.
+    #[error(transparent)]
+    Limit(#[from] OverLimit),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How large an event is when it is kept.
+fn size(event: &Event) -> u64 {
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting does not fail.
+    let _ = serde_json::to_writer(&mut count, event);
+    count.0
+}
 
 /// Takes events in and sees their deliveries through.
 pub struct Engine {
     settings_file: PathBuf,
     runtime: Runtime,
     store: Arc<dyn Store>,
-    tenant: ArcSwap<Tenant>,
+    tenants: ArcSwap<Tenants>,
+    /// What the files of tenants looked like when they were read.
+    read: Mutex<BTreeMap<String, Stamp>>,
+    /// What tenants have used of their limits.
+    usage: Mutex<BTreeMap<String, Arc<Usage>>>,
     metrics: Arc<Metrics>,
     /// Told when there may be something to deliver.
     wake: Arc<Notify>,
@@ -68,6 +110,8 @@ pub struct Engine {
     turns: watch::Sender<u64>,
     /// Told when another tenant has taken the place of the one in use.
     replaced: Notify,
+    /// Told when what tenants keep is to be looked at.
+    recount: Notify,
     /// Told when somebody has asked for the engine's end.
     end: Arc<Notify>,
     /// What queues had to drop.
@@ -92,17 +136,22 @@ impl Engine {
     ) -> Self {
         let telemetry = Telemetry::start(checked.collector.take());
         let (metrics, end) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
-        let tenant = Tenant::new(checked, Arc::clone(&store), Arc::clone(&metrics), &telemetry, &end);
+        let usage = Arc::new(Usage::new(0, now()));
+        let parts = (Arc::clone(&store), Arc::clone(&metrics));
+        let tenant = Tenant::new(tenant::OWN, checked, Arc::clone(&usage), parts, &telemetry, &end);
         let tokens = Tokens::new(Arc::clone(&store));
         Self {
             settings_file,
             runtime,
             store,
-            tenant: ArcSwap::from_pointee(tenant),
+            tenants: ArcSwap::from_pointee(Tenants::alone(Arc::new(tenant))),
+            read: Mutex::default(),
+            usage: Mutex::new([(tenant::OWN.to_owned(), usage)].into()),
             metrics,
             wake: Arc::new(Notify::new()),
             turns: watch::Sender::new(0),
             replaced: Notify::new(),
+            recount: Notify::new(),
             end,
             drops: Drops::default(),
             failing: Failing::default(),
@@ -110,12 +159,6 @@ impl Engine {
             tokens,
             changing: Mutex::new(()),
         }
-    }
-
-    /// The tenant as it is now; a reload puts another in its place.
-    #[must_use]
-    pub fn tenant(&self) -> Arc<Tenant> {
-        self.tenant.load_full()
     }
 
     /// What is kept.
@@ -131,9 +174,9 @@ impl Engine {
     }
 
     /// Keeps who changed what through the API, and what came of it.
-    pub async fn note_audit(&self, who: String, place: String, what: String, answer: String) {
+    pub async fn note_audit(&self, tenant: &str, who: String, place: String, what: String, answer: String) {
         let entry = AuditEntry { at: now(), who, place, what, answer };
-        if let Err(error) = self.store.note_audit(self.tenant().name(), entry).await {
+        if let Err(error) = self.store.note_audit(tenant, entry).await {
             tracing::error!("the audit log misses what was changed: {error}");
         }
     }
@@ -164,18 +207,37 @@ impl Engine {
     /// Takes events in: when this returns, they and their deliveries are durable.
     ///
     /// # Errors
-    /// When the store fails; then nothing of the batch was taken.
+    /// When the tenant's limits don't allow it, or the store fails; then nothing of the batch was taken.
     pub async fn accept(
         &self,
+        tenant: &Tenant,
         events: Vec<Event>,
         dedup_key: Option<String>,
-    ) -> Result<Appended, StoreError> {
-        self.take_in(events, Batch { dedup_key, ..Batch::default() }).await
+    ) -> Result<Appended, NotTaken> {
+        self.take_in(tenant, events, Batch { dedup_key, ..Batch::default() }).await
+    }
+
+    /// Asks whether a tenant may have so many bytes more kept, and counts it if not.
+    ///
+    /// # Errors
+    /// When its limits don't allow it.
+    pub fn admit_bytes(&self, tenant: &Tenant, bytes: u64) -> Result<(), OverLimit> {
+        let admitted = tenant.usage().admit_bytes(tenant.limits(), bytes);
+        admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))
     }
 
     /// Stores a batch with these events in it, each with the deliveries that it leads to.
-    async fn take_in(&self, events: Vec<Event>, batch: Batch) -> Result<Appended, StoreError> {
-        let tenant = self.tenant();
+    async fn take_in(
+        &self,
+        tenant: &Tenant,
+        events: Vec<Event>,
+        batch: Batch,
+    ) -> Result<Appended, NotTaken> {
+        let admitted = tenant.usage().admit(tenant.limits(), events.len(), now());
+        admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
+        if tenant.limits().stored_bytes.is_some() {
+            tenant.usage().add_bytes(events.iter().map(size).sum());
+        }
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
         let events: Vec<Incoming> =
             events.into_iter().map(|event| Incoming { deliveries: tenant.route(&event), event }).collect();
@@ -191,9 +253,9 @@ impl Engine {
         self.metrics.appended_after(began.elapsed());
         if let Appended::Stored { ids, dropped } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
-                self.metrics.event_accepted(name);
+                self.metrics.event_accepted(tenant.name(), name);
             }
-            self.drops.note(dropped, &self.metrics);
+            self.drops.note(tenant.name(), dropped, &self.metrics);
         }
         if expects_work {
             self.wake.notify_one();
@@ -205,8 +267,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn retry(&self, id: i64) -> Result<bool, StoreError> {
-        let retried = self.store.retry(self.tenant().name(), id, now()).await?;
+    pub async fn retry(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
+        let retried = self.store.retry(tenant.name(), id, now()).await?;
         self.wake.notify_one();
         Ok(retried)
     }
@@ -227,6 +289,26 @@ impl Engine {
         }
     }
 
+    /// A tenant of checked settings, which goes on with what one of its name has used.
+    async fn new_tenant(&self, name: &str, checked: Checked) -> Tenant {
+        let mut all = self.usage.lock().await;
+        let usage = match all.get(name) {
+            Some(usage) => Arc::clone(usage),
+            None => {
+                let midnight = Timestamp::from_seconds(now().as_seconds().div_euclid(86_400) * 86_400);
+                let today = self.store.events_since(name, midnight).await.unwrap_or_else(|error| {
+                    tracing::error!(tenant = name, "cannot count the events of today: {error}");
+                    0
+                });
+                let usage = Arc::new(Usage::new(today, now()));
+                all.insert(name.to_owned(), Arc::clone(&usage));
+                usage
+            }
+        };
+        let parts = (Arc::clone(&self.store), Arc::clone(&self.metrics));
+        Tenant::new(name, checked, usage, parts, &self.telemetry, &self.end)
+    }
+
     /// Reads the settings file anew and puts it to use; with an error in it, everything stays as it was.
     ///
     /// # Errors
@@ -235,31 +317,29 @@ impl Engine {
         let _turn = self.changing.lock().await;
         let (checked, mut problems) = check(&self.settings_file, &self.runtime).await;
         let Some(checked) = checked else {
-            self.metrics.reload("refused");
+            self.metrics.reload(tenant::OWN, "refused");
             return Err(problems);
         };
         let old = self.tenant();
         if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
             tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
         }
-        let tenant = Tenant::new(
-            checked,
-            Arc::clone(&self.store),
-            Arc::clone(&self.metrics),
-            &self.telemetry,
-            &self.end,
-        );
+        let tenant = self.new_tenant(tenant::OWN, checked).await;
         let lost = self.take_up_versions(&tenant).await;
         if !lost.is_empty() {
-            self.metrics.reload("refused");
+            self.metrics.reload(tenant::OWN, "refused");
             problems.extend(lost);
             return Err(problems);
         }
         self.warn_of_unknown_names(&tenant).await;
         self.open_targets(&tenant, Some(&old)).await;
-        self.tenant.store(Arc::new(tenant));
-        self.replaced.notify_one();
-        self.metrics.reload("done");
+        let others_changed = old.tenants_settings() != tenant.tenants_settings();
+        self.replace_own(Arc::new(tenant));
+        if others_changed {
+            // What the operator says of all tenants counts for each of them.
+            self.read.lock().await.clear();
+        }
+        self.metrics.reload(tenant::OWN, "done");
         self.wake.notify_one();
         Ok(problems)
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::retry::{self, Failed, Jitter, Next, Policy};
-use super::{Engine, now};
+use super::{Engine, NotTaken, OverLimit, Tenant, now};
 use crate::model::{Event, Timestamp};
 use crate::pollers::{PollFault, Poller};
 use crate::store::{Batch, Seen, StoreError};
@@ -27,6 +27,9 @@ const AGAIN: Policy = Policy {
     max_age: Some(Duration::from_secs(3_600)),
     jitter: Jitter::Full,
 };
+
+/// Tenant and name of a poller.
+type Key = (String, String);
 
 /// Where a poller stands between two runs of its loop, as over a reload.
 #[derive(Clone, Copy, Default)]
@@ -44,6 +47,17 @@ enum Failure {
     Poll(#[from] PollFault),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Limit(#[from] OverLimit),
+}
+
+impl From<NotTaken> for Failure {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Limit(over) => Self::Limit(over),
+            NotTaken::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Failure {
@@ -51,52 +65,75 @@ impl Failure {
         match self {
             Self::Poll(fault) => fault.code(),
             Self::Store(_) => "store",
+            Self::Limit(_) => "limit",
+        }
+    }
+}
+
+/// Waits for so many loops to end, and notes where they stood.
+async fn gather(loops: &mut JoinSet<(Key, Standing)>, count: usize, standings: &mut BTreeMap<Key, Standing>) {
+    for _ in 0..count {
+        match loops.join_next().await {
+            Some(Ok((key, standing))) => drop(standings.insert(key, standing)),
+            Some(Err(panic)) => tracing::error!("a poller panicked: {panic}"),
+            None => break,
         }
     }
 }
 
 impl Engine {
-    /// Polls until `stop` says so; follows reloads.
+    /// Polls until `stop` says so; follows reloads. A poller that stays the same is not disturbed by one.
     pub async fn run_pollers(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut standings: BTreeMap<String, Standing> = BTreeMap::new();
+        let mut running: BTreeMap<Key, (Arc<Poller>, watch::Sender<bool>)> = BTreeMap::new();
+        let mut standings: BTreeMap<Key, Standing> = BTreeMap::new();
+        let mut loops = JoinSet::new();
         let mut launched = false;
         while !*stop.borrow() {
             let replaced = self.replaced.notified();
-            let (halt, halted) = watch::channel(false);
-            let mut loops = JoinSet::new();
-            for poller in self.tenant().pollers() {
-                let mut standing = standings.remove(&poller.name).unwrap_or_default();
+            let tenants = self.tenants();
+            let named = tenants.iter().flat_map(|tenant| {
+                let key = |poller: &Arc<Poller>| (tenant.name().to_owned(), poller.name.clone());
+                tenant.pollers().iter().map(move |poller| (key(poller), Arc::clone(poller)))
+            });
+            let named: BTreeMap<Key, Arc<Poller>> = named.collect();
+            let mut halted = 0;
+            running.retain(|key, (poller, halt)| {
+                let stays = named.get(key).is_some_and(|named| Arc::ptr_eq(named, poller));
+                if !stays {
+                    halted += 1;
+                    // Its loop listens for as long as it runs.
+                    let _ = halt.send(true);
+                }
+                stays
+            });
+            gather(&mut loops, halted, &mut standings).await;
+            for (key, poller) in named {
+                if running.contains_key(&key) {
+                    continue;
+                }
+                let mut standing = standings.remove(&key).unwrap_or_default();
                 standing.at_once |= poller.schedule.at_launch && !launched;
-                let (engine, poller) = (Arc::clone(&self), Arc::clone(poller));
-                loops.spawn(engine.poll_on(poller, standing, halted.clone()));
+                let (halt, halted) = watch::channel(false);
+                loops.spawn(Arc::clone(&self).poll_on(key.clone(), Arc::clone(&poller), standing, halted));
+                running.insert(key, (poller, halt));
             }
+            standings.clear();
             launched = true;
             tokio::select! {
                 _ = stop.changed() => {}
                 () = replaced => {}
             }
-            // The loops listen for as long as they run; with none there is nobody to tell.
-            let _ = halt.send(true);
-            standings.clear();
-            while let Some(ended) = loops.join_next().await {
-                match ended {
-                    Ok((name, standing)) => drop(standings.insert(name, standing)),
-                    Err(panic) => tracing::error!("a poller panicked: {panic}"),
-                }
-            }
         }
+        for (_, halt) in running.values() {
+            let _ = halt.send(true);
+        }
+        gather(&mut loops, running.len(), &mut standings).await;
     }
 
-    /// The names of all pollers there are.
-    #[must_use]
-    pub fn poller_names(&self) -> Vec<String> {
-        self.tenant().pollers().iter().map(|poller| poller.name.clone()).collect()
-    }
-
-    /// Has these pollers look now, or once more after a look that is under way (H-PO-06). Names that aren't there are
-    /// passed over.
-    pub fn poll_now(&self, names: &[String]) {
-        for poller in self.tenant().pollers().iter().filter(|poller| names.contains(&poller.name)) {
+    /// Has these pollers of a tenant look now, or once more after a look that is under way (H-PO-06). Names that aren't
+    /// there are passed over.
+    pub fn poll_now(&self, tenant: &Tenant, names: &[String]) {
+        for poller in tenant.pollers().iter().filter(|poller| names.contains(&poller.name)) {
             poller.wish.notify_one();
         }
     }
@@ -104,10 +141,11 @@ impl Engine {
     /// One poller's loop, until it is halted; gives where it stood.
     async fn poll_on(
         self: Arc<Self>,
+        key: Key,
         poller: Arc<Poller>,
         mut standing: Standing,
         mut halted: watch::Receiver<bool>,
-    ) -> (String, Standing) {
+    ) -> (Key, Standing) {
         let schedule = poller.schedule;
         // The times go on as they were, unless the interval is another one.
         standing.due = schedule.interval.map(|interval| match standing.due {
@@ -146,7 +184,7 @@ impl Engine {
             let looked = tokio::select! {
                 biased;
                 _ = halted.wait_for(|halted| *halted) => break,
-                looked = self.poll(&poller) => looked,
+                looked = self.poll(&key.0, &poller) => looked,
             };
             (standing.at_once, again) = match looked {
                 Ok(more) => {
@@ -155,18 +193,18 @@ impl Engine {
                 }
                 Err(failure) => {
                     failures += 1;
-                    (false, Some(Instant::now() + self.pause_after(&poller, failures, &failure)))
+                    (false, Some(Instant::now() + self.pause_after(&key.0, &poller, failures, &failure)))
                 }
             };
         }
         standing.at_once |= poller.wish.notified().now_or_never().is_some();
-        (poller.name.clone(), standing)
+        (key, standing)
     }
 
     /// Looks once and takes in what was found. True: there is more.
-    async fn poll(&self, poller: &Poller) -> Result<bool, Failure> {
+    async fn poll(&self, tenant: &str, poller: &Poller) -> Result<bool, Failure> {
         let began = Instant::now();
-        let tenant = self.tenant();
+        let Some(tenant) = self.tenant_named(tenant) else { return Ok(false) };
         let source = poller.source.address();
         let known = self.store.seen(tenant.name(), &poller.name, source).await?;
         let look = poller.source.look(known.as_ref(), now()).await?;
@@ -181,9 +219,9 @@ impl Engine {
                 .map(|change| Event::ChangeAdded { change: Box::new(change) })
                 .collect();
             let seen = Seen { poller: poller.name.clone(), source: source.to_owned(), state: look.state };
-            self.take_in(events, Batch { seen: Some(seen), ..Batch::default() }).await?;
+            self.take_in(&tenant, events, Batch { seen: Some(seen), ..Batch::default() }).await?;
         }
-        self.metrics.polled(&poller.name, found, began.elapsed(), now());
+        self.metrics.polled(tenant.name(), &poller.name, found, began.elapsed(), now());
         if found > 0 {
             tracing::info!(poller = poller.name, changes = found, time = ?began.elapsed(), "polled");
         } else {
@@ -193,7 +231,7 @@ impl Engine {
     }
 
     /// Says that a look failed, and how long to wait before the next one.
-    fn pause_after(&self, poller: &Poller, failures: u32, failure: &Failure) -> Duration {
+    fn pause_after(&self, tenant: &str, poller: &Poller, failures: u32, failure: &Failure) -> Duration {
         let fault = Fault::passing(FaultCode::Connection, failure.to_string());
         let at: Timestamp = now();
         let failed = Failed { attempt: failures, created: at, fault: &fault, not_before: None, now: at };
@@ -203,8 +241,9 @@ impl Engine {
         };
         // Never at once: what just failed hardly works now.
         let pause = pause.max(Duration::from_secs(1));
-        self.metrics.poll_failed(&poller.name, failure.code());
+        self.metrics.poll_failed(tenant, &poller.name, failure.code());
         tracing::warn!(
+            tenant,
             poller = poller.name,
             code = failure.code(),
             failures,

@@ -13,8 +13,9 @@ use super::facts::Facts;
 use super::fetched::Fetched;
 use super::load::Checked;
 use super::retry::Policy;
+use super::usage::Usage;
 use crate::callbacks::{Callback, Caller, Status};
-use crate::config::{Problem, Secret, Settings};
+use crate::config::{Limits, Problem, Secret, Settings, TenantsSettings};
 use crate::control::Control;
 use crate::hooks::Hooks;
 use crate::ingest::Sources;
@@ -24,9 +25,14 @@ use crate::store::{Delivery, NewDelivery, Queue, Store};
 use crate::targets::{Context, Place, Target};
 use crate::telemetry::Telemetry;
 
+/// The name of the operator's own tenant.
+pub(super) const OWN: &str = "default";
+
 /// A tenant in use.
 pub struct Tenant {
     name: Arc<str>,
+    /// What it has used of its limits.
+    usage: Arc<Usage>,
     settings: Settings,
     targets: Vec<Arc<dyn Target>>,
     hooks: Arc<Hooks>,
@@ -42,9 +48,10 @@ pub struct Tenant {
 
 impl Tenant {
     pub(super) fn new(
+        name: &str,
         checked: Checked,
-        store: Arc<dyn Store>,
-        metrics: Arc<Metrics>,
+        usage: Arc<Usage>,
+        (store, metrics): (Arc<dyn Store>, Arc<Metrics>),
         telemetry: &Telemetry,
         end: &Arc<Notify>,
     ) -> Self {
@@ -60,7 +67,7 @@ impl Tenant {
             unloaded,
             collector: _,
         } = checked;
-        let name: Arc<str> = "default".into();
+        let name: Arc<str> = name.into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
         let control = Arc::new(Audited {
             control: steering.control,
@@ -82,6 +89,7 @@ impl Tenant {
         });
         Self {
             name,
+            usage,
             settings,
             targets,
             hooks: Arc::new(hooks),
@@ -134,6 +142,36 @@ impl Tenant {
     #[must_use]
     pub fn api_token(&self) -> Option<&Secret> {
         self.settings.server.api_token.as_ref()
+    }
+
+    /// Bearer token for telling of events, if there is one.
+    #[must_use]
+    pub fn events_token(&self) -> Option<&Secret> {
+        self.settings.server.events_token.as_ref()
+    }
+
+    /// Whether it is the operator's own.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        &*self.name == OWN
+    }
+
+    /// What it may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    /// What it has used of that.
+    #[must_use]
+    pub fn usage(&self) -> &Arc<Usage> {
+        &self.usage
+    }
+
+    /// Where other tenants' settings are, if this is the operator's own.
+    #[must_use]
+    pub fn tenants_settings(&self) -> Option<&TenantsSettings> {
+        self.settings.tenants.as_ref()
     }
 
     /// Its targets, in the order of the settings.

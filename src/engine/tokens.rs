@@ -105,6 +105,11 @@ impl Tokens {
         Ok(found)
     }
 
+    /// Reads all tokens anew when they are asked for: others than before may be kept.
+    pub(super) async fn forget(&self) {
+        *self.known.write().await = None;
+    }
+
     /// A tenant's tokens, oldest first.
     ///
     /// # Errors

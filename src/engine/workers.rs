@@ -1,18 +1,18 @@
 //! Sees deliveries through: claims what is due, prepares it, keeps the message, sends it, notes what it came to.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::retry::{self, Failed, Next};
+use super::turns::{Turn, Turns};
 use super::{Engine, NODE, now, spans};
 use crate::model::{Timestamp, TraceContext};
 use crate::outbound::trace;
-use crate::store::{Delivery, DeliveryState, Settlement, StoreError};
+use crate::store::{Delivery, DeliveryState, Settlement, Shares, StoreError};
 use crate::targets::{Fault, FaultCode, Lasting, Outcome, Outgoing, Prepared, Silence, Target};
 
 /// A lease outlives the longest attempt, and some waiting before it.
@@ -36,22 +36,23 @@ impl Engine {
         drain: Duration,
     ) -> Result<(), StoreError> {
         self.store.release(NODE).await?;
-        self.open_targets(&self.tenant(), None).await;
-        let permits = Arc::new(Semaphore::new(concurrency));
+        for tenant in self.tenants().iter() {
+            self.open_targets(tenant, None).await;
+        }
         let mut under_way = JoinSet::new();
-        let mut claimed = VecDeque::new();
-        let mut all_claimed = false;
+        let mut turns = Turns::default();
+        let mut news = true;
         while !*stop.borrow() {
             self.turns.send_modify(|turns| *turns = turns.wrapping_add(1));
             while under_way.try_join_next().is_some() {}
-            if !all_claimed && claimed.len() < concurrency {
-                all_claimed = self.claim_more(&mut claimed, 2 * concurrency).await;
+            let shares = self.tenants().shares(concurrency);
+            if news || turns.want_more(&shares) {
+                news = !self.claim_more(&mut turns, &shares, news, concurrency).await;
             }
-            while !claimed.is_empty()
-                && let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
-                && let Some((delivery, since)) = claimed.pop_front()
+            while under_way.len() < concurrency
+                && let Some(Turn { delivery, claimed, held }) = turns.next(&shares)
             {
-                if since.elapsed() > LEASE - LONGEST_ATTEMPT {
+                if claimed.elapsed() > LEASE - LONGEST_ATTEMPT {
                     // An attempt could outlive its lease: it is claimed anew when that has run out.
                     continue;
                 }
@@ -59,32 +60,35 @@ impl Engine {
                 under_way.spawn(async move {
                     let ordered = delivery.ordering_key.is_some();
                     engine.see_through(delivery).await;
-                    drop(permit);
+                    drop(held);
                     if ordered {
                         // Its end may be what another one of the same key waits for.
                         engine.wake.notify_one();
                     }
                 });
             }
-            let news = async {
-                match (claimed.is_empty(), all_claimed) {
-                    (true, true) => {
-                        let due = self.until_next_due().await;
-                        // Either way there may be something to claim.
-                        let _ = tokio::time::timeout(due, self.wake.notified()).await;
-                        true
+            let waiting = async {
+                if news {
+                    return true;
+                }
+                if turns.is_empty() {
+                    let due = self.until_next_due(&shares).await;
+                    // Either way there may be something to claim.
+                    tokio::select! {
+                        () = self.wake.notified() => {}
+                        () = tokio::time::sleep(due) => {}
                     }
-                    (true, false) => false,
-                    (false, _) => tokio::select! {
-                        () = self.wake.notified() => true,
-                        // Given back at once: that there is one is all that counts.
-                        _ = permits.acquire() => false,
-                    },
+                    return true;
+                }
+                tokio::select! {
+                    () = self.wake.notified() => true,
+                    // There is room for another one.
+                    Some(_) = under_way.join_next() => false,
                 }
             };
             tokio::select! {
                 _ = stop.changed() => {}
-                news = news => all_claimed &= !news,
+                more = waiting => news |= more,
             }
         }
         let drained =
@@ -93,23 +97,24 @@ impl Engine {
             tracing::warn!("{} deliveries were cut off and go out after the next start", under_way.len());
             under_way.shutdown().await;
         }
-        for target in self.tenant().targets() {
-            target.close().await;
+        for tenant in self.tenants().iter() {
+            for target in tenant.targets() {
+                target.close().await;
+            }
         }
         self.store.release(NODE).await
     }
 
-    /// Claims until there are `wanted`, and says whether these were all. Ahead of need, because each claim is a
-    /// transaction.
-    async fn claim_more(&self, claimed: &mut VecDeque<(Delivery, Instant)>, wanted: usize) -> bool {
-        let missing = wanted.saturating_sub(claimed.len());
-        let limit = u32::try_from(missing).unwrap_or(u32::MAX);
-        match self.store.claim(NODE, limit, LEASE, now()).await {
-            Ok(more) => {
-                let all = more.len() < missing;
-                let since = Instant::now();
-                claimed.extend(more.into_iter().map(|delivery| (delivery, since)));
-                all
+    /// Claims what tenants lack, of everybody or of those that are known to have more. False if the store failed.
+    async fn claim_more(&self, turns: &mut Turns, shares: &Shares, all: bool, concurrency: usize) -> bool {
+        let wanted = turns.wanted(shares, all, concurrency);
+        if wanted.is_empty() {
+            return true;
+        }
+        match self.store.claim(NODE, &wanted, LEASE, now()).await {
+            Ok(claimed) => {
+                turns.add(&wanted, claimed, Instant::now());
+                true
             }
             Err(error) => {
                 tracing::error!("cannot claim deliveries: {error}");
@@ -119,11 +124,14 @@ impl Engine {
         }
     }
 
-    async fn until_next_due(&self) -> Duration {
-        match self.store.next_due().await {
-            Ok(Some(due)) => due.since(now()).clamp(Duration::from_millis(1), IDLE),
-            Ok(None) | Err(_) => IDLE,
-        }
+    async fn until_next_due(&self, shares: &Shares) -> Duration {
+        let due = self.store.due().await.unwrap_or_default().into_iter();
+        let due = due.filter(|(tenant, _)| shares.contains_key(tenant)).map(|(_, due)| due).min();
+        due.map_or(IDLE, |due| due.since(now()).clamp(Duration::from_millis(1), IDLE))
+    }
+
+    fn target_of(&self, delivery: &Delivery) -> Option<Arc<dyn Target>> {
+        self.tenant_named(&delivery.tenant)?.target(&delivery.target).cloned()
     }
 
     /// A delivery, and those behind it that go out together with it, from their claim to their settlement. A panic in
@@ -176,7 +184,7 @@ impl Engine {
         let taken = settlements.iter().flatten().any(|settled| settled.state == DeliveryState::Delivered);
         if let (true, Some(first)) = (taken, run.first())
             && let Some(key) = &first.ordering_key
-            && let Some(rest) = self.tenant().target(&first.target).and_then(|target| target.rest())
+            && let Some(rest) = self.target_of(first).and_then(|target| target.rest())
             && let Err(error) = self.store.rest(&first.tenant, &first.target, key, now().after(rest)).await
         {
             tracing::error!("cannot note that a target rests: {error}");
@@ -185,7 +193,7 @@ impl Engine {
 
     /// A claimed delivery, and as many of those behind it as its target takes at once.
     async fn run_behind(&self, first: Delivery) -> Vec<Delivery> {
-        let longest = self.tenant().target(&first.target).map_or(1, |target| target.run_length());
+        let longest = self.target_of(&first).map_or(1, |target| target.run_length());
         let mut run = vec![first];
         if let (Some(first), true) = (run.first(), longest > 1)
             && first.ordering_key.is_some()
@@ -201,8 +209,7 @@ impl Engine {
     /// Readies the deliveries of a run and hands them over. None for those that nothing was done about.
     async fn attempt(&self, run: &[Delivery]) -> Vec<Option<Settlement>> {
         let Some(first) = run.first() else { return Vec::new() };
-        let tenant = self.tenant();
-        let Some(target) = tenant.target(&first.target) else {
+        let Some(target) = self.target_of(first) else {
             let text = format!("there is no target `{}` in the settings any more", first.target);
             let fault = Fault::lasting(FaultCode::TargetGone, text);
             return run.iter().map(|delivery| Some(self.settle_fault(delivery, &fault, None))).collect();
@@ -210,7 +217,7 @@ impl Engine {
         let mut settlements = Vec::with_capacity(run.len());
         let mut ready = Vec::with_capacity(run.len());
         // Side by side, so that keeping their messages shares transactions.
-        let preparing: Vec<_> = run.iter().map(|delivery| self.message(delivery, &**target)).collect();
+        let preparing: Vec<_> = run.iter().map(|delivery| self.message(delivery, &*target)).collect();
         let mut messages = stream::iter(preparing).buffered(PREPARED_AT_ONCE);
         for delivery in run {
             let Some(message) = messages.next().await else { break };
@@ -242,7 +249,7 @@ impl Engine {
         // Of a run that goes out at once, the first one's trace goes along.
         let sending = trace::within(traces.first().copied().flatten(), target.send_run(&outgoing));
         let sent = tokio::time::timeout(LONGEST_ATTEMPT, sending).await;
-        self.metrics.sent(&first.target, clock.elapsed());
+        self.metrics.sent(&first.tenant, &first.target, clock.elapsed());
         let outcomes = sent.unwrap_or_else(|_| {
             let fault = Fault::passing(FaultCode::Timeout, "the attempt took longer than 10 minutes");
             vec![Outcome::Deferred { fault, not_before: None }]
@@ -305,7 +312,9 @@ impl Engine {
         let Some(mut event) = stored.map_err(|error| store_fault(&error))? else {
             return Err(Fault::lasting(FaultCode::Store, "its event is no longer in the store"));
         };
-        let tenant = self.tenant();
+        let Some(tenant) = self.tenant_named(&delivery.tenant) else {
+            return Err(Fault::lasting(FaultCode::TargetGone, "its tenant is not here any more"));
+        };
         if let Some(fetched) = tenant.fetched() {
             fetched.complete_event(&mut event, delivery.created, now()).await?;
         }
@@ -334,8 +343,9 @@ impl Engine {
             not_before,
             now: now(),
         };
+        let tenant = self.tenant_named(&delivery.tenant).unwrap_or_else(|| self.tenant());
         let (state, not_before) =
-            match retry::next(&self.tenant().retry_policy(&delivery.target), failed, fastrand::f64()) {
+            match retry::next(&tenant.retry_policy(&delivery.target), failed, fastrand::f64()) {
                 Next::At(at) => (DeliveryState::Waiting, at),
                 Next::Dead => (DeliveryState::Dead, failed.now),
             };
@@ -352,8 +362,8 @@ impl Engine {
         let code = settlement.code.as_deref().unwrap_or("");
         let (state, text) = (settlement.state, &settlement.text);
         let Delivery { id, tenant, target, subject, .. } = delivery;
-        self.metrics.delivery(target, state.name(), code);
-        self.failing.note(target, settlement);
+        self.metrics.delivery(tenant, target, state.name(), code);
+        self.failing.note(tenant, target, settlement);
         match state {
             DeliveryState::Delivered => {
                 self.metrics.delivered_after(now().since(delivery.created));

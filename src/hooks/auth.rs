@@ -156,9 +156,10 @@ fn accepts(users: &[User], name: &[u8], password: &[u8]) -> bool {
 fn entry(description: &str, table: Option<&Reader<'_>>) -> Option<Entry> {
     let (scheme, argument) = description.split_once(':')?;
     match scheme {
-        "file" if !argument.is_empty() => Some(Entry::File(
-            table.map_or_else(|| PathBuf::from(argument), |table| table.folder().join(argument)),
-        )),
+        "file" if !argument.is_empty() => Some(Entry::File(match table {
+            Some(table) => table.path_at("auth", argument)?,
+            None => PathBuf::from(argument),
+        })),
         "memory" => {
             let parts: Vec<&str> = argument.split(':').collect();
             let users = parts.chunks(2).map(|pair| match pair {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::testing::{NOW, get, post, run, with_header};
 use super::*;
-use crate::config::{Document, Problems};
+use crate::config::{Document, Limits, Problems};
 use crate::outbound::{Allowed, SystemNames};
 
 mod bitbucket_rules;
@@ -26,7 +26,7 @@ fn hooks(settings: &str) -> (Hooks, Vec<String>) {
     let problems = Problems::new();
     let document = Document::parse(Path::new("campanile.toml"), settings, &problems);
     let root = Reader::root(&document, &problems);
-    let checked = Settings::read(&root);
+    let checked = Settings::read(&root, &Limits::default());
     let outbound = Outbound::new(Allowed::default(), std::sync::Arc::new(SystemNames));
     let hooks = Hooks::from_settings(&root, &checked, &BTreeMap::new(), &outbound);
     (hooks, problems.into_sorted().iter().map(ToString::to_string).collect())

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -17,12 +18,36 @@ use crate::ingest::{Proof, Source};
 use crate::store::Role;
 
 /// Who asks, once that is proven.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Principal {
     /// For the audit log.
     name: String,
     /// What they may do.
     pub(super) role: Role,
+    /// With whose builds, deliveries and callbacks.
+    pub(super) tenant: Arc<Tenant>,
+}
+
+/// The tenant that an address names: `/t/NAME/...`.
+#[derive(Clone, Debug)]
+pub(super) struct Addressed(pub(super) String);
+
+/// The tenant that a request is about, once it is known who asks.
+pub(super) struct Of(pub(super) Arc<Tenant>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Of {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let principal = parts.extensions.get::<Principal>();
+        principal.map(|principal| Self(Arc::clone(&principal.tenant))).ok_or_else(|| denied("nobody knows who asks"))
+    }
+}
+
+/// The tenant whose door it is: the one that the address names, else the operator's own.
+pub(super) fn at_door(engine: &Engine, extensions: &Extensions) -> Result<Arc<Tenant>, Problem> {
+    let Some(Addressed(name)) = extensions.get() else { return Ok(engine.tenant()) };
+    engine.tenant_named(name).ok_or_else(|| Problem::not_found("there is no such page"))
 }
 
 /// Lets through who may, and keeps what they changed.
@@ -34,19 +59,22 @@ pub(super) async fn api(
     next: Next,
 ) -> Response {
     let needed = needed(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
-    let principal = match authenticate(&engine, peer, request.headers(), given_bearer).await {
+    let addressed = request.extensions().get::<Addressed>().cloned();
+    let asked = authenticate(&engine, peer, request.headers(), given_bearer).await;
+    let asked = asked.and_then(|principal| principal.at(&engine, addressed.as_ref()));
+    let principal = match asked {
         Ok(principal) if principal.role.includes(needed) => principal,
         Ok(principal) => return refuse(forbidden(&principal, needed)),
         Err(problem) => return refuse(problem),
     };
     let changes = !request.method().is_safe() && needed != Role::Ingest;
     let what = changes.then(|| format!("{} /api/v1{}", request.method(), request.uri().path()));
-    let who = principal.name.clone();
+    let (who, tenant) = (principal.name.clone(), Arc::clone(&principal.tenant));
     request.extensions_mut().insert(principal);
     let response = next.run(request).await;
     if let Some(what) = what {
         let place = peer.ip().to_canonical().to_string();
-        engine.note_audit(who, place, what, response.status().to_string()).await;
+        engine.note_audit(tenant.name(), who, place, what, response.status().to_string()).await;
     }
     response
 }
@@ -54,6 +82,7 @@ pub(super) async fn api(
 /// What one must be allowed for a request.
 fn needed(method: &Method, path: &str) -> Role {
     match (method.is_safe(), path) {
+        (_, path) if path.ends_with("/v1/tenants") || path.ends_with("/v1/tenants/{name}") => Role::Admin,
         (true, path) if path.ends_with("/v1/audit") || path.ends_with("/v1/tokens") => Role::Tenant,
         (true, _) => Role::Read,
         (false, path) if path.ends_with("/v1/events") || path.ends_with("/logs/{log}") => Role::Ingest,
@@ -94,7 +123,9 @@ pub(super) async fn entry<'t>(
     if let (Some((secrets, proof)), None) = (of_source, given_token(headers)) {
         return Ok(Entry::Proof(proof, secrets));
     }
-    match (authenticate(engine, peer, headers, given_token).await, of_source) {
+    let asked = authenticate(engine, peer, headers, given_token).await;
+    let asked = asked.and_then(|principal| principal.at(engine, Some(&Addressed(tenant.name().to_owned()))));
+    match (asked, of_source) {
         (Ok(principal), _) if principal.role.includes(Role::Ingest) => Ok(Entry::Granted),
         (_, Some((secrets, proof))) => Ok(Entry::Proof(proof, secrets)),
         (Ok(principal), None) => Err(forbidden(&principal, Role::Ingest)),
@@ -120,14 +151,15 @@ async fn authenticate(
     headers: &HeaderMap,
     given: fn(&HeaderMap) -> Option<Vec<u8>>,
 ) -> Result<Principal, Problem> {
-    let tenant = engine.tenant();
-    let own = tenant.api_token();
+    let tenants = engine.tenants();
+    let operators = engine.tenant();
+    let own = operators.api_token();
     let Some(given) = given(headers) else {
         // Behind a proxy on this machine everybody looks local.
         let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
         return match own {
             None if peer.ip().to_canonical().is_loopback() && !proxied => {
-                Ok(Principal { name: "somebody on this machine".to_owned(), role: Role::Admin })
+                Ok(Principal { name: "somebody on this machine".to_owned(), role: Role::Admin, tenant: operators })
             }
             None => Err(denied("without `server.api_token` and a token the API answers this machine only")),
             Some(_) => Err(denied(
@@ -136,15 +168,38 @@ async fn authenticate(
             )),
         };
     };
-    if own.is_some_and(|own| own.matches(&given)) {
-        return Ok(Principal { name: "the bearer of `server.api_token`".to_owned(), role: Role::Admin });
-    }
-    match engine.tokens().find(&given).await? {
-        Some(token) if token.tenant == tenant.name() => {
-            let name = format!("the bearer of token {} ({})", token.id, token.name);
-            Ok(Principal { name, role: token.role })
+    for tenant in tenants.iter() {
+        // What a tenant's own settings name is no key to anybody else's.
+        let of_api = if tenant.is_own() { Role::Admin } else { Role::Tenant };
+        for (token, key, role) in
+            [(tenant.api_token(), "api_token", of_api), (tenant.events_token(), "events_token", Role::Ingest)]
+        {
+            if token.is_some_and(|token| token.matches(&given)) {
+                let name = format!("the bearer of `server.{key}`");
+                return Ok(Principal { name, role, tenant: Arc::clone(tenant) });
+            }
         }
-        _ => Err(denied("the token is wrong, or has ended")),
+    }
+    let wrong = || denied("the token is wrong, or has ended");
+    let token = engine.tokens().find(&given).await?.ok_or_else(wrong)?;
+    let tenant = Arc::clone(tenants.get(&token.tenant).ok_or_else(wrong)?);
+    let name = format!("the bearer of token {} ({})", token.id, token.name);
+    // Only the operator's own tenant has somebody over all others.
+    let role = if token.role == Role::Admin && !tenant.is_own() { Role::Tenant } else { token.role };
+    Ok(Principal { name, role, tenant })
+}
+
+impl Principal {
+    /// The same at the address of a tenant: everybody at their own; at others' only who is over all.
+    fn at(self, engine: &Engine, addressed: Option<&Addressed>) -> Result<Self, Problem> {
+        let Some(Addressed(name)) = addressed else { return Ok(self) };
+        if name == self.tenant.name() {
+            return Ok(self);
+        }
+        // Whether there is such a tenant is nothing for others to know.
+        let tenant = engine.tenant_named(name).filter(|_| self.role == Role::Admin && self.tenant.is_own());
+        let tenant = tenant.ok_or_else(|| Problem::not_found("there is no such page"))?;
+        Ok(Self { tenant, ..self })
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::callbacks::StatusError;
+use crate::engine::{NotTaken, OverLimit};
 use crate::store::StoreError;
 
 /// An error on its way to the client.
@@ -15,6 +16,8 @@ pub(super) struct Problem {
     status: StatusCode,
     code: Code,
     detail: String,
+    /// When to come again, in seconds.
+    again: Option<u64>,
 }
 
 /// What an error is, for programs. `docs/api.md` lists them.
@@ -29,6 +32,7 @@ pub(super) enum Code {
     MediaType,
     Method,
     NotFound,
+    OverLimit,
     ShuttingDown,
     Store,
     TooLarge,
@@ -47,6 +51,7 @@ impl Code {
             Self::MediaType => "media-type",
             Self::Method => "method",
             Self::NotFound => "not-found",
+            Self::OverLimit => "over-limit",
             Self::ShuttingDown => "shutting-down",
             Self::Store => "store",
             Self::TooLarge => "too-large",
@@ -58,7 +63,7 @@ impl Code {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into() }
+        Self { status, code, detail: detail.into(), again: None }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
@@ -75,6 +80,30 @@ impl Problem {
 
     pub(super) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// When to come again, in seconds, if that helps.
+    pub(super) fn again(&self) -> Option<u64> {
+        self.again
+    }
+}
+
+impl From<OverLimit> for Problem {
+    fn from(over: OverLimit) -> Self {
+        // What waiting alone does not mend is no matter of coming again.
+        let status =
+            if over.again.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::PAYLOAD_TOO_LARGE };
+        let again = over.again.map(|again| again.as_secs().max(1));
+        Self { again, ..Self::new(status, Code::OverLimit, over.to_string()) }
+    }
+}
+
+impl From<NotTaken> for Problem {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Limit(over) => over.into(),
+            NotTaken::Store(error) => error.into(),
+        }
     }
 }
 
@@ -136,6 +165,9 @@ impl IntoResponse for Problem {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if let Some(again) = self.again {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(again));
         }
         response
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::Of;
 use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::extract::{Path, Query};
@@ -46,8 +47,7 @@ struct CallbackRow {
 #[utoipa::path(get, path = "/api/v1/callbacks", tag = "callbacks", responses(
     (status = 200, description = "by name", body = Callbacks),
 ))]
-pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Callbacks> {
-    let tenant = engine.tenant();
+pub(super) async fn list(Of(tenant): Of) -> Json<Callbacks> {
     let callbacks = tenant.callbacks().iter().map(|(name, callback)| {
         let version = callback.version();
         let exports = version.as_ref().map(|version| version.kinds()).unwrap_or_default();
@@ -76,9 +76,9 @@ pub(super) struct OneCallback {
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(name): Path<String>,
 ) -> Result<Json<OneCallback>, Problem> {
-    let tenant = engine.tenant();
     let callback = tenant.callbacks().get(&name).ok_or_else(|| no_such(&name))?;
     let versions = engine.store().versions(tenant.name(), &name).await?;
     let version = callback.version().map(|version| version.digest().to_owned());
@@ -107,13 +107,14 @@ pub(super) struct PushQuery {
 ))]
 pub(super) async fn push(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(name): Path<String>,
     Query(query): Query<PushQuery>,
     request: Request,
 ) -> Result<Json<Activation>, Problem> {
     let wasm = Limited::new(request.into_body(), MAX_COMPONENT as u64).whole().await?;
     let care = Care { dry_run: query.dry_run, force: query.force };
-    Ok(Json(engine.push_component(&name, wasm.to_vec(), care).await?))
+    Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), care).await?))
 }
 
 /// To which version.
@@ -132,10 +133,11 @@ pub(super) struct RollbackQuery {
 ))]
 pub(super) async fn roll_back(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(name): Path<String>,
     Query(query): Query<RollbackQuery>,
 ) -> Result<Json<Activation>, Problem> {
-    Ok(Json(engine.roll_back(&name, query.version.as_deref()).await?))
+    Ok(Json(engine.roll_back(&tenant, &name, query.version.as_deref()).await?))
 }
 
 /// Which calls.
@@ -171,11 +173,11 @@ struct NumberedCall {
 ))]
 pub(super) async fn log(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(name): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<Calls>, Problem> {
     let limit = query.limit.unwrap_or(50).clamp(1, 1_000);
-    let tenant = engine.tenant();
     let calls = engine.store().calls(tenant.name(), &name, query.after, limit).await?;
     if calls.is_empty() && !tenant.callbacks().contains_key(&name) {
         return Err(no_such(&name));
@@ -190,9 +192,9 @@ pub(super) async fn log(
 ))]
 pub(super) async fn sample(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path((builder, number)): Path<(String, u64)>,
 ) -> Result<Json<Value>, Problem> {
-    let tenant = engine.tenant();
     let status = tenant.status();
     let id = BuildId { builder, number };
     let store = engine.store();
@@ -221,6 +223,7 @@ fn no_such(name: &str) -> Problem {
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
+            Refused::Gone => Self::not_found(refused.to_string()),
             Refused::Store(error) => error.into(),
             Refused::NoSuchCallback(_) | Refused::NoSuchVersion(_) => Self::not_found(refused.to_string()),
             Refused::Component(_) | Refused::Narrower(_) | Refused::Worse(_) => {

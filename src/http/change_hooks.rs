@@ -10,12 +10,13 @@ use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, heade
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::access;
 use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::events;
 use super::numbering::Numbering;
 use crate::callbacks::Caller;
-use crate::engine::{Engine, Tenant, now};
+use crate::engine::{Engine, NotTaken, Tenant, now};
 use crate::hooks::{Method, RawHook, Rejection, Verified, answer_text};
 use crate::ingest::{self, Source};
 use crate::model::Event;
@@ -59,7 +60,10 @@ async fn handle(
     dialect: String,
     request: Request,
 ) -> Response {
-    let tenant = engine.tenant();
+    let tenant = match access::at_door(&engine, request.extensions()) {
+        Ok(tenant) => tenant,
+        Err(problem) => return problem.into_response(),
+    };
     if !tenant.hooks().any() {
         return Problem::not_found("there is no such page").into_response();
     }
@@ -72,7 +76,7 @@ async fn handle(
     };
     let known = tenant.hooks().dialect(&dialect).is_ok();
     let label = if known { dialect.as_str() } else { "other" };
-    engine.metrics().hook_request(label, response.status().as_u16());
+    engine.metrics().hook_request(tenant.name(), label, response.status().as_u16());
     let (status, time) = (response.status().as_u16(), began.elapsed());
     match &taken {
         Ok(taken) => {
@@ -142,7 +146,7 @@ async fn take(
     if let Some(source) =
         source.filter(|source| method == Method::Post && source.is_meant(verified.headers()))
     {
-        return pass_on(engine, numbering, source, &verified).await;
+        return pass_on((engine, tenant), numbering, source, &verified).await;
     }
     let mut parsed = dialect.parse(&verified, now())?;
     if let Some(call) = parsed.call.take() {
@@ -157,8 +161,8 @@ async fn take(
         parsed.note = Some(reason);
     }
     if let Some(poll) = &parsed.poll {
-        let chosen = poll.choose(&engine.poller_names())?;
-        engine.poll_now(&chosen);
+        let chosen = poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
+        engine.poll_now(tenant, &chosen);
         let note = Some(format!("told to look: {}", chosen.join(", ")));
         return Ok(Taken { note, ..Taken::default() });
     }
@@ -171,7 +175,7 @@ async fn take(
     }
     let events =
         parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
-    match engine.accept(events, delivery_id).await? {
+    match engine.accept(tenant, events, delivery_id).await? {
         Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();
             Ok(Taken { changes: count, ids, ..taken })
@@ -182,12 +186,12 @@ async fn take(
 
 /// News of builds go the way that they go at `/api/v1/events`.
 async fn pass_on(
-    engine: &Engine,
+    of: (&Engine, &Tenant),
     numbering: &Numbering,
     source: &'static dyn Source,
     verified: &Verified,
 ) -> Result<Taken, Refusal> {
-    let taken = events::take_from(engine, numbering, source, verified.headers(), verified.body()).await;
+    let taken = events::take_from(of, numbering, source, verified.headers(), verified.body()).await;
     let taken = taken.map_err(|problem| {
         Refusal::new(problem.status(), format!("{}: {}", source.name(), problem.detail()))
     })?;
@@ -221,11 +225,13 @@ struct Refusal {
     status: StatusCode,
     message: String,
     allow: Option<String>,
+    /// When to come again, in seconds.
+    again: Option<u64>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, message: String) -> Self {
-        Self { status, message, allow: None }
+        Self { status, message, allow: None, again: None }
     }
 
     fn internal() -> Self {
@@ -242,7 +248,7 @@ impl Refusal {
             .collect();
         let allow = names.join(", ");
         let message = format!("this hook takes {allow}");
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, message, allow: Some(allow) }
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message) }
     }
 
     fn respond(&self, wants_json: bool) -> Response {
@@ -262,6 +268,9 @@ impl Refusal {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        if let Some(again) = self.again {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(again));
+        }
         response
     }
 }
@@ -270,6 +279,18 @@ impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_REQUEST);
         Self::new(status, rejection.message)
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(why: NotTaken) -> Self {
+        match why {
+            NotTaken::Limit(over) => {
+                let problem = Problem::from(over);
+                Self { again: problem.again(), ..Self::new(problem.status(), problem.detail().to_owned()) }
+            }
+            NotTaken::Store(error) => error.into(),
+        }
     }
 }
 

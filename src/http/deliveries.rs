@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::Of;
 use super::answer::Problem;
 use super::extract::{Path, Query};
 use super::lists::page;
@@ -43,6 +44,7 @@ pub(super) struct Deliveries {
 ))]
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Deliveries>, Problem> {
     let state = match filter.state.as_deref() {
@@ -54,7 +56,7 @@ pub(super) async fn list(
     };
     let page = page(filter.limit, filter.before);
     let query = DeliveryQuery { state, target: filter.target, event: filter.event, page };
-    let deliveries = engine.store().deliveries(engine.tenant().name(), &query).await?;
+    let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
     Ok(Json(Deliveries { deliveries }))
 }
 
@@ -71,9 +73,10 @@ pub(super) struct OneDelivery {
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(id): Path<i64>,
 ) -> Result<Json<OneDelivery>, Problem> {
-    let found = engine.store().delivery(engine.tenant().name(), id).await?;
+    let found = engine.store().delivery(tenant.name(), id).await?;
     let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
     Ok(Json(OneDelivery { delivery, attempts }))
 }
@@ -99,9 +102,10 @@ pub(super) struct Explanations {
 ))]
 pub(super) async fn explain(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Query(About { about }): Query<About>,
 ) -> Result<Json<Explanations>, Problem> {
-    let events = engine::explain(&engine.tenant(), engine.store(), &about).await?;
+    let events = engine::explain(&tenant, engine.store(), &about).await?;
     if events.is_empty() {
         return Err(Problem::not_found(format!(
             "no event `{about}` is known: name an event's id, BUILDER/NUMBER, a change's revision, `buildset ID` or \
@@ -124,9 +128,10 @@ pub(super) struct Waiting {
 ))]
 pub(super) async fn retry(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(id): Path<i64>,
 ) -> Result<Json<Waiting>, Problem> {
-    if engine.retry(id).await? {
+    if engine.retry(&tenant, id).await? {
         Ok(Json(Waiting { id, state: DeliveryState::Waiting }))
     } else {
         Err(no_such(id))

@@ -11,12 +11,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access;
+use super::access::{self, Of};
 use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::extract::Path;
 use super::numbering::Numbering;
-use crate::engine::Engine;
+use crate::engine::{Engine, Tenant};
 use crate::ingest::{self, Form, Source};
 use crate::model::Event;
 use crate::store::{Appended, EventId};
@@ -41,14 +41,18 @@ pub(super) struct Accepted {
     request_body(content((Event = "application/json"), (String = "application/x-ndjson"))), responses(
     (status = 202, description = "durable", body = Accepted),
 ))]
-pub(super) async fn accept(State(engine): State<Arc<Engine>>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn accept(
+    State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let form = form(&parts.headers)?;
     let key = parts.headers.get("idempotency-key").and_then(|value| value.to_str().ok());
     let dedup_key = key.map(|key| format!("events/{key}"));
     let body = Limited::new(body, MAX_BODY).whole().await?;
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
-    take(&engine, events, dedup_key).await
+    take(&engine, &tenant, events, dedup_key).await
 }
 
 /// Takes in what another system posts in its own form
@@ -88,11 +92,11 @@ async fn taken_from(
     request: Request,
 ) -> Result<Taken, Problem> {
     let (parts, body) = request.into_parts();
-    let tenant = engine.tenant();
+    let tenant = access::at_door(engine, &parts.extensions)?;
     let entry = access::entry(engine, &tenant, peer, &parts.headers, source).await?;
     let body = Limited::new(body, MAX_BODY).whole().await?;
     entry.check(&parts.headers, &body)?;
-    take_from(engine, numbering, source, &parts.headers, &body).await
+    take_from((engine, &tenant), numbering, source, &parts.headers, &body).await
 }
 
 /// What is answered to another system.
@@ -122,7 +126,7 @@ pub(super) struct Taken {
 
 /// Reads and stores what a system says whose sender is proven.
 pub(super) async fn take_from(
-    engine: &Engine,
+    (engine, tenant): (&Engine, &Tenant),
     numbering: &Numbering,
     source: &dyn Source,
     headers: &HeaderMap,
@@ -136,7 +140,7 @@ pub(super) async fn take_from(
             continue;
         }
         let dedup_key = told.name.as_ref().map(|name| format!("{}/{name}", source.name()));
-        match numbering.store(engine, told, dedup_key).await? {
+        match numbering.store((engine, tenant), told, dedup_key).await? {
             Some(Appended::Stored { ids, .. }) => {
                 let before = taken.ids.len();
                 taken.ids.extend(ids.into_iter().flatten());
@@ -159,8 +163,13 @@ impl IntoResponse for Taken {
     }
 }
 
-async fn take(engine: &Engine, events: Vec<Event>, dedup_key: Option<String>) -> Result<Response, Problem> {
-    let answer = match engine.accept(events, dedup_key).await? {
+async fn take(
+    engine: &Engine,
+    tenant: &Tenant,
+    events: Vec<Event>,
+    dedup_key: Option<String>,
+) -> Result<Response, Problem> {
+    let answer = match engine.accept(tenant, events, dedup_key).await? {
         Appended::Stored { ids, .. } => Accepted { ids, duplicate: false },
         Appended::Duplicate => Accepted { ids: Vec::new(), duplicate: true },
     };

@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::Of;
 use super::answer::{Problem, ProblemBody};
 use super::extract::{Path, Query};
 use crate::engine::Engine;
@@ -64,9 +65,10 @@ struct NumberedEntry {
 ))]
 pub(super) async fn audit(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<AuditLog>, Problem> {
-    let entries = engine.store().audit(engine.tenant().name(), page(query.limit, query.before)).await?;
+    let entries = engine.store().audit(tenant.name(), page(query.limit, query.before)).await?;
     Ok(Json(AuditLog { audit: entries.into_iter().map(|(id, entry)| NumberedEntry { id, entry }).collect() }))
 }
 
@@ -99,8 +101,9 @@ impl From<BuilderRow> for BuilderWithLast {
 #[utoipa::path(get, path = "/api/v1/builders", tag = "builds", responses(
     (status = 200, description = "by name", body = Builders),
 ))]
-pub(super) async fn builders(State(engine): State<Arc<Engine>>) -> Result<Json<Builders>, Problem> {
-    let builders = engine.store().builders(engine.tenant().name()).await?;
+pub(super) async fn builders(State(engine): State<Arc<Engine>>,
+    Of(tenant): Of) -> Result<Json<Builders>, Problem> {
+    let builders = engine.store().builders(tenant.name()).await?;
     Ok(Json(Builders { builders: builders.into_iter().map(BuilderWithLast::from).collect() }))
 }
 
@@ -116,11 +119,12 @@ pub(super) struct Builds {
 ))]
 pub(super) async fn builds(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Query(query): Query<BuildsQuery>,
 ) -> Result<Json<Builds>, Problem> {
     let page = page(query.limit, query.before);
     let query = BuildQuery { builder: query.builder, page };
-    let builds = engine.store().builds(engine.tenant().name(), &query).await?;
+    let builds = engine.store().builds(tenant.name(), &query).await?;
     Ok(Json(Builds { builds }))
 }
 
@@ -138,10 +142,11 @@ pub(super) struct OneBuild {
 ))]
 pub(super) async fn build(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path((builder, number)): Path<(String, u64)>,
 ) -> Result<Json<OneBuild>, Problem> {
     let id = BuildId { builder, number };
-    let build = engine.store().build(engine.tenant().name(), &id).await?;
+    let build = engine.store().build(tenant.name(), &id).await?;
     let build = build.ok_or_else(|| Problem::not_found(format!("there is no build {id}")))?;
     Ok(Json(OneBuild { build }))
 }
@@ -158,8 +163,9 @@ pub(super) struct Changes {
 ))]
 pub(super) async fn changes(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Changes>, Problem> {
-    let changes = engine.store().changes(engine.tenant().name(), page(query.limit, query.before)).await?;
+    let changes = engine.store().changes(tenant.name(), page(query.limit, query.before)).await?;
     Ok(Json(Changes { changes }))
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::access::Of;
 use super::answer::Problem;
 use super::body::Limited;
 use super::extract::{Path, Query};
@@ -36,11 +37,12 @@ pub(super) struct Kept {
 ))]
 pub(super) async fn upload(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     path: LogPath,
     request: Request,
 ) -> Result<axum::Json<Kept>, Problem> {
     let log = log_ref(path)?;
-    let mut writer = engine.store().write_log(engine.tenant().name(), &log).await?;
+    let mut writer = engine.store().write_log(tenant.name(), &log).await?;
     let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
     while let Some(piece) = body.next().await? {
         writer.write(&piece).await?;
@@ -66,12 +68,13 @@ pub(super) struct Tail {
 ))]
 pub(super) async fn read(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     path: LogPath,
     Query(tail): Query<Tail>,
 ) -> Result<Response, Problem> {
     let log = log_ref(path)?;
     let lines = tail.lines.unwrap_or(1_000);
-    let text = engine.store().log_tail(engine.tenant().name(), &log, lines, MAX_TAIL).await?;
+    let text = engine.store().log_tail(tenant.name(), &log, lines, MAX_TAIL).await?;
     let text =
         text.ok_or_else(|| Problem::not_found(format!("there is no log `{}` of {}", log.log, log.build)))?;
     let headers =

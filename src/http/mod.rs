@@ -20,6 +20,7 @@ mod logs;
 mod numbering;
 mod openapi;
 mod server;
+mod tenants;
 mod tokens;
 mod traced;
 
@@ -51,6 +52,8 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/deliveries/{id}", get(deliveries::show))
         .route("/explain", get(deliveries::explain))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/tenants", get(tenants::list))
+        .route("/tenants/{name}", get(tenants::show).put(tenants::put).delete(tenants::remove))
         .route("/tokens", get(tokens::list).post(tokens::make))
         .route("/tokens/{id}", delete(tokens::revoke))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
@@ -71,5 +74,6 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .layer(Extension(Arc::new(numbering::Numbering::default())))
         .layer(axum::middleware::from_fn(traced::within))
         .with_state(engine);
+    let routes = routes.clone().route("/t/{tenant}/{*rest}", any(tenants::at)).layer(Extension(tenants::Door(routes)));
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::Mutex;
 
 use super::answer::Problem;
-use crate::engine::Engine;
+use crate::engine::{Engine, Tenant};
 use crate::ingest::{Numbers, Told};
 use crate::model::{Build, BuildId, Event};
 use crate::store::Appended;
@@ -21,18 +21,18 @@ impl Numbering {
     /// Numbers what is told, and stores it. None if it says nothing new of builds that are known.
     pub(super) async fn store(
         &self,
-        engine: &Engine,
+        (engine, tenant): (&Engine, &Tenant),
         told: Told,
         dedup_key: Option<String>,
     ) -> Result<Option<Appended>, Problem> {
         if told.numbers == Numbers::Given {
-            return Ok(Some(engine.accept(told.events, dedup_key).await?));
+            return Ok(Some(engine.accept(tenant, told.events, dedup_key).await?));
         }
         let _one_at_a_time = self.0.lock().await;
         let mut events = Vec::with_capacity(told.events.len());
         for mut event in told.events {
             if let Event::BuildStarted { build } | Event::BuildFinished { build } = &mut event {
-                let Some(number) = number(engine, build, told.numbers).await? else { continue };
+                let Some(number) = number((engine, tenant), build, told.numbers).await? else { continue };
                 build.number = number;
             }
             events.push(event);
@@ -40,13 +40,12 @@ impl Numbering {
         if events.is_empty() {
             return Ok(None);
         }
-        Ok(Some(engine.accept(events, dedup_key).await?))
+        Ok(Some(engine.accept(tenant, events, dedup_key).await?))
     }
 }
 
 /// The number of a build; none if what is told of it is known already.
-async fn number(engine: &Engine, build: &Build, numbers: Numbers) -> Result<Option<u64>, Problem> {
-    let tenant = engine.tenant();
+async fn number((engine, tenant): (&Engine, &Tenant), build: &Build, numbers: Numbers) -> Result<Option<u64>, Problem> {
     let (store, tenant) = (engine.store(), tenant.name());
     let (mut known, mut free) = (Vec::new(), build.number);
     match numbers {

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use super::{callbacks, deliveries, events, lists, logs, tokens};
+use super::{callbacks, deliveries, events, lists, logs, tenants, tokens};
 
 /// All routes below `/api`. `tests/it/openapi.rs` holds the list against the router.
 #[derive(OpenApi)]
@@ -33,6 +33,10 @@ use super::{callbacks, deliveries, events, lists, logs, tokens};
         lists::changes,
         logs::read,
         logs::upload,
+        tenants::list,
+        tenants::put,
+        tenants::remove,
+        tenants::show,
         tokens::list,
         tokens::make,
         tokens::revoke,

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::Principal;
+use super::access::{Of, Principal};
 use super::answer::{Code, Problem};
 use super::body::Limited;
 use super::extract::Path;
@@ -30,8 +30,9 @@ pub(super) struct Tokens {
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
     (status = 200, description = "oldest first", body = Tokens),
 ))]
-pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Result<Json<Tokens>, Problem> {
-    let tokens = engine.tokens().list(engine.tenant().name()).await?;
+pub(super) async fn list(State(engine): State<Arc<Engine>>,
+    Of(tenant): Of) -> Result<Json<Tokens>, Problem> {
+    let tokens = engine.tokens().list(tenant.name()).await?;
     Ok(Json(Tokens { tokens }))
 }
 
@@ -89,7 +90,7 @@ pub(super) async fn make(
                 .ok_or_else(|| Problem::bad_request("$.lasts: must be a time such as `90d` or `12h`"))?,
         ),
     };
-    let made = engine.tokens().make(engine.tenant().name(), &wish.name, role, lasts).await;
+    let made = engine.tokens().make(principal.tenant.name(), &wish.name, role, lasts).await;
     let (token, text) = made.map_err(|error| match error {
         NoToken::Store(error) => error.into(),
         NoToken::Name => Problem::bad_request(format!("$.name: {error}")),
@@ -105,9 +106,10 @@ pub(super) async fn make(
 ))]
 pub(super) async fn revoke(
     State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if engine.tokens().revoke(engine.tenant().name(), &id).await? {
+    if engine.tokens().revoke(tenant.name(), &id).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Problem::not_found(format!("there is no token `{}`", id.escape_debug())))

@@ -13,8 +13,8 @@ use url::{Host, Url};
 
 use super::error::{Forbidden, origin};
 use super::names::{Guarded, Names, SystemNames};
-use super::{Allowed, OutboundError, Request, Response, trace};
-use crate::config::Reader;
+use super::{Allowed, Dialer, OutboundError, Request, Response, trace};
+use crate::config::{Reader, ranges};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP: Duration = Duration::from_secs(90);
@@ -23,6 +23,7 @@ const KEEP: Duration = Duration::from_secs(90);
 #[derive(Clone)]
 pub struct Outbound {
     guarded: Guarded,
+    dialer: Dialer,
     plain: Client,
 }
 
@@ -44,20 +45,12 @@ impl Outbound {
     /// Reads `[outbound]`: `allow`, a list of ranges such as `10.1.0.0/16` or addresses such as `10.1.2.3`.
     #[must_use]
     pub fn from_settings(root: &Reader<'_>) -> Self {
-        let mut ranges = Vec::new();
+        let mut allowed = Vec::new();
         if let Some(table) = root.table("outbound") {
-            for range in table.texts("allow").unwrap_or_default() {
-                match range.parse().or_else(|_| range.parse::<IpAddr>().map(Into::into)) {
-                    Ok(range) => ranges.push(range),
-                    Err(_) => table.error(
-                        "allow",
-                        format!("`allow`: `{range}` is no range such as 10.1.0.0/16, and no address"),
-                    ),
-                }
-            }
+            allowed = ranges(&table, "allow");
             table.finish();
         }
-        Self::new(Allowed::new(ranges), Arc::new(SystemNames))
+        Self::new(Allowed::new(allowed), Arc::new(SystemNames))
     }
 
     /// With these ranges opened, and names looked up there.
@@ -66,7 +59,20 @@ impl Outbound {
         let guarded = Guarded { names, allowed };
         let plain = Client::new(&guarded, &Tls::default())
             .expect("without certificates of its own there is nothing to refuse in a client");
-        Self { guarded, plain }
+        Self { dialer: Dialer::default(), guarded, plain }
+    }
+
+    /// For a tenant, whose mail, chat and SSH are guarded as HTTP is: only these ranges inside are opened.
+    #[must_use]
+    pub fn of_tenant(allowed: Allowed) -> Self {
+        let outbound = Self::new(allowed, Arc::new(SystemNames));
+        Self { dialer: Dialer::guarded(outbound.guarded.clone()), ..outbound }
+    }
+
+    /// What connects to everything that is not spoken to by HTTP.
+    #[must_use]
+    pub fn dialer(&self) -> &Dialer {
+        &self.dialer
     }
 
     /// Whether connections may go to this address.

@@ -5,12 +5,13 @@
 //! secret in an error. And a guard: a name or an address in the settings, or in an event, can't be used to reach what
 //! is inside of the operator's network, unless the operator named that range (`[outbound] allow`).
 //!
-//! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `client`,
-//! `request`, `response`, `error`.
+//! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
+//! (connections to everything but HTTP), `client`, `request`, `response`, `error`.
 //!
 //! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.
 
 mod client;
+mod dial;
 mod error;
 mod names;
 mod range;
@@ -21,6 +22,7 @@ mod tests;
 pub mod trace;
 
 pub use client::{Client, Outbound, Tls};
+pub use dial::Dialer;
 pub use error::OutboundError;
 pub use names::{Names, SystemNames};
 pub use range::{Allowed, Inside};

@@ -39,23 +39,31 @@ pub(super) struct Guarded {
     pub(super) allowed: Allowed,
 }
 
+impl Guarded {
+    /// Those of the found addresses that may be reached.
+    pub(super) fn reachable(&self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Forbidden> {
+        let mut forbidden = None;
+        let mut reachable = Vec::with_capacity(found.len());
+        for address in found {
+            match self.allowed.judge(address) {
+                Ok(()) => reachable.push(address),
+                Err(inside) => forbidden = Some(Forbidden { address, inside }),
+            }
+        }
+        match forbidden {
+            Some(forbidden) if reachable.is_empty() => Err(forbidden),
+            _ => Ok(reachable),
+        }
+    }
+}
+
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let guarded = self.clone();
         Box::pin(async move {
             let found = guarded.names.look_up(name.as_str()).await?;
-            let mut forbidden = None;
-            let mut reachable = Vec::with_capacity(found.len());
-            for address in found {
-                match guarded.allowed.judge(address) {
-                    Ok(()) => reachable.push(SocketAddr::new(address, 0)),
-                    Err(inside) => forbidden = Some(Forbidden { address, inside }),
-                }
-            }
-            match forbidden {
-                Some(forbidden) if reachable.is_empty() => Err(forbidden.into()),
-                _ => Ok(Box::new(reachable.into_iter()) as Addrs),
-            }
+            let reachable = guarded.reachable(found)?.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(reachable) as Addrs)
         })
     }
 }

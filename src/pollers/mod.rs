@@ -103,19 +103,25 @@ impl Labels {
 /// goes by the source's address.
 type Build = fn(&Reader<'_>, Option<&str>, &Outbound) -> Option<Box<dyn Source>>;
 
-/// Every kind of poller: its table, how often it looks if nothing is said, in seconds, and how its source is made.
-const KINDS: &[(&str, u64, Build)] = &[
-    ("git_poller", 600, git::from_settings),
-    ("svn_poller", 600, svn::from_settings),
-    ("googlecode_atom_poller", 3_600, atom::from_settings),
+/// Every kind of poller: its table, how often it looks if nothing is said, in seconds, whether a program looks for it,
+/// and how its source is made.
+const KINDS: &[(&str, u64, bool, Build)] = &[
+    ("git_poller", 600, true, git::from_settings),
+    ("svn_poller", 600, true, svn::from_settings),
+    ("googlecode_atom_poller", 3_600, false, atom::from_settings),
 ];
 
 /// Reads all pollers of the settings. One with an error is left out, and the error noted.
 #[must_use]
 pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>> {
     let mut pollers: Vec<Arc<Poller>> = Vec::new();
-    for (kind, interval, build) in KINDS {
-        for table in root.tables(kind) {
+    for (kind, interval, runs_program, build) in KINDS {
+        let tables = root.tables(kind);
+        // A program reaches whatever this machine reaches.
+        if *runs_program && !tables.is_empty() && root.is_kept_from_tenants(kind, "it runs a program") {
+            continue;
+        }
+        for table in tables {
             let name = table.text("name");
             let schedule = Schedule::read(&table, std::time::Duration::from_secs(*interval));
             let source = build(&table, name.as_deref(), outbound);

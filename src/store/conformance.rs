@@ -15,6 +15,15 @@ pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_700_000_000 + seconds)
 }
 
+/// A share of this size for each tenant there is.
+pub(super) fn each(share: u32) -> Shares {
+    [T, "other"].map(|tenant| (tenant.to_owned(), share)).into()
+}
+
+pub(super) async fn next_due(store: &dyn Store) -> Option<Timestamp> {
+    store.due().await.unwrap().into_iter().map(|(_, due)| due).min()
+}
+
 pub(super) fn bid(builder: &str, number: u64) -> BuildId {
     BuildId { builder: builder.into(), number }
 }
@@ -178,7 +187,7 @@ pub(super) async fn repeated_facts_are_told_once(store: &dyn Store) {
     let set = || Event::BuildsetComplete { buildset: Buildset { bsid: 7, ..Buildset::default() } };
     assert!(put_one(store, 2, set()).await.is_some());
     assert!(put_one(store, 2, set()).await.is_none());
-    assert_eq!(store.claim("me", 10, LEASE, at(9)).await.unwrap().len(), 1);
+    assert_eq!(store.claim("me", &each(10), LEASE, at(9)).await.unwrap().len(), 1);
 }
 
 pub(super) async fn out_of_order_events_make_a_build(store: &dyn Store) {
@@ -292,7 +301,7 @@ pub(super) async fn changes_are_numbered_per_tenant(store: &dyn Store) {
     );
     assert_eq!(store.changes(T, page(Some(2))).await.unwrap().len(), 1);
     assert_eq!(store.changes("other", page(None)).await.unwrap()[0].number, 1);
-    assert_eq!(store.claim("me", 1, LEASE, at(10)).await.unwrap()[0].subject, "abc");
+    assert_eq!(store.claim("me", &each(1), LEASE, at(10)).await.unwrap()[0].subject, "abc");
 }
 
 pub(super) async fn what_was_asked_of_the_ci_is_kept(store: &dyn Store) {
@@ -388,7 +397,7 @@ pub(super) async fn a_closed_store_takes_nothing(store: &dyn Store) {
     store.close().await;
     assert!(matches!(store.ping().await, Err(StoreError::Closed)));
     assert!(matches!(store.append(T, Batch::default(), at(0)).await, Err(StoreError::Closed)));
-    assert!(matches!(store.next_due().await, Err(StoreError::Closed)));
+    assert!(matches!(store.due().await, Err(StoreError::Closed)));
 }
 
 pub(super) fn builds_of(builder: &str) -> BuildQuery {

@@ -1,7 +1,7 @@
 //! What every store must do with deliveries, beside `conformance`: order, leases, lists, traces.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::conformance::{LEASE, T, at, put, settled, started, to};
+use super::conformance::{LEASE, T, at, put, settled, started, to, each, next_due};
 use super::*;
 
 /// M-EV-07: what is about one thing goes in order, other things beside it.
@@ -9,7 +9,7 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     for number in 1..=3 {
         put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;
     }
-    let claim = |now| store.claim("me", 100, LEASE, at(now));
+    let claim = |now| store.claim("me", &each(100), LEASE, at(now));
     let first = claim(0).await.unwrap();
     assert_eq!(first.iter().filter(|d| d.target == "push").count(), 1);
     assert_eq!(first.len(), 4);
@@ -21,7 +21,7 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     let later = Settlement { not_before: at(50), ..settled(DeliveryState::Waiting) };
     store.settle(push, later, at(1)).await.unwrap();
     assert!(claim(49).await.unwrap().is_empty());
-    assert_eq!(store.next_due().await.unwrap(), Some(at(50)));
+    assert_eq!(next_due(store).await, Some(at(50)));
     assert_eq!(claim(50).await.unwrap()[0].id, push);
     store.settle(push, settled(DeliveryState::Delivered), at(51)).await.unwrap();
     let second = claim(52).await.unwrap();
@@ -51,7 +51,7 @@ pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
         let targets = [("push", Some("k")), ("push", Some("other")), ("mail", None)];
         put(store, 0, vec![to(started("linux", number), &targets)]).await;
     }
-    let claimed = store.claim("me", 100, LEASE, at(0)).await.unwrap();
+    let claimed = store.claim("me", &each(100), LEASE, at(0)).await.unwrap();
     let first = claimed.iter().find(|d| d.ordering_key.as_deref() == Some("k")).unwrap();
     let mail = claimed.iter().find(|d| d.target == "mail").unwrap();
     assert!(store.claim_run("me", mail.id, 9, LEASE, at(0)).await.unwrap().is_empty());
@@ -63,9 +63,9 @@ pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
     for id in [first.id, run[0].id] {
         store.settle(id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
     }
-    assert!(store.claim("me", 100, LEASE, at(1)).await.unwrap().is_empty(), "it is still leased");
+    assert!(store.claim("me", &each(100), LEASE, at(1)).await.unwrap().is_empty(), "it is still leased");
     store.give_back("me", &[run[1].id, run[2].id, first.id]).await.unwrap();
-    let next = store.claim("me", 100, LEASE, at(2)).await.unwrap();
+    let next = store.claim("me", &each(100), LEASE, at(2)).await.unwrap();
     assert_eq!(next.iter().map(|d| d.id).collect::<Vec<_>>(), [run[1].id]);
     let rest = store.claim_run("me", run[1].id, 9, LEASE, at(2)).await.unwrap();
     assert_eq!(rest.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #4", "linux #5"]);
@@ -73,29 +73,29 @@ pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
 
 pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(at(0)));
-    let id = store.claim("a", 9, LEASE, at(0)).await.unwrap()[0].id;
+    assert_eq!(next_due(store).await, Some(at(0)));
+    let id = store.claim("a", &each(9), LEASE, at(0)).await.unwrap()[0].id;
     store.save_message(id, b"bytes", Some("v1")).await.unwrap();
-    assert!(store.claim("b", 9, LEASE, at(59)).await.unwrap().is_empty());
-    assert_eq!(store.next_due().await.unwrap(), Some(at(60)));
-    let taken = store.claim("b", 9, LEASE, at(60)).await.unwrap();
+    assert!(store.claim("b", &each(9), LEASE, at(59)).await.unwrap().is_empty());
+    assert_eq!(next_due(store).await, Some(at(60)));
+    let taken = store.claim("b", &each(9), LEASE, at(60)).await.unwrap();
     assert_eq!(taken[0].message.as_deref(), Some(&b"bytes"[..]));
     store.release("a").await.unwrap();
-    assert!(store.claim("a", 9, LEASE, at(61)).await.unwrap().is_empty());
+    assert!(store.claim("a", &each(9), LEASE, at(61)).await.unwrap().is_empty());
     store.release("b").await.unwrap();
-    assert_eq!(store.claim("a", 9, LEASE, at(61)).await.unwrap().len(), 1);
+    assert_eq!(store.claim("a", &each(9), LEASE, at(61)).await.unwrap().len(), 1);
     // Who lost the lease cannot undo what the other one did.
     store.settle(id, settled(DeliveryState::Delivered), at(62)).await.unwrap();
     store.settle(id, settled(DeliveryState::Waiting), at(63)).await.unwrap();
     let (delivery, attempts) = store.delivery(T, id).await.unwrap().unwrap();
     assert_eq!((delivery.state, delivery.attempts, attempts.len()), (DeliveryState::Delivered, 2, 2));
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
 }
 
 pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store) {
     let ids =
         put(store, 0, vec![to(started("linux", 1), &[("mail", None), ("irc", None), ("push", None)])]).await;
-    let claimed = store.claim("me", 9, LEASE, at(0)).await.unwrap();
+    let claimed = store.claim("me", &each(9), LEASE, at(0)).await.unwrap();
     let silent = Settlement {
         attempted: false,
         code: Some("same".into()),
@@ -128,7 +128,7 @@ pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store)
     assert!(!store.retry(T, claimed[1].id, at(5)).await.unwrap());
     assert!(!store.retry("other", claimed[0].id, at(5)).await.unwrap());
     assert!(store.retry(T, claimed[0].id, at(5)).await.unwrap());
-    let again = store.claim("me", 9, LEASE, at(5)).await.unwrap();
+    let again = store.claim("me", &each(9), LEASE, at(5)).await.unwrap();
     assert_eq!((again[0].created, again[0].message.as_deref()), (at(5), Some(&b"m"[..])));
 }
 
@@ -142,8 +142,28 @@ pub(super) async fn a_trace_stays_with_its_deliveries(store: &dyn Store) {
         figures.waiting.iter().map(|w| (w.tenant.as_str(), w.target.as_str(), w.count, w.oldest)).collect();
     assert_eq!(waiting, [(T, "mail", 1, at(0)), (T, "push", 2, at(0))]);
     assert!(figures.bytes > 0 && figures.works >= figures.transactions && figures.transactions >= 2);
-    let claimed = store.claim("me", 9, LEASE, at(6)).await.unwrap();
+    let claimed = store.claim("me", &each(9), LEASE, at(6)).await.unwrap();
     assert_eq!(claimed.iter().map(|d| d.trace).collect::<Vec<_>>(), [Some(trace); 2]);
     let behind = store.claim_run("me", claimed[0].id, 9, LEASE, at(6)).await.unwrap();
     assert_eq!(behind.iter().map(|d| d.trace).collect::<Vec<_>>(), [None]);
+}
+
+/// Nobody waits behind another tenant's: each has its share, and only those that are named.
+pub(super) async fn each_tenant_has_its_share(store: &dyn Store) {
+    for number in 1..=20 {
+        put(store, 0, vec![to(started("linux", number), &[("mail", None)])]).await;
+    }
+    let batch = Batch { events: vec![to(started("mac", 1), &[("mail", None)])], ..Batch::default() };
+    store.append("other", batch, at(5)).await.unwrap();
+    assert_eq!(store.due().await.unwrap(), [(T.to_owned(), at(0)), ("other".to_owned(), at(5))]);
+    let shares: Shares = [(T.to_owned(), 3), ("other".to_owned(), 3), ("third".to_owned(), 3)].into();
+    let tenants = |claimed: &[Delivery]| {
+        let of = |tenant: &str| claimed.iter().filter(|delivery| delivery.tenant == tenant).count();
+        (of(T), of("other"))
+    };
+    assert_eq!(tenants(&store.claim("me", &shares, LEASE, at(4)).await.unwrap()), (3, 0));
+    assert_eq!(tenants(&store.claim("me", &shares, LEASE, at(5)).await.unwrap()), (3, 1));
+    let none: Shares = [(T.to_owned(), 0)].into();
+    assert!(store.claim("me", &none, LEASE, at(5)).await.unwrap().is_empty());
+    assert!(store.claim("me", &Shares::new(), LEASE, at(5)).await.unwrap().is_empty());
 }

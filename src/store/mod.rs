@@ -23,6 +23,7 @@ mod retention_rules;
 pub mod sqlite;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +44,9 @@ pub use tokens::{Role, Token, TokenHash};
 
 /// Identity of a stored event.
 pub type EventId = i64;
+
+/// How many deliveries of each tenant may be taken; none of those that are not named.
+pub type Shares = BTreeMap<String, u32>;
 
 /// An event on its way in, with the deliveries that it leads to.
 #[derive(Clone, Debug)]
@@ -202,12 +206,12 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Takes up to `limit` due deliveries under a lease of `lease` for `owner`. A delivery whose ordering key has an
-    /// older unsettled one is not due. A lease that ran out is taken over.
+    /// Takes due deliveries under a lease of `lease` for `owner`, as many of each tenant as its share is. A delivery
+    /// whose ordering key has an older unsettled one is not due. A lease that ran out is taken over.
     async fn claim(
         &self,
         owner: &str,
-        limit: u32,
+        shares: &Shares,
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError>;
@@ -236,8 +240,8 @@ pub trait Store: Send + Sync {
     async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
     /// Gives back all leases of `owner`, as at a clean stop, or at a start under the same name.
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
-    /// When the next waiting delivery is due, if any waits.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next waiting delivery of each tenant is due, for those that have any.
+    async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError>;
 
     /// Deliveries, newest first.
     async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
@@ -300,6 +304,13 @@ pub trait Store: Send + Sync {
         from: PruneFrom,
         now: Timestamp,
     ) -> Result<Pruned, StoreError>;
+
+    /// How many events of a tenant were taken in since a moment that is not long ago.
+    async fn events_since(&self, tenant: &str, since: Timestamp) -> Result<u64, StoreError>;
+    /// Bytes of a tenant's events, messages, logs and components. Costs a look at each of them.
+    async fn stored_bytes(&self, tenant: &str) -> Result<u64, StoreError>;
+    /// Removes some of all that is kept of a tenant, its tokens first. False when nothing is left.
+    async fn forget_some(&self, tenant: &str) -> Result<bool, StoreError>;
 
     /// How it does, for metrics. Costs a look at each waiting delivery.
     async fn figures(&self) -> Result<Figures, StoreError>;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::conformance::{LEASE, T, at, settled};
+use super::conformance::{LEASE, T, at, settled, each, next_due};
 use super::*;
 
 /// Adds to the queue of `push`; says how many were dropped for it.
@@ -25,7 +25,7 @@ async fn add(store: &dyn Store, count: usize, max: u32, delay: Duration, now: i6
 
 /// Takes up to so many from the front.
 async fn take(store: &dyn Store, count: u32, now: i64) -> Vec<Delivery> {
-    let mut taken = store.claim("me", 9, LEASE, at(now)).await.unwrap();
+    let mut taken = store.claim("me", &each(9), LEASE, at(now)).await.unwrap();
     if let Some(first) = taken.first().map(|first| first.id)
         && count > 1
     {
@@ -43,7 +43,7 @@ pub(super) async fn a_queue_is_numbered_bounded_and_rests(store: &dyn Store) {
     let second = Duration::from_secs(1);
     assert_eq!(add(store, 3, 5, second, 0).await, 0);
     assert!(take(store, 9, 0).await.is_empty(), "they wait for company");
-    assert_eq!(store.next_due().await.unwrap(), Some(at(1)));
+    assert_eq!(next_due(store).await, Some(at(1)));
     // What comes later goes along.
     assert_eq!(add(store, 2, 5, second, 1).await, 0);
     let taken = take(store, 2, 1).await;

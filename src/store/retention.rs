@@ -1,14 +1,17 @@
 //! What goes when it is old, and how far a walk through it has come.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::EventId;
 
 /// What stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older goes, if nothing that waits needs it.
-    pub keep: Duration,
+    /// What is older goes, if nothing that waits needs it. None: it stays for ever.
+    pub keep: Option<Duration>,
+    /// For these tenants this counts in its place.
+    pub of: BTreeMap<String, Duration>,
     /// Of each builder so many finished builds stay that can be a previous build, however old they are.
     pub builds: u32,
 }

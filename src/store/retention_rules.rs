@@ -1,15 +1,13 @@
 //! What every store must do with what is old, beside `conformance`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::conformance::{
-    LEASE, T, at, bid, builds_of, finished, log_ref, put, put_one, settled, started, to,
-};
+use super::conformance::{LEASE, T, at, bid, builds_of, finished, log_ref, put, put_one, settled, started, to, each};
 use super::*;
 use crate::model::Results;
 
 /// Walks to the end; the sums of what went.
 async fn prune(store: &dyn Store, keep: u64, now: i64) -> Vec<(&'static str, u64)> {
-    let retention = Retention { keep: Duration::from_secs(keep), builds: 3 };
+    let retention = Retention { keep: Some(Duration::from_secs(keep)), of: BTreeMap::new(), builds: 3 };
     let (mut from, mut sums) = (PruneFrom::default(), Vec::new());
     for _ in 0..100 {
         let pruned = store.prune(&retention, from, at(now)).await.unwrap();
@@ -50,7 +48,7 @@ pub(super) async fn what_is_old_goes_and_what_is_needed_stays(store: &dyn Store)
     let version = KeptVersion { digest: "d".into(), origin: "o".into(), size: 1, at: at(2) };
     let in_use = InUse { callback: "c".into(), digest: "d".into(), file_digest: None };
     store.use_version(T, in_use, version, b"component".to_vec()).await.unwrap();
-    let claimed = store.claim("me", 99, LEASE, at(3)).await.unwrap();
+    let claimed = store.claim("me", &each(99), LEASE, at(3)).await.unwrap();
     assert_eq!(claimed.len(), 8);
     for delivery in &claimed[1..] {
         let done = Settlement { not_before: at(3), ..settled(DeliveryState::Delivered) };

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::Answer;
 use crate::model::{Timestamp, TraceContext};
-use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Place, StoreError};
+use crate::store::{Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Place, Shares, StoreError};
 
 /// Blocks those of the new deliveries that have an older one before them.
 pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> Result<(), StoreError> {
@@ -23,24 +23,28 @@ pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> R
     Ok(())
 }
 
-/// Leases the first due ones; those that are due longest go first, and the result is in order of id.
+/// Leases the first due ones of each tenant; those that are due longest go first, and the result is in order of id.
 pub(super) async fn claim(
     tx: &mut SqliteConnection,
     owner: &str,
-    limit: u32,
+    shares: &Shares,
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    let ids: Vec<i64> = sqlx::query_scalar(
-        "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
-         WHERE state = 'waiting' AND blocked = 0 AND due <= ? ORDER BY due, id LIMIT ?) RETURNING id",
-    )
-    .bind(owner)
-    .bind(until.as_micros())
-    .bind(now.as_micros())
-    .bind(limit)
-    .fetch_all(&mut *tx)
-    .await?;
+    let mut ids: Vec<i64> = Vec::new();
+    for (tenant, share) in shares {
+        let taken = sqlx::query_scalar::<_, i64>(
+            "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
+             WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ? ORDER BY due, id LIMIT ?) \
+             RETURNING id",
+        )
+        .bind(owner)
+        .bind(until.as_micros())
+        .bind(tenant)
+        .bind(now.as_micros())
+        .bind(share);
+        ids.extend(taken.fetch_all(&mut *tx).await?);
+    }
     claimed(tx, ids).await
 }
 
@@ -198,13 +202,19 @@ pub(super) async fn hasten(
     Ok(Answer::Done)
 }
 
-/// When something can be claimed: not yet due ones and leases that run out count too.
-pub(super) async fn next_due(reader: &mut SqliteConnection) -> Result<Option<Timestamp>, StoreError> {
-    let due: Option<i64> =
-        sqlx::query_scalar("SELECT min(due) FROM deliveries WHERE state = 'waiting' AND blocked = 0")
-            .fetch_one(reader)
-            .await?;
-    Ok(due.map(Timestamp::from_micros))
+/// When something of each tenant can be claimed: not yet due ones and leases that run out count too.
+pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    // From one tenant to the next along the index: what each of them has waiting is not looked through.
+    let due: Vec<(String, i64)> = sqlx::query_as(
+        "WITH RECURSIVE t (tenant) AS (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
+         UNION ALL SELECT (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
+         AND tenant > t.tenant) FROM t WHERE t.tenant IS NOT NULL) \
+         SELECT tenant, (SELECT min(due) FROM deliveries d WHERE d.state = 'waiting' AND d.blocked = 0 \
+         AND d.tenant = t.tenant) FROM t WHERE tenant IS NOT NULL",
+    )
+    .fetch_all(reader)
+    .await?;
+    Ok(due.into_iter().map(|(tenant, due)| (tenant, Timestamp::from_micros(due))).collect())
 }
 
 /// Newest first, without their messages: a list of many megabytes helps nobody.

@@ -25,6 +25,7 @@ mod tokens;
 mod unit;
 pub mod upkeep;
 mod upload;
+mod usage;
 mod writer;
 mod writes;
 
@@ -44,7 +45,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, Delivery, DeliveryId,
     DeliveryQuery, DeliveryState, EventId, Figures, InUse, KeptVersion, LogWriter, Page, PollState,
-    PruneFrom, Pruned, Retention, Settlement, Store, StoreError, Token, TokenHash,
+    PruneFrom, Pruned, Retention, Settlement, Shares, Store, StoreError, Token, TokenHash,
 };
 use crate::model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use writer::{Answer, Done, Job, Work};
@@ -250,15 +251,19 @@ impl Store for SqliteStore {
     async fn claim(
         &self,
         owner: &str,
-        limit: u32,
+        shares: &Shares,
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError> {
         // Asking for work when there is none must not cost a write.
-        if deliveries::next_due(&mut *self.reader().await?).await?.is_none_or(|due| due > now) {
+        let due = deliveries::due(&mut *self.reader().await?).await?.into_iter();
+        let due = due.filter(|(_, due)| *due <= now).map(|(tenant, _)| tenant);
+        let share = |tenant: String| shares.get(&tenant).filter(|share| **share > 0).map(|share| (tenant, *share));
+        let shares: Shares = due.filter_map(share).collect();
+        if shares.is_empty() {
             return Ok(Vec::new());
         }
-        match self.writer.ask(Work::Claim { owner: owner.to_owned(), limit, lease, now }).await? {
+        match self.writer.ask(Work::Claim { owner: owner.to_owned(), shares, lease, now }).await? {
             Answer::Claimed(deliveries) => Ok(deliveries),
             other => other.unexpected(),
         }
@@ -310,8 +315,8 @@ impl Store for SqliteStore {
         self.writer.ask(Work::Release { owner: owner.to_owned() }).await.map(drop)
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        deliveries::next_due(&mut *self.reader().await?).await
+    async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        deliveries::due(&mut *self.reader().await?).await
     }
 
     async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
@@ -405,8 +410,24 @@ impl Store for SqliteStore {
         from: PruneFrom,
         now: Timestamp,
     ) -> Result<Pruned, StoreError> {
-        match self.writer.ask(Work::Prune { retention: *retention, from, now }).await? {
+        match self.writer.ask(Work::Prune { retention: retention.clone(), from, now }).await? {
             Answer::Pruned(pruned) => Ok(pruned),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn events_since(&self, tenant: &str, since: Timestamp) -> Result<u64, StoreError> {
+        let mut reader = self.reader().await?;
+        usage::events_since(&mut *reader.begin().await?, tenant, since).await
+    }
+
+    async fn stored_bytes(&self, tenant: &str) -> Result<u64, StoreError> {
+        usage::stored_bytes(&mut *self.reader().await?, tenant).await
+    }
+
+    async fn forget_some(&self, tenant: &str) -> Result<bool, StoreError> {
+        match self.writer.ask(Work::Forget { tenant: tenant.to_owned() }).await? {
+            Answer::Found(found) => Ok(found),
             other => other.unexpected(),
         }
     }

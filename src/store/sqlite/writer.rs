@@ -12,11 +12,11 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, tokens, unit};
+use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, tokens, unit, usage};
 use crate::model::{Build, Timestamp};
 use crate::store::{
     Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneFrom, Pruned,
-    Retention, Settlement, StoreError, Token, TokenHash,
+    Retention, Settlement, Shares, StoreError, Token, TokenHash,
 };
 
 /// At most so many jobs share a transaction.
@@ -41,7 +41,7 @@ pub(super) enum Work {
     Append { tenant: String, batch: Batch, now: Timestamp },
     SaveMessage { id: DeliveryId, message: Vec<u8>, version: Option<String> },
     Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
-    Claim { owner: String, limit: u32, lease: Duration, now: Timestamp },
+    Claim { owner: String, shares: Shares, lease: Duration, now: Timestamp },
     ClaimRun { owner: String, first: DeliveryId, limit: u32, until: Timestamp },
     Rest { tenant: String, target: String, key: String, until: Timestamp },
     GiveBack { owner: String, ids: Vec<DeliveryId> },
@@ -57,6 +57,7 @@ pub(super) enum Work {
     Log(LogPart),
     DiscardLog { log: i64 },
     Prune { retention: Retention, from: PruneFrom, now: Timestamp },
+    Forget { tenant: String },
     Ping,
     Close,
 }
@@ -251,8 +252,8 @@ async fn perform(
                 Answer::Appended(appended.next().expect("`append` answers each of its batches"))
             }
             Work::SaveMessage { .. } | Work::Settle { .. } | Work::Close => Answer::Done,
-            Work::Claim { owner, limit, lease, now } => {
-                deliveries::claim(tx, owner, *limit, now.after(*lease), *now).await?
+            Work::Claim { owner, shares, lease, now } => {
+                deliveries::claim(tx, owner, shares, now.after(*lease), *now).await?
             }
             Work::ClaimRun { owner, first, limit, until } => {
                 deliveries::claim_run(tx, owner, *first, *limit, *until).await?
@@ -275,6 +276,7 @@ async fn perform(
             Work::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Work::DiscardLog { log } => logs::discard(tx, *log).await?,
             Work::Prune { retention, from, now } => prune::step(tx, retention, *from, *now).await?,
+            Work::Forget { tenant } => usage::forget_some(tx, tenant).await?,
             Work::Ping => ping(tx).await?,
         });
     }

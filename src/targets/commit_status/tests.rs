@@ -12,7 +12,7 @@ use super::github::Github;
 use super::github_comment::GithubComment;
 use super::gitlab::Gitlab;
 use super::settings::{self, Addressing, Repository, Shared};
-use crate::config::{Document, Problems, Reader, Settings};
+use crate::config::{Document, Limits, Problems, Reader, Settings};
 use crate::interpolate::Text;
 use crate::model::Results;
 use crate::outbound::{Allowed, Outbound, SystemNames};
@@ -22,7 +22,7 @@ fn read<F: Forge>(source: &str) -> (Option<(Shared, F)>, Vec<String>) {
     let problems = Problems::new();
     let document = Document::parse(Path::new("forge.toml"), source, &problems);
     let reader = Reader::root(&document, &problems);
-    let settings = Settings::read(&Reader::root(&document, &Problems::new()));
+    let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
     let callbacks = BTreeMap::new();
     let parts =

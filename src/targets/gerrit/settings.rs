@@ -135,7 +135,7 @@ fn choice(review: Option<Words>, summary: Option<Words>) -> (Words, Words) {
 
 fn door(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
     match reader.text("transport").as_deref() {
-        None | Some("ssh") => ssh(reader),
+        None | Some("ssh") => ssh(reader, parts),
         Some("rest") => ByRest::read(reader, parts, "url").map(Door::Rest),
         Some(other) => {
             reader.error("transport", format!("`transport` must be `ssh` or `rest`, not `{other}`"));
@@ -144,9 +144,10 @@ fn door(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
     }
 }
 
-fn ssh(reader: &Reader<'_>) -> Option<Door> {
+fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
     let server = reader.required_text("server");
-    let username = reader.text("username").or_else(user_of_this_machine);
+    let own = !reader.is_tenants();
+    let username = reader.text("username").or_else(|| own.then(user_of_this_machine).flatten());
     if username.is_none() {
         reader.error("username", "`username` is missing");
     }
@@ -159,9 +160,11 @@ fn ssh(reader: &Reader<'_>) -> Option<Door> {
         None => reader.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok()),
     });
     let passphrase = reader.secret("passphrase");
-    let of_ssh = |name: &str| home().map(|home| home.join(".ssh").join(name));
+    // A tenant's settings don't come to log in with the keys of whoever runs the engine.
+    let of_ssh = |name: &str| home().filter(|_| own).map(|home| home.join(".ssh").join(name));
     let agent = reader.item("agent").and_then(|item| match (item.as_boolean(), item.as_text()) {
         (Some(false), _) => None,
+        _ if reader.is_kept_from_tenants("agent", "it is a program of this machine") => None,
         (Some(true), _) => Some(Keys::Agent(None)),
         (_, Some(_)) => reader.file("agent").map(|socket| Keys::Agent(Some(socket))),
         _ => item.wrong_type("agent", "true, or the agent's socket"),
@@ -170,6 +173,10 @@ fn ssh(reader: &Reader<'_>) -> Option<Door> {
         (Some(file), None, None) => Keys::Files(vec![file], passphrase),
         (None, Some(_), None) => Keys::Key(reader.secret("identity")?, passphrase),
         (None, None, Some(agent)) => agent,
+        (None, None, None) if !own => {
+            reader.error("identity", "`identity` is missing: the private key, as a secret");
+            return None;
+        }
         (None, None, None) => {
             let files = ["id_ed25519", "id_ecdsa", "id_rsa"].into_iter().filter_map(of_ssh).collect();
             Keys::Files(files, passphrase)
@@ -197,6 +204,7 @@ fn ssh(reader: &Reader<'_>) -> Option<Door> {
         username: username?,
         keys,
         known_hosts,
+        dialer: parts.outbound.dialer().clone(),
         timeout: reader.duration("timeout").unwrap_or(Duration::from_secs(60)),
     };
     Some(Door::Ssh { login, version })

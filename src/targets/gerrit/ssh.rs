@@ -11,10 +11,10 @@ use russh::keys::agent::client::AgentClient;
 use russh::keys::known_hosts::known_host_keys_path;
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, decode_secret_key};
 use russh::{ChannelMsg, Preferred};
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::config::Secret;
+use crate::outbound::Dialer;
 
 /// So many commands at once (G-RUN-01).
 const AT_ONCE: usize = 4;
@@ -31,6 +31,7 @@ pub(super) struct Login {
     pub(super) username: String,
     pub(super) keys: Keys,
     pub(super) known_hosts: PathBuf,
+    pub(super) dialer: Dialer,
     /// For a connection, and for each command.
     pub(super) timeout: Duration,
 }
@@ -171,7 +172,7 @@ impl Login {
             ..client::Config::default()
         };
         let unreachable = |error: &dyn std::fmt::Display| SshError::Unreachable(format!("{place}: {error}"));
-        let stream = TcpStream::connect((self.server.as_str(), self.port)).await;
+        let stream = self.dialer.connect(&self.server, self.port).await;
         let stream = stream.map_err(|error| unreachable(&error))?;
         let connected = client::connect_stream(Arc::new(config), stream, host).await;
         let mut handle = connected.map_err(|error| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::settings::{self, Door, GerritSettings, Words};
 use super::ssh::Keys;
-use crate::config::{Document, Problems, Reader, Settings};
+use crate::config::{Document, Limits, Problems, Reader, Settings};
 use crate::model::{Build, Event};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 use crate::targets::{Parts, Target};
@@ -17,7 +17,7 @@ fn with_parts<T>(source: &str, read: impl FnOnce(&Reader<'_>, &Parts<'_>) -> T) 
     let problems = Problems::new();
     let document = Document::parse(Path::new("gerrit.toml"), source, &problems);
     let reader = Reader::root(&document, &problems);
-    let settings = Settings::read(&Reader::root(&document, &Problems::new()));
+    let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
     let callbacks = BTreeMap::new();
     let parts =

@@ -4,7 +4,6 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::settings::Server;
 use super::wire::{self, Line};
@@ -32,7 +31,7 @@ impl Connection {
     pub(super) async fn open(server: &Server) -> Result<Self, String> {
         let (host, port) = (&server.host, server.port);
         let connecting = async {
-            let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(|error| error.to_string())?;
+            let tcp = server.dialer.connect(host, port).await.map_err(|error| error.to_string())?;
             tcp.set_nodelay(true).map_err(|error| error.to_string())?;
             Ok(match &server.tls {
                 None => Box::new(tcp) as Box<dyn Stream>,

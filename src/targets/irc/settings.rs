@@ -14,6 +14,7 @@ use super::outbox::Rate;
 use super::wire::is_channel;
 use crate::callbacks::{Callback, Kind};
 use crate::config::{Item, Reader, Secret};
+use crate::outbound::Dialer;
 use crate::targets::tls::{InvalidTls, Tls};
 use crate::targets::{Parts, callback};
 
@@ -51,6 +52,7 @@ pub(super) struct Server {
     pub(super) sasl: bool,
     pub(super) tls: Option<Tls>,
     tls_ca: Option<PathBuf>,
+    pub(super) dialer: Dialer,
     /// Whether it matters which account people have.
     pub(super) wants_accounts: bool,
 }
@@ -129,7 +131,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let product = reader.text("product").unwrap_or_else(|| "buildbot".to_owned());
     let source_url = reader.text("source_url").unwrap_or_else(|| SOURCE_URL.to_owned());
     let wants_accounts = matches!(&rights, Rights::Authz(authz) if authz.names_people());
-    let server = server(reader, wants_accounts);
+    let server = server(reader, wants_accounts, parts);
     Some(IrcSettings {
         server: server?,
         channels: channels?,
@@ -150,7 +152,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     })
 }
 
-fn server(reader: &Reader<'_>, wants_accounts: bool) -> Option<Server> {
+fn server(reader: &Reader<'_>, wants_accounts: bool, parts: &Parts<'_>) -> Option<Server> {
     let host = reader.required_text("host");
     let nick = reader.required_text("nick");
     for (key, value) in [("host", &host), ("nick", &nick)] {
@@ -188,6 +190,7 @@ fn server(reader: &Reader<'_>, wants_accounts: bool) -> Option<Server> {
         sasl,
         tls,
         tls_ca,
+        dialer: parts.outbound.dialer().clone(),
         wants_accounts,
     })
 }

@@ -12,7 +12,7 @@ use super::events::Notify;
 use super::settings::{self, IrcSettings, Rights};
 use super::talk::{Happening, Saying, Talk};
 use super::wire;
-use crate::config::{Document, Problems, Reader, Settings};
+use crate::config::{Document, Limits, Problems, Reader, Settings};
 use crate::model::{Build, Results};
 use crate::outbound::{Allowed, Outbound, SystemNames};
 use crate::targets::Parts;
@@ -23,7 +23,7 @@ fn read(source: &str) -> (Option<IrcSettings>, Vec<String>) {
     let problems = Problems::new();
     let document = Document::parse(Path::new("irc.toml"), source, &problems);
     let reader = Reader::root(&document, &problems);
-    let settings = Settings::read(&Reader::root(&document, &Problems::new()));
+    let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
     let callbacks = BTreeMap::new();
     let parts =

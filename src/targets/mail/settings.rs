@@ -93,7 +93,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let add_logs = AddLogs::read(reader, max_message_bytes);
     let thread_by = ThreadBy::read(reader);
     let dump_mails_to_log = dump_mails_to_log(reader);
-    let transport = transport(reader, &name);
+    let transport = transport(reader, &name, parts);
     Some(MailSettings {
         from: from?,
         filter,
@@ -250,14 +250,19 @@ fn extra_headers(reader: &Reader<'_>) -> Vec<ExtraTemplate> {
     extra
 }
 
-fn transport(reader: &Reader<'_>, name: &str) -> Option<Transport> {
+fn transport(reader: &Reader<'_>, name: &str, parts: &Parts<'_>) -> Option<Transport> {
     // The relay's arguments are read even for files, so that trying a target out needs no other change.
     let relay = relay(reader, name);
     let transport = reader.text("transport");
     match transport.as_deref().map(|transport| transport.split_once(':').unwrap_or((transport, ""))) {
-        None | Some(("smtp", "")) => relay.map(|relay| Transport::Smtp(Arc::new(relay))),
+        None | Some(("smtp", "")) => {
+            relay.map(|relay| Transport::Smtp(Arc::new(relay.through(parts.outbound.dialer().clone()))))
+        }
+        Some(("sendmail", _)) if reader.is_kept_from_tenants("transport", "it runs a program") => None,
         Some(("sendmail", command)) => Sendmail::read(reader, name, command).map(Transport::Sendmail),
-        Some(("file", folder)) if !folder.is_empty() => Some(Transport::Files(reader.folder().join(folder))),
+        Some(("file", folder)) if !folder.is_empty() => {
+            reader.path_at("transport", folder).map(Transport::Files)
+        }
         Some(_) => {
             let text = format!(
                 "`transport` must be \"smtp\", \"sendmail:/PROGRAM\" or \"file:FOLDER\", not {:?}",

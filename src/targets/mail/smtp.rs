@@ -10,6 +10,7 @@ use super::pool::Pool;
 use super::transaction::{self, Stop, Tally};
 use super::trouble::{ANSWER, Trouble};
 use super::wire::Wire;
+use crate::outbound::Dialer;
 use crate::targets::tls::Tls;
 use crate::targets::{Fault, FaultCode, Lasting, Outcome};
 
@@ -42,6 +43,7 @@ pub(super) struct Relay {
     credentials: Option<Credentials>,
     allow_plain_auth: bool,
     hello: String,
+    dialer: Dialer,
     pool: Arc<Pool>,
 }
 
@@ -56,8 +58,13 @@ impl Relay {
         allow_plain_auth: bool,
     ) -> Self {
         let label = format!("mail target `{target}`: the relay {host}:{port}");
-        let (hello, pool) = (hello(), Arc::default());
-        Self { label, host, port, encryption, tls, credentials, allow_plain_auth, hello, pool }
+        let (hello, dialer, pool) = (hello(), Dialer::default(), Arc::default());
+        Self { label, host, port, encryption, tls, credentials, allow_plain_auth, hello, dialer, pool }
+    }
+
+    /// Connects only where this one does.
+    pub(super) fn through(self, dialer: Dialer) -> Self {
+        Self { dialer, ..self }
     }
 
     /// Hands the mail over once to those who are still to get it.
@@ -106,7 +113,7 @@ impl Relay {
     /// Connects, encrypts and logs in, as far as the settings want it.
     async fn open(&self) -> Result<(Wire, Option<Mechanism>), Fault> {
         let from_start = self.tls.as_ref().filter(|_| self.encryption == Encryption::FromStart);
-        let connected = Wire::connect(&self.host, self.port, from_start, CONNECT).await;
+        let connected = Wire::connect(&self.dialer, &self.host, self.port, from_start, CONNECT).await;
         let mut wire = connected.map_err(|trouble| match trouble {
             Trouble::Tls(_) => self.no_tls(&trouble),
             trouble => {

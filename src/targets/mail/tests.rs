@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::message::StoredMail;
 use super::{Context, Outcome, Outgoing, Parts, Prepared, Silence, Target};
 use crate::callbacks::{CallRecord, Caller, Status, StatusError};
-use crate::config::{Document, Problems, Reader, Settings};
+use crate::config::{Document, Limits, Problems, Reader, Settings};
 use crate::model::{
     Build, BuildId, Builder, Buildset, Event, LogRef, Patch, Results, SourceStamp, Timestamp,
 };
@@ -25,7 +25,7 @@ pub(super) fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     let problems = Problems::new();
     let document = Document::parse(Path::new("campanile.toml"), source, &problems);
     let root = Reader::root(&document, &problems);
-    let settings = Settings::read(&root);
+    let settings = Settings::read(&root, &Limits::default());
     let callbacks = BTreeMap::new();
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
     let parts =

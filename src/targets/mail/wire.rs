@@ -10,10 +10,10 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 
 use super::offers::Offers;
 use super::trouble::{ANSWER, Trouble, shown};
+use crate::outbound::Dialer;
 use crate::targets::tls::Tls;
 
 /// The longest line of a reply; RFC 5321 allows 512 octets, and some relays say more.
@@ -56,12 +56,13 @@ impl Reply {
 impl Wire {
     /// Connects, by TLS from the first byte if so wanted, and hears the relay's greeting.
     pub(super) async fn connect(
+        dialer: &Dialer,
         host: &str,
         port: u16,
         from_start: Option<&Tls>,
         limit: Duration,
     ) -> Result<Self, Trouble> {
-        let stream = within(limit, TcpStream::connect((host, port))).await?;
+        let stream = within(limit, dialer.connect(host, port)).await?;
         // Commands are small and each is waited for.
         stream.set_nodelay(true)?;
         let loopback = stream.peer_addr()?.ip().to_canonical().is_loopback();
