@@ -207,7 +207,8 @@ impl Callback {
         let _ticks = self.inner.runtime.tick();
         let began = Instant::now();
         let traces = Arc::new(Traces::default());
-        let (meter, work) = (Arc::clone(&self.inner.meter), self.caged(version.is_heavy(), caller, &traces, call));
+        let (meter, work) =
+            (Arc::clone(&self.inner.meter), self.caged(version.is_heavy(), caller, &traces, call));
         let work = async move { meter.measure(work).await };
         let answer = match lane {
             None => self.quick_or_slow(work).await,

@@ -53,7 +53,8 @@ impl CompileError {
     /// What a component larger than allowed is told.
     #[must_use]
     pub fn too_large(size: u64, most: u64) -> Self {
-        Self::Refused(format!("it has {size} bytes; at most {most} are taken"))
+        let (unit, shift) = if most >= 1 << 20 { ("MiB", 20) } else { ("bytes", 0) };
+        Self::Refused(format!("it has {} {unit}; at most {} are taken", size >> shift, most >> shift))
     }
 }
 
@@ -131,7 +132,6 @@ pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError>
     }
     tokio::fs::read(path).await.map_err(failed)
 }
-
 
 /// What the hidden command `compile-component OUTPUT` does: limits itself, reads a component from standard input and
 /// writes finished code. Exit code 1: refused, with the reason on standard error.

@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn a_minutes_time_comes_back_within_a_minute() {
         let start = Instant::now();
-        let bucket = Bucket { size: Duration::from_secs(6), level: Mutex::new((Duration::from_secs(6), start)) };
+        let bucket =
+            Bucket { size: Duration::from_secs(6), level: Mutex::new((Duration::from_secs(6), start)) };
         assert_eq!(bucket.level(start), Duration::from_secs(6));
         assert_eq!(bucket.level(start + Duration::from_secs(10)), Duration::from_secs(5));
         assert_eq!(bucket.level(start + Duration::from_secs(70)), Duration::ZERO);

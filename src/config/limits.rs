@@ -61,11 +61,15 @@ impl Limits {
                 count("events_per_day", i64::MAX)
             }),
             stored_bytes: limit(table, "stored_bytes", otherwise.stored_bytes, || table.size("stored_bytes")),
-            keep: limit(table, "keep", otherwise.keep, || table.duration("keep").filter(|keep| !keep.is_zero())),
+            keep: limit(table, "keep", otherwise.keep, || {
+                table.duration("keep").filter(|keep| !keep.is_zero())
+            }),
             callback_calls: limit(table, "callback_calls", otherwise.callback_calls, || {
                 size(count("callback_calls", 1_024))
             }),
-            callback_cpu: limit(table, "callback_cpu", otherwise.callback_cpu, || table.duration("callback_cpu")),
+            callback_cpu: limit(table, "callback_cpu", otherwise.callback_cpu, || {
+                table.duration("callback_cpu")
+            }),
             callback_deadline: limit(table, "callback_deadline", otherwise.callback_deadline, || {
                 table.duration("callback_deadline")
             }),
@@ -109,7 +113,8 @@ mod tests {
 
     #[test]
     fn what_is_said_counts_and_the_rest_is_everybodys() {
-        let (limits, problems) = read("events_per_day = 7\nkeep = \"3d\"\ntargets = \"none\"\nstored_bytes = \"1 MiB\"\n");
+        let (limits, problems) =
+            read("events_per_day = 7\nkeep = \"3d\"\ntargets = \"none\"\nstored_bytes = \"1 MiB\"\n");
         assert_eq!(problems, Vec::<String>::new());
         let expected = Limits {
             events_per_day: Some(7),

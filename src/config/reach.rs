@@ -56,7 +56,17 @@ mod tests {
         }
         let absolute = place.path().join("other").display().to_string();
         let mine = own.join("inside").display().to_string();
-        for path in ["../other", "below/../../other", "link", "up/other", "up/new", "/etc/passwd", &absolute, &mine, "a\0b"] {
+        for path in [
+            "../other",
+            "below/../../other",
+            "link",
+            "up/other",
+            "up/new",
+            "/etc/passwd",
+            &absolute,
+            &mine,
+            "a\0b",
+        ] {
             assert!(reach.file(&own, path).is_err(), "{path}");
         }
         assert!(reach.file(&own, "dangling").is_err());

@@ -351,7 +351,9 @@ impl<'a> Item<'a> {
             return self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }");
         };
         let secret = match (table.text("env"), table.file("file")) {
-            (Some(_), None) if table.is_kept_from_tenants("env", "it names the engine's own environment") => None,
+            (Some(_), None) if table.is_kept_from_tenants("env", "it names the engine's own environment") => {
+                None
+            }
             (Some(name), None) => self.secret_from_env(key, &name),
             (None, Some(path)) => self.secret_from_file(key, &path),
             _ => self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }"),

@@ -256,7 +256,10 @@ fn read_callbacks(root: &Reader<'_>, longest: Option<Duration>) -> BTreeMap<Stri
         };
         let deadline = table.duration("deadline").unwrap_or(Duration::from_millis(250));
         if let Some(longest) = longest.filter(|longest| deadline > *longest) {
-            let text = format!("`deadline` can be {} ms at most (`callback_deadline` of the limits)", longest.as_millis());
+            let text = format!(
+                "`deadline` can be {} ms at most (`callback_deadline` of the limits)",
+                longest.as_millis()
+            );
             table.error("deadline", text);
         }
         let memory = table.size("memory");

@@ -51,10 +51,8 @@ pub fn ranges(table: &Reader<'_>, key: &str) -> Vec<ipnet::IpNet> {
     for range in table.texts(key).unwrap_or_default() {
         match range.parse().or_else(|_| range.parse::<IpAddr>().map(Into::into)) {
             Ok(range) => ranges.push(range),
-            Err(_) => table.error(
-                key,
-                format!("`{key}`: `{range}` is no range such as 10.1.0.0/16, and no address"),
-            ),
+            Err(_) => table
+                .error(key, format!("`{key}`: `{range}` is no range such as 10.1.0.0/16, and no address")),
         }
     }
     ranges

@@ -97,7 +97,9 @@ impl Engine {
         self.wake.notify_one();
         let all_taken = async {
             for target in &hopeful {
-                while !self.failing.contains(tenant.name(), target) && self.waits_for(tenant.name(), target).await {
+                while !self.failing.contains(tenant.name(), target)
+                    && self.waits_for(tenant.name(), target).await
+                {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }

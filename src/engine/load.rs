@@ -54,7 +54,7 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
 }
 
 /// As [`check`], of a tenant's settings: they may name files of `folder` and nothing else of this machine.
-pub async fn check_tenant(
+pub(super) async fn check_tenant(
     file: &Path,
     folder: &Path,
     operators: &TenantsSettings,

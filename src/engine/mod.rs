@@ -227,12 +227,7 @@ impl Engine {
     }
 
     /// Stores a batch with these events in it, each with the deliveries that it leads to.
-    async fn take_in(
-        &self,
-        tenant: &Tenant,
-        events: Vec<Event>,
-        batch: Batch,
-    ) -> Result<Appended, NotTaken> {
+    async fn take_in(&self, tenant: &Tenant, events: Vec<Event>, batch: Batch) -> Result<Appended, NotTaken> {
         let admitted = tenant.usage().admit(tenant.limits(), events.len(), now());
         admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
         if tenant.limits().stored_bytes.is_some() {
@@ -334,7 +329,7 @@ impl Engine {
         self.warn_of_unknown_names(&tenant).await;
         self.open_targets(&tenant, Some(&old)).await;
         let others_changed = old.tenants_settings() != tenant.tenants_settings();
-        self.replace_own(Arc::new(tenant));
+        self.replace_own(&Arc::new(tenant));
         if others_changed {
             // What the operator says of all tenants counts for each of them.
             self.read.lock().await.clear();

@@ -18,7 +18,9 @@ pub enum NotChanged {
     #[error("this engine has no other tenants: set `dir` of `[tenants]` in its settings")]
     Alone,
     /// It can't be called that.
-    #[error("`{0}` is no name for a tenant: lower-case letters, digits and `-`, 63 at most, and not `default`")]
+    #[error(
+        "`{0}` is no name for a tenant: lower-case letters, digits and `-`, 63 at most, and not `default`"
+    )]
     Name(String),
     /// A secret can't be called that.
     #[error("`{0}` is no name for a secret: letters, digits, `-` and `_`")]

@@ -103,8 +103,8 @@ impl Engine {
     }
 
     /// Puts a new one in the place of the operator's own.
-    pub(super) fn replace_own(&self, tenant: Arc<Tenant>) {
-        self.tenants.rcu(|tenants| tenants.with_own(Arc::clone(&tenant)));
+    pub(super) fn replace_own(&self, tenant: &Arc<Tenant>) {
+        self.tenants.rcu(|tenants| tenants.with_own(Arc::clone(tenant)));
         self.replaced.notify_one();
     }
 
@@ -163,7 +163,8 @@ impl Engine {
         let before = self.tenant_named(name);
         let components = before.as_ref().map(|before| before.component_files()).unwrap_or_default();
         let seen = stamp(&home, &components);
-        let (checked, mut problems) = check_tenant(&home.settings, &home.folder, settings, &self.runtime).await;
+        let (checked, mut problems) =
+            check_tenant(&home.settings, &home.folder, settings, &self.runtime).await;
         // As it was looked at before it was read: what is written meanwhile is seen at the next look.
         self.read.lock().await.insert(name.to_owned(), seen);
         let Some(checked) = checked else { return Err(problems) };

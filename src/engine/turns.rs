@@ -74,7 +74,10 @@ impl Turns {
             let claimed = line.map_or(0, |line| line.claimed.len());
             let ahead = if plenty { 1 } else { 2 * share };
             let asked = claimed < share && (all || line.is_some_and(|line| line.more));
-            (tenant.clone(), if asked { u32::try_from(ahead.saturating_sub(claimed)).unwrap_or(u32::MAX) } else { 0 })
+            (
+                tenant.clone(),
+                if asked { u32::try_from(ahead.saturating_sub(claimed)).unwrap_or(u32::MAX) } else { 0 },
+            )
         });
         wanted.filter(|(_, wanted)| *wanted > 0).collect()
     }
@@ -97,7 +100,8 @@ impl Turns {
     /// The next one: of the tenant that has the fewest under way, and of several such the one whose last turn was
     /// longest ago.
     pub(super) fn next(&mut self, shares: &Shares) -> Option<Turn> {
-        let may = |tenant: &str, line: &Line| !line.claimed.is_empty() && line.under_way() < share(shares, tenant);
+        let may =
+            |tenant: &str, line: &Line| !line.claimed.is_empty() && line.under_way() < share(shares, tenant);
         let ready = self.lines.iter_mut().filter(|(tenant, line)| may(tenant, line));
         let (_, line) = ready.min_by_key(|(_, line)| (line.under_way(), line.last_turn))?;
         let (delivery, claimed) = line.claimed.pop_front()?;
@@ -181,7 +185,11 @@ mod tests {
         let shares = shares(&[("a", 2), ("b", 2)]);
         let mut turns = Turns::default();
         let wanted = turns.wanted(&shares, true, 32);
-        turns.add(&wanted, (0..4).map(|id| delivery("a", id)).chain([delivery("b", 9)]).collect(), Instant::now());
+        turns.add(
+            &wanted,
+            (0..4).map(|id| delivery("a", id)).chain([delivery("b", 9)]).collect(),
+            Instant::now(),
+        );
         assert!(!turns.want_more(&shares), "two are still claimed ahead");
         let mut order = Vec::new();
         while let Some(turn) = turns.next(&shares) {

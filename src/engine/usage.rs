@@ -66,7 +66,8 @@ impl Usage {
         {
             let left = (day + 1) * DAY - now.as_seconds();
             let again = Duration::from_secs(u64::try_from(left).unwrap_or(1).max(1));
-            let text = format!("{today} of the {most} events of today have come, and {count} more are too many");
+            let text =
+                format!("{today} of the {most} events of today have come, and {count} more are too many");
             return Err(OverLimit { limit: "events_per_day", again: Some(again), text });
         }
         if let Some(rate) = limits.events_per_second {
@@ -137,7 +138,9 @@ mod tests {
         let limits = Limits { events_per_second: Some(2), ..Limits::default() };
         let (usage, start) = (Usage::new(0, at(0)), Instant::now());
         let admit = |count, seconds| {
-            usage.admit_at(&limits, count, at(0), start + Duration::from_secs(seconds)).map_err(|error| error.again)
+            usage
+                .admit_at(&limits, count, at(0), start + Duration::from_secs(seconds))
+                .map_err(|error| error.again)
         };
         assert_eq!(admit(20, 0), Ok(()));
         assert_eq!(admit(3, 0), Err(Some(Duration::from_secs(2))));
@@ -168,7 +171,10 @@ mod tests {
         assert_eq!(usage.admit_bytes(&limits, 10), Ok(()));
         usage.add_bytes(11);
         let error = usage.admit(&limits, 1, at(0)).unwrap_err();
-        assert_eq!(error.to_string(), "101 of the 100 bytes that may be kept are used (`stored_bytes` of the limits)");
+        assert_eq!(
+            error.to_string(),
+            "101 of the 100 bytes that may be kept are used (`stored_bytes` of the limits)"
+        );
         assert_eq!(usage.admit(&Limits::default(), 1_000_000, at(0)), Ok(()));
     }
 

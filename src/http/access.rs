@@ -40,7 +40,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let principal = parts.extensions.get::<Principal>();
-        principal.map(|principal| Self(Arc::clone(&principal.tenant))).ok_or_else(|| denied("nobody knows who asks"))
+        principal
+            .map(|principal| Self(Arc::clone(&principal.tenant)))
+            .ok_or_else(|| denied("nobody knows who asks"))
     }
 }
 
@@ -158,9 +160,11 @@ async fn authenticate(
         // Behind a proxy on this machine everybody looks local.
         let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
         return match own {
-            None if peer.ip().to_canonical().is_loopback() && !proxied => {
-                Ok(Principal { name: "somebody on this machine".to_owned(), role: Role::Admin, tenant: operators })
-            }
+            None if peer.ip().to_canonical().is_loopback() && !proxied => Ok(Principal {
+                name: "somebody on this machine".to_owned(),
+                role: Role::Admin,
+                tenant: operators,
+            }),
             None => Err(denied("without `server.api_token` and a token the API answers this machine only")),
             Some(_) => Err(denied(
                 "send `Authorization: Bearer TOKEN` with the token of `server.api_token`, or one that \

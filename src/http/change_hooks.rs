@@ -161,7 +161,8 @@ async fn take(
         parsed.note = Some(reason);
     }
     if let Some(poll) = &parsed.poll {
-        let chosen = poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
+        let chosen =
+            poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
         engine.poll_now(tenant, &chosen);
         let note = Some(format!("told to look: {}", chosen.join(", ")));
         return Ok(Taken { note, ..Taken::default() });

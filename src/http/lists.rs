@@ -101,8 +101,10 @@ impl From<BuilderRow> for BuilderWithLast {
 #[utoipa::path(get, path = "/api/v1/builders", tag = "builds", responses(
     (status = 200, description = "by name", body = Builders),
 ))]
-pub(super) async fn builders(State(engine): State<Arc<Engine>>,
-    Of(tenant): Of) -> Result<Json<Builders>, Problem> {
+pub(super) async fn builders(
+    State(engine): State<Arc<Engine>>,
+    Of(tenant): Of,
+) -> Result<Json<Builders>, Problem> {
     let builders = engine.store().builders(tenant.name()).await?;
     Ok(Json(Builders { builders: builders.into_iter().map(BuilderWithLast::from).collect() }))
 }

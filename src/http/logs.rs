@@ -42,9 +42,12 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<axum::Json<Kept>, Problem> {
     let log = log_ref(path)?;
+    engine.admit_bytes(&tenant, 1)?;
     let mut writer = engine.store().write_log(tenant.name(), &log).await?;
     let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
     while let Some(piece) = body.next().await? {
+        engine.admit_bytes(&tenant, piece.len() as u64)?;
+        tenant.usage().add_bytes(piece.len() as u64);
         writer.write(&piece).await?;
     }
     let (lines, bytes) = writer.finish().await?;

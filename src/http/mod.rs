@@ -74,6 +74,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .layer(Extension(Arc::new(numbering::Numbering::default())))
         .layer(axum::middleware::from_fn(traced::within))
         .with_state(engine);
-    let routes = routes.clone().route("/t/{tenant}/{*rest}", any(tenants::at)).layer(Extension(tenants::Door(routes)));
+    let routes =
+        routes.clone().route("/t/{tenant}/{*rest}", any(tenants::at)).layer(Extension(tenants::Door(routes)));
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
 }

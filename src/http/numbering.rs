@@ -45,7 +45,11 @@ impl Numbering {
 }
 
 /// The number of a build; none if what is told of it is known already.
-async fn number((engine, tenant): (&Engine, &Tenant), build: &Build, numbers: Numbers) -> Result<Option<u64>, Problem> {
+async fn number(
+    (engine, tenant): (&Engine, &Tenant),
+    build: &Build,
+    numbers: Numbers,
+) -> Result<Option<u64>, Problem> {
     let (store, tenant) = (engine.store(), tenant.name());
     let (mut known, mut free) = (Vec::new(), build.number);
     match numbers {

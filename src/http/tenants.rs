@@ -30,7 +30,6 @@ pub(super) struct Door(pub(super) Router);
 /// Answers what is below a tenant's address as if it stood at the root, with the tenant noted.
 pub(super) async fn at(
     Extension(Door(routes)): Extension<Door>,
-    Extension(numbering): Extension<Arc<super::numbering::Numbering>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     axum::extract::Path((tenant, _)): axum::extract::Path<(String, String)>,
     request: Request,
@@ -49,7 +48,6 @@ pub(super) async fn at(
     *inner.version_mut() = parts.version;
     let extensions = inner.extensions_mut();
     extensions.insert(ConnectInfo(peer));
-    extensions.insert(numbering);
     extensions.insert(Addressed(tenant));
     match routes.oneshot(inner).await {
         Ok(response) => response,

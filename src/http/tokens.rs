@@ -30,8 +30,7 @@ pub(super) struct Tokens {
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
     (status = 200, description = "oldest first", body = Tokens),
 ))]
-pub(super) async fn list(State(engine): State<Arc<Engine>>,
-    Of(tenant): Of) -> Result<Json<Tokens>, Problem> {
+pub(super) async fn list(State(engine): State<Arc<Engine>>, Of(tenant): Of) -> Result<Json<Tokens>, Problem> {
     let tokens = engine.tokens().list(tenant.name()).await?;
     Ok(Json(Tokens { tokens }))
 }

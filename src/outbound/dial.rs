@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
@@ -12,7 +13,7 @@ use super::names::Guarded;
 #[derive(Clone, Default)]
 pub struct Dialer {
     /// None: everything may be reached.
-    guarded: Option<Guarded>,
+    guarded: Option<Arc<Guarded>>,
 }
 
 impl std::fmt::Debug for Dialer {
@@ -23,7 +24,7 @@ impl std::fmt::Debug for Dialer {
 
 impl Dialer {
     pub(super) fn guarded(guarded: Guarded) -> Self {
-        Self { guarded: Some(guarded) }
+        Self { guarded: Some(Arc::new(guarded)) }
     }
 
     /// Connects to a name or an address. What is judged is what is connected to.

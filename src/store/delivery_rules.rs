@@ -1,7 +1,7 @@
 //! What every store must do with deliveries, beside `conformance`: order, leases, lists, traces.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::conformance::{LEASE, T, at, put, settled, started, to, each, next_due};
+use super::conformance::{LEASE, T, at, each, next_due, put, settled, started, to};
 use super::*;
 
 /// M-EV-07: what is about one thing goes in order, other things beside it.
@@ -9,7 +9,8 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     for number in 1..=3 {
         put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;
     }
-    let claim = |now| store.claim("me", &each(100), LEASE, at(now));
+    let all = each(100);
+    let claim = |now| store.claim("me", &all, LEASE, at(now));
     let first = claim(0).await.unwrap();
     assert_eq!(first.iter().filter(|d| d.target == "push").count(), 1);
     assert_eq!(first.len(), 4);

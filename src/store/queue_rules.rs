@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::conformance::{LEASE, T, at, settled, each, next_due};
+use super::conformance::{LEASE, T, at, each, next_due, settled};
 use super::*;
 
 /// Adds to the queue of `push`; says how many were dropped for it.

@@ -1,7 +1,9 @@
 //! What every store must do with what is old, beside `conformance`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::conformance::{LEASE, T, at, bid, builds_of, finished, log_ref, put, put_one, settled, started, to, each};
+use super::conformance::{
+    LEASE, T, at, bid, builds_of, each, finished, log_ref, put, put_one, settled, started, to,
+};
 use super::*;
 use crate::model::Results;
 
@@ -101,4 +103,37 @@ fn deliveries_of(target: &str) -> DeliveryQuery {
         event: None,
         page: Page { limit: 99, before: None },
     }
+}
+
+/// A tenant's events are counted, and all of it goes while others stay.
+pub(super) async fn each_tenant_is_counted_and_forgotten(store: &dyn Store) {
+    for number in 1..=7 {
+        put(
+            store,
+            10 * i64::try_from(number).unwrap(),
+            vec![to(started("linux", number), &[("mail", None)])],
+        )
+        .await;
+    }
+    let batch = Batch { events: vec![to(started("mac", 1), &[("mail", None)])], ..Batch::default() };
+    store.append("other", batch, at(75)).await.unwrap();
+    for (since, count) in [(0, 7), (10, 7), (11, 6), (70, 1), (71, 0), (1_000, 0)] {
+        assert_eq!(store.events_since(T, at(since)).await.unwrap(), count, "{since}");
+    }
+    assert_eq!(store.events_since("other", at(0)).await.unwrap(), 1);
+    let bytes = store.stored_bytes(T).await.unwrap();
+    assert!(bytes > 7 * 50, "{bytes}");
+    assert_eq!(store.stored_bytes("nobody").await.unwrap(), 0);
+    // The newest rows of all are its own: their numbers are not given again.
+    let newest = store.deliveries("other", &deliveries_of("mail")).await.unwrap()[0].id;
+    while store.forget_some("other").await.unwrap() {}
+    assert!(store.deliveries("other", &deliveries_of("mail")).await.unwrap().is_empty());
+    assert!(store.builders("other").await.unwrap().is_empty());
+    assert_eq!(store.stored_bytes("other").await.unwrap(), 0);
+    assert_eq!(store.stored_bytes(T).await.unwrap(), bytes);
+    assert_eq!(store.builders(T).await.unwrap().len(), 1);
+    assert_eq!(store.due().await.unwrap(), [(T.to_owned(), at(10))]);
+    put(store, 80, vec![to(started("linux", 8), &[("mail", None)])]).await;
+    let after = store.deliveries(T, &deliveries_of("mail")).await.unwrap()[0].id;
+    assert!(after > newest, "{after}, {newest}");
 }

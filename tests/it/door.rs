@@ -88,7 +88,10 @@ async fn health_and_metrics() {
     assert_eq!(text("/healthz").await, "ok\n");
     assert_eq!(text("/readyz").await, "ready\n");
     let metrics = text("/metrics").await;
-    assert!(metrics.contains("campanile_events_accepted_total{event=\"buildFinished\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("campanile_events_accepted_total{tenant=\"default\",event=\"buildFinished\"} 1"),
+        "{metrics}"
+    );
     assert!(metrics.ends_with("# EOF\n"));
 }
 

@@ -36,6 +36,7 @@ mod sources;
 mod supervised;
 mod support;
 mod swap;
+mod tenants;
 mod tokens;
 mod traces;
 mod upkeep;

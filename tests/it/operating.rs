@@ -52,7 +52,7 @@ async fn what_metrics_prints_is_on_the_page() {
     assert_eq!(unknown_metrics(&samples.join("\n")), [""; 0]);
     for sample in [
         "campanile_deliveries_waiting{tenant=\"default\",target=\"away\"} 1",
-        "campanile_delivery_send_seconds_count{target=\"dev\"} 1",
+        "campanile_delivery_send_seconds_count{tenant=\"default\",target=\"dev\"} 1",
         "campanile_deliveries_stored{state=\"delivered\"} 1",
         "campanile_store_append_seconds_count 1",
     ] {

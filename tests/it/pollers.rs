@@ -82,7 +82,7 @@ pub(crate) async fn counted(engine: &Engine, line: &str) -> Option<u64> {
 
 /// Has `bells` look, and waits until it has.
 pub(crate) async fn look(engine: &Engine) {
-    let done = "campanile_polls_total{poller=\"bells\",outcome=\"done\",code=\"\"}";
+    let done = "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"done\",code=\"\"}";
     let before = counted(engine, done).await.unwrap_or(0);
     assert_eq!(knock(engine, "?poller=bells").await, (200, "no changes found".to_owned()), "H-PO-05");
     patiently("the poller looks", async || (counted(engine, done).await.unwrap_or(0) > before).then_some(()))
@@ -192,7 +192,9 @@ async fn branches_that_come_go_and_are_forced_are_no_errors_and_nothing_is_told_
     repository.push();
     look(&engine).await;
     assert_eq!(told(&engine).await, expected);
-    let failed = counted(&engine, "campanile_polls_total{poller=\"bells\",outcome=\"failed\"").await;
+    let failed =
+        counted(&engine, "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"failed\"")
+            .await;
     assert_eq!(failed, None);
 
     // The clone is only a cache, even if the branch was forced while it was lost.
@@ -284,7 +286,8 @@ async fn h_po_03_h_po_04_the_hook_looks_only_where_it_may() {
         let refused = knock(&engine, &query).await;
         assert_eq!(refused, (400, format!("Could not find pollers: {missing}")), "{query}");
     }
-    let done = format!("campanile_polls_total{{poller=\"{url}\",outcome=\"done\",code=\"\"}}");
+    let done =
+        format!("campanile_polls_total{{tenant=\"default\",poller=\"{url}\",outcome=\"done\",code=\"\"}}");
     // H-PO-01: without a name all that are allowed.
     assert_eq!(knock(&engine, "").await.0, 200);
     look(&engine).await;
@@ -330,7 +333,8 @@ async fn h_po_08_a_failing_look_says_so_and_is_tried_again() {
     look(&engine).await;
     std::fs::rename(&bare, &away).unwrap();
     assert_eq!(knock(&engine, "?poller=bells").await.0, 200, "the hook has already answered");
-    let failed = "campanile_polls_total{poller=\"bells\",outcome=\"failed\",code=\"program\"}";
+    let failed =
+        "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"failed\",code=\"program\"}";
     patiently("the failure is counted", async || counted(&engine, failed).await).await;
     let log = engine.log();
     assert!(log.contains("poll failed") && log.contains("does not appear to be a git repository"), "{log}");
@@ -364,7 +368,7 @@ async fn h_po_06_h_po_07_by_itself_at_launch_and_never_twice_at_once() {
     for _ in 0..5 {
         knock(&engine, "?poller=bells").await;
     }
-    let done = "campanile_polls_total{poller=\"bells\",outcome=\"done\",code=\"\"}";
+    let done = "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"done\",code=\"\"}";
     patiently("the second look ends", async || (counted(&engine, done).await == Some(2)).then_some(())).await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(lines(), "begin\nend\nbegin\nend\n", "five wishes during one look make one more");

@@ -137,7 +137,7 @@ async fn h_po_08_subversion_that_lets_nobody_in_is_told_without_the_password() {
     let more = format!("svnurl = \"{}\"\nsvnuser = \"ada\"\nsvnpasswd = \"wrong-tower\"\n", svn.url());
     let engine = Engine::start(&settings("svn_poller", &more));
     knock(&engine, "?poller=bells").await;
-    let failed = "campanile_polls_total{poller=\"bells\",outcome=\"failed\",code=\"";
+    let failed = "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"failed\",code=\"";
     patiently("the look fails", async || {
         let metrics = crate::support::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
         metrics.text().await.unwrap().contains(failed).then_some(())
@@ -146,7 +146,11 @@ async fn h_po_08_subversion_that_lets_nobody_in_is_told_without_the_password() {
     let log = engine.log();
     assert!(log.contains("bells") && !log.contains("wrong-tower"), "{log}");
     assert_eq!(
-        counted(&engine, "campanile_polls_total{poller=\"bells\",outcome=\"done\",code=\"\"}").await,
+        counted(
+            &engine,
+            "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"done\",code=\"\"}"
+        )
+        .await,
         None
     );
 }

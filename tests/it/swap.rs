@@ -74,7 +74,9 @@ async fn two_hundred_swaps_under_load_lose_nothing() {
         metrics.lines().filter(|line| line.starts_with("campanile_callback_calls_total")).collect();
     assert_eq!(calls.len(), 1, "no call failed: {calls:?}");
     assert!(
-        metrics.contains("campanile_callback_swaps_total{callback=\"own\",outcome=\"done\"} 200"),
+        metrics.contains(
+            "campanile_callback_swaps_total{tenant=\"default\",callback=\"own\",outcome=\"done\"} 200"
+        ),
         "{metrics}"
     );
 }
@@ -121,7 +123,11 @@ async fn a_pushed_version_survives_a_restart_and_a_changed_file_wins() {
     replace(&engine.folder.join("own.wasm"), &std::fs::read(other).unwrap());
     patiently("the file is taken up", async || {
         let swaps = http().get(format!("{}/metrics", engine.url)).send().await.unwrap().text().await.unwrap();
-        swaps.contains("campanile_callback_swaps_total{callback=\"own\",outcome=\"done\"} 1").then_some(())
+        swaps
+            .contains(
+                "campanile_callback_swaps_total{tenant=\"default\",callback=\"own\",outcome=\"done\"} 1",
+            )
+            .then_some(())
     })
     .await;
     engine.build(2, "failure").await;

@@ -258,7 +258,8 @@ impl Store for SqliteStore {
         // Asking for work when there is none must not cost a write.
         let due = deliveries::due(&mut *self.reader().await?).await?.into_iter();
         let due = due.filter(|(_, due)| *due <= now).map(|(tenant, _)| tenant);
-        let share = |tenant: String| shares.get(&tenant).filter(|share| **share > 0).map(|share| (tenant, *share));
+        let share =
+            |tenant: String| shares.get(&tenant).filter(|share| **share > 0).map(|share| (tenant, *share));
         let shares: Shares = due.filter_map(share).collect();
         if shares.is_empty() {
             return Ok(Vec::new());

@@ -43,8 +43,9 @@ struct Old {
 
 impl Old {
     fn at(now: Timestamp, retention: &Retention) -> Self {
-        let before =
-            |keep: &Duration| now.as_micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
+        let before = |keep: &Duration| {
+            now.as_micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX))
+        };
         // Nothing is from before the beginning.
         let all = retention.keep.as_ref().map_or(i64::MIN, before);
         Self { all, of: retention.of.iter().map(|(tenant, keep)| (tenant.clone(), before(keep))).collect() }
@@ -92,7 +93,8 @@ async fn events(
             .fetch_all(&mut *tx)
             .await?;
     // Clocks go back now and then: only a whole page of young ones is the end.
-    let Some(last) = page.last().map(|(id, ..)| *id).filter(|_| page.iter().any(|(_, at, ..)| *at < old.latest()))
+    let Some(last) =
+        page.last().map(|(id, ..)| *id).filter(|_| page.iter().any(|(_, at, ..)| *at < old.latest()))
     else {
         return Ok(Pruned { next: Some(PruneFrom::builds(0)), ..Pruned::default() });
     };

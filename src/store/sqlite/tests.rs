@@ -53,11 +53,13 @@ conforms!(
     leases_run_out_and_are_given_back,
     deliveries_are_listed_counted_and_retried,
     a_trace_stays_with_its_deliveries,
+    each_tenant_has_its_share,
 );
 
 conforms!(
     retention_rules:
     what_is_old_goes_and_what_is_needed_stays,
+    each_tenant_is_counted_and_forgotten,
 );
 
 #[tokio::test]
@@ -272,7 +274,8 @@ async fn a_walk_through_many_old_rows_ends_with_little_left() {
         upload.write(&block).await.unwrap();
     }
     upload.finish().await.unwrap();
-    let retention = Retention { keep: Duration::from_secs(100), builds: 20 };
+    let retention =
+        Retention { keep: Some(Duration::from_secs(100)), of: std::collections::BTreeMap::new(), builds: 20 };
     let (mut from, mut builds, mut events, mut steps) = (PruneFrom::default(), 0, 0, 0);
     loop {
         let pruned = store.prune(&retention, from, now).await.unwrap();

@@ -12,7 +12,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
-use super::{StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, tokens, unit, usage};
+use super::{
+    StoreOptions, audit, callbacks, completion, deliveries, logs, outcomes, prune, tokens, unit, usage,
+};
 use crate::model::{Build, Timestamp};
 use crate::store::{
     Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneFrom, Pruned,
