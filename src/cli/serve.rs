@@ -52,7 +52,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         supervisor.ready(&status);
     };
 
-    let mut watched = Watched::new(&running.engine);
+    let mut watched = Watched::new(&running.engine).await;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

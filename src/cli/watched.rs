@@ -37,8 +37,9 @@ pub(super) struct Watched {
 type Tenants = BTreeMap<String, Stamp>;
 
 impl Watched {
-    pub(super) fn new(engine: &Engine) -> Self {
-        Self { seen: look(engine), tenants: engine.look_at_tenants() }
+    pub(super) async fn new(engine: &Engine) -> Self {
+        // As they were read: what has come since is news.
+        Self { seen: look(engine), tenants: engine.tenants_as_read().await }
     }
 
     /// Ends when a file has changed and stays as it is.

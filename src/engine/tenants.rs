@@ -108,6 +108,11 @@ impl Engine {
         self.replaced.notify_one();
     }
 
+    /// What the files of all tenants looked like when they were read.
+    pub async fn tenants_as_read(&self) -> BTreeMap<String, Stamp> {
+        self.read.lock().await.clone()
+    }
+
     /// What the files of all tenants look like now: when it is another answer than before, `refresh_tenants`.
     #[must_use]
     pub fn look_at_tenants(&self) -> BTreeMap<String, Stamp> {
