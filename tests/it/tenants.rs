@@ -196,7 +196,7 @@ async fn no_tenant_reaches_another() {
     assert_eq!(ask(&engine, token, Method::GET, "/api/v1/tenants", &none).await.0, 403);
     // The operator looks at anybody's; nobody without a token does.
     let seen = ask(&engine, OPERATOR, Method::GET, "/t/acme/api/v1/builds/linux/7", &none).await;
-    assert_eq!((seen.0, &seen.1["number"]), (200, &json!(7)));
+    assert_eq!((seen.0, &seen.1["build"]["number"]), (200, &json!(7)));
     let open = http().get(format!("{}/t/acme/api/v1/builds", engine.url)).send().await.unwrap();
     assert_eq!(open.status(), 401);
     // Addresses that would lead elsewhere.
