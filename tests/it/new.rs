@@ -221,18 +221,23 @@ fn projects_use_the_tools_that_the_examples_use() {
     assert_eq!(*locked, examples["devDependencies"]["componentize-qjs"]);
 }
 
-/// The program that stands in for tools of the languages; none if the tests were not started by it, which is then said.
-fn xtask() -> Option<PathBuf> {
-    let program = std::env::var_os("CAMPANILE_XTASK");
+/// The program that a variable names; none if `cargo xtask test` did not start the tests, which is then said.
+fn program(variable: &str) -> Option<PathBuf> {
+    let program = std::env::var_os(variable);
     if program.is_none() {
-        skip("CAMPANILE_XTASK is not set: run the tests by `cargo xtask test`");
+        skip(&format!("{variable} is not set: run the tests by `cargo xtask test`"));
     }
     program.map(PathBuf::from)
 }
 
+/// The program that stands in for tools of the languages.
+fn guest_tools() -> Option<PathBuf> {
+    program("CAMPANILE_GUEST_TOOLS")
+}
+
 #[test]
 fn a_rust_project_builds_and_answers() {
-    let Some(xtask) = xtask() else { return };
+    let Some(xtask) = program("CAMPANILE_XTASK") else { return };
     let project = Project::new("message-formatter", "rust");
     // Shared, or the project would compile its dependencies, and on some machines the standard library, again.
     let target = beside_guests("guest-build").unwrap();
@@ -252,27 +257,27 @@ fn a_rust_project_builds_and_answers() {
 }
 
 /// `make` in a project, with the tools that are at hand.
-fn make(xtask: &Path) -> Command {
+fn make(tools: &Path) -> Command {
     let mut make = Command::new("make");
-    make.arg(format!("WIT_BINDGEN='{}' wit-bindgen", xtask.display()));
-    make.arg(format!("WASM_TOOLS='{}' wasm-tools", xtask.display()));
+    make.arg(format!("WIT_BINDGEN='{}' wit-bindgen", tools.display()));
+    make.arg(format!("WASM_TOOLS='{}' wasm-tools", tools.display()));
     make
 }
 
 /// In the language that is built most quickly, all of them.
 #[test]
 fn every_c_project_builds_and_answers() {
-    let Some(xtask) = xtask() else { return };
+    let Some(tools) = guest_tools() else { return };
     let Some(zig) = std::env::var_os("CAMPANILE_ZIG") else { return skip("there is no Zig") };
     let cache = beside_guests("guest-zig/cache").unwrap();
     for callback in CALLBACKS {
         let project = Project::new(callback, "c");
         let build_and_test = || {
-            let mut build = make(&xtask);
+            let mut build = make(&tools);
             build.arg(format!("ZIG='{}' -m ziglang", Path::new(&zig).display()));
             build.env("ZIG_GLOBAL_CACHE_DIR", &cache).env("ZIG_LOCAL_CACHE_DIR", &cache);
             project.works(&mut build);
-            project.works(make(&xtask).arg("check"));
+            project.works(make(&tools).arg("check"));
         };
         let component = project.path().join(format!("{callback}.wasm"));
         build_and_test();
@@ -287,12 +292,12 @@ fn every_c_project_builds_and_answers() {
 
 #[test]
 fn a_go_project_builds_and_answers() {
-    let Some(xtask) = xtask() else { return };
+    let Some(tools) = guest_tools() else { return };
     let Some(adapter) = std::env::var_os("CAMPANILE_GO_ADAPTER") else { return skip("there is no Go") };
     let project = Project::new("message-formatter", "go");
     let build_and_test = || {
-        project.works(make(&xtask).arg(format!("ADAPTER={}", Path::new(&adapter).display())));
-        project.works(make(&xtask).arg("check"));
+        project.works(make(&tools).arg(format!("ADAPTER={}", Path::new(&adapter).display())));
+        project.works(make(&tools).arg("check"));
     };
     let component = project.path().join("message-formatter.wasm");
     build_and_test();

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: builds everything and runs `campanile demo`.
+//! `cargo xtask demo`: builds the engine and one callback, and runs `campanile demo`.
 
 use crate::{guests, place, run};
 use anyhow::{Context, Result};
@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 /// Runs the demo with the html mail as its formatter where that can be built, and passes `args` on.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
-    let formatter = guests::build_rust()?.path("html-mail");
+    let formatter = guests::build_html_mail()?;
     let mut build = Command::new(place::cargo());
     build.current_dir(place::repo()).args(["build", "--bin", "campanile"]);
     run::shown(build.env("CARGO_TARGET_DIR", place::target())).context("building campanile")?;
@@ -18,6 +18,5 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         demo.arg("--formatter").arg(formatter);
     }
     let status = demo.args(args).status().with_context(|| format!("cannot run `{}`", program.display()))?;
-    // No code: a signal ended it.
-    Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1))))
+    Ok(run::exit_code(status))
 }

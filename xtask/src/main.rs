@@ -1,9 +1,10 @@
-//! The chores of the workspace: `cargo xtask guests|test|spec|demo|bench`, and two tools that callbacks are built with.
+//! The chores of the workspace: `cargo xtask guests|test|spec|demo|bench`, and tools that callbacks are built with.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
 mod fuzz;
+mod guest_tools;
 mod guests;
 mod install;
 mod place;
@@ -11,7 +12,6 @@ mod run;
 mod spec;
 mod tally;
 mod test;
-mod tools;
 
 use std::process::ExitCode;
 
@@ -22,7 +22,8 @@ usage: cargo xtask COMMAND
   test     install what the tests need, run them all and count them
            with --fuzz: each change hook dialect against made-up inputs, a minute each
   spec     list the numbers of docs/spec that no test names
-  demo     build everything and run `campanile demo`; further arguments, such as `--keep`, are passed on
+  demo     build the engine and the html mail, and run `campanile demo`; further arguments, such as `--keep`, are
+           passed on
   guest-cargo
            cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run; with names of parts (start, callback,
@@ -44,8 +45,8 @@ fn main() -> ExitCode {
         (Some("demo"), _) => demo::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         (Some("guest-cargo"), _) => guests::cargo(&rest),
-        (Some("wit-bindgen"), _) => tools::wit_bindgen(&rest),
-        (Some("wasm-tools"), _) => tools::wasm_tools(&rest),
+        (Some("wit-bindgen"), _) => guest_tools::forward("wit-bindgen", &rest),
+        (Some("wasm-tools"), _) => guest_tools::forward("wasm-tools", &rest),
         (Some("help" | "--help" | "-h"), _) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

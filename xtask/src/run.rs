@@ -1,7 +1,7 @@
 //! Running other programs.
 
 use anyhow::{Context, Result, bail};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Fetching a target or a few modules takes seconds where it works at all.
@@ -21,6 +21,12 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
 pub(crate) fn answer(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A program's exit status as that of this one.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    // No code: a signal ended it.
+    status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
 /// Whether a command succeeds without a word within `limit`; it is stopped when it does not.

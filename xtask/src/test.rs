@@ -2,7 +2,7 @@
 
 use crate::guests::{self, Missing};
 use crate::tally::{Harness, Suite, Tally};
-use crate::{install, place, spec};
+use crate::{guest_tools, install, place, spec};
 use anyhow::{Context, Result};
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -32,7 +32,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
     // What projects of `campanile new` are built with.
     main.command
-        .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?);
+        .env("CAMPANILE_XTASK", std::env::current_exe().context("cannot tell where this program is")?)
+        .env("CAMPANILE_GUEST_TOOLS", guest_tools::program()?);
     for (variable, tool) in guests::PROJECT_TOOLS {
         match tool() {
             Ok(path) => drop(main.command.env(variable, path)),

@@ -28,9 +28,16 @@ pub(super) fn is_up_to_date(component: &Path, inputs: &[PathBuf]) -> Result<bool
 
 /// Puts a component into its place.
 pub(super) fn publish(component: &Path, bytes: &[u8]) -> Result<()> {
+    publish_by(component, |part| {
+        fs::write(part, bytes).with_context(|| format!("cannot write `{}`", part.display()))
+    })
+}
+
+/// Puts a component into its place that `write` writes to the path that it is given.
+pub(super) fn publish_by(component: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     // Renamed into place: an engine that watches the file never sees half of it.
     let part = component.with_extension("wasm.part");
-    fs::write(&part, bytes).with_context(|| format!("cannot write `{}`", part.display()))?;
+    write(&part)?;
     fs::rename(&part, component).with_context(|| format!("cannot write `{}`", component.display()))
 }
 

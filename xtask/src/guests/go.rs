@@ -3,12 +3,10 @@
 use super::make::Callback;
 use super::{Built, Missing};
 use crate::tally::{Harness, Suite};
-use crate::{place, run};
-use anyhow::{Context, Result};
-use std::fs;
+use crate::{guest_tools, place, run};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
 
 const HTML_MAIL: Callback = Callback {
     folder: "go/html-mail",
@@ -34,16 +32,11 @@ pub(super) fn unit_tests() -> Result<Vec<Suite>> {
     Ok(vec![Suite { command: make, harness: Harness::Go }])
 }
 
-/// What turns WASI preview 1, which Go speaks, into that of components, as a file; fails without Go.
+/// Writes the module that turns WASI preview 1, which Go speaks, into that of components; fails without Go.
 pub(super) fn adapter() -> Result<PathBuf> {
     find_go()?;
-    let folder = place::target().join("guest-build/go");
-    let adapter = folder.join("reactor-adapter.wasm");
-    if fs::read(&adapter).ok().as_deref() != Some(WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER) {
-        fs::create_dir_all(&folder)
-            .and_then(|()| fs::write(&adapter, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER))
-            .with_context(|| format!("cannot write `{}`", adapter.display()))?;
-    }
+    let adapter = place::target().join("guest-build/go/reactor-adapter.wasm");
+    guest_tools::write_go_adapter(&adapter)?;
     Ok(adapter)
 }
 

@@ -1,7 +1,7 @@
-//! Callbacks whose language builds with `make`: runs it with the tools of this program, and keeps what it made.
+//! Callbacks whose language builds with `make`: runs it with the tools of this repository, and keeps what it made.
 
 use super::{Built, Missing, component};
-use crate::{place, run};
+use crate::{guest_tools, place, run};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,12 @@ impl Callback {
         Ok(vec![name])
     }
 
-    /// `make` in its folder, with the build folder and the tools that this program stands in for.
+    /// `make` in its folder, with the build folder and the program that stands in for its tools.
     pub(super) fn make(&self) -> Result<Command> {
         if run::answer("make", &["--version"]).is_none() {
             return Err(Missing("no `make`; install it".to_owned()).into());
         }
-        let program = std::env::current_exe().context("cannot tell where this program is")?;
+        let program = guest_tools::program()?;
         let build = self.build_folder();
         fs::create_dir_all(&build).with_context(|| format!("cannot make `{}`", build.display()))?;
         let mut make = Command::new("make");

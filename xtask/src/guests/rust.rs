@@ -3,23 +3,28 @@
 //! Three ways are known, the first that is ready is taken: the wasm target of the toolchain in use, Debian's own
 //! Rust with its standard library built from source, and the wasm target fetched by rustup. Only then is Debian's
 //! Rust installed, if that is possible.
+//!
+//! Toolchains of rustup have a linker that makes components. Where it is missing, `campanile-guest-tools` makes them
+//! of the core modules, and has to be compiled for it.
 
 use super::{Built, Missing, component};
-use crate::{install, place, run};
-use anyhow::{Context, Result};
+use crate::{guest_tools, install, place, run};
+use anyhow::{Context as _, Result};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const COMPONENT_LINKER: &str = "wasm-component-ld";
+const LINKER_SETTING: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER";
+/// The example that the demo plays with.
+pub(super) const HTML_MAIL: &str = "html-mail";
 const EXAMPLES: [&str; 8] = [
     "channel-words",
     "email-table",
     "gerrit-review",
-    "html-mail",
+    HTML_MAIL,
     "push-packets",
     "short-mail",
     "sourcehut-dialect",
@@ -56,25 +61,43 @@ enum Way {
     Debian { linker: PathBuf },
 }
 
+/// What the linker at the end of a compilation writes.
+enum Linked {
+    Component,
+    CoreModule,
+}
+
 /// Builds every callback whose source changed, as cargo sees it.
 pub(super) fn build(components: &Path) -> Result<Built> {
+    build_selected(components, &EXAMPLES, &TEST_GUESTS)
+}
+
+/// Builds the html mail alone, if its source changed.
+pub(super) fn build_html_mail(components: &Path) -> Result<Built> {
+    build_selected(components, &[HTML_MAIL], &[])
+}
+
+fn build_selected(components: &Path, examples: &[&str], test_guests: &[&str]) -> Result<Built> {
     let build_dir = place::target().join("guest-build");
-    let mut cargo = find_way().ok_or_else(no_way)?.cargo();
+    let (mut cargo, linked) = find_way().ok_or_else(no_way)?.component_cargo();
     cargo.current_dir(place::guest_workspace());
-    cargo.args(["build", "--locked", "--release", "--lib", "--examples", "--target", TARGET]);
-    for package in EXAMPLES.iter().chain(&["test-guests"]) {
+    cargo.args(["build", "--locked", "--release", "--target", TARGET, "--lib"]);
+    for package in examples {
         cargo.args(["--package", package]);
+    }
+    if !test_guests.is_empty() {
+        cargo.args(["--examples", "--package", "test-guests"]);
     }
     run::shown(cargo.arg("--target-dir").arg(&build_dir))?;
 
-    let cores = build_dir.join(TARGET).join("release");
-    for name in EXAMPLES {
-        componentize(&core(&cores, name), &component::path(components, name))?;
+    let release = build_dir.join(TARGET).join("release");
+    for name in examples {
+        publish(&artifact(&release, name), &linked, &component::path(components, name))?;
     }
-    for name in TEST_GUESTS {
-        componentize(&core(&cores.join("examples"), name), &component::path(components, name))?;
+    for name in test_guests {
+        publish(&artifact(&release.join("examples"), name), &linked, &component::path(components, name))?;
     }
-    Ok(EXAMPLES.iter().chain(&TEST_GUESTS).map(|&name| name.to_owned()).collect())
+    Ok(examples.iter().chain(test_guests).map(|&name| name.to_owned()).collect())
 }
 
 /// Cargo for a project whose linker makes a component of what is compiled.
@@ -83,10 +106,7 @@ pub(super) fn project_cargo() -> Result<Command> {
     let mut cargo = way.cargo();
     if let Way::Debian { .. } = way {
         // Debian's Rust has none: that of the toolchain in use, else one from crates.io.
-        let bundled = sysroot()
-            .map(|root| root.join("lib/rustlib/x86_64-unknown-linux-gnu/bin").join(COMPONENT_LINKER));
-        let linker = bundled.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from(COMPONENT_LINKER));
-        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        cargo.env(LINKER_SETTING, bundled(COMPONENT_LINKER).unwrap_or_else(|| COMPONENT_LINKER.into()));
     }
     Ok(cargo)
 }
@@ -99,22 +119,25 @@ fn no_way() -> Missing {
     ))
 }
 
-fn core(dir: &Path, name: &str) -> PathBuf {
+fn artifact(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{}.wasm", name.replace('-', "_")))
 }
 
-/// Wraps a core module into a component, unless the component is newer already.
-fn componentize(core: &Path, component: &Path) -> Result<()> {
-    if component::is_up_to_date(component, &[core.to_owned()])? {
+/// Puts a component of what was linked into its place, unless the one there is newer already.
+fn publish(artifact: &Path, linked: &Linked, component: &Path) -> Result<()> {
+    if component::is_up_to_date(component, &[artifact.to_owned()])? {
         return Ok(());
     }
-    let module = fs::read(core).with_context(|| format!("cannot read `{}`", core.display()))?;
-    let bytes = ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(ComponentEncoder::encode)
-        .map_err(|error| anyhow::anyhow!("`{}` makes no component: {error:#}", core.display()))?;
-    component::publish(component, &bytes)
+    match linked {
+        Linked::Component => {
+            let bytes =
+                fs::read(artifact).with_context(|| format!("cannot read `{}`", artifact.display()))?;
+            component::publish(component, &bytes)
+        }
+        Linked::CoreModule => {
+            component::publish_by(component, |part| guest_tools::componentize(artifact, part))
+        }
+    }
 }
 
 fn find_way() -> Option<Way> {
@@ -148,11 +171,35 @@ fn debian_linker() -> Option<PathBuf> {
     if !needed.iter().all(|path| Path::new(path).exists()) {
         return None;
     }
-    let bundled = sysroot().map(|root| root.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld"));
-    [Some(PathBuf::from("/usr/bin/wasm-ld")), bundled].into_iter().flatten().find(|path| path.exists())
+    Some(PathBuf::from("/usr/bin/wasm-ld")).filter(|path| path.exists()).or_else(|| bundled("rust-lld"))
+}
+
+/// Path of a program that comes with the toolchain in use.
+fn bundled(program: &str) -> Option<PathBuf> {
+    let libraries = PathBuf::from(run::answer("rustc", &["--print", "target-libdir"])?);
+    let program = libraries.parent()?.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    program.exists().then_some(program)
 }
 
 impl Way {
+    /// A cargo command that makes components, where the linker for it is there, else core modules.
+    fn component_cargo(&self) -> (Command, Linked) {
+        let mut cargo = self.cargo();
+        let bundled = bundled(COMPONENT_LINKER);
+        if bundled.is_none() && run::answer(COMPONENT_LINKER, &["--version"]).is_none() {
+            eprintln!(
+                "there is no {COMPONENT_LINKER}: components are made by campanile-guest-tools, built first"
+            );
+            return (cargo, Linked::CoreModule);
+        }
+        match (self, bundled) {
+            (Self::Debian { .. }, Some(bundled)) => cargo.env(LINKER_SETTING, bundled),
+            // By the name that projects of `campanile new` have it by: cargo would compile anew what both depend on.
+            _ => cargo.env(LINKER_SETTING, COMPONENT_LINKER),
+        };
+        (cargo, Linked::Component)
+    }
+
     /// A cargo command whose environment holds nothing of the cargo that runs this program.
     fn cargo(&self) -> Command {
         match self {
@@ -171,7 +218,7 @@ impl Way {
                 let mut path = OsString::from("/usr/bin:/bin:");
                 path.push(old);
                 cargo.env("PATH", path).env("RUSTC_BOOTSTRAP", "1");
-                cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+                cargo.env(LINKER_SETTING, linker);
                 cargo.arg("-Zbuild-std=std,panic_abort");
                 cargo
             }

@@ -1,7 +1,7 @@
 //! Encodes the hostile components of `tests/guests/wat`, which no compiler would write.
 
 use super::{Built, component};
-use crate::place;
+use crate::{guest_tools, place};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
@@ -15,9 +15,7 @@ pub(super) fn build(components: &Path) -> Result<Built> {
         let Some(name) = source.file_stem().and_then(|stem| stem.to_str()) else { continue };
         let component = component::path(components, name);
         if !component::is_up_to_date(&component, std::slice::from_ref(&source))? {
-            let bytes = wat::parse_file(&source)
-                .with_context(|| format!("`{}` cannot be encoded", source.display()))?;
-            component::publish(&component, &bytes)?;
+            component::publish_by(&component, |part| guest_tools::encode(&source, part))?;
         }
         names.push(name.to_owned());
     }
