@@ -219,7 +219,8 @@ impl Way {
                 path.push(old);
                 cargo.env("PATH", path).env("RUSTC_BOOTSTRAP", "1");
                 cargo.env(LINKER_SETTING, linker);
-                cargo.arg("-Zbuild-std=std,panic_abort");
+                // Without features: no unwinder and no reader of debug sections, which a callback has no use for.
+                cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features="]);
                 cargo
             }
         }
