@@ -57,7 +57,7 @@ pub(crate) const PROJECT_TOOLS: &[(&str, FindTool)] = &[
 type Built = Vec<String>;
 
 /// This machine lacks what a language needs; the text says how to get it.
-// By hand: a derive's compiler would be two thirds of what this program takes to build.
+// By hand: the crates of the derive would be two thirds of what this program takes to build.
 #[derive(Debug)]
 pub(crate) struct Missing(pub(crate) String);
 
