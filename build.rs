@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Folders and files of the repository that projects are made of.
 const SOURCES: [&str; 13] = [
-    "templates",
+    "scaffolds",
     "wit/0.1.1",
-    "src/callbacks/sample.json",
+    "crates/callbacks/src/sample.json",
     "guest-examples/rust/campanile-guest",
     "guest-examples/rust/Cargo.lock",
     "guest-examples/rust/rustfmt.toml",
@@ -19,7 +19,7 @@ const SOURCES: [&str; 13] = [
     "guest-examples/go/go.mod",
     "guest-examples/go/go.sum",
 ];
-/// What tools leave behind beside sources.
+/// Folders that tools leave behind beside sources.
 const LEFT_BEHIND: [&str; 2] = ["__pycache__", "node_modules"];
 /// Links to the contract, which is listed once.
 const LINKS: [&str; 2] =

@@ -1,8 +1,10 @@
 //! The `campanile` program: see `campanile --help`.
 #![forbid(unsafe_code)]
 
+mod cli;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    campanile::cli::main()
+    cli::main()
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use campanile::callbacks::{CallRecord, Callback, Caller, Mode, Modes, Runtime, Status, StatusError};
-use campanile::config::CallbackSettings;
-use campanile::model::{
+use campanile_callbacks::{CallRecord, Callback, Caller, Mode, Modes, Runtime, Status, StatusError};
+use campanile_config::CallbackSettings;
+use campanile_guest::bindings::{status::LogError, types};
+use campanile_model::{
     Build, BuildId, Builder, Buildset, Change, LogRef, LogSummary, Results, SourceStamp, Step, Timestamp,
 };
-use campanile_guest::bindings::{status::LogError, types};
 
 const CALLS: usize = 5_000;
 
@@ -22,7 +22,7 @@ pub(crate) async fn measure() {
         return;
     };
     let cache = tempfile::tempdir().unwrap();
-    let runtime = Runtime::new(super::rig::PROGRAM.into(), cache.path()).unwrap();
+    let runtime = Runtime::new(campanile_testing::program().into(), cache.path()).unwrap();
     let settings =
         CallbackSettings { component: None, deadline: Duration::from_secs(1), memory: None, concurrency: 16 };
     let callback = Callback::load(&runtime, "html", &settings, &component).await.unwrap();

@@ -1,10 +1,10 @@
 //! Events accepted durably, against what the door and this load generator come to without a store.
 
-use super::rig::{Engine, failing_build, rate, row};
+use super::rig::{failing_build, rate, row, start_engine};
 
 pub(crate) async fn measure() {
     for connections in [1, 8, 64] {
-        let engine = Engine::start("");
+        let engine = start_engine("");
         let ceiling = rate(&engine, "/healthz", connections, 2, |_| None).await;
         let ours = rate(&engine, "/api/v1/events", connections, 5, failing_build).await;
         row(
@@ -16,12 +16,12 @@ pub(crate) async fn measure() {
         );
     }
     let syncs = fsync_rate();
-    let engine = Engine::start("");
+    let engine = start_engine("");
     let ours = rate(&engine, "/api/v1/events", 64, 5, failing_build).await;
     row("events accepted durably against single fdatasyncs", ours, "fdatasync", syncs, "/s");
 }
 
-/// How often this disk makes 4 KiB durable, one after the other.
+/// Writes of 4 KiB that this disk makes durable in a second, one after the other.
 fn fsync_rate() -> f64 {
     use std::io::Write as _;
     let mut file = tempfile::tempfile_in(std::env::current_dir().unwrap()).unwrap();

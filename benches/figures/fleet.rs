@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campanile::callbacks::{Callback, Caller, Mode, Modes, Runtime, Status, Version};
-use campanile::config::CallbackSettings;
-use campanile::model::Results;
+use campanile_callbacks::{Callback, Caller, Mode, Modes, Runtime, Status, Version};
+use campanile_config::CallbackSettings;
+use campanile_model::Results;
 
 use super::callback::{Facts, percentile, sample};
-use super::rig::{Engine, row};
+use super::rig::{row, start_engine_in};
 
 const CALLS: usize = 300;
 
@@ -24,7 +24,7 @@ pub(crate) async fn measure(is_wanted: &impl Fn(&str) -> bool) {
         return;
     };
     let cache = tempfile::tempdir().unwrap();
-    let runtime = Runtime::new(super::rig::PROGRAM.into(), cache.path()).unwrap();
+    let runtime = Runtime::new(campanile_testing::program().into(), cache.path()).unwrap();
     if is_wanted("guests") {
         languages(&runtime, &guests).await;
         swaps(&runtime, &guests).await;
@@ -149,7 +149,7 @@ async fn fleet(guests: &Path) {
     let wasm = std::fs::read(guests.join("html-mail.wasm")).unwrap();
     let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
     let mut settings = String::new();
-    let bare = Engine::start_in(folder.path(), "");
+    let bare = start_engine_in(folder.path(), "");
     let (bare, bare_anonymous) = (bare.resident_kib(), bare.anonymous_kib());
     for (from, to) in [(0, 100), (100, 1_000)] {
         for number in from..to {
@@ -158,9 +158,9 @@ async fn fleet(guests: &Path) {
             settings += &format!("[callbacks.c{number}]\ncomponent = \"{name}\"\n");
         }
         // Compiles what is new.
-        drop(Engine::start_in(folder.path(), &settings));
+        drop(start_engine_in(folder.path(), &settings));
         let began = Instant::now();
-        let engine = Engine::start_in(folder.path(), &settings);
+        let engine = start_engine_in(folder.path(), &settings);
         println!("start with {to} compiled components: {} ms", began.elapsed().as_millis());
         let more = engine.resident_kib().saturating_sub(bare);
         let own = engine.anonymous_kib().saturating_sub(bare_anonymous);

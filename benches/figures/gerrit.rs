@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::rig::{Engine, per_second, row};
-use crate::gerrit_server::{Change, Gerrit};
+use super::rig::{per_second, row, start_engine};
+use campanile_testing::Engine;
+use campanile_testing::gerrit::{Change, Gerrit};
 
 const REVIEWS: u64 = 200;
 const BY_SSH: u64 = 20;
@@ -27,7 +28,7 @@ pub(crate) async fn measure() {
         ("reviews at Gerrit", "skip_superseded = false\n"),
         ("the same, asked first which is the newest", ""),
     ] {
-        let engine = Engine::start(&format!(
+        let engine = start_engine(&format!(
             "[[gerrit]]\nserver = \"127.0.0.1\"\nport = {}\nusername = \"admin\"\nidentity_file = {key:?}\n\
              known_hosts = {known_hosts:?}\nreview_cb = \"default\"\n{more}",
             gerrit.ssh

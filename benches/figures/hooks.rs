@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::rig::{Engine, per_second, rate};
+use super::rig::{per_second, rate, start_engine};
 
 const SETTINGS: &str = "[change_hooks.dialects]\ngithub = true\n";
 
@@ -18,7 +18,7 @@ pub(crate) async fn measure() {
     for commits in [1, 20] {
         let body = push(commits);
         for connections in [1, 8, 32] {
-            let engine = Engine::start(SETTINGS);
+            let engine = start_engine(SETTINGS);
             let ceiling = rate(&engine, "/healthz", connections, 2, |_| None).await;
             let ours = load(&engine.url, &body, connections, Duration::from_secs(5)).await;
             let name = format!("pushes of {commits} durably, {connections} connections");
@@ -98,7 +98,7 @@ fn push(commits: u32) -> String {
 
 async fn resident() {
     const HOOKS: usize = 100_000;
-    let engine = Engine::start(SETTINGS);
+    let engine = start_engine(SETTINGS);
     let body = push(1);
     load(&engine.url, &body, 8, Duration::from_secs(1)).await;
     let before = engine.resident_kib();

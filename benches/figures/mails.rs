@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::rig::{Engine, failing_build, per_second, row};
+use super::rig::{failing_build, per_second, row, start_engine};
+use campanile_testing::Engine;
 
 /// A run without optimisation only shows that everything works.
 const MAILS: u64 = if cfg!(debug_assertions) { 200 } else { 5_000 };
@@ -15,7 +16,7 @@ const WITH_LOGS: u64 = if cfg!(debug_assertions) { 10 } else { 200 };
 const MANY: u64 = 51;
 const MIB: u64 = 1 << 20;
 
-/// What one run sends.
+/// The load of one run.
 #[derive(Clone, Copy)]
 struct Load {
     mails: u64,
@@ -32,7 +33,7 @@ pub(crate) async fn measure() {
     let plain = Load { mails: MAILS, recipients: 1, attached: 0 };
     let ceiling = sink.generator(plain);
     let script = sink.script(plain);
-    let engine = Engine::start(&sink.settings(plain));
+    let engine = start_engine(&sink.settings(plain));
     let ours = engine_rate(&client, &engine, plain).await;
     row("event in to mail out, built-in text", ours, "smtp-source", ceiling, "/s");
     row("the same", ours, "smtplib loop", script, "/s");
@@ -41,7 +42,7 @@ pub(crate) async fn measure() {
     by_formatter(&client, &sink, plain, ceiling, script).await;
 
     let many = Load { recipients: MANY, ..plain };
-    let engine = Engine::start(&sink.settings(many));
+    let engine = start_engine(&sink.settings(many));
     let ours_many = engine_rate(&client, &engine, many).await;
     drop(engine);
     let extra = |one: f64, many: f64| (1.0 / many - 1.0 / one) * 1e6 / 50.0;
@@ -53,7 +54,7 @@ pub(crate) async fn measure() {
     );
 
     let logs = Load { mails: WITH_LOGS, recipients: 1, attached: MIB };
-    let engine = Engine::start(&format!("{}add_logs = true\n", sink.settings(logs)));
+    let engine = start_engine(&format!("{}add_logs = true\n", sink.settings(logs)));
     let ours_logs = engine_rate(&client, &engine, logs).await;
     let each = |one: f64, large: f64| (1.0 / large - 1.0 / one) * 1e3;
     println!(
@@ -74,7 +75,7 @@ async fn by_formatter(client: &reqwest::Client, sink: &Sink, load: Load, ceiling
         );
         return;
     };
-    let engine = Engine::start(&format!(
+    let engine = start_engine(&format!(
         "[callbacks.html]\ncomponent = {component:?}\n\n{}message_formatter = \"html\"\n",
         sink.settings(load)
     ));

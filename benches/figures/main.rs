@@ -7,17 +7,11 @@ mod callback;
 mod events;
 mod fleet;
 mod gerrit;
-#[path = "../../tests/it/gerrit_server.rs"]
-#[allow(dead_code)]
-mod gerrit_server;
 mod hooks;
 mod mails;
 mod push;
 mod rig;
 mod statuses;
-#[path = "../../tests/it/support.rs"]
-#[allow(dead_code)]
-mod support;
 
 fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();

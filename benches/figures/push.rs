@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use super::rig::{Engine, per_second, row};
-use crate::support::free_port;
+use super::rig::{per_second, row, start_engine};
+use campanile_testing::free_port;
 
 const PACKETS: u64 = 40_000;
 const CHUNK: u64 = 200;
 
-/// What came, and when.
+/// Requests that came, with their times.
 type Taken = Arc<Mutex<Vec<(Instant, Bytes)>>>;
 
 pub(crate) async fn measure() {
     let port = free_port();
-    let engine = Engine::start(&format!(
+    let engine = start_engine(&format!(
         "[outbound]\nallow = [\"127.0.0.1\"]\n\n[[http_status_push]]\nserver_url = \"http://127.0.0.1:{port}/\"\n\
          buffer_delay = \"1ms\"\nretry_delay = 1\nchunk_size = {CHUNK}\nblack_list = [\"start\"]\n"
     ));

@@ -1,12 +1,10 @@
-//! An engine on a folder of its own, and how rows are printed.
+//! An engine to measure, and how rows are printed.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use campanile_testing::{Engine, program};
 use serde_json::json;
-
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_campanile");
 
 /// Prints a row of rates; more is better.
 pub(crate) fn row(name: &str, ours: f64, peer: &str, theirs: f64, unit: &str) {
@@ -14,59 +12,28 @@ pub(crate) fn row(name: &str, ours: f64, peer: &str, theirs: f64, unit: &str) {
     println!("{name:<52} | {:>14} | {limit:>30} | {:>7.2}", format!("{ours:.0}{unit}"), ours / theirs);
 }
 
-/// A running engine. Killed when dropped.
-pub(crate) struct Engine {
-    pub(crate) url: String,
-    child: Child,
-    folder_to_remove: Option<tempfile::TempDir>,
+/// An engine that logs errors only, on the disk that the bench runs on. It and its folder go when it is dropped.
+pub(crate) fn start_engine(settings: &str) -> Measured {
+    let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
+    Measured { engine: start_engine_in(folder.path(), settings), _folder: folder }
 }
 
-impl Engine {
-    pub(crate) fn start(settings: &str) -> Self {
-        let folder = tempfile::tempdir_in(std::env::current_dir().unwrap()).unwrap();
-        let mut engine = Self::start_in(folder.path(), settings);
-        engine.folder_to_remove = Some(folder);
-        engine
-    }
-
-    /// Starts in a folder that stays.
-    pub(crate) fn start_in(folder: &std::path::Path, settings: &str) -> Self {
-        let settings = format!("[server]\nlisten = \"127.0.0.1:0\"\n\n{settings}");
-        std::fs::write(folder.join("campanile.toml"), settings).unwrap();
-        let mut child = Command::new(PROGRAM)
-            .arg("serve")
-            .current_dir(folder)
-            .env("CAMPANILE_LOG", "error")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().trim_start_matches("campanile: listening on ").trim_end_matches('/').to_owned();
-        Self { url, child, folder_to_remove: None }
-    }
-
-    /// Resident memory in KiB.
-    pub(crate) fn resident_kib(&self) -> u64 {
-        self.memory_kib("VmRSS:")
-    }
-
-    /// The part of it that belongs to no file, so that the kernel can't take it back, in KiB.
-    pub(crate) fn anonymous_kib(&self) -> u64 {
-        self.memory_kib("RssAnon:")
-    }
-
-    fn memory_kib(&self, what: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
+/// As `start_engine`, in a folder that stays.
+pub(crate) fn start_engine_in(folder: &Path, settings: &str) -> Engine {
+    Engine::start_in(folder, settings, &[("CAMPANILE_LOG", "error")])
 }
 
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// An engine with the folder that it runs in.
+pub(crate) struct Measured {
+    engine: Engine,
+    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Measured {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
     }
 }
 
@@ -130,11 +97,11 @@ pub(crate) fn failing_build(unique: u64) -> Option<String> {
 
 /// Size of the program and the time from its start to its first answer.
 pub(crate) async fn start() {
-    let size = std::fs::metadata(PROGRAM).unwrap().len() >> 10;
+    let size = std::fs::metadata(program()).unwrap().len() >> 10;
     println!("size of the program: {size} KiB");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let began = Instant::now();
-    let engine = Engine::start("");
+    let engine = start_engine("");
     client.get(format!("{}/readyz", engine.url)).send().await.unwrap();
     println!("start to the first `ready`: {} ms", began.elapsed().as_millis());
     println!("resident when idle: {} KiB", engine.resident_kib());

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::rig::{Engine, per_second, row};
+use super::rig::{per_second, row, start_engine};
+use campanile_testing::Engine;
 
 const STATUSES: u64 = 2_000;
 
@@ -23,7 +24,7 @@ pub(crate) async fn measure() {
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(handler)).await.unwrap() });
     let theirs = plain_loop(&url).await;
     for (name, builders) in [("commit statuses, of one builder", 1), ("the same, of 50 builders", 50)] {
-        let engine = Engine::start(&format!(
+        let engine = start_engine(&format!(
             "[outbound]\nallow = [\"127.0.0.1\"]\n\n[[github]]\ntoken = \"t\"\nbase_url = \"{url}\"\n\
              allow_insecure = true\n"
         ));

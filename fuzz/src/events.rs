@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use campanile::ingest::{self, Source};
-use campanile::model::Event;
+use campanile_inbound::ingest::{self, Source};
+use campanile_model::Event;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use campanile::config::{Document, Problems, Reader, Settings};
-use campanile::hooks::{Hooks, Method, RawHook};
-use campanile::model::{Event, Timestamp};
-use campanile::outbound::{Allowed, Outbound, SystemNames};
+use campanile_config::{Document, Problems, Reader, Settings};
+use campanile_inbound::hooks::{Hooks, Method, RawHook};
+use campanile_model::{Event, Timestamp};
+use campanile_outbound::{Allowed, Outbound, SystemResolver};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
@@ -28,7 +28,7 @@ static HOOKS: LazyLock<Hooks> = LazyLock::new(|| {
     let document = Document::parse(Path::new("campanile.toml"), &settings, &problems);
     let root = Reader::root(&document, &problems);
     let settings = Settings::read(&root);
-    let outbound = Outbound::new(Allowed::default(), Arc::new(SystemNames));
+    let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
     Hooks::from_settings(&root, &settings, &BTreeMap::new(), &outbound)
 });
 

@@ -30,7 +30,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for entry in answer.get("audit").and_then(Value::as_array).into_iter().flatten() {
         let text = |key| printable(entry.get(key).and_then(Value::as_str).unwrap_or_default());
         let at = entry.get("at").and_then(|at| serde_json::from_value(at.clone()).ok());
-        let at = at.map_or_else(|| "-".to_owned(), crate::model::Timestamp::to_rfc3339);
+        let at = at.map_or_else(|| "-".to_owned(), campanile_model::Timestamp::to_rfc3339);
         out!("{at} {} at {}: {}: {}", text("who"), text("place"), text("what"), text("answer"));
     }
     Ok(ExitCode::SUCCESS)

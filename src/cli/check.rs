@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::output::{out, printable};
 use super::{ConfigOption, serve};
-use crate::callbacks::{Inspection, Version, inspect};
-use crate::config::{Problem, Severity};
-use crate::engine;
+use campanile_callbacks::{Inspection, Version, inspect};
+use campanile_config::{Problem, Severity};
+use campanile_engine as engine;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -74,40 +74,40 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let wasm = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let mut objections = Vec::new();
+    let mut validation_errors = Vec::new();
     let found = match inspect(&wasm) {
         Ok(found) => {
-            objections.extend(found.objections());
+            validation_errors.extend(found.validation_errors());
             Some(found)
         }
         Err(error) => {
-            objections.push(error.to_string());
+            validation_errors.push(error.to_string());
             None
         }
     };
     // Types are known only after linking.
-    if objections.is_empty() {
+    if validation_errors.is_empty() {
         let runtime = super::preview::runtime()?;
         if let Err(error) = Version::of(&runtime, wasm).await {
-            objections.push(error.to_string());
+            validation_errors.push(error.to_string());
         }
     }
     if as_json {
         let (imports, exports) = found.map(|found| (found.imports, found.exports)).unwrap_or_default();
-        let told = json!({ "imports": imports, "exports": exports, "refused": objections });
+        let told = json!({ "imports": imports, "exports": exports, "refused": validation_errors });
         out!("{}", serde_json::to_string_pretty(&told)?);
     } else {
         if let Some(found) = &found {
             describe(path, found)?;
         }
-        for objection in &objections {
+        for objection in &validation_errors {
             eprintln!("{}: refused: {}", path.display(), printable(objection));
         }
-        if objections.is_empty() {
+        if validation_errors.is_empty() {
             out!("It fits the contract.");
         }
     }
-    Ok(if objections.is_empty() { ExitCode::SUCCESS } else { super::usage_error() })
+    Ok(if validation_errors.is_empty() { ExitCode::SUCCESS } else { super::usage_error() })
 }
 
 fn describe(path: &Path, found: &Inspection) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! How commands talk to a running engine.
+//! The HTTP client by which commands talk to a running engine.
 
 use std::time::Duration;
 

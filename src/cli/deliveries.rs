@@ -142,5 +142,5 @@ fn text(row: &Value, field: &str) -> String {
 
 fn time(row: &Value, field: &str) -> String {
     let stamp = row.get(field).and_then(|value| serde_json::from_value(value.clone()).ok());
-    stamp.map_or_else(|| "-".to_owned(), |stamp: crate::model::Timestamp| stamp.to_rfc3339())
+    stamp.map_or_else(|| "-".to_owned(), |stamp: campanile_model::Timestamp| stamp.to_rfc3339())
 }

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::output::out;
 use super::serve::Running;
-use crate::engine::now;
-use crate::model::{Build, Change, Event, LogSummary, Results, SourceStamp, Step};
+use campanile_model::now;
+use campanile_model::{Build, Change, Event, LogSummary, Results, SourceStamp, Step};
 
 /// A push as GitHub sends it.
 const PUSH: &str = include_str!("demo/push.json");
 /// The end of a compiler's output.
 const LOG: &str = include_str!("demo/compile.log");
-/// How long a step may take to show its effect.
+/// Longest time that a step may take to show its effect.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(clap::Args)]
@@ -202,7 +202,7 @@ fn pushed() -> anyhow::Result<Vec<Value>> {
     Ok(push.get("commits").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
-/// What the builds were asked to build: the pushed commits.
+/// The source stamp of the builds: the pushed commits.
 fn source_stamp() -> anyhow::Result<SourceStamp> {
     let text = |commit: &Value, pointer: &str| {
         commit.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()

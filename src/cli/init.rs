@@ -13,9 +13,9 @@ use toml::Value;
 use url::Url;
 
 use super::output::{out, printable};
-use crate::buildbot::{ForceScheduler, Master, MasterError};
-use crate::config::{Secret, random};
-use crate::outbound::{Allowed, Outbound, SystemNames};
+use campanile_ci::buildbot::{ForceScheduler, Master, MasterError};
+use campanile_config::{Secret, random};
+use campanile_outbound::{Allowed, Outbound, SystemResolver};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -36,7 +36,7 @@ pub(super) struct Options {
     dir: PathBuf,
 }
 
-/// What the master has.
+/// The builders and force schedulers of a master.
 struct Seen {
     builders: Vec<(String, Vec<String>)>,
     schedulers: Vec<ForceScheduler>,
@@ -76,12 +76,12 @@ async fn inside(url: &Url) -> anyhow::Result<BTreeSet<IpAddr>> {
     let found = tokio::task::spawn_blocking(move || named.socket_addrs(|| None)).await?;
     let addresses = found.with_context(|| format!("cannot find `{}`", url.host_str().unwrap_or_default()))?;
     let nothing = Allowed::default();
-    Ok(addresses.into_iter().map(|address| address.ip()).filter(|ip| nothing.judge(*ip).is_err()).collect())
+    Ok(addresses.into_iter().map(|address| address.ip()).filter(|ip| nothing.check(*ip).is_err()).collect())
 }
 
 async fn look(options: &Options, inside: &BTreeSet<IpAddr>) -> anyhow::Result<Seen> {
     let allowed = Allowed::new(inside.iter().copied().map(Into::into).collect());
-    let outbound = Outbound::new(allowed, Arc::new(SystemNames));
+    let outbound = Outbound::new(allowed, Arc::new(SystemResolver));
     let password = || options.password.as_deref().map(Secret::new);
     let login = options.user.clone().and_then(|user| Some((user, password()?)));
     let master = Master::at(options.buildbot.clone(), login, &outbound)?;

@@ -107,11 +107,11 @@ struct ConfigOption {
 
 /// Runs the program with the process's arguments.
 #[must_use]
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Command::CompileComponent { output } = &cli.command {
         // Without a runtime, so that the limits on memory and CPU time count for the compiler alone.
-        return crate::callbacks::compile_component(output);
+        return campanile_callbacks::compile_component(output);
     }
     // Fails only if somebody else was first, and then there is one too.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -159,7 +159,7 @@ fn usage_error() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What the program's own log looks like.
+/// The form of the program's own log.
 #[derive(Clone, Copy, ValueEnum)]
 enum LogFormat {
     /// Lines for people

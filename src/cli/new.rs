@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use self::language::Language;
 use super::output::out;
-use crate::callbacks::Kind;
+use campanile_callbacks::Kind;
 
 #[derive(clap::Args)]
 pub(super) struct Options {

@@ -6,7 +6,7 @@ macro_rules! out {
 }
 pub(super) use out;
 
-/// Whether a failure only says that nobody reads our output any more.
+/// True when a failure only says that nobody reads our output any more.
 pub(super) fn reader_left(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)

@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::output::{out, printable};
-use crate::callbacks::{
-    CallRecord, Callback, FormattedMessage, Kind, Runtime, Sample, Subject, Trial, Version, try_on,
+use campanile_callbacks::{
+    CallRecord, Callback, FormattedMessage, Kind, Runtime, Sample, Subject, Trial, Version, smoke_test,
 };
-use crate::config::CallbackSettings;
+use campanile_config::CallbackSettings;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -119,10 +119,10 @@ async fn look(options: &Options, only: Option<Kind>, runtime: &Runtime) -> anyho
     // The first call of fresh code pays for its pages; people want to know what the others cost.
     let mut shown = Vec::new();
     for kind in kinds {
-        let first = try_on(&callback, kind, &subject).await;
+        let first = smoke_test(&callback, kind, &subject).await;
         let cold = sample.take_records();
         let trial = match first {
-            Some(trial) if trial.fault.is_none() => try_on(&callback, kind, &subject).await,
+            Some(trial) if trial.fault.is_none() => smoke_test(&callback, kind, &subject).await,
             failed => failed,
         };
         let warm = sample.take_records();

@@ -9,8 +9,8 @@ use reqwest::Method;
 
 use super::client::ServerOptions;
 use super::output::out;
-use crate::engine::now;
-use crate::model::{Build, Change, Event, Properties, Results, SourceStamp, Step};
+use campanile_model::now;
+use campanile_model::{Build, Change, Event, Properties, Results, SourceStamp, Step};
 
 #[derive(clap::Args)]
 pub(super) struct Options {

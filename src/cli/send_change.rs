@@ -8,7 +8,7 @@ use reqwest::{StatusCode, Url, header};
 use serde_json::{Map, Value};
 
 use super::output::out;
-use crate::model::Timestamp;
+use campanile_model::Timestamp;
 
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]

@@ -16,11 +16,11 @@ use tokio::task::JoinHandle;
 use super::supervisor::Supervisor;
 use super::watched::{Change, Watched};
 use super::{ConfigOption, LogFormat};
-use crate::callbacks::Runtime;
-use crate::config::Problem;
-use crate::engine::{self, Engine};
-use crate::http;
-use crate::store::{SqliteStore, Store, StoreOptions, sqlite};
+use campanile_callbacks::Runtime;
+use campanile_config::Problem;
+use campanile_engine::{self as engine, Engine};
+use campanile_http as http;
+use campanile_store::{SqliteStore, Store, StoreOptions, sqlite};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -80,7 +80,7 @@ pub(super) struct Running {
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
     door: JoinHandle<()>,
-    workers: JoinHandle<Result<(), crate::store::StoreError>>,
+    workers: JoinHandle<Result<(), campanile_store::StoreError>>,
     pollers: JoinHandle<()>,
     retention: JoinHandle<()>,
     _lock: File,
@@ -105,7 +105,7 @@ impl Running {
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&checked.settings.store_url, store_options).await?);
         let engine = Arc::new(Engine::new(config.to_owned(), runtime, Arc::clone(&store), checked));
-        let lost = engine.take_up_versions(&engine.tenant()).await;
+        let lost = engine.restore_active_versions(&engine.tenant()).await;
         if !lost.is_empty() {
             tell(&lost);
             store.close().await;

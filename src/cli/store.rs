@@ -7,9 +7,9 @@ use clap::Subcommand;
 
 use super::ConfigOption;
 use super::output::out;
-use crate::config::{Document, Limits, Problems, Reader, Settings};
-use crate::engine::now;
-use crate::store::sqlite::upkeep;
+use campanile_config::{Document, Limits, Problems, Reader, Settings};
+use campanile_model::now;
+use campanile_store::sqlite::upkeep;
 
 #[derive(clap::Args)]
 pub(super) struct Options {

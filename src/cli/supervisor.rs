@@ -9,13 +9,13 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::Engine;
+use campanile_engine::Engine;
 
 /// Whoever started the engine and wants to know of it; nobody, if it was started by hand.
 #[derive(Clone, Debug)]
 pub(super) struct Supervisor {
     socket: Option<Arc<UnixDatagram>>,
-    /// How often it must hear from us.
+    /// Longest time between two signs of life that it accepts.
     watchdog: Option<Duration>,
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::ServerOptions;
 use super::output::{out, printable};
-use crate::store::Role;
+use campanile_store::Role;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -64,7 +64,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         What::List => {
             for token in answer.get("tokens").and_then(Value::as_array).into_iter().flatten() {
                 let end = token.get("expires").and_then(|end| serde_json::from_value(end.clone()).ok());
-                let end = end.map_or_else(|| "never".to_owned(), crate::model::Timestamp::to_rfc3339);
+                let end = end.map_or_else(|| "never".to_owned(), campanile_model::Timestamp::to_rfc3339);
                 out!(
                     "{}  {:<6}  ends {end}  {}",
                     text(token, "id"),

@@ -9,16 +9,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::{Engine, Stamp};
+use campanile_engine::{Engine, Stamp};
 
-/// How often files are looked at. A change is taken when two looks have found the same: editors write in several
+/// Time between two looks at the files. A change is taken when two looks have found the same: editors write in several
 /// steps.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// What a file looked like: inode, size, time of change; nothing for one that is not there.
+/// A file's identity at one look: inode, size, time of change; nothing for one that is not there.
 type Look = Option<(u64, u64, i64, i64)>;
 
-/// What has changed.
+/// A file, or a set of them, that has changed.
 pub(super) enum Change {
     /// The settings file, perhaps components too.
     Settings,

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::forge_server::{Asked, ForgeServer, PAGE, build, created, misfits, settled, stamp};
-use crate::support::Engine;
+use campanile_testing::Engine;
+use campanile_testing::forge::{Asked, ForgeServer, PAGE, build, created, misfits, settled, stamp};
 
 /// K-01 to K-04.
 #[tokio::test]

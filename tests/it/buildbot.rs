@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::irc_server::{Ngircd, Person};
-use crate::receiver::Receiver;
-use crate::support::{Engine, free_port, guest, http, patiently, run, skip};
+use campanile_testing::irc::{Ngircd, Person};
+use campanile_testing::receiver::Receiver;
+use campanile_testing::{Engine, free_port, guest, http, patiently, run, skip};
 
 /// A Buildbot master with a worker of its own, on a port of its own. Ended when dropped.
 struct Master {

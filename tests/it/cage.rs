@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Engine, PROGRAM, guest, patiently, run, skip};
+use campanile_testing::{Engine, guest, patiently, program, run, skip};
 
 /// With so long a deadline that only what never ends meets it, however busy the machine is.
 fn settings(component: &std::path::Path) -> String {
@@ -169,7 +169,7 @@ fn what_is_no_callback_is_refused_in_words() {
         ("wrong-world", "no callback of campanile:notifier/"),
     ] {
         let Some(component) = built(name) else { return };
-        let checked = std::process::Command::new(PROGRAM)
+        let checked = std::process::Command::new(program())
             .arg("check")
             .arg(&component)
             .env("XDG_CACHE_HOME", folder.path())
@@ -207,7 +207,7 @@ fn a_compile_bomb_costs_its_sender_a_minute_and_nobody_else() {
     let bomb = folder.path().join("bomb.wasm");
     std::fs::write(&bomb, wat::parse_str(&text).unwrap()).unwrap();
     let began = std::time::Instant::now();
-    let checked = std::process::Command::new(PROGRAM)
+    let checked = std::process::Command::new(program())
         .arg("check")
         .arg(&bomb)
         .env("XDG_CACHE_HOME", folder.path())

@@ -1,6 +1,6 @@
 //! Formatters and previousBuildGetters in use, among them hostile ones (M-19, M-44, M-45, M-48, M-CB-03).
 
-use crate::support::{Engine, guest, skip};
+use campanile_testing::{Engine, guest, skip};
 
 fn settings(component: &std::path::Path, more: &str) -> String {
     format!(
@@ -31,13 +31,13 @@ async fn m_48_the_short_mail() {
 async fn m_48_the_html_mail_quotes_the_log() {
     let Some(component) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
     let engine = Engine::start(&settings(&component, "message_formatter = \"own\"\n"));
-    let mut started = crate::support::build_finished(1, "failure");
+    let mut started = campanile_testing::build_finished(1, "failure");
     started["event"] = "buildStarted".into();
     started["build"].as_object_mut().unwrap().remove("results");
     engine.event(&started).await;
     let log = format!("{}/api/v1/builds/linux/1/steps/compile/logs/stdio", engine.url);
     let lines: String = (1..=200).map(|line| format!("line {line} <tag>\n")).collect();
-    let put = crate::support::http().put(log).body(lines).send().await.unwrap();
+    let put = campanile_testing::http().put(log).body(lines).send().await.unwrap();
     assert_eq!(put.status(), 200);
     engine.build(1, "failure").await;
     let mail = engine.outbox(1).await.remove(0);
@@ -91,7 +91,7 @@ async fn m_19_the_getter_decides_what_changed() {
         Engine::start(&settings(&component, "previous_build_getter = \"own\"\nmode = [\"change\"]\n"));
     engine.build(1, "success").await;
     engine.build(2, "failure").await;
-    let all = crate::support::patiently("both are settled", async || {
+    let all = campanile_testing::patiently("both are settled", async || {
         let all = engine.deliveries().await;
         (all.len() == 2 && all.iter().all(|row| row["state"] == "silent")).then_some(all)
     })
@@ -113,11 +113,11 @@ async fn m_20_the_getter_is_asked_only_when_it_matters() {
         let engine =
             Engine::start(&settings(&component, &format!("previous_build_getter = \"own\"\n{more}")));
         engine.build(1, "failure").await;
-        crate::support::patiently("it is settled", async || {
+        campanile_testing::patiently("it is settled", async || {
             engine.deliveries().await.iter().all(|row| row["state"] != "waiting").then_some(())
         })
         .await;
-        let metrics = crate::support::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
+        let metrics = campanile_testing::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
         let metrics = metrics.text().await.unwrap();
         let counted = metrics
             .lines()

@@ -1,6 +1,6 @@
 //! The commands: their output, their exit codes, their hints.
 
-use crate::support::{Engine, guest, run, write_settings};
+use campanile_testing::{Engine, guest, run, write_settings};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -97,7 +97,7 @@ async fn m_21_explain_says_for_each_target_why_it_told_or_not() {
     let mut finished = build.clone();
     finished["results"] = "failure".into();
     engine.event(&serde_json::json!({ "event": "buildFinished", "build": finished })).await;
-    crate::support::patiently("all deliveries settle", async || {
+    campanile_testing::patiently("all deliveries settle", async || {
         let all = engine.deliveries().await;
         (all.len() == 4 && all.iter().all(|delivery| delivery["state"] != "waiting")).then_some(())
     })

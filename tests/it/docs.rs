@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Engine, PROGRAM, guest, skip};
+use campanile_testing::{Engine, guest, program, skip};
 
 /// The fenced blocks of one language.
 fn blocks(text: &str, language: &str) -> Vec<String> {
@@ -40,7 +40,7 @@ fn every_settings_example_passes_check() {
             }
             std::fs::write(folder.path().join("changehook.passwd"), "forge:password\n").unwrap();
             std::fs::write(folder.path().join("campanile.toml"), &example).unwrap();
-            let checked = Command::new(PROGRAM)
+            let checked = Command::new(program())
                 .arg("check")
                 .current_dir(folder.path())
                 .env("GITHUB_SECRET", "bell-tower")
@@ -80,7 +80,7 @@ async fn the_event_of_the_events_page_is_taken() {
     assert_eq!(build["build"]["results"], "failure");
 }
 
-/// What the pages about other CIs have people try by hand, run as it stands: afterwards the engine knows their builds.
+/// Runs the commands that the pages about other CIs have people try by hand: afterwards the engine knows their builds.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_pages_about_other_cis_work() {
     if ["curl", "openssl"].iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
@@ -95,7 +95,7 @@ async fn the_commands_of_the_pages_about_other_cis_work() {
         .unwrap();
     let executable = Command::new("chmod").arg("+x").arg(folder.path().join("run-tests")).status().unwrap();
     assert!(executable.success());
-    let programs = Path::new(PROGRAM).parent().unwrap();
+    let programs = program().parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     for (page, builder, number, results) in [
         ("shell", "bells", 7, "failure"),
@@ -125,7 +125,7 @@ async fn the_commands_of_the_pages_about_other_cis_work() {
         assert_eq!(done.status.code(), Some(code), "{page}: {told}");
         let builder = builder.replace('/', "%2F").replace(' ', "%20");
         let url = format!("{}/api/v1/builds/{builder}/{number}", engine.url);
-        let answer = crate::support::http().get(url).bearer_auth("tower").send().await.unwrap();
+        let answer = campanile_testing::http().get(url).bearer_auth("tower").send().await.unwrap();
         assert!(answer.status().is_success(), "{page}: {}: {told}", answer.status());
         let build: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
         let build = &build["build"];

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, http};
+use campanile_testing::{Engine, http};
 
 #[tokio::test]
 async fn a_bad_event_refuses_its_batch_and_leaves_nothing() {
     let engine = Engine::start("");
-    let good = crate::support::build_finished(1, "success");
+    let good = campanile_testing::build_finished(1, "success");
     let bad = json!({"event": "buildFinished", "build": {"builder": "x", "number": 2, "results": "broken"}});
     let (status, text) = engine.post("/api/v1/events", json!([good, bad]).to_string()).await;
     assert_eq!(status, 400);
@@ -38,8 +38,8 @@ async fn lines_and_a_repeated_request() {
     let engine = Engine::start("");
     let body = format!(
         "{}\n{}\n",
-        crate::support::build_finished(1, "success"),
-        crate::support::build_finished(2, "failure")
+        campanile_testing::build_finished(1, "success"),
+        campanile_testing::build_finished(2, "failure")
     );
     for expected in ["{\"ids\":[1,2]}", "{\"ids\":[],\"duplicate\":true}"] {
         let request = http()

@@ -1,11 +1,11 @@
-//! What was acknowledged survives kill -9; settings change without a stop; a stop drains.
+//! Durability: acknowledged events survive kill -9; settings change without a stop; a stop drains.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Engine, SmtpServer, build_finished, http, patiently, write_settings};
+use campanile_testing::{Engine, SmtpServer, build_finished, http, patiently, write_settings};
 
 /// So many that a round does not end before the kill, and that a slow machine can still mail them all.
 const EVENTS_OF_A_SENDER: u64 = 400;
@@ -111,7 +111,7 @@ async fn a_stop_drains_and_exits_with_0() {
 #[tokio::test]
 async fn a_store_belongs_to_one_engine() {
     let engine = Engine::start("");
-    let second = crate::support::run(&engine.folder, &["serve"]);
+    let second = campanile_testing::run(&engine.folder, &["serve"]);
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another engine uses the store"));
 }

@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::forge_server::{Asked, ForgeServer, PAGE, build, created, misfits, settled, stamp};
-use crate::support::{Engine, patiently, run, skip, write_settings};
+use campanile_testing::forge::{Asked, ForgeServer, PAGE, build, created, misfits, settled, stamp};
+use campanile_testing::{Engine, patiently, run, skip, write_settings};
 
 fn two_and_a_half() -> Value {
     json!([

@@ -5,8 +5,8 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::gerrit_server::{Change, Gerrit};
-use crate::support::{Engine, guest, patiently, skip};
+use campanile_testing::gerrit::{Change, Gerrit};
+use campanile_testing::{Engine, guest, patiently, skip};
 
 fn settings(gerrit: &Gerrit, key: &Path, known_hosts: &Path, more: &str) -> String {
     format!(
@@ -404,7 +404,7 @@ async fn g_t_02_old_patch_sets_get_no_votes_and_g_run_01_strangers_no_reviews() 
         let delivery = engine.failed("authentication").await;
         assert!(delivery["text"].as_str().unwrap().contains(told), "{told}: {delivery}");
         assert_eq!(delivery["state"], "waiting", "somebody can put it right");
-        let checked = crate::support::run(&engine.folder, &["check", "--connect"]);
+        let checked = campanile_testing::run(&engine.folder, &["check", "--connect"]);
         assert!(String::from_utf8_lossy(&checked.stderr).contains(told), "{told}: {checked:?}");
     }
 }

@@ -6,9 +6,9 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use crate::support::{Engine, patiently};
+use campanile_testing::{Engine, patiently};
 
-/// What was asked, oldest first: path and body.
+/// Requests, oldest first: path and body.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Takes statuses as `POST /repos/{owner}/{repo}/statuses/{sha}` is described; what it answers is for the test to say.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, guest, http, skip};
+use campanile_testing::{Engine, guest, http, skip};
 
 fn push_of_sourcehut() -> Value {
     json!({"data": {"webhook": {
@@ -67,14 +67,14 @@ async fn h_wasm_01_a_dialect_of_ones_own_takes_pushes() {
 async fn h_wasm_03_a_component_that_cannot_is_told_in_the_settings() {
     let Some(component) = guest("html-mail") else { return skip("the guest `html-mail` is not built") };
     let folder = tempfile::tempdir().unwrap();
-    crate::support::write_settings(
+    campanile_testing::write_settings(
         folder.path(),
         &format!(
             "[callbacks.mail]\ncomponent = {component:?}\n\n[change_hooks.dialects.x]\ncallback = \"mail\"\n\n\
              [change_hooks.dialects.y]\ncallback = \"gone\"\nverify = {{ header = \"X\", algorithm = \"rot13\" }}\n"
         ),
     );
-    let checked = crate::support::run(folder.path(), &["check"]);
+    let checked = campanile_testing::run(folder.path(), &["check"]);
     assert_eq!(checked.status.code(), Some(2));
     let told = String::from_utf8_lossy(&checked.stderr).into_owned();
     for text in [
@@ -193,7 +193,7 @@ async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
     assert!(!log.contains("bell-tower") && !log.contains("hush"), "{log}");
 }
 
-/// What GitHub's REST API answers about a pull request, as its published description has it.
+/// GitHub's REST API for a pull request, as its published description has it.
 async fn github(asked: Arc<Mutex<Vec<String>>>) -> String {
     use axum::extract::{Path, Query, State};
     use axum::http::{HeaderMap, StatusCode};

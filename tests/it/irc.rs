@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::irc_server::{Ngircd, Person, Services, linked};
-use crate::support::{Engine, free_port, guest, patiently, run, skip, write_settings};
+use campanile_testing::irc::{Ngircd, Person, Services, linked};
+use campanile_testing::{Engine, free_port, guest, patiently, run, skip, write_settings};
 
 /// Fast enough for tests; waits that the rules name are as they are.
 fn settings(port: u16, more: &str) -> String {
@@ -237,7 +237,7 @@ async fn i_out_06_five_hundred_events() {
     let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
     ada.sees("bb", "#ci").await;
     let events: Vec<Value> =
-        (1..=500).map(|number| crate::support::build_finished(number, "success")).collect();
+        (1..=500).map(|number| campanile_testing::build_finished(number, "success")).collect();
     let (status, text) = engine.post("/api/v1/events", Value::from(events).to_string()).await;
     assert_eq!(status, 202, "{text}");
     for number in 1..=500 {
@@ -494,7 +494,7 @@ async fn i_add_01_who_may_do_what() {
     assert_eq!(ada.asks_in("#bells", "hello").await, "yes?");
 }
 
-/// What a bot at a network with services is told.
+/// Settings of a bot at a network with services.
 fn at_services(port: u16, more: &str) -> String {
     settings(port, &format!("channels = [\"#ci\"]\npassword = \"sesame\"\n{more}"))
 }

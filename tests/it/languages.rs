@@ -5,12 +5,12 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::{PROGRAM, guest, skip};
+use campanile_testing::{guest, program, skip};
 
 /// Runs `preview --json`; compiled code is kept between runs of the tests.
 fn run_preview(component: &Path, more: &[&str]) -> Output {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.arg("preview").arg(component).arg("--json").args(more).env("XDG_CACHE_HOME", cache);
     command.output().unwrap()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::{Engine, http};
+use campanile_testing::{Engine, http};
 
 /// A GitHub that answers everything alike, after a while; 401 to those who don't know its token.
 async fn github(status: StatusCode, delay: Duration) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Engine, SmtpServer};
+use campanile_testing::{Engine, SmtpServer};
 
 fn settings(port: u16, more: &str) -> String {
     format!(
@@ -49,7 +49,7 @@ async fn m_68_a_certificate_of_nobody_we_know_is_not_trusted() {
     let Some(smtp) = SmtpServer::start(&["--starttls"]) else { return };
     let engine = Engine::start(&settings(smtp.port, "use_tls = true\n"));
     engine.build(1, "failure").await;
-    let delivery = crate::support::patiently("an attempt fails", async || {
+    let delivery = campanile_testing::patiently("an attempt fails", async || {
         engine.deliveries().await.into_iter().find(|delivery| delivery["code"] == "tls")
     })
     .await;
@@ -63,7 +63,7 @@ async fn m_70_wrong_credentials_never_show_the_password() {
     let engine =
         Engine::start(&settings(smtp.port, "smtp_user = \"bell\"\nsmtp_password = \"hunter2secret\"\n"));
     engine.build(1, "failure").await;
-    crate::support::patiently("authentication fails", async || {
+    campanile_testing::patiently("authentication fails", async || {
         engine.deliveries().await.into_iter().find(|delivery| delivery["code"] == "authentication")
     })
     .await;
@@ -106,7 +106,7 @@ async fn m_67_not_now_is_tried_again_with_the_same_message() {
     smtp.behave(&json!({"mail": "421 4.3.2 not now"}));
     let engine = Engine::start(&settings(smtp.port, ""));
     engine.build(1, "failure").await;
-    crate::support::patiently("an attempt fails", async || {
+    campanile_testing::patiently("an attempt fails", async || {
         engine.deliveries().await.into_iter().find(|delivery| delivery["attempts"] != 0)
     })
     .await;
@@ -138,7 +138,7 @@ async fn m_67_a_relay_that_is_down_costs_nothing() {
     drop(probe);
     let engine = Engine::start(&settings(port, ""));
     engine.build(1, "failure").await;
-    let delivery = crate::support::patiently("an attempt fails", async || {
+    let delivery = campanile_testing::patiently("an attempt fails", async || {
         engine.deliveries().await.into_iter().find(|delivery| delivery["attempts"] != 0)
     })
     .await;
@@ -160,7 +160,7 @@ async fn m_13_m_21_silences_are_stored_with_their_reason() {
     engine.build(4, "failure").await;
     let mails = engine.outbox(1).await;
     assert_eq!(mails.len(), 1, "only the change from success to failure");
-    let silent = crate::support::patiently("all are settled", async || {
+    let silent = campanile_testing::patiently("all are settled", async || {
         let all = engine.deliveries().await;
         all.iter().all(|delivery| delivery["state"] != "waiting").then_some(all)
     })
@@ -179,7 +179,7 @@ async fn m_13_m_21_silences_are_stored_with_their_reason() {
 async fn m_41_m_62_text_from_outside_stays_text() {
     let Some(smtp) = SmtpServer::start(&[]) else { return };
     let engine = Engine::start(&settings(smtp.port, ""));
-    let mut event = crate::support::build_finished(1, "failure");
+    let mut event = campanile_testing::build_finished(1, "failure");
     event["build"]["builder"] = json!("lin\r\nBcc: evil@example.org\r\n\u{fc}x \u{1f514}");
     event["build"]["reason"] = json!("Grüße 🔔");
     engine.event(&event).await;
@@ -197,8 +197,8 @@ async fn m_t_06_check_connect_says_what_the_relay_offers() {
     let Some(smtp) = SmtpServer::start(&["--starttls"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let more = format!("use_tls = true\ntls_ca = {:?}\n", smtp.ca());
-    crate::support::write_settings(folder.path(), &settings(smtp.port, &more));
-    let checked = crate::support::run(folder.path(), &["check", "--connect"]);
+    campanile_testing::write_settings(folder.path(), &settings(smtp.port, &more));
+    let checked = campanile_testing::run(folder.path(), &["check", "--connect"]);
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(checked.status.success(), "{said}{}", String::from_utf8_lossy(&checked.stderr));
     assert!(
@@ -207,8 +207,8 @@ async fn m_t_06_check_connect_says_what_the_relay_offers() {
         "{said}"
     );
 
-    crate::support::write_settings(folder.path(), &settings(1, ""));
-    let refused = crate::support::run(folder.path(), &["check", "--connect"]);
+    campanile_testing::write_settings(folder.path(), &settings(1, ""));
+    let refused = campanile_testing::run(folder.path(), &["check", "--connect"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("dev: connection: "));
 }
@@ -219,7 +219,7 @@ async fn m_55_m_57_m_x_15_logs_are_attached_by_name_and_cut_to_their_end() {
         "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n\
          add_logs = [\"compile.stdio\", \"warnings\"]\nmax_attachment_bytes = 1000\n",
     );
-    let mut started = crate::support::build_finished(1, "failure");
+    let mut started = campanile_testing::build_finished(1, "failure");
     started["event"] = "buildStarted".into();
     started["build"].as_object_mut().unwrap().remove("results");
     engine.event(&started).await;
@@ -229,7 +229,7 @@ async fn m_55_m_57_m_x_15_logs_are_attached_by_name_and_cut_to_their_end() {
         ("other", "not wanted\n".to_owned()),
     ] {
         let url = format!("{}/api/v1/builds/linux/1/steps/compile/logs/{log}", engine.url);
-        assert_eq!(crate::support::http().put(url).body(text).send().await.unwrap().status(), 200);
+        assert_eq!(campanile_testing::http().put(url).body(text).send().await.unwrap().status(), 200);
     }
     engine.build(1, "failure").await;
     let mail = engine.outbox(1).await.remove(0);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::{PROGRAM, run, skip};
+use campanile_testing::{program, run, skip};
 
 const CALLBACKS: [&str; 9] = [
     "message-formatter",
@@ -53,9 +53,9 @@ impl Project {
         assert!(output.status.success(), "{}: {command:?}\n{told}", self.callback);
     }
 
-    /// What the component answers to the project's own sample.
+    /// The component's answer to the project's own sample.
     fn answer(&self, component: &Path) -> Value {
-        let mut preview = Command::new(PROGRAM);
+        let mut preview = Command::new(program());
         preview.current_dir(self.path()).arg("preview").arg(component);
         preview.args(["--sample", "sample.json", "--json", "--deadline", "10000"]);
         if let Some(kept) = beside_guests("guest-projects/cache") {
@@ -105,7 +105,7 @@ impl Project {
     }
 }
 
-/// What the tutorial's callback answers to the bundled sample, in every language.
+/// The answer of the tutorial's callback to the bundled sample, in every language.
 const GLANCE: &str =
     "Ada Lovelace <ada@example.org>, Bob, bob\nhttps://ci.example.org/builders/linux%20gcc/builds/42\n";
 
@@ -222,7 +222,7 @@ fn projects_use_the_tools_that_the_examples_use() {
 }
 
 /// The program that a variable names; none if `cargo xtask test` did not start the tests, which is then said.
-fn program(variable: &str) -> Option<PathBuf> {
+fn program_of(variable: &str) -> Option<PathBuf> {
     let program = std::env::var_os(variable);
     if program.is_none() {
         skip(&format!("{variable} is not set: run the tests by `cargo xtask test`"));
@@ -232,12 +232,12 @@ fn program(variable: &str) -> Option<PathBuf> {
 
 /// The program that stands in for tools of the languages.
 fn guest_tools() -> Option<PathBuf> {
-    program("CAMPANILE_GUEST_TOOLS")
+    program_of("CAMPANILE_GUEST_TOOLS")
 }
 
 #[test]
 fn a_rust_project_builds_and_answers() {
-    let Some(xtask) = program("CAMPANILE_XTASK") else { return };
+    let Some(xtask) = program_of("CAMPANILE_XTASK") else { return };
     let project = Project::new("message-formatter", "rust");
     // Shared, or the project would compile its dependencies, and on some machines the standard library, again.
     let target = beside_guests("guest-build").unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, read_by_python};
+use campanile_testing::{Engine, read_by_python};
 
 const MAIL: &str =
     "[[mail]]\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n";
@@ -25,7 +25,7 @@ async fn m_x_08_a_template_from_a_file_writes_a_page() {
     engine.event(&json!({"event": "buildStarted", "build": {"builder": "linux", "number": 7}})).await;
     for (log, text) in [("stdio", "tower.c:1: <bell> & \u{1f514}\n"), ("config", "not asked for\n")] {
         let url = format!("{}/api/v1/builds/linux/7/steps/compile/logs/{log}", engine.url);
-        let put = crate::support::http().put(url).body(text).send().await.unwrap();
+        let put = campanile_testing::http().put(url).body(text).send().await.unwrap();
         assert!(put.status().is_success(), "{}", put.status());
     }
     engine.build(7, "failure").await;
@@ -106,20 +106,20 @@ async fn m_08_tags_count_as_they_are_at_the_end_and_m_46_later_news_changes_noth
     engine.event(&builder(&["slow"])).await;
     for (number, tags) in [(1, ["slow"]), (2, ["fast"])] {
         engine.event(&builder(&tags)).await;
-        let mut event = crate::support::build_finished(number, "failure");
+        let mut event = campanile_testing::build_finished(number, "failure");
         event["build"]["tags"] = json!(tags);
         engine.event(&event).await;
     }
     let mails = engine.outbox(1).await;
     assert!(mails[0].contains("/builds/2"), "{}", mails[0]);
     // The same fact again, told otherwise, makes no second mail and leaves the first as it is.
-    let mut again = crate::support::build_finished(2, "success");
+    let mut again = campanile_testing::build_finished(2, "success");
     again["build"]["tags"] = json!(["fast"]);
     engine.event(&again).await;
     let retried = engine.deliveries().await.into_iter().find(|row| row["state"] == "delivered").unwrap();
     let (status, _) = engine.post(&format!("/api/v1/deliveries/{}/retry", retried["id"]), "").await;
     assert_eq!(status, 200);
-    crate::support::patiently("it is sent again", async || {
+    campanile_testing::patiently("it is sent again", async || {
         let row = engine.get(&format!("/api/v1/deliveries/{}", retried["id"])).await;
         (row["delivery"]["attempts"] == 2 && row["delivery"]["state"] == "delivered").then_some(())
     })

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, guest, http, skip};
+use campanile_testing::{Engine, guest, http, skip};
 
 fn engine() -> Engine {
     let Some(words) = guest("html-mail") else { panic!("asked for before") };
@@ -22,7 +22,7 @@ async fn every_route_below_api_is_described() {
     let engine = Engine::start("");
     let described = engine.get("/api/openapi.json").await;
     assert_eq!(described["openapi"], "3.1.0");
-    let source = include_str!("../../src/http/mod.rs");
+    let source = include_str!("../../crates/http/src/lib.rs");
     let mut count = 0;
     for line in source.lines() {
         let Some(rest) = line.trim().strip_prefix(".route(\"") else { continue };
@@ -85,7 +85,7 @@ async fn a_fuzzer_finds_the_engine_as_described() {
     let engine = engine();
     // Something to be found.
     for (path, body) in [
-        ("/api/v1/events", crate::support::build_finished(1, "failure").to_string()),
+        ("/api/v1/events", campanile_testing::build_finished(1, "failure").to_string()),
         ("/api/v1/tokens", "{\"name\": \"one\", \"role\": \"read\"}".to_owned()),
     ] {
         let request = http().post(format!("{}{path}", engine.url)).bearer_auth("bells-and-towers");

@@ -1,4 +1,4 @@
-//! What operators are given: logs, metrics, alerts, a dashboard, completions, the manual, an image's recipe.
+//! The operator's tools: logs, metrics, alerts, a dashboard, completions, the manual, an image's recipe.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Engine, http, run, skip};
+use campanile_testing::{Engine, http, run, skip};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -76,7 +76,7 @@ async fn what_metrics_prints_is_on_the_page() {
     }
 }
 
-/// What promtool says of its input; none if there is none, which is then said.
+/// Runs promtool on an input and gives its output; none if there is none, which is then said.
 fn promtool(arguments: &[&str], input: &str) -> Option<String> {
     let child = Command::new("promtool")
         .args(arguments)
@@ -167,7 +167,7 @@ fn health_asks_the_engine() {
     assert!(String::from_utf8_lossy(&gone.stderr).contains("no engine answers at"));
 }
 
-/// Whether a program is at hand.
+/// True when a program is at hand.
 fn have(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok()
 }

@@ -8,7 +8,7 @@ use hmac::Mac as _;
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::support::{Engine, http, patiently, run, write_settings};
+use campanile_testing::{Engine, http, patiently, run, write_settings};
 
 const TOKEN: &str = "api-tower";
 const SECRET: &str = "bell-tower";

@@ -4,7 +4,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::support::{Engine, guest, read_by_python, skip};
+use campanile_testing::{Engine, guest, read_by_python, skip};
 
 /// Texts that have broken mails somewhere (M-T-04: lines of 998 octets; M-T-05: other scripts), and what RFC 2047 has.
 fn nasty() -> Vec<String> {
@@ -41,7 +41,7 @@ fn nasty() -> Vec<String> {
     texts
 }
 
-/// What a text is in a header: each run of line breaks one space, other control characters one each.
+/// A text as a header holds it: each run of line breaks one space, other control characters one each.
 fn on_one_line(text: &str) -> String {
     let breaks = |c: char| "\n\r\u{b}\u{c}\u{85}\u{2028}\u{2029}".contains(c);
     let mut line = String::new();
@@ -55,7 +55,7 @@ fn on_one_line(text: &str) -> String {
     line
 }
 
-/// What a text is as a file name (M-58).
+/// A text as a file name (M-58).
 fn as_file_name(text: &str) -> String {
     let bad = |c: char| c.is_control() || "/\\\u{2028}\u{2029}".contains(c);
     text.chars()
@@ -125,7 +125,7 @@ async fn m_41_m_58_m_61_m_62_m_63_every_text_in_every_place_is_read_back() {
         engine.event(&event("buildStarted", number, text, None)).await;
         let name = utf8_percent_encode(text, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/builds/{name}/{number}/steps/{name}/logs/{name}", engine.url);
-        let put = crate::support::http().put(url).body(text.clone()).send().await.unwrap();
+        let put = campanile_testing::http().put(url).body(text.clone()).send().await.unwrap();
         assert_eq!(put.status(), 200, "{text:?}: {}", put.text().await.unwrap());
         engine.event(&event("buildFinished", number, text, Some("failure"))).await;
     }
@@ -208,7 +208,7 @@ async fn m_43_m_55_a_page_with_its_text_and_attachments() {
     engine.event(&event("buildStarted", 1, text, None)).await;
     let name = utf8_percent_encode(text, NON_ALPHANUMERIC);
     let url = format!("{}/api/v1/builds/{name}/1/steps/{name}/logs/{name}", engine.url);
-    assert_eq!(crate::support::http().put(url).body(text).send().await.unwrap().status(), 200);
+    assert_eq!(campanile_testing::http().put(url).body(text).send().await.unwrap().status(), 200);
     engine.event(&event("buildFinished", 1, text, Some("failure"))).await;
     let Some(mails) = read_by_python(&engine.folder, &engine.outbox(1).await) else { return };
     let mail = &mails[0];
@@ -254,7 +254,7 @@ async fn m_x_16_a_run_of_trouble_is_one_thread() {
         (6, "success", "main", "e"),
         (7, "failure", "main", "f"),
     ] {
-        let mut event = crate::support::build_finished(number, results);
+        let mut event = campanile_testing::build_finished(number, results);
         event["build"]["source_stamps"][0]["branch"] = branch.into();
         event["build"]["source_stamps"][0]["revision"] = revision.into();
         engine.event(&event).await;
@@ -292,7 +292,7 @@ async fn m_57_m_t_08_logs_are_attached_without_marks_and_headers() {
         "[[mail]]\nfromaddr = \"ci@example.org\"\nextra_recipients = [\"a@example.org\"]\n\
          transport = \"file:outbox\"\nadd_logs = [\"stdio\", \"test.bytes\"]\nmode = \"failing\"\n",
     );
-    let mut started = crate::support::build_finished(1, "failure");
+    let mut started = campanile_testing::build_finished(1, "failure");
     started["event"] = "buildStarted".into();
     started["build"].as_object_mut().unwrap().remove("results");
     engine.event(&started).await;
@@ -310,7 +310,7 @@ async fn m_57_m_t_08_logs_are_attached_without_marks_and_headers() {
         }
     }
     let url = format!("{}/api/v1/builds/linux/1/steps/test/logs/bytes", engine.url);
-    let put = crate::support::http().put(url).body(b"\xff\xfe raw \x00\n".to_vec()).send().await.unwrap();
+    let put = campanile_testing::http().put(url).body(b"\xff\xfe raw \x00\n".to_vec()).send().await.unwrap();
     assert_eq!(put.status(), 200);
     engine.build(1, "failure").await;
     let Some(mails) = read_by_python(&engine.folder, &engine.outbox(1).await) else { return };

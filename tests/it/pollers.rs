@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Engine, http, patiently, run, skip, write_settings};
+use campanile_testing::{Engine, http, patiently, run, skip, write_settings};
 
 /// A bare Git repository, and a working copy to commit in.
 struct GitRepository {
@@ -96,7 +96,7 @@ pub(crate) async fn changes(engine: &Engine) -> Vec<Value> {
     changes
 }
 
-/// What the changes say, each with its branch.
+/// The comments of the changes, each with its branch.
 async fn told(engine: &Engine) -> Vec<String> {
     let changes = changes(engine).await;
     let text = |change: &Value, key: &str| change[key].as_str().unwrap_or("-").to_owned();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::receiver::{Got, Receiver, Reply};
-use crate::support::{Engine, free_port, guest, patiently, skip};
+use campanile_testing::receiver::{Got, Receiver, Reply};
+use campanile_testing::{Engine, free_port, guest, patiently, skip};
 
 const ALLOW: &str = "[outbound]\nallow = [\"127.0.0.1\"]\n\n";
 
@@ -268,7 +268,7 @@ async fn p_q_02_a_full_queue_drops_the_oldest_and_counts_them() {
         (all.iter().filter(|delivery| delivery["code"] == "dropped").count() == 15).then_some(())
     })
     .await;
-    let metrics = crate::support::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
+    let metrics = campanile_testing::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     let dropped = metrics.lines().find(|line| line.contains("code=\"dropped\"")).unwrap();
     assert!(dropped.contains("target=\"push\"") && dropped.ends_with(" 15"), "{dropped}");
@@ -490,8 +490,8 @@ fn p_cfg_08_p_cfg_09_wrong_settings_are_told_with_their_lines() {
             "a secret behind `whsec_` must be base64",
         ),
     ] {
-        crate::support::write_settings(folder.path(), settings);
-        let output = crate::support::run(folder.path(), &["check"]);
+        campanile_testing::write_settings(folder.path(), settings);
+        let output = campanile_testing::run(folder.path(), &["check"]);
         let text =
             String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(!output.status.success() && text.contains(told), "{settings}: {text}");

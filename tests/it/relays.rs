@@ -1,11 +1,11 @@
-//! What is said to relays, proven at a real one: TLS, logins, extensions, refusals, sizes (M-65 to M-72, M-X-01,
+//! The SMTP client at a real relay: TLS, logins, extensions, refusals, sizes (M-65 to M-72, M-X-01,
 //! M-X-15).
 
 use std::net::UdpSocket;
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, SmtpServer, patiently, run, write_settings};
+use campanile_testing::{Engine, SmtpServer, patiently, run, write_settings};
 
 fn settings(port: u16, more: &str) -> String {
     settings_for("localhost", port, more)
@@ -164,7 +164,7 @@ fn own_address() -> Option<String> {
 #[tokio::test]
 async fn m_70_no_password_in_the_clear_to_another_host() {
     let Some(host) = own_address() else {
-        return crate::support::skip("this machine has no address but the loopback one");
+        return campanile_testing::skip("this machine has no address but the loopback one");
     };
     let credentials = "smtp_user = \"bell\"\nsmtp_password = \"tower\"\n";
     for (mechanism, more, sent) in [
@@ -208,7 +208,7 @@ async fn m_63_a_relay_without_8bitmime() {
         ["--without", "8BITMIME", "--without", "SMTPUTF8", "--without", "PIPELINING", "--without", "SIZE"];
     let Some(smtp) = SmtpServer::start(&options) else { return };
     let engine = Engine::start(&settings(smtp.port, ""));
-    let mut event = crate::support::build_finished(1, "failure");
+    let mut event = campanile_testing::build_finished(1, "failure");
     event["build"]["reason"] = json!("Grüße 🔔");
     engine.event(&event).await;
     let mail = smtp.wait_for(1).await.remove(0);
@@ -288,14 +288,14 @@ async fn m_67_m_t_07_a_relay_comes_up_again() {
 
 /// Sends a failing build with two logs, of 1 KB and of 60 KB.
 async fn build_with_logs(engine: &Engine) {
-    let mut started = crate::support::build_finished(1, "failure");
+    let mut started = campanile_testing::build_finished(1, "failure");
     started["event"] = "buildStarted".into();
     started["build"].as_object_mut().unwrap().remove("results");
     engine.event(&started).await;
     for (log, lines) in [("small", 100), ("large", 6000)] {
         let url = format!("{}/api/v1/builds/linux/1/steps/compile/logs/{log}", engine.url);
         let body = "ten bytes\n".repeat(lines);
-        assert_eq!(crate::support::http().put(url).body(body).send().await.unwrap().status(), 200);
+        assert_eq!(campanile_testing::http().put(url).body(body).send().await.unwrap().status(), 200);
     }
     engine.build(1, "failure").await;
 }

@@ -1,10 +1,10 @@
-//! What is old is removed while the engine works, and nothing that is under way suffers from it.
+//! Retention: old rows are removed while the engine works, and nothing that is under way suffers from it.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::support::{Engine, build_finished, http, patiently};
+use campanile_testing::{Engine, build_finished, http, patiently};
 
 const SETTINGS: &str = "[store]\nkeep = \"1s\"\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
                         transport = \"file:outbox\"\nlookup = \"example.org\"\nsubject = \"build %(builder)s\"\n";
@@ -67,12 +67,12 @@ async fn an_engine_under_load_removes_what_is_old_and_loses_nothing() {
 fn a_wrong_keep_is_told() {
     let folder = tempfile::tempdir().unwrap();
     for (keep, wrong) in [("0s", "at least"), ("ever", "a length of time")] {
-        crate::support::write_settings(folder.path(), &format!("[store]\nkeep = \"{keep}\"\n"));
-        let checked = crate::support::run(folder.path(), &["check"]);
+        campanile_testing::write_settings(folder.path(), &format!("[store]\nkeep = \"{keep}\"\n"));
+        let checked = campanile_testing::run(folder.path(), &["check"]);
         assert_eq!(checked.status.code(), Some(2));
         let told = String::from_utf8_lossy(&checked.stderr).into_owned();
         assert!(told.contains(wrong), "{told}");
     }
-    crate::support::write_settings(folder.path(), "[store]\nkeep = \"forever\"\n");
-    assert!(crate::support::run(folder.path(), &["check"]).status.success());
+    campanile_testing::write_settings(folder.path(), "[store]\nkeep = \"forever\"\n");
+    assert!(campanile_testing::run(folder.path(), &["check"]).status.success());
 }

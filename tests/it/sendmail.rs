@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, run};
+use campanile_testing::{Engine, run};
 
 fn text(delivery: &Value) -> &str {
     delivery["text"].as_str().unwrap()
@@ -37,7 +37,7 @@ async fn m_x_03_m_t_07_sendmail_gets_arguments_and_no_shell() {
     let folder = tempfile::tempdir().unwrap();
     let program = program(folder.path(), "exit 0");
     let engine = Engine::start(&by_program(&program));
-    let mut event = crate::support::build_finished(1, "failure");
+    let mut event = campanile_testing::build_finished(1, "failure");
     event["build"]["reason"] = json!(".\n.\nGrüße");
     engine.event(&event).await;
     engine.delivery_in("delivered").await;
@@ -103,13 +103,13 @@ async fn m_x_03_postfix_sendmail_queues_it_for_each_recipient() {
     }
     let made = Command::new("postfix").arg("-c").arg(folder.path()).arg("check").output();
     if !made.is_ok_and(|made| made.status.success()) {
-        return crate::support::skip("postfix is not installed, or this is not root");
+        return campanile_testing::skip("postfix is not installed, or this is not root");
     }
     let engine = Engine::start(&format!(
         "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\nlookup = \"example.org\"\n\
          extra_recipients = [\"-oQ@example.org\"]\ntransport = \"sendmail:/usr/sbin/sendmail -C {place} -oi\"\n"
     ));
-    let mut event = crate::support::build_finished(1, "failure");
+    let mut event = campanile_testing::build_finished(1, "failure");
     event["build"]["worker"] = json!(".\nGrüße\n.");
     engine.event(&event).await;
     engine.delivery_in("delivered").await;

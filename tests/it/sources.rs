@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::pollers::{changes, counted, knock, look};
-use crate::support::{Engine, free_port, patiently, run, skip, write_settings};
+use campanile_testing::{Engine, free_port, patiently, run, skip, write_settings};
 
 /// A Subversion repository behind `svnserve` on a port of its own, which wants a password.
 struct Subversion {
@@ -139,7 +139,7 @@ async fn h_po_08_subversion_that_lets_nobody_in_is_told_without_the_password() {
     knock(&engine, "?poller=bells").await;
     let failed = "campanile_polls_total{tenant=\"default\",poller=\"bells\",outcome=\"failed\",code=\"";
     patiently("the look fails", async || {
-        let metrics = crate::support::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
+        let metrics = campanile_testing::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
         metrics.text().await.unwrap().contains(failed).then_some(())
     })
     .await;
@@ -155,7 +155,7 @@ async fn h_po_08_subversion_that_lets_nobody_in_is_told_without_the_password() {
     );
 }
 
-/// What the feed's server says now, and what it was asked.
+/// The feed's server: its present answer, and the requests that it got.
 #[derive(Default)]
 struct Feed {
     entries: Vec<(u32, &'static str)>,

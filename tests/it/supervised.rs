@@ -1,11 +1,11 @@
-//! What a service manager is told, by a socket in its place; and the unit itself.
+//! The service manager's side: notifications, by a socket in its place; and the unit itself.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Engine, PROGRAM, skip};
+use campanile_testing::{Engine, program, skip};
 
 /// Receives until a message has this line; gives that message.
 fn until(socket: &UnixDatagram, line: &str) -> String {
@@ -99,8 +99,9 @@ fn the_unit_is_one_and_shuts_the_engine_in() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("campanile.service");
     // As it would be installed; older systemds don't know the type yet.
-    let mut here =
-        unit.replace("/usr/bin/campanile", PROGRAM).replace("Documentation=man:campanile(1)\n", "");
+    let mut here = unit
+        .replace("/usr/bin/campanile", program().to_str().unwrap())
+        .replace("Documentation=man:campanile(1)\n", "");
     if version < 253 {
         here = here.replace("Type=notify-reload", "Type=notify");
     }

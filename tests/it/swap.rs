@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Engine, guest, http, patiently, run, skip};
+use campanile_testing::{Engine, guest, http, patiently, run, skip};
 
 fn settings(component: &str) -> String {
     format!(

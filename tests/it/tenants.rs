@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::receiver::Receiver;
-use crate::support::{Engine, build_finished, http, patiently};
+use campanile_testing::receiver::Receiver;
+use campanile_testing::{Engine, build_finished, http, patiently};
 
 const OPERATOR: &str = "the-operators-own-token";
 const SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\napi_token = \"the-operators-own-token\"\n\n\
@@ -243,7 +243,7 @@ async fn a_tenants_hooks_are_its_own() {
     );
 }
 
-/// What settings name of the machine: nothing that is not the tenant's own.
+/// Settings of a tenant name nothing of the machine that is not the tenant's own.
 #[tokio::test]
 async fn a_tenants_settings_reach_nothing_of_the_machine() {
     let engine = engine("");
@@ -313,7 +313,7 @@ async fn a_tenants_settings_reach_nothing_of_the_machine() {
     assert!(!engine.log().contains("acme's own"));
 }
 
-/// What is inside of the operator's network: by HTTP, by SMTP and by IRC alike.
+/// Addresses inside of the operator's network are refused: by HTTP, by SMTP and by IRC alike.
 #[tokio::test]
 async fn a_tenants_messages_stay_out_of_the_operators_network() {
     let inside = Receiver::kind().await;

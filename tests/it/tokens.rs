@@ -5,7 +5,7 @@ use std::process::Command;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Engine, PROGRAM, http};
+use campanile_testing::{Engine, http, program};
 
 const OWN: &str = "bells-and-towers";
 const SETTINGS: &str = "api_token = \"bells-and-towers\"\n\n[[mail]]\nfromaddr = \"ci@example.org\"\n\
@@ -156,7 +156,7 @@ async fn wrong_wishes_are_told_with_their_place() {
 async fn the_command_makes_lists_and_revokes() {
     let engine = engine();
     let token = |arguments: &[&str]| {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.arg("token").args(arguments).env("CAMPANILE_SERVER", &engine.url).env("CAMPANILE_TOKEN", OWN);
         let done = command.output().unwrap();
         let (out, err) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::receiver::{Receiver, Reply};
-use crate::support::{Engine, build_finished, http, patiently};
+use campanile_testing::receiver::{Receiver, Reply};
+use campanile_testing::{Engine, build_finished, http, patiently};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -24,7 +24,7 @@ async fn tell(engine: &Engine, number: u64, traceparent: &str) {
 
 /// Of the pushes that were traced, the newest one's header.
 fn traced(receiver: &Receiver) -> Option<String> {
-    let header = |got: &crate::receiver::Got| {
+    let header = |got: &campanile_testing::receiver::Got| {
         (got.status == 200).then(|| got.headers.get("traceparent")?.to_str().ok().map(str::to_owned))?
     };
     receiver.got().iter().rev().find_map(header)
@@ -50,7 +50,7 @@ async fn without_a_collector_a_trace_goes_through_as_it_came() {
 /// Every span that a collector was sent.
 fn spans(collector: &Receiver) -> Vec<Value> {
     let got = collector.got().into_iter().filter(|got| got.path == "/v1/traces" && got.status == 200);
-    let spans = |got: crate::receiver::Got| {
+    let spans = |got: campanile_testing::receiver::Got| {
         assert_eq!(got.headers["content-type"], "application/json");
         let body: Value = serde_json::from_str(&got.body).unwrap();
         let resource = &body["resourceSpans"][0];
@@ -120,8 +120,8 @@ async fn spans_join_the_trace_that_came_in_and_do_so_after_a_restart() {
 // Of several threads: the collector answers while the test waits for the engine's end.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_callbacks_are_spans_and_an_unsampled_trace_is_not_told() {
-    let Some(component) = crate::support::guest("html-mail") else {
-        return crate::support::skip("the guest html-mail is not built: run `cargo xtask guests`");
+    let Some(component) = campanile_testing::guest("html-mail") else {
+        return campanile_testing::skip("the guest html-mail is not built: run `cargo xtask guests`");
     };
     let collector = Receiver::kind().await;
     let settings = format!(
@@ -155,7 +155,7 @@ async fn calls_of_callbacks_are_spans_and_an_unsampled_trace_is_not_told() {
 
 #[tokio::test]
 async fn a_collector_that_is_away_holds_nothing_up() {
-    let gone = crate::support::free_port();
+    let gone = campanile_testing::free_port();
     let engine = Engine::start(&format!(
         "[outbound]\nallow = [\"127.0.0.1\"]\n\n[telemetry]\notlp_endpoint = \"http://127.0.0.1:{gone}\"\n\n\
          [[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n"

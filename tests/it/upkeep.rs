@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::support::{Engine, build_finished, http, patiently, run, write_settings};
+use campanile_testing::{Engine, build_finished, http, patiently, run, write_settings};
 
 const OUTBOX: &str = "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
                       lookup = \"example.org\"\n";

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What Debian's Rust needs to build callbacks.
+/// Debian packages by which its Rust builds callbacks.
 pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
 /// Real servers to talk to, and what the Python environment is made with.
 const TEST_PACKAGES: [&str; 15] = [
@@ -120,7 +120,7 @@ pub(crate) fn buildbot() -> anyhow::Result<PathBuf> {
     python.parent().map(PathBuf::from).context("the environment has no folder")
 }
 
-/// What a Gerrit is made of: its war is in no registry, but these hold the whole server, for those who write plugins.
+/// The jars that a Gerrit is made of: its war is in no registry, but these hold the whole server, for those who write plugins.
 const GERRIT: [&str; 6] = [
     "com.google.gerrit:gerrit-acceptance-framework:3.10.2",
     "com.google.gerrit:gerrit-plugin-api:3.10.2",

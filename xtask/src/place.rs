@@ -1,4 +1,4 @@
-//! Where things are: the repository, the build output, the tools.
+//! Paths of the repository, the build output, the tools.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,12 @@ pub(crate) fn test_guests() -> PathBuf {
     repo().join("tests/guests")
 }
 
-/// What callbacks and the engine have agreed on.
+/// The contract between callbacks and the engine.
 pub(crate) fn contract() -> PathBuf {
     repo().join("wit/0.1.1")
 }
 
-/// Where finished components are.
+/// Folder of the built components.
 pub(crate) fn components() -> PathBuf {
     target().join("guests")
 }

@@ -19,7 +19,7 @@ pub(crate) struct Suite {
     pub(crate) harness: Harness,
 }
 
-/// How a harness words its summary.
+/// A test harness, by the form of its summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harness {
     /// `test result: ok. 2 passed; 0 failed; ...`, once per binary.

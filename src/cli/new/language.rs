@@ -1,6 +1,6 @@
 //! The languages that projects can be in: their support files, and the commands that build and test them.
 
-use crate::callbacks::Kind;
+use campanile_callbacks::Kind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Language {
@@ -13,11 +13,11 @@ pub(super) enum Language {
     Go,
 }
 
-/// What is run in a project.
+/// The commands that build and test a project.
 pub(super) struct Steps {
     pub(super) build: &'static str,
     pub(super) test: &'static str,
-    /// Where the build puts the component.
+    /// The component that the build makes.
     pub(super) component: String,
 }
 

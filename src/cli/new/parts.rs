@@ -1,6 +1,6 @@
 //! The files of a project, out of those that the program carries.
 //!
-//! `templates/LANGUAGE/project` is what all projects of a language have, `templates/LANGUAGE/CALLBACK` what one kind of
+//! `scaffolds/LANGUAGE/project` is what all projects of a language have, `scaffolds/LANGUAGE/CALLBACK` what one kind of
 //! callback has. In both, `{{callback}}` and `{{world}}` stand for names of the contract, `dot-NAME` is a file `.NAME`,
 //! and `NAME.template` is a file `NAME` that tools must not take for their own here.
 
@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Language;
-use crate::callbacks::Kind;
+use campanile_callbacks::Kind;
 
 /// Every file, by its place in the repository.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/project_files.rs"));
 const CONTRACT: &str = include_str!("../../../wit/0.1.1/notifier.wit");
 
-/// What to write, by place in the project.
+/// The files of a project, by their place in it.
 pub(super) fn project(callback: Kind, language: Language) -> BTreeMap<PathBuf, Cow<'static, [u8]>> {
     let mut files = BTreeMap::new();
     let sample = match callback {
-        Kind::HookDialect => "templates/hook-dialect.sample.json",
-        _ => "src/callbacks/sample.json",
+        Kind::HookDialect => "scaffolds/hook-dialect.sample.json",
+        _ => "crates/callbacks/src/sample.json",
     };
     let mut as_they_are = language.support(callback);
     as_they_are.push((sample, "sample.json"));
@@ -30,7 +30,7 @@ pub(super) fn project(callback: Kind, language: Language) -> BTreeMap<PathBuf, C
         }
     }
     for of in ["project", callback.name()] {
-        for (below, bytes) in below(&format!("templates/{}/{of}", language.folder())) {
+        for (below, bytes) in below(&format!("scaffolds/{}/{of}", language.folder())) {
             files.insert(place(below), Cow::Owned(filled(bytes, callback)));
         }
     }
@@ -69,8 +69,8 @@ fn world(callback: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::{place, project, world};
-    use crate::callbacks::{Kind, Sample};
     use crate::cli::new::Language;
+    use campanile_callbacks::{Kind, Sample};
     use clap::ValueEnum as _;
     use std::path::Path;
 

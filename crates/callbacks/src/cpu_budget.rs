@@ -1,0 +1,119 @@
+//! How much all callbacks of one tenant compute together: so many calls side by side, so much time a minute.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::callback::CallbackError;
+
+/// What the limit of time counts for.
+const SPAN: Duration = Duration::from_secs(60);
+
+/// Shared by all callbacks of a tenant.
+#[derive(Debug, Default)]
+pub struct CpuBudget {
+    calls: Option<Semaphore>,
+    time: Option<Bucket>,
+}
+
+/// Fills with the time that calls take, and runs empty within a minute.
+#[derive(Debug)]
+struct Bucket {
+    size: Duration,
+    level: Mutex<(Duration, Instant)>,
+}
+
+impl CpuBudget {
+    /// So many calls side by side, and so much time in a minute; none: as much as there is.
+    #[must_use]
+    pub fn new(calls: Option<usize>, time: Option<Duration>) -> Self {
+        let level = || Mutex::new((Duration::ZERO, Instant::now()));
+        Self { calls: calls.map(Semaphore::new), time: time.map(|size| Bucket { size, level: level() }) }
+    }
+
+    /// A turn among the tenant's calls. Held until the call is over.
+    pub(super) async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, CallbackError> {
+        if let Some(bucket) = &self.time
+            && bucket.level(Instant::now()) >= bucket.size
+        {
+            let text = format!(
+                "callbacks have computed for the {} ms that they may in a minute (`callback_cpu` of the limits)",
+                bucket.size.as_millis()
+            );
+            return Err(CallbackError::OverLimit(text));
+        }
+        Ok(match &self.calls {
+            Some(calls) => Some(calls.acquire().await.expect("the semaphore is never closed")),
+            None => None,
+        })
+    }
+
+    /// Does the work and counts the time that it computes; waiting costs nothing.
+    pub(super) async fn measure<T>(&self, work: impl Future<Output = T>) -> T {
+        let Some(bucket) = &self.time else { return work.await };
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            let began = Instant::now();
+            let polled = work.as_mut().poll(context);
+            bucket.add(began.elapsed());
+            polled
+        })
+        .await
+    }
+}
+
+impl Bucket {
+    fn add(&self, time: Duration) {
+        let now = Instant::now();
+        let level = self.level(now) + time;
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = (level, now);
+    }
+
+    fn level(&self, now: Instant) -> Duration {
+        let (level, at) = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let ran_out = now.saturating_duration_since(at).as_secs_f64() / SPAN.as_secs_f64();
+        level.saturating_sub(self.size.mul_f64(ran_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minutes_time_comes_back_within_a_minute() {
+        let start = Instant::now();
+        let bucket =
+            Bucket { size: Duration::from_secs(6), level: Mutex::new((Duration::from_secs(6), start)) };
+        assert_eq!(bucket.level(start), Duration::from_secs(6));
+        assert_eq!(bucket.level(start + Duration::from_secs(10)), Duration::from_secs(5));
+        assert_eq!(bucket.level(start + Duration::from_secs(70)), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn computing_counts_and_waiting_does_not() {
+        let meter = CpuBudget::new(None, Some(Duration::from_millis(40)));
+        meter.measure(tokio::time::sleep(Duration::from_millis(60))).await;
+        assert!(meter.turn().await.is_ok());
+        meter
+            .measure(async {
+                let began = Instant::now();
+                while began.elapsed() < Duration::from_millis(60) {}
+            })
+            .await;
+        let refused = meter.turn().await.map(|_| ()).unwrap_err();
+        assert!(refused.to_string().contains("40 ms"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn calls_wait_for_their_tenants_turn() {
+        let meter = CpuBudget::new(Some(1), None);
+        let first = meter.turn().await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(20), meter.turn()).await.is_err());
+        drop(first);
+        assert!(meter.turn().await.unwrap().is_some());
+    }
+}

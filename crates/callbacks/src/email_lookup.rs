@@ -1,0 +1,26 @@
+//! The MailNotifier lookup (M-30): a version-control user name to a mail address.
+
+use super::call::Caller;
+use super::callback::{Callback, CallbackError, Report, caged_call};
+use super::version::Kind;
+
+impl Callback {
+    /// Asks for the address of a user; none: the user gets no mail.
+    ///
+    /// # Errors
+    /// When the component has no lookup, refuses, traps, or meets a limit.
+    pub async fn look_up(
+        &self,
+        caller: &Caller,
+        user: &str,
+    ) -> Result<(Option<String>, Report), CallbackError> {
+        let user = user.to_owned();
+        let (answer, report) =
+            caged_call!(self, caller, email_lookup, Kind::EmailLookup, |store, instance| {
+                instance.campanile_notifier_email_lookup().call_get_address(&mut store, &user)
+            });
+        let address = answer.map_err(CallbackError::Answered)?;
+        self.within_output(address.as_ref().map_or(0, String::len))?;
+        Ok((address, report))
+    }
+}

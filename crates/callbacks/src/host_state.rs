@@ -1,0 +1,147 @@
+//! The cage of one call: its memory and log limits, and the host functions that a guest may call.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Result, bail};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::bindings::host::campanile::notifier::{logging, reviews, status, types};
+use super::call::{Level, Limits, Traces};
+use super::{Status, convert, wasi};
+use campanile_model::LogRef;
+
+/// No more of a log is handed over by one host call.
+const MAX_LOG_PIECE: usize = 1 << 20;
+/// No more builds are handed over by one host call.
+const MAX_RECENT_BUILDS: u32 = 100;
+/// Table elements of all of a call's tables together.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// Everything that belongs to one call; gone when it is over.
+pub(super) struct HostState {
+    status: Arc<dyn Status>,
+    traces: Arc<Traces>,
+    memory_limit: usize,
+    memory: usize,
+    table_elements: usize,
+    pub(super) hit: Option<String>,
+    wasi: WasiCtx,
+    resources: ResourceTable,
+}
+
+impl HostState {
+    pub(super) fn new(status: Arc<dyn Status>, traces: Arc<Traces>, limits: &Limits) -> Self {
+        Self {
+            status,
+            wasi: wasi::closed(&traces),
+            traces,
+            memory_limit: limits.memory,
+            memory: 0,
+            table_elements: 0,
+            hit: None,
+            resources: ResourceTable::new(),
+        }
+    }
+}
+
+impl WasiView for HostState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl ResourceLimiter for HostState {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current));
+        if total > self.memory_limit {
+            self.hit = Some(format!("it asked for more than its {} KiB of memory", self.memory_limit >> 10));
+            bail!("memory limit");
+        }
+        self.memory = total;
+        self.traces.grown_to(total);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        if total > MAX_TABLE_ELEMENTS {
+            self.hit = Some(format!("it asked for more than {MAX_TABLE_ELEMENTS} table elements"));
+            bail!("table limit");
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+}
+
+impl types::Host for HostState {}
+impl reviews::Host for HostState {}
+
+impl status::Host for HostState {
+    async fn title(&mut self) -> Result<String> {
+        Ok(self.status.title().to_owned())
+    }
+
+    async fn url(&mut self) -> Result<Option<String>> {
+        Ok(self.status.url().map(str::to_owned))
+    }
+
+    async fn url_for(&mut self, build: types::BuildId) -> Result<Option<String>> {
+        Ok(self.status.url_for(&convert::build_id_from(build)))
+    }
+
+    async fn get_build(&mut self, id: types::BuildId) -> Result<Option<types::Build>> {
+        let build = self.status.build(&convert::build_id_from(id)).await?;
+        Ok(build.map(|build| convert::build(&build, &*self.status)))
+    }
+
+    async fn previous_build(&mut self, id: types::BuildId) -> Result<Option<types::Build>> {
+        Ok(self.recent_builds(id, 1).await?.into_iter().next())
+    }
+
+    async fn recent_builds(&mut self, before: types::BuildId, limit: u32) -> Result<Vec<types::Build>> {
+        let before = convert::build_id_from(before);
+        let builds = self.status.earlier_builds(&before, limit.min(MAX_RECENT_BUILDS)).await?;
+        Ok(builds.iter().map(|build| convert::build(build, &*self.status)).collect())
+    }
+
+    async fn log_tail(
+        &mut self,
+        build: types::BuildId,
+        step: String,
+        log: String,
+        lines: u32,
+    ) -> Result<Result<String, status::LogError>> {
+        let log = LogRef { build: convert::build_id_from(build), step, log };
+        Ok(self.status.log_tail(&log, lines, MAX_LOG_PIECE).await?.ok_or(status::LogError::NotFound))
+    }
+
+    async fn log_read(
+        &mut self,
+        build: types::BuildId,
+        step: String,
+        log: String,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Result<Vec<u8>, status::LogError>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if limit > MAX_LOG_PIECE {
+            return Ok(Err(status::LogError::TooLarge));
+        }
+        let log = LogRef { build: convert::build_id_from(build), step, log };
+        Ok(self.status.log_read(&log, offset, limit).await?.ok_or(status::LogError::NotFound))
+    }
+}
+
+impl logging::Host for HostState {
+    async fn log(&mut self, level: logging::Level, message: String) -> Result<()> {
+        let level = match level {
+            logging::Level::Debug => Level::Debug,
+            logging::Level::Info => Level::Info,
+            logging::Level::Warn => Level::Warn,
+            logging::Level::Error => Level::Error,
+        };
+        self.traces.log(level, message);
+        Ok(())
+    }
+}

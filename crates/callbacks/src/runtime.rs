@@ -1,0 +1,160 @@
+//! The one WebAssembly engine of the process: its settings, its clock, what guests can link to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::bindings::host::campanile::notifier::{logging, status};
+use super::call_lane::CallLane;
+use super::clock::{self, Clock};
+use super::compile::{CompileError, Compiler, MAX_COMPONENT};
+use super::host_state::HostState;
+use super::inspect::inspect;
+use super::version::Kind;
+
+/// Calls that can be under way at once, in all.
+const MAX_CALLS: u32 = 64;
+/// No component may have more memory than this, whatever its own limit.
+pub(super) const MAX_MEMORY: usize = 128 << 20;
+
+/// Compiles, links and runs components. One a process; cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    engine: Engine,
+    linker: Arc<Linker<HostState>>,
+    /// For guests whose language runtime asks for WASI.
+    with_wasi: Arc<Linker<HostState>>,
+    heavy_lane: Arc<CallLane>,
+    slow_lane: Arc<CallLane>,
+    compiler: Arc<Compiler>,
+    clock: Arc<Clock>,
+    /// One for each instance that the pool has room for.
+    instances: Arc<Semaphore>,
+}
+
+/// A component that can be instantiated.
+pub(super) struct Linked {
+    pub(super) digest: String,
+    pub(super) interpreted: bool,
+    /// The callbacks among its exports, by name; whether they have the right types is not known yet.
+    pub(super) exports: Vec<Kind>,
+    pub(super) instance: InstancePre<HostState>,
+}
+
+/// Settings that decide what code is compiled to; engine and compiler process must agree on them.
+pub(super) fn code_settings() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.memory_init_cow(true);
+    config
+}
+
+impl Runtime {
+    /// Starts the engine. `program` is this program itself, which compiles in a process of its own; `cache` is a
+    /// private folder for finished code.
+    ///
+    /// # Errors
+    /// When the machine refuses the address space, or the folder can't be made.
+    pub fn new(program: PathBuf, cache: &Path) -> Result<Self, CompileError> {
+        let mut pool = PoolingAllocationConfig::new();
+        // Room for the script languages' components, of some 40 core modules each (docs/callbacks.md).
+        pool.total_component_instances(MAX_CALLS)
+            .total_core_instances(MAX_CALLS * 40)
+            .total_memories(MAX_CALLS * 2)
+            .total_tables(MAX_CALLS * 4)
+            .total_stacks(MAX_CALLS)
+            .max_memory_size(MAX_MEMORY)
+            .table_elements(20_000)
+            .max_core_instances_per_component(64)
+            .max_memories_per_component(4)
+            .max_tables_per_component(20)
+            .max_component_instance_size(4 << 20)
+            // Without these two, every call's madvise stops the other threads too.
+            .linear_memory_keep_resident(1 << 20)
+            .table_keep_resident(64 << 10)
+            .pagemap_scan(Enabled::Auto);
+        let mut config = code_settings();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config).map_err(|error| CompileError::Engine(format!("{error:#}")))?;
+
+        let failed = |error: wasmtime::Error| CompileError::Engine(format!("{error:#}"));
+        let mut linker = Linker::new(&engine);
+        status::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut HostState| cage).map_err(failed)?;
+        logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut HostState| cage).map_err(failed)?;
+        let mut with_wasi = linker.clone();
+        wasmtime_wasi::p2::add_to_linker_async(&mut with_wasi).map_err(failed)?;
+
+        let lane = |name| CallLane::start(name).map_err(|error| CompileError::Engine(error.to_string()));
+        let (heavy_lane, slow_lane) = (Arc::new(lane("callback-scripts")?), Arc::new(lane("callback-slow")?));
+        let clock = Clock::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
+        let compiler = Compiler::new(program, cache, &engine)?;
+        Ok(Self {
+            engine,
+            linker: Arc::new(linker),
+            with_wasi: Arc::new(with_wasi),
+            heavy_lane,
+            slow_lane,
+            compiler: Arc::new(compiler),
+            clock: Arc::new(clock),
+            instances: Arc::new(Semaphore::new(MAX_CALLS as usize)),
+        })
+    }
+
+    /// Looks at a component, compiles it or takes its finished code from the cache, and links it.
+    pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<Linked, CompileError> {
+        if wasm.len() > MAX_COMPONENT {
+            return Err(CompileError::too_large(wasm.len() as u64, MAX_COMPONENT as u64));
+        }
+        // What can't be used is told before anything is compiled.
+        let outside = inspect(&wasm)?;
+        let validation_errors = outside.validation_errors();
+        if !validation_errors.is_empty() {
+            return Err(CompileError::Refused(validation_errors.join("; ")));
+        }
+        let (digest, code) = self.compiler.compile(&wasm).await?;
+        let component = self.map_code(&code)?;
+        let linker = if outside.wants_wasi() { &self.with_wasi } else { &self.linker };
+        let instance = linker
+            .instantiate_pre(&component)
+            .map_err(|error| CompileError::Refused(format!("it does not fit the contract: {error:#}")))?;
+        Ok(Linked { digest, interpreted: outside.is_heavy(), exports: outside.kinds(), instance })
+    }
+
+    /// Where calls go on that take longer than a tick.
+    pub(super) fn slow_lane(&self) -> &CallLane {
+        &self.slow_lane
+    }
+
+    /// The lane of heavy guests.
+    pub(super) fn heavy_lane(&self) -> &CallLane {
+        &self.heavy_lane
+    }
+
+    /// Room for a call. Who comes when all is taken waits: the pool would refuse it.
+    pub(super) async fn instance(&self) -> SemaphorePermit<'_> {
+        self.instances.acquire().await.expect("the semaphore is never closed")
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// To be held while a call is under way.
+    pub(super) fn tick(&self) -> clock::Running<'_> {
+        self.clock.run()
+    }
+
+    #[allow(unsafe_code)]
+    fn map_code(&self, code: &Path) -> Result<Component, CompileError> {
+        // SAFETY: the file was written by this program's own compiler process into a folder that only its user can
+        // enter, under a name made from the component's digest and the engine's settings, and renamed there whole.
+        unsafe { Component::deserialize_file(&self.engine, code) }
+            // The code itself is whole: its checksum was right.
+            .map_err(|error| CompileError::Refused(format!("it does not fit the engine's limits: {error:#}")))
+    }
+}

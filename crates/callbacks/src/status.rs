@@ -1,0 +1,60 @@
+//! What the engine tells about one tenant: the `master_status` of Buildbot's callbacks.
+//!
+//! Targets read through the same door as guests do, so that both see the same builds and logs.
+
+use async_trait::async_trait;
+
+use super::CallRecord;
+use campanile_model::{Build, BuildId, Builder, Buildset, LogRef};
+
+/// One tenant's builds and logs, and how it is called.
+#[async_trait]
+pub trait Status: Send + Sync {
+    /// What the installation is called.
+    fn title(&self) -> &str;
+    /// Where its pages start, with a final slash.
+    fn url(&self) -> Option<&str>;
+    /// Page of a build (M-URL-02), if pages are known.
+    fn url_for(&self, id: &BuildId) -> Option<String>;
+    /// Page of a build request (M-URL-02), if there are such pages.
+    fn url_for_request(&self, brid: u64) -> Option<String> {
+        let _ = brid;
+        None
+    }
+    /// Page of a step's log: the build's page with `/steps/STEP/logs/LOG` (M-URL-03).
+    fn log_url_for(&self, log: &LogRef) -> Option<String>;
+    /// A finished or running build.
+    async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError>;
+    /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18).
+    async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError>;
+    /// Builders sorted by name, naturally (M-BLD-08).
+    async fn builders(&self) -> Result<Vec<Builder>, StatusError>;
+    /// Builds of a builder that have not finished, lowest number first.
+    async fn running_builds(&self, builder: &str) -> Result<Vec<Build>, StatusError>;
+    /// The builder's finished build with the highest number, RETRY left out (M-BLD-07).
+    async fn last_build(&self, builder: &str) -> Result<Option<Build>, StatusError> {
+        let after_all = BuildId { builder: builder.to_owned(), number: u64::MAX };
+        Ok(self.earlier_builds(&after_all, 1).await?.pop())
+    }
+    /// Finished builds of a buildset: by their first request, then by number (M-22).
+    async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError>;
+    /// What was asked for: a buildset as it was submitted, or as it was when it was complete.
+    async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError>;
+    /// The last lines of a log without header lines, at most `max_bytes`.
+    async fn log_tail(
+        &self,
+        log: &LogRef,
+        lines: u32,
+        max_bytes: usize,
+    ) -> Result<Option<String>, StatusError>;
+    /// A part of a log without header lines.
+    async fn log_read(&self, log: &LogRef, offset: u64, limit: usize)
+    -> Result<Option<Vec<u8>>, StatusError>;
+    /// Takes what a call was like, for the tenant's callback log and the metrics. Quick, and never fails.
+    fn record(&self, call: CallRecord);
+}
+
+/// The store behind it did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StatusError(pub String);

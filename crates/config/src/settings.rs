@@ -1,0 +1,296 @@
+//! The shape of the settings file: what is read here, and which tables are handed on to those they are for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Item, Limits, Place, Reader, Secret, TenantsSettings};
+use campanile_model::UrlStyle;
+
+/// Top-level tables that are read here; all others belong to targets and pollers.
+pub const TABLES: &[&str] =
+    &["server", "store", "change_hooks", "callbacks", "users", "delivery", "outbound", "limits", "tenants"];
+
+/// Of these, what is the engine's and no tenant's.
+const ENGINE_TABLES: &[&str] = &["store", "outbound", "tenants", "telemetry"];
+
+/// Nobody can look at what is gone sooner.
+const SHORTEST_KEEP: Duration = Duration::from_secs(1);
+
+/// Everything but the targets.
+#[derive(Debug)]
+pub struct Settings {
+    /// `[server]`.
+    pub server: ServerSettings,
+    /// `store.url`, a path in it made absolute to the file's folder.
+    pub store_url: String,
+    /// `store.max_log_bytes`.
+    pub max_log_bytes: u64,
+    /// `store.keep`: what is older is removed; none: everything is kept for ever.
+    pub keep: Option<Duration>,
+    /// `[change_hooks]`, without its dialects.
+    pub hooks: HookSettings,
+    /// `[callbacks.NAME]`.
+    pub callbacks: BTreeMap<String, CallbackSettings>,
+    /// `[[users]]`.
+    pub users: Vec<User>,
+    /// `delivery.max_age`: a delivery that fails for longer than this is dead.
+    pub max_age: Duration,
+    /// `delivery.concurrency`: how many deliveries are prepared and sent side by side.
+    pub concurrency: usize,
+    /// `[limits]`: how much of everything a tenant may use.
+    pub limits: Limits,
+    /// `[tenants]`: who else uses this engine.
+    pub tenants: Option<TenantsSettings>,
+}
+
+/// `[server]`.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// Where the HTTP door listens.
+    pub listen: SocketAddr,
+    /// Where links in messages start; none: messages have no links.
+    pub url: Option<String>,
+    /// `default`, `chapter` or `modern` (M-URL-02).
+    pub url_style: UrlStyle,
+    /// What the installation is called.
+    pub title: String,
+    /// Bearer token for `/api`; without one it answers loopback peers only.
+    pub api_token: Option<Secret>,
+    /// Bearer token for those who tell of events and may do nothing else.
+    pub events_token: Option<Secret>,
+    /// Path prefix in front of every route, for a proxy that does not strip it (H-GEN-19).
+    pub base_path: String,
+    /// How long a drain may take at a stop.
+    pub shutdown_timeout: Duration,
+}
+
+/// `[change_hooks]`.
+#[derive(Debug, Default)]
+pub struct HookSettings {
+    /// `SCHEME:ARGUMENT` entries; none: hooks are open. An empty list refuses everyone (H-AUTH-01).
+    pub auth: Option<Vec<String>>,
+    /// Largest body taken, in bytes (H-GEN-13).
+    pub max_body: u64,
+}
+
+/// `[callbacks.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackSettings {
+    /// The component's file; without one, components are pushed.
+    pub component: Option<PathBuf>,
+    /// A call takes no longer than this.
+    pub deadline: Duration,
+    /// Bytes of memory, summed over all of a component's memories; none: the default of its kind of language.
+    pub memory: Option<u64>,
+    /// Calls side by side.
+    pub concurrency: usize,
+}
+
+/// `[[users]]`: who is behind names of version control (M-29).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Unique name of the record.
+    pub identifier: String,
+    /// Login name, as `owner` properties have it.
+    pub login: Option<String>,
+    /// Mail address, any text: mail targets judge it.
+    pub email: Option<String>,
+    /// Where it stands.
+    pub email_place: Option<Place>,
+    /// Names at version control systems, by kind (`git`, `svn`...).
+    pub vcs: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Reads what is not a target's, a dialect's or a poller's. Wrong values are noted and take their default; `limits`
+    /// hold where the settings have none of their own.
+    #[must_use]
+    pub fn read(root: &Reader<'_>, limits: &Limits) -> Self {
+        for table in ENGINE_TABLES.iter().filter(|table| root.is_tenants() && root.item(table).is_some()) {
+            root.is_kept_from_tenants(table, "it is about the whole engine");
+        }
+        let mut settings = Self {
+            server: ServerSettings::read(root.table("server")),
+            store_url: format!("sqlite:{}", root.folder().join("campanile.db").display()),
+            max_log_bytes: 64 << 20,
+            keep: Some(Duration::from_secs(365 * 86_400)),
+            hooks: HookSettings { auth: None, max_body: 25 << 20 },
+            callbacks: BTreeMap::new(),
+            users: root.tables("users").into_iter().map(User::read).collect(),
+            max_age: Duration::from_secs(86_400),
+            concurrency: 32,
+            limits: limits.clone(),
+            tenants: None,
+        };
+        if let Some(table) = root.table("limits") {
+            settings.limits = Limits::read(&table, limits);
+            table.finish();
+        }
+        settings.callbacks = read_callbacks(root, settings.limits.callback_deadline);
+        if root.is_tenants() {
+            settings.read_delivery(root);
+            settings.read_hooks(root);
+            return settings;
+        }
+        settings.tenants = root.table("tenants").and_then(TenantsSettings::read);
+        if let Some(store) = root.table("store") {
+            if let Some(url) = store.text("url") {
+                match url.strip_prefix("sqlite:") {
+                    Some(path) => {
+                        settings.store_url = format!("sqlite:{}", root.folder().join(path).display());
+                    }
+                    None => store.error("url", "`url` must be `sqlite:PATH`"),
+                }
+            }
+            if let Some(bytes) = store.size("max_log_bytes") {
+                settings.max_log_bytes = bytes;
+            }
+            match store.item("keep").and_then(Item::as_text) {
+                Some("forever") => settings.keep = None,
+                _ => match store.duration("keep") {
+                    Some(keep) if keep < SHORTEST_KEEP => store.error("keep", "`keep` is at least \"1s\""),
+                    Some(keep) => settings.keep = Some(keep),
+                    None => {}
+                },
+            }
+            store.finish();
+        }
+        settings.read_delivery(root);
+        settings.read_hooks(root);
+        settings
+    }
+
+    fn read_hooks(&mut self, root: &Reader<'_>) {
+        let Some(hooks) = root.table("change_hooks") else { return };
+        self.hooks = HookSettings::read(&hooks);
+        hooks.item("dialects");
+        hooks.finish();
+    }
+
+    fn read_delivery(&mut self, root: &Reader<'_>) {
+        let Some(delivery) = root.table("delivery") else { return };
+        if let Some(max_age) = delivery.duration("max_age") {
+            self.max_age = max_age;
+        }
+        if let Some(concurrency) = delivery.integer("concurrency", 1..=1024)
+            && !delivery.is_kept_from_tenants("concurrency", "`in_flight` of `[limits]` is a tenant's share")
+        {
+            self.concurrency = usize::try_from(concurrency).unwrap_or(self.concurrency);
+        }
+        delivery.finish();
+    }
+}
+
+impl ServerSettings {
+    fn read(table: Option<Reader<'_>>) -> Self {
+        let mut settings = Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8010)),
+            url: None,
+            url_style: UrlStyle::Default,
+            title: "Campanile".to_owned(),
+            api_token: None,
+            events_token: None,
+            base_path: String::new(),
+            shutdown_timeout: Duration::from_secs(30),
+        };
+        let Some(table) = table else { return settings };
+        for key in ["listen", "base_path", "shutdown_timeout"] {
+            if table.item(key).is_some() {
+                table.is_kept_from_tenants(key, "it is about the whole engine");
+            }
+        }
+        if let Some(listen) = table.text("listen") {
+            match listen.parse() {
+                Ok(address) => settings.listen = address,
+                Err(_) => table.error("listen", format!("`{listen}` is not an address like 127.0.0.1:8010")),
+            }
+        }
+        if let Some(text) = table.text("url") {
+            match url::Url::parse(&text) {
+                Ok(url) if matches!(url.scheme(), "http" | "https") => settings.url = Some(text),
+                _ => table.error("url", format!("`{text}` is not an http or https URL")),
+            }
+        }
+        if let Some(style) = table.text("url_style") {
+            match style.as_str() {
+                "default" => settings.url_style = UrlStyle::Default,
+                "chapter" => settings.url_style = UrlStyle::Chapter,
+                "modern" => settings.url_style = UrlStyle::Modern,
+                _ => table.error("url_style", "`url_style` must be `default`, `chapter` or `modern`"),
+            }
+        }
+        settings.title = table.text("title").unwrap_or(settings.title);
+        settings.api_token = table.secret("api_token");
+        settings.events_token = table.secret("events_token");
+        if let Some(prefix) = table.text("base_path") {
+            settings.base_path = match prefix.trim_matches('/') {
+                "" => String::new(),
+                inner => format!("/{inner}"),
+            };
+        }
+        settings.shutdown_timeout = table.duration("shutdown_timeout").unwrap_or(settings.shutdown_timeout);
+        table.finish();
+        settings
+    }
+}
+
+impl HookSettings {
+    fn read(table: &Reader<'_>) -> Self {
+        let auth = table.item("auth").and_then(|item| match item.as_text() {
+            Some(text) => Some(vec![text.to_owned()]),
+            None => item.texts("auth"),
+        });
+        Self { auth, max_body: table.size("max_body").unwrap_or(25 << 20) }
+    }
+}
+
+fn read_callbacks(root: &Reader<'_>, longest: Option<Duration>) -> BTreeMap<String, CallbackSettings> {
+    let Some(table) = root.table("callbacks") else { return BTreeMap::new() };
+    let mut callbacks = BTreeMap::new();
+    for (name, item) in table.entries() {
+        let Some(table) = item.table(&format!("callbacks.{name}")) else {
+            item.error(format!("`callbacks.{name}` must be a table with a `component`"));
+            continue;
+        };
+        let deadline = table.duration("deadline").unwrap_or(Duration::from_millis(250));
+        if let Some(longest) = longest.filter(|longest| deadline > *longest) {
+            let text = format!(
+                "`deadline` can be {} ms at most (`callback_deadline` of the limits)",
+                longest.as_millis()
+            );
+            table.error("deadline", text);
+        }
+        let memory = table.size("memory");
+        let concurrency =
+            table.integer("concurrency", 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(16);
+        let component = table.file("component");
+        callbacks.insert(name.to_owned(), CallbackSettings { component, deadline, memory, concurrency });
+        table.finish();
+    }
+    callbacks
+}
+
+impl User {
+    #[allow(clippy::needless_pass_by_value)] // a reader is used up by its `finish`
+    fn read(table: Reader<'_>) -> Self {
+        let mut user = Self {
+            identifier: table.required_text("identifier").unwrap_or_default(),
+            login: table.text("login"),
+            email: table.text("email"),
+            email_place: table.item("email").map(Item::place),
+            vcs: Vec::new(),
+        };
+        for kind in ["git", "svn", "hg", "cvs", "darcs", "bzr"] {
+            let Some(item) = table.item(kind) else { continue };
+            let names = match item.as_text() {
+                Some(name) => vec![name.to_owned()],
+                None => item.texts(kind).unwrap_or_default(),
+            };
+            user.vcs.extend(names.into_iter().map(|name| (kind.to_owned(), name)));
+        }
+        table.finish();
+        user
+    }
+}

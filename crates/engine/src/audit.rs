@@ -1,0 +1,100 @@
+//! Keeps who asked the CI for what, and what came of it, and sees to a shutdown of the engine itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::now;
+use campanile_ci::control::{Asker, Control, ControlError, Force, Forced, Lifecycle, Shutdown};
+use campanile_model::BuildId;
+use campanile_store::{AuditEntry, Store};
+
+/// A way to steer the CI whose every use is kept.
+pub(super) struct Audited {
+    pub(super) control: Arc<dyn Control>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) tenant: Arc<str>,
+    /// `shutdown` ends the engine rather than the CI: told when it is to end.
+    pub(super) own_end: Option<Arc<Notify>>,
+}
+
+impl Audited {
+    /// Kept when it is over: an entry without an answer would say too little.
+    async fn keep(&self, asker: &Asker, what: String, answer: String) {
+        let (who, place) = (asker.who.clone(), asker.place.clone());
+        tracing::info!(who, place, "asked the CI: {what}: {answer}");
+        let entry = AuditEntry { at: now(), who, place, what, answer };
+        if let Err(error) = self.store.record_audit(&self.tenant, entry).await {
+            tracing::error!("the audit log misses what was asked of the CI: {error}");
+        }
+    }
+}
+
+fn answer(result: &Result<String, ControlError>) -> String {
+    match result {
+        Ok(said) if said.is_empty() => "done".to_owned(),
+        Ok(said) => said.clone(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[async_trait]
+impl Control for Audited {
+    async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError> {
+        let result = self.control.force(asker, force).await;
+        let mut what = format!("force {}", force.builder);
+        for (name, value) in [("branch", &force.branch), ("revision", &force.revision)] {
+            what.extend(value.iter().map(|value| format!(", {name} {value}")));
+        }
+        what.extend(force.properties.iter().map(|(name, value)| format!(", {name}={value}")));
+        let answer = match &result {
+            Ok(forced) if forced.said.is_empty() => "done".to_owned(),
+            Ok(forced) => forced.said.clone(),
+            Err(error) => error.to_string(),
+        };
+        self.keep(asker, format!("{what}; {}", force.reason), answer).await;
+        result
+    }
+
+    async fn stop(&self, asker: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError> {
+        let result = self.control.stop(asker, build, reason).await;
+        self.keep(asker, format!("stop {build}; {reason}"), answer(&result)).await;
+        result
+    }
+
+    async fn cancel(
+        &self,
+        asker: &Asker,
+        builder: &str,
+        request: u64,
+        reason: &str,
+    ) -> Result<String, ControlError> {
+        let result = self.control.cancel(asker, builder, request, reason).await;
+        self.keep(asker, format!("cancel request {request} of {builder}; {reason}"), answer(&result)).await;
+        result
+    }
+
+    async fn shutdown(&self, asker: &Asker, what: Shutdown) -> Result<Lifecycle, ControlError> {
+        let result = match &self.own_end {
+            None => self.control.shutdown(asker, what).await,
+            // Once begun, an engine's end can't be taken back; and until then it runs.
+            Some(end) => Ok(match what {
+                Shutdown::Check | Shutdown::Stop => Lifecycle::Running,
+                Shutdown::Start | Shutdown::Now => {
+                    end.notify_one();
+                    Lifecycle::ShuttingDown
+                }
+            }),
+        };
+        if what != Shutdown::Check {
+            let answer = match &result {
+                Ok(Lifecycle::Running) => "running".to_owned(),
+                Ok(Lifecycle::ShuttingDown) => "shutting down".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            self.keep(asker, format!("shutdown {}", what.name()), answer).await;
+        }
+        result
+    }
+}

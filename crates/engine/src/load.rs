@@ -1,0 +1,195 @@
+//! From a settings file to a tenant's parts, with every problem found on the way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::telemetry::Collector;
+use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
+use campanile_ci::buildbot::{self, Connected};
+use campanile_ci::control::{self, Steering};
+use campanile_config::{
+    Document, Place, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
+};
+use campanile_inbound::hooks::Hooks;
+use campanile_inbound::ingest::Sources;
+use campanile_inbound::pollers::{self, Poller};
+use campanile_model::Links;
+use campanile_outbound::{Allowed, Outbound};
+use campanile_targets::{self as targets, Parts, Target};
+
+/// Settings without an error, and what was made of them. Nothing is bound or connected yet.
+pub struct Checked {
+    /// What is nobody's own.
+    pub settings: Settings,
+    /// The Buildbot master that is asked for what nobody told, if there is one.
+    pub connected: Option<Connected>,
+    /// How the CI is steered.
+    pub steering: Steering,
+    /// The targets in their order.
+    pub targets: Vec<Arc<dyn Target>>,
+    /// The change hooks.
+    pub hooks: Hooks,
+    /// What is said of other systems that tell of builds.
+    pub sources: Sources,
+    /// The pollers.
+    pub pollers: Vec<Arc<Poller>>,
+    /// The callbacks by name.
+    pub callbacks: BTreeMap<String, Callback>,
+    /// Callbacks whose component can't be loaded, and why: they have no version until the one that was in use is taken
+    /// up from the store.
+    pub unloaded: BTreeMap<String, Problem>,
+    /// Where traces go, if anywhere.
+    pub collector: Option<Collector>,
+}
+
+/// Reads a settings file and makes everything that it names. Gives all problems, by place; the value is there when
+/// none of them is an error, `unloaded` aside, which is for the caller to judge.
+pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Problem>) {
+    let problems = Problems::new();
+    let Some(document) = Document::read(file, &problems) else {
+        return (None, problems.into_sorted());
+    };
+    make(&document, problems, runtime, None).await
+}
+
+/// As [`check`], of a tenant's settings: they may name files of `folder` and nothing else of this machine.
+pub(super) async fn check_tenant(
+    file: &Path,
+    folder: &Path,
+    operators: &TenantsSettings,
+    runtime: &Runtime,
+) -> (Option<Checked>, Vec<Problem>) {
+    let problems = Problems::new();
+    let Some(document) = Document::read(file, &problems) else {
+        return (None, problems.into_sorted());
+    };
+    make(&document.confined_to(folder), problems, runtime, Some(operators)).await
+}
+
+async fn make(
+    document: &Document,
+    problems: Problems,
+    runtime: &Runtime,
+    operators: Option<&TenantsSettings>,
+) -> (Option<Checked>, Vec<Problem>) {
+    let limits = operators.map(|operators| operators.limits.clone()).unwrap_or_default();
+    let settings = Settings::read(&Reader::root(document, &problems), &limits);
+    let meter = Arc::new(CpuBudget::new(settings.limits.callback_calls, settings.limits.callback_cpu));
+    // Whatever else is wrong, it is told together with what the components have to say.
+    let loaded = load_callbacks(&settings, runtime, &meter).await;
+
+    let root = Reader::root(document, &problems);
+    let mut callbacks = BTreeMap::new();
+    let mut unloaded = BTreeMap::new();
+    for (name, result) in loaded {
+        let (callback, error) = result;
+        if let Some(error) = error {
+            unloaded.extend(unloadable(document, &name, &error).map(|problem| (name.clone(), problem)));
+        }
+        callbacks.insert(name, callback);
+    }
+    let outbound = match operators {
+        None => Outbound::from_settings(&root),
+        Some(operators) => Outbound::of_tenant(Allowed::new(operators.allow.clone())),
+    };
+    let collector = operators.is_none().then(|| Collector::from_settings(&root, &outbound)).flatten();
+    let connected = buildbot::from_settings(&root, &outbound);
+    let steering = control::from_settings(&root, &outbound, connected.as_ref());
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let targets = targets::from_settings(&root, &parts);
+    let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
+    let sources = Sources::from_settings(&root);
+    let pollers = pollers::from_settings(&root, &outbound);
+    let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
+    hooks.warn_of_unknown_pollers(&root, &names);
+    warn_of_local_links(&root, &settings, &targets);
+    if let Some(most) = settings.limits.targets
+        && targets.len() > most
+    {
+        let place = Place { file: document.file().to_owned(), line: 1 };
+        let text = format!("{} targets are more than `targets` of the limits allows: {most}", targets.len());
+        problems.add(Severity::Error, place, text);
+    }
+    for table in TABLES {
+        root.item(table);
+    }
+    root.finish();
+
+    if problems.any_error() {
+        let problems = problems.into_sorted().into_iter().chain(unloaded.into_values()).collect();
+        return (None, problems);
+    }
+    (
+        Some(Checked {
+            settings,
+            connected,
+            steering,
+            targets,
+            hooks,
+            sources,
+            pollers,
+            callbacks,
+            unloaded,
+            collector,
+        }),
+        problems.into_sorted(),
+    )
+}
+
+fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Option<Problem> {
+    let problems = Problems::new();
+    let table = Reader::root(document, &problems).table("callbacks")?.table(callback)?;
+    table.error("component", format!("callback `{callback}`: {error}"));
+    drop(table);
+    problems.into_sorted().pop()
+}
+
+/// Every callback; without a version when none is named, or when it can't be loaded, and then why.
+async fn load_callbacks(
+    settings: &Settings,
+    runtime: &Runtime,
+    meter: &Arc<CpuBudget>,
+) -> Vec<(String, (Callback, Option<CompileError>))> {
+    let mut loaded = Vec::new();
+    for (name, callback) in &settings.callbacks {
+        let made = Callback::new(runtime, name, callback).metered(meter);
+        let error = match &callback.component {
+            Some(component) => put_in(runtime, &made, component, settings.limits.component_bytes).await.err(),
+            None => None,
+        };
+        loaded.push((name.clone(), (made, error)));
+    }
+    loaded
+}
+
+/// Gives a callback the version that a file holds, which may have `most` bytes.
+async fn put_in(
+    runtime: &Runtime,
+    callback: &Callback,
+    component: &Path,
+    most: Option<u64>,
+) -> Result<(), CompileError> {
+    if let (Some(most), Ok(file)) = (most, tokio::fs::metadata(component).await)
+        && file.len() > most
+    {
+        return Err(CompileError::too_large(file.len(), most));
+    }
+    callback.swap(Arc::new(Version::from_file(runtime, component).await?));
+    Ok(())
+}
+
+/// Links to localhost reach nobody who reads a mail (M-TRAP-4).
+fn warn_of_local_links(root: &Reader<'_>, settings: &Settings, targets: &[Arc<dyn Target>]) {
+    let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
+    if links.is_localhost()
+        && !targets.is_empty()
+        && let Some(server) = root.table("server")
+    {
+        server.warning(
+            "url",
+            "links in messages start at this machine's own name: set the address that readers use",
+        );
+    }
+}

@@ -1,0 +1,352 @@
+//! What is counted, in Prometheus' text form.
+
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use super::process;
+use campanile_callbacks::CallRecord;
+use campanile_model::Timestamp;
+use campanile_store::{DeliveryState, Pruned, StoreStats};
+
+type Labels = Vec<(&'static str, String)>;
+
+fn labels<const COUNT: usize>(labels: [(&'static str, &str); COUNT]) -> Labels {
+    labels.map(|(name, value)| (name, value.to_owned())).to_vec()
+}
+
+/// Counters of the whole engine. Labels come from closed sets and from the settings, never from requests.
+pub struct Metrics {
+    registry: Registry,
+    events: Family<Labels, Counter>,
+    refused: Family<Labels, Counter>,
+    hooks: Family<Labels, Counter>,
+    append_seconds: Histogram,
+    outcomes: Family<Labels, Counter>,
+    send_seconds: Family<Labels, Histogram>,
+    reloads: Family<Labels, Counter>,
+    calls: Family<Labels, Counter>,
+    swaps: Family<Labels, Counter>,
+    call_seconds: Family<Labels, Histogram>,
+    call_memory: Family<Labels, Gauge>,
+    age: Histogram,
+    pruned: Family<Labels, Counter>,
+    polls: Family<Labels, Counter>,
+    poll_changes: Family<Labels, Counter>,
+    poll_seconds: Family<Labels, Histogram>,
+    poll_success: Family<Labels, Gauge>,
+}
+
+/// From 50 microseconds to some seconds.
+fn call_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 17))
+}
+
+/// From 5 milliseconds to some ten minutes.
+fn poll_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 18))
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut registry = Registry::with_prefix("campanile");
+        let mut counters = |name: &str, help: &str| {
+            let family = Family::<Labels, Counter>::default();
+            registry.register(name, help, family.clone());
+            family
+        };
+        let events = counters("events_accepted", "Events taken in, by name");
+        let refused = counters("tenant_refusals", "What tenants were refused because of a limit");
+        let hooks = counters("hook_requests", "Change hook requests, by dialect and HTTP status");
+        let outcomes = counters("deliveries", "Steps of deliveries, by target, outcome and code");
+        let reloads = counters("settings_reloads", "Times that settings were read anew, by outcome");
+        let calls = counters("callback_calls", "Calls of callbacks, by name and how they ended");
+        let swaps = counters("callback_swaps", "Versions put to use or refused, by callback and outcome");
+        let pruned = counters("store_pruned_rows", "Rows removed because they were old, by kind");
+        let polls = counters("polls", "Looks of pollers, by poller, outcome and code");
+        let poll_changes = counters("poll_changes", "Changes found by pollers");
+        let call_seconds = Family::new_with_constructor(call_buckets as fn() -> Histogram);
+        let call_memory = Family::<Labels, Gauge>::default();
+        registry.register("callback_seconds", "Wall time of calls, by callback", call_seconds.clone());
+        registry.register("callback_peak_memory_bytes", "Guest memory of the last call", call_memory.clone());
+        let append_seconds = Histogram::new(exponential_buckets(0.000_5, 2.0, 15));
+        let help = "From handing events over to the store until they are durable";
+        registry.register("store_append_seconds", help, append_seconds.clone());
+        let send_seconds = Family::new_with_constructor(poll_buckets as fn() -> Histogram);
+        registry.register("delivery_send_seconds", "Time of attempts, by target", send_seconds.clone());
+        let age = Histogram::new(exponential_buckets(0.001, 2.0, 20));
+        registry.register("delivery_age_seconds", "From an event's acceptance to its delivery", age.clone());
+        let poll_seconds = Family::new_with_constructor(poll_buckets as fn() -> Histogram);
+        let poll_success = Family::<Labels, Gauge>::default();
+        registry.register("poll_seconds", "Time of looks that worked, by poller", poll_seconds.clone());
+        let success = "When a poller's look last worked, in seconds since the epoch";
+        registry.register("poll_last_success_timestamp_seconds", success, poll_success.clone());
+        Self {
+            registry,
+            events,
+            refused,
+            hooks,
+            append_seconds,
+            outcomes,
+            send_seconds,
+            reloads,
+            calls,
+            swaps,
+            call_seconds,
+            call_memory,
+            age,
+            pruned,
+            polls,
+            poll_changes,
+            poll_seconds,
+            poll_success,
+        }
+    }
+
+    pub(super) fn event_accepted(&self, tenant: &str, name: &str) {
+        self.events.get_or_create(&labels([("tenant", tenant), ("event", name)])).inc();
+    }
+
+    /// Counts what a tenant was refused because of a limit.
+    pub(super) fn refused(&self, tenant: &str, limit: &str) {
+        self.refused.get_or_create(&labels([("tenant", tenant), ("limit", limit)])).inc();
+    }
+
+    /// Counts a change hook request. `dialect` must be the name of an enabled one, or `other`.
+    pub fn hook_request(&self, tenant: &str, dialect: &str, status: u16) {
+        let status = status.to_string();
+        let labels = labels([("tenant", tenant), ("dialect", dialect), ("status", &status)]);
+        self.hooks.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn delivery(&self, tenant: &str, target: &str, outcome: &str, code: &str) {
+        self.deliveries(tenant, target, outcome, code, 1);
+    }
+
+    pub(super) fn deliveries(&self, tenant: &str, target: &str, outcome: &str, code: &str, count: u64) {
+        let labels = labels([("tenant", tenant), ("target", target), ("outcome", outcome), ("code", code)]);
+        self.outcomes.get_or_create(&labels).inc_by(count);
+    }
+
+    pub(super) fn delivered_after(&self, age: Duration) {
+        self.age.observe(age.as_secs_f64());
+    }
+
+    pub(super) fn appended_after(&self, time: Duration) {
+        self.append_seconds.observe(time.as_secs_f64());
+    }
+
+    pub(super) fn sent(&self, tenant: &str, target: &str, time: Duration) {
+        let labels = labels([("tenant", tenant), ("target", target)]);
+        self.send_seconds.get_or_create(&labels).observe(time.as_secs_f64());
+    }
+
+    pub(super) fn reload(&self, tenant: &str, outcome: &str) {
+        self.reloads.get_or_create(&labels([("tenant", tenant), ("outcome", outcome)])).inc();
+    }
+
+    pub(super) fn callback(&self, tenant: &str, call: &CallRecord) {
+        let name = labels([("tenant", tenant), ("callback", &call.callback)]);
+        self.call_seconds.get_or_create(&name).observe(call.duration.as_secs_f64());
+        self.call_memory.get_or_create(&name).set(i64::try_from(call.peak_memory).unwrap_or(i64::MAX));
+        let labels = labels([("tenant", tenant), ("callback", &call.callback), ("result", call.outcome)]);
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn swap(&self, tenant: &str, callback: &str, outcome: &str) {
+        let labels = labels([("tenant", tenant), ("callback", callback), ("outcome", outcome)]);
+        self.swaps.get_or_create(&labels).inc();
+    }
+
+    pub(super) fn pruned(&self, pruned: &Pruned) {
+        for (kind, count) in pruned.counts() {
+            self.pruned.get_or_create(&vec![("kind", kind.to_owned())]).inc_by(count);
+        }
+    }
+
+    pub(super) fn polled(&self, tenant: &str, poller: &str, changes: usize, time: Duration, now: Timestamp) {
+        let name = labels([("tenant", tenant), ("poller", poller)]);
+        self.poll_changes.get_or_create(&name).inc_by(changes as u64);
+        self.poll_seconds.get_or_create(&name).observe(time.as_secs_f64());
+        self.poll_success.get_or_create(&name).set(now.as_seconds());
+        self.poll(tenant, poller, "done", "");
+    }
+
+    pub(super) fn poll_failed(&self, tenant: &str, poller: &str, code: &str) {
+        self.poll(tenant, poller, "failed", code);
+    }
+
+    fn poll(&self, tenant: &str, poller: &str, outcome: &str, code: &str) {
+        let labels = labels([("tenant", tenant), ("poller", poller), ("outcome", outcome), ("code", code)]);
+        self.polls.get_or_create(&labels).inc();
+    }
+
+    /// Everything as Prometheus reads it, with what the store tells of itself and of deliveries in each state.
+    #[must_use]
+    pub fn render(
+        &self,
+        counts: &[(DeliveryState, u64)],
+        store: &StoreStats,
+        spans: (u64, u64),
+        now: Timestamp,
+    ) -> String {
+        const END: &str = "# EOF\n";
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a String cannot fail");
+        if text.ends_with(END) {
+            text.truncate(text.len() - END.len());
+        }
+        let mut gauges = Gauges(text, "");
+        gauges.family("campanile_deliveries_stored", "Deliveries in the store, by state");
+        for (state, count) in counts {
+            gauges.sample(&[("state", state.name())], *count);
+        }
+        gauges.family("campanile_deliveries_waiting", "Deliveries that wait, by target");
+        for waiting in &store.waiting {
+            gauges.sample(&[("tenant", &waiting.tenant), ("target", &waiting.target)], waiting.count);
+        }
+        gauges.family("campanile_delivery_oldest_waiting_seconds", "Age of the oldest that waits, by target");
+        for waiting in &store.waiting {
+            let age = now.since(waiting.oldest).as_secs_f64();
+            gauges.sample(&[("tenant", &waiting.tenant), ("target", &waiting.target)], age);
+        }
+        gauges.counter("campanile_store_transactions", "Transactions that wrote", store.transactions);
+        gauges.counter(
+            "campanile_store_works",
+            "What these transactions wrote for callers",
+            store.operations,
+        );
+        gauges.gauge("campanile_store_bytes", "Size of the store", store.bytes);
+        gauges.gauge("campanile_store_free_bytes", "Of that, free for new rows", store.free_bytes);
+        let (exported, dropped) = spans;
+        gauges.counter("campanile_trace_spans_exported", "Spans that a collector has taken", exported);
+        gauges.counter("campanile_trace_spans_dropped", "Spans that it has not", dropped);
+        gauges.family("campanile_build_info", "1, with the version of the program");
+        gauges.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+        process::describe(&mut gauges);
+        gauges.0 + END
+    }
+}
+
+/// Figures that are read when they are asked for, written behind those that are counted.
+pub(super) struct Gauges(String, &'static str);
+
+impl Gauges {
+    pub(super) fn family(&mut self, name: &'static str, help: &str) {
+        self.head(name, "gauge", help);
+    }
+
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.head(name, "gauge", help);
+        self.sample(&[], value);
+    }
+
+    fn counter(&mut self, name: &'static str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        let _ = writeln!(self.0, "{name}_total {value}");
+    }
+
+    fn head(&mut self, name: &'static str, kind: &str, help: &str) {
+        let _ = write!(self.0, "# HELP {name} {help}.\n# TYPE {name} {kind}\n");
+        self.1 = name;
+    }
+
+    /// A value of the family that was begun last.
+    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "{}{labels} {value}", self.1);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use campanile_store::Waiting;
+
+    /// Name, type and labels of everything that a text tells.
+    fn told(text: &str) -> BTreeSet<(String, String, String)> {
+        let mut told = BTreeSet::new();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').unwrap();
+            let sampled = match kind {
+                "counter" => format!("{name}_total"),
+                "histogram" => format!("{name}_count"),
+                _ => name.to_owned(),
+            };
+            let sample = text
+                .lines()
+                .find(|line| line.strip_prefix(&sampled).is_some_and(|rest| rest.starts_with(['{', ' '])));
+            let sample = sample.unwrap_or_else(|| panic!("the test must touch `{name}`"));
+            let labels = sample.split_once('{').map_or("", |(_, rest)| rest.split_once('}').unwrap().0);
+            let labels: Vec<&str> =
+                labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0)).collect();
+            let name = if kind == "counter" { sampled } else { name.to_owned() };
+            told.insert((name, kind.to_owned(), labels.join(", ")));
+        }
+        told
+    }
+
+    #[test]
+    fn the_page_about_metrics_names_all_of_them_and_no_others() {
+        let metrics = Metrics::new();
+        metrics.event_accepted("default", "buildFinished");
+        metrics.refused("acme", "events_per_day");
+        metrics.hook_request("default", "github", 202);
+        metrics.appended_after(Duration::from_millis(1));
+        metrics.delivery("default", "dev", "dead", "refused");
+        metrics.sent("default", "dev", Duration::from_millis(1));
+        metrics.delivered_after(Duration::from_millis(1));
+        metrics.reload("default", "done");
+        metrics.swap("default", "html", "done");
+        let call = CallRecord {
+            callback: "html".into(),
+            version: String::new(),
+            delivery: None,
+            outcome: "ok",
+            duration: Duration::from_millis(1),
+            peak_memory: 1,
+            lines: Vec::new(),
+        };
+        metrics.callback("default", &call);
+        metrics.pruned(&Pruned::default());
+        metrics.polled("default", "bells", 1, Duration::from_millis(1), Timestamp::from_seconds(1));
+        let store = StoreStats {
+            waiting: vec![Waiting {
+                tenant: "default".into(),
+                target: "de\"v".into(),
+                count: 2,
+                oldest: Timestamp::from_seconds(1),
+            }],
+            ..StoreStats::default()
+        };
+        let text = metrics.render(&[(DeliveryState::Dead, 1)], &store, (3, 4), Timestamp::from_seconds(31));
+        assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
+        let waiting = "{tenant=\"default\",target=\"de\\\"v\"}";
+        assert!(text.contains(&format!("campanile_deliveries_waiting{waiting} 2\n")), "{text}");
+        assert!(text.contains(&format!("campanile_delivery_oldest_waiting_seconds{waiting} 30\n")), "{text}");
+
+        let page = include_str!("../../../docs/operating.md");
+        let rows =
+            page.lines().filter(|line| line.starts_with("| `campanile_") || line.starts_with("| `process_"));
+        let described: BTreeSet<_> = rows
+            .map(|row| {
+                let cells: Vec<String> = row.split('|').map(|cell| cell.trim().replace('`', "")).collect();
+                assert!(!cells[4].is_empty(), "{row}");
+                (cells[1].clone(), cells[2].clone(), cells[3].clone())
+            })
+            .collect();
+        assert_eq!(described, told(&text));
+    }
+}

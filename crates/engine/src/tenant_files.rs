@@ -1,0 +1,179 @@
+//! Tenants that come and go by the API: their settings and secrets are written to where they are read from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use super::load::check_tenant;
+use super::{Engine, Home};
+use campanile_config::{Problem, TenantsSettings};
+use campanile_store::StoreError;
+
+/// Why a tenant was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantChangeError {
+    /// The operator's settings name no folder for tenants.
+    #[error("this engine has no other tenants: set `dir` of `[tenants]` in its settings")]
+    Alone,
+    /// It can't be called that.
+    #[error(
+        "`{0}` is no name for a tenant: lower-case letters, digits and `-`, 63 at most, and not `default`"
+    )]
+    Name(String),
+    /// A secret can't be called that.
+    #[error("`{0}` is no name for a secret: letters, digits, `-` and `_`")]
+    SecretName(String),
+    /// The settings have errors; all stays as it was.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Settings(Vec<Problem>),
+    /// There is no such tenant.
+    #[error("there is no tenant `{0}`")]
+    Gone(String),
+    /// Its files can't be written.
+    #[error("cannot write the tenant's files: {0}")]
+    File(std::io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Keeps a tenant's settings and secrets and puts them to use. With an error in them all stays as it was.
+    ///
+    /// # Errors
+    /// When they can't be used, or not be kept. The value is what is worth a second look.
+    pub async fn put_tenant(
+        &self,
+        name: &str,
+        settings: &str,
+        secrets: &BTreeMap<String, String>,
+    ) -> Result<Vec<Problem>, TenantChangeError> {
+        let _turn = self.changing.lock().await;
+        let (operators, home) = self.home_of(name)?;
+        let plain = |name: &str| {
+            (1..=100).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if let Some(wrong) = secrets.keys().find(|name| !plain(name)) {
+            return Err(TenantChangeError::SecretName(wrong.clone()));
+        }
+        let before = Before::of(&home, secrets.keys()).map_err(TenantChangeError::File)?;
+        let written = write_all(&home, settings, secrets);
+        let outcome = match written {
+            Err(error) => Err(TenantChangeError::File(error)),
+            Ok(()) => {
+                let checked = check_tenant(&home.settings, &home.folder, &operators, &self.runtime).await;
+                match checked {
+                    (None, problems) => Err(TenantChangeError::Settings(problems)),
+                    (Some(_), _) => self.load_tenant(name).await.map_err(TenantChangeError::Settings),
+                }
+            }
+        };
+        if outcome.is_err() {
+            before.restore(&home).map_err(TenantChangeError::File)?;
+        }
+        outcome
+    }
+
+    /// Ends a tenant and removes its files and all that is kept of it.
+    ///
+    /// # Errors
+    /// When there is none such, or it can't be removed altogether; then another try goes on where this one ended.
+    pub async fn remove_tenant(&self, name: &str) -> Result<(), TenantChangeError> {
+        let _turn = self.changing.lock().await;
+        let (_, home) = self.home_of(name)?;
+        if !home.settings.exists() && self.tenant_named(name).is_none() {
+            return Err(TenantChangeError::Gone(name.to_owned()));
+        }
+        self.unload_tenant(name).await;
+        while self.store.delete_tenant_chunk(name).await? {}
+        self.tokens.forget().await;
+        self.usage.lock().await.remove(name);
+        let gone = |result: std::io::Result<()>| match result {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TenantChangeError::File(error)),
+            _ => Ok(()),
+        };
+        gone(fs::remove_dir_all(&home.folder))?;
+        gone(fs::remove_file(&home.settings))
+    }
+
+    fn home_of(&self, name: &str) -> Result<(TenantsSettings, Home), TenantChangeError> {
+        let own = self.tenant();
+        let settings = own.tenants_settings().ok_or(TenantChangeError::Alone)?;
+        if !TenantsSettings::is_name(name) {
+            return Err(TenantChangeError::Name(
+                name.chars().take(100).flat_map(char::escape_debug).collect(),
+            ));
+        }
+        Ok((settings.clone(), Home::of(settings, name)))
+    }
+}
+
+/// Files as they were.
+struct Before {
+    settings: Option<Vec<u8>>,
+    secrets: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+impl Before {
+    fn of<'n>(home: &Home, secrets: impl Iterator<Item = &'n String>) -> std::io::Result<Self> {
+        let secrets = secrets.map(|name| Ok((name.clone(), read(&home.secrets.join(name))?)));
+        Ok(Self { settings: read(&home.settings)?, secrets: secrets.collect::<std::io::Result<_>>()? })
+    }
+
+    fn restore(self, home: &Home) -> std::io::Result<()> {
+        for (name, bytes) in &self.secrets {
+            put_back(&home.secrets.join(name), bytes.as_deref())?;
+        }
+        put_back(&home.settings, self.settings.as_deref())
+    }
+}
+
+fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn put_back(file: &Path, bytes: Option<&[u8]>) -> std::io::Result<()> {
+    match bytes {
+        Some(bytes) => replace(file, bytes),
+        None => match fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Secrets first: settings that name them are never without.
+fn write_all(home: &Home, settings: &str, secrets: &BTreeMap<String, String>) -> std::io::Result<()> {
+    let private = |folder: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    private(&home.secrets)?;
+    for (name, secret) in secrets {
+        replace(&home.secrets.join(name), secret.as_bytes())?;
+    }
+    replace(&home.settings, settings.as_bytes())
+}
+
+/// Durable, whole or not at all, and for nobody else to read.
+fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let partial = folder.join(format!(".{:016x}.tmp", fastrand::u64(..)));
+    let written = (|| {
+        let mut written = fs::OpenOptions::new().write(true).create_new(true).open(&partial)?;
+        written.set_permissions(fs::Permissions::from_mode(0o600))?;
+        written.write_all(bytes)?;
+        written.sync_all()?;
+        fs::rename(&partial, file)?;
+        fs::File::open(folder)?.sync_all()
+    })();
+    if written.is_err() {
+        // What is left of it is in nobody's way, but need not stay.
+        let _ = fs::remove_file(&partial);
+    }
+    written
+}

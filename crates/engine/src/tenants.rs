@@ -1,0 +1,229 @@
+//! Who uses this engine: the operator's own tenant, and those of the folder `[tenants] dir`, each with settings of its
+//! own that come, change and go while all others work on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::load::check_tenant;
+use super::{Engine, Tenant};
+use campanile_config::{Problem, TenantsSettings};
+use campanile_store::ClaimQuota;
+
+/// All tenants in use.
+pub struct Tenants {
+    own: Arc<Tenant>,
+    others: BTreeMap<String, Arc<Tenant>>,
+}
+
+impl Tenants {
+    pub(super) fn alone(own: Arc<Tenant>) -> Self {
+        Self { own, others: BTreeMap::new() }
+    }
+
+    /// The tenant of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Tenant>> {
+        if name == self.own.name() { Some(&self.own) } else { self.others.get(name) }
+    }
+
+    /// All of them, the operator's own first.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        std::iter::once(&self.own).chain(self.others.values())
+    }
+
+    /// How many deliveries each may have under way, of `concurrency` in all. With others beside it, even the operator's
+    /// own tenant leaves some room.
+    pub(super) fn shares(&self, concurrency: usize) -> ClaimQuota {
+        let alone = self.others.is_empty();
+        let most_of_own = if alone { concurrency } else { concurrency - concurrency / 4 };
+        let share = |tenant: &Tenant, most: usize| {
+            let share = tenant.limits().in_flight.unwrap_or(most).clamp(1, most.max(1));
+            (tenant.name().to_owned(), u32::try_from(share).unwrap_or(u32::MAX))
+        };
+        let others = self.others.values().map(|tenant| share(tenant, concurrency));
+        std::iter::once(share(&self.own, most_of_own)).chain(others).collect()
+    }
+
+    fn with_own(&self, own: Arc<Tenant>) -> Self {
+        Self { own, others: self.others.clone() }
+    }
+
+    fn with(&self, name: &str, tenant: Option<Arc<Tenant>>) -> Self {
+        let mut others = self.others.clone();
+        match tenant {
+            Some(tenant) => drop(others.insert(name.to_owned(), tenant)),
+            None => drop(others.remove(name)),
+        }
+        Self { own: Arc::clone(&self.own), others }
+    }
+}
+
+/// What a tenant's files looked like when they were read.
+pub type Stamp = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
+
+/// Where the files of a tenant are.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Its settings.
+    pub settings: PathBuf,
+    /// What they may name.
+    pub folder: PathBuf,
+    /// What their secrets are kept in when they come by the API.
+    pub secrets: PathBuf,
+}
+
+impl Home {
+    /// That of the tenant of this name.
+    #[must_use]
+    pub fn of(settings: &TenantsSettings, name: &str) -> Self {
+        let folder = settings.dir.join(name);
+        let file = settings.dir.join(format!("{name}.toml"));
+        Self { settings: file, secrets: folder.join("secrets"), folder }
+    }
+}
+
+impl Engine {
+    /// All tenants as they are now.
+    #[must_use]
+    pub fn tenants(&self) -> Arc<Tenants> {
+        self.tenants.load_full()
+    }
+
+    /// The operator's own tenant as it is now; a reload puts another in its place.
+    #[must_use]
+    pub fn tenant(&self) -> Arc<Tenant> {
+        Arc::clone(&self.tenants.load().own)
+    }
+
+    /// The tenant of this name.
+    #[must_use]
+    pub fn tenant_named(&self, name: &str) -> Option<Arc<Tenant>> {
+        self.tenants.load().get(name).cloned()
+    }
+
+    /// Puts a new one in the place of the operator's own.
+    pub(super) fn replace_own(&self, tenant: &Arc<Tenant>) {
+        self.tenants.rcu(|tenants| tenants.with_own(Arc::clone(tenant)));
+        self.replaced.notify_one();
+    }
+
+    /// What the files of all tenants looked like when they were read.
+    pub async fn tenants_as_read(&self) -> BTreeMap<String, Stamp> {
+        self.read.lock().await.clone()
+    }
+
+    /// What the files of all tenants look like now: when it is another answer than before, `refresh_tenants`.
+    #[must_use]
+    pub fn look_at_tenants(&self) -> BTreeMap<String, Stamp> {
+        let own = self.tenant();
+        let Some(settings) = own.tenants_settings() else { return BTreeMap::new() };
+        let tenants = self.tenants();
+        names(&settings.dir)
+            .into_iter()
+            .map(|name| {
+                let components = tenants.others.get(&name).map(|tenant| tenant.component_files());
+                let stamp = stamp(&Home::of(settings, &name), &components.unwrap_or_default());
+                (name, stamp)
+            })
+            .collect()
+    }
+
+    /// Takes up tenants that have come, changed or gone since they were read. One with an error stays as it was, and
+    /// nobody else notices.
+    pub async fn refresh_tenants(&self) {
+        let _turn = self.changing.lock().await;
+        let found = self.look_at_tenants();
+        let gone: Vec<String> =
+            self.tenants().others.keys().filter(|name| !found.contains_key(*name)).cloned().collect();
+        for name in gone {
+            self.unload_tenant(&name).await;
+            tracing::info!(tenant = name, "the tenant has gone; what is kept of it stays");
+        }
+        for (name, stamp) in found {
+            if self.read.lock().await.get(&name) == Some(&stamp) {
+                continue;
+            }
+            match self.load_tenant(&name).await {
+                Ok(problems) => {
+                    problems.iter().for_each(|problem| tracing::warn!(tenant = name, "{problem}"));
+                    tracing::info!(tenant = name, "the tenant's settings are in use");
+                }
+                Err(problems) => {
+                    problems.iter().for_each(|problem| tracing::error!(tenant = name, "{problem}"));
+                    tracing::error!(tenant = name, "the tenant's settings have errors: all stays as it was");
+                }
+            }
+        }
+    }
+
+    /// Reads a tenant's settings and puts them to use. Under the lock of changes.
+    ///
+    /// # Errors
+    /// All problems, when one of them is an error; otherwise the warnings come back as the value.
+    pub(super) async fn load_tenant(&self, name: &str) -> Result<Vec<Problem>, Vec<Problem>> {
+        let own = self.tenant();
+        let Some(settings) = own.tenants_settings() else { return Ok(Vec::new()) };
+        let home = Home::of(settings, name);
+        let before = self.tenant_named(name);
+        let components = before.as_ref().map(|before| before.component_files()).unwrap_or_default();
+        let seen = stamp(&home, &components);
+        let (checked, mut problems) =
+            check_tenant(&home.settings, &home.folder, settings, &self.runtime).await;
+        // As it was looked at before it was read: what is written meanwhile is seen at the next look.
+        self.read.lock().await.insert(name.to_owned(), seen);
+        let Some(checked) = checked else { return Err(problems) };
+        let tenant = self.new_tenant(name, checked).await;
+        let lost = self.restore_active_versions(&tenant).await;
+        if !lost.is_empty() {
+            problems.extend(lost);
+            return Err(problems);
+        }
+        self.warn_of_unknown_names(&tenant).await;
+        self.open_targets(&tenant, before.as_deref()).await;
+        let tenant = Arc::new(tenant);
+        self.tenants.rcu(|tenants| tenants.with(name, Some(Arc::clone(&tenant))));
+        let files = tenant.component_files();
+        self.read.lock().await.insert(name.to_owned(), stamp(&home, &files));
+        self.replaced.notify_one();
+        self.recount.notify_one();
+        self.wake.notify_one();
+        Ok(problems)
+    }
+
+    /// Ends all that a tenant does. Under the lock of changes. What is kept of it stays, and what waits goes on waiting.
+    pub(super) async fn unload_tenant(&self, name: &str) {
+        let before = self.tenant_named(name);
+        self.tenants.rcu(|tenants| tenants.with(name, None));
+        self.read.lock().await.remove(name);
+        self.replaced.notify_one();
+        for target in before.iter().flat_map(|before| before.targets()) {
+            target.close().await;
+        }
+    }
+}
+
+/// Names of the tenants whose settings are in a folder.
+fn names(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    files
+        .filter_map(|file| file.strip_suffix(".toml").map(str::to_owned))
+        .filter(|name| TenantsSettings::is_name(name))
+        .collect()
+}
+
+/// Settings, secrets and components; not what a tenant's own targets write.
+fn stamp(home: &Home, components: &[PathBuf]) -> Stamp {
+    let secrets = std::fs::read_dir(&home.secrets).into_iter().flatten();
+    let secrets = secrets.filter_map(|entry| Some(entry.ok()?.path()));
+    let files = std::iter::once(home.settings.clone()).chain(components.iter().cloned()).chain(secrets);
+    files.filter_map(|file| look_at(&file).map(|look| (file, look))).collect()
+}
+
+/// Inode, size and time of change of a file.
+fn look_at(file: &Path) -> Option<(u64, u64, i64, i64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(file).ok()?;
+    Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+}

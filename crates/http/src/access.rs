@@ -1,0 +1,242 @@
+//! Who may use the API, and for what: the bearer of a token, as far as its role goes, or, when the settings name no token, a
+//! peer on this machine. Another system that tells of builds may prove itself in its own way instead.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+
+use super::answer::{Code, Problem};
+use campanile_config::Secret;
+use campanile_engine::{Engine, Tenant};
+use campanile_inbound::ingest::{Proof, Source};
+use campanile_model::now;
+use campanile_store::Role;
+
+/// Who asks, once that is proven.
+#[derive(Clone)]
+pub(super) struct Principal {
+    /// For the audit log.
+    name: String,
+    /// What they may do.
+    pub(super) role: Role,
+    /// With whose builds, deliveries and callbacks.
+    pub(super) tenant: Arc<Tenant>,
+}
+
+/// The tenant that an address names: `/t/NAME/...`.
+#[derive(Clone, Debug)]
+pub(super) struct Addressed(pub(super) String);
+
+/// The tenant that a request is about, once it is known who asks.
+pub(super) struct CurrentTenant(pub(super) Arc<Tenant>);
+
+impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let principal = parts.extensions.get::<Principal>();
+        principal
+            .map(|principal| Self(Arc::clone(&principal.tenant)))
+            .ok_or_else(|| denied("nobody knows who asks"))
+    }
+}
+
+/// The tenant whose door it is: the one that the address names, else the operator's own.
+pub(super) fn tenant_of_request(engine: &Engine, extensions: &Extensions) -> Result<Arc<Tenant>, Problem> {
+    let Some(Addressed(name)) = extensions.get() else { return Ok(engine.tenant()) };
+    engine.tenant_named(name).ok_or_else(|| Problem::not_found("there is no such page"))
+}
+
+/// Lets through who may, and keeps what they changed.
+pub(super) async fn api(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    path: Option<MatchedPath>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let needed = needed(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
+    let addressed = request.extensions().get::<Addressed>().cloned();
+    let asked = authenticate(&engine, peer, request.headers(), given_bearer).await;
+    let asked = asked.and_then(|principal| principal.at(&engine, addressed.as_ref()));
+    let principal = match asked {
+        Ok(principal) if principal.role.includes(needed) => principal,
+        Ok(principal) => return refuse(forbidden(&principal, needed)),
+        Err(problem) => return refuse(problem),
+    };
+    let changes = !request.method().is_safe() && needed != Role::Ingest;
+    let what = changes.then(|| format!("{} /api/v1{}", request.method(), request.uri().path()));
+    let (who, tenant) = (principal.name.clone(), Arc::clone(&principal.tenant));
+    request.extensions_mut().insert(principal);
+    let response = next.run(request).await;
+    if let Some(what) = what {
+        let place = peer.ip().to_canonical().to_string();
+        engine.record_audit(tenant.name(), who, place, what, response.status().to_string()).await;
+    }
+    response
+}
+
+/// What one must be allowed for a request.
+fn needed(method: &Method, path: &str) -> Role {
+    match (method.is_safe(), path) {
+        (_, path) if path.ends_with("/v1/tenants") || path.ends_with("/v1/tenants/{name}") => Role::Admin,
+        (true, path) if path.ends_with("/v1/audit") || path.ends_with("/v1/tokens") => Role::Tenant,
+        (true, _) => Role::Read,
+        (false, path) if path.ends_with("/v1/events") || path.ends_with("/logs/{log}") => Role::Ingest,
+        (false, _) => Role::Tenant,
+    }
+}
+
+/// What is still to be shown by a request of another system's.
+pub(super) enum SourceAuth<'t> {
+    /// Nothing: it came with the API's token, or may come without.
+    Granted,
+    /// That it knows one of these secrets, which only its body can show.
+    Proof(Proof, &'t [Secret]),
+}
+
+impl SourceAuth<'_> {
+    /// Looks at the proof, once the body is there.
+    pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+        match self {
+            Self::Granted => Ok(()),
+            Self::Proof(proof, secrets) if proof(headers, body, secrets, now()) => Ok(()),
+            Self::Proof(..) => Err(denied(
+                "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
+            )),
+        }
+    }
+}
+
+/// Who may send what `source` sends. With a secret in the settings: who proves to know it, or has a token.
+pub(super) async fn entry<'t>(
+    engine: &Engine,
+    tenant: &'t Tenant,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    source: &dyn Source,
+) -> Result<SourceAuth<'t>, Problem> {
+    let of_source = tenant.sources().secrets(source.name()).zip(source.proof());
+    if let (Some((secrets, proof)), None) = (of_source, given_token(headers)) {
+        return Ok(SourceAuth::Proof(proof, secrets));
+    }
+    let asked = authenticate(engine, peer, headers, given_token).await;
+    let asked = asked.and_then(|principal| principal.at(engine, Some(&Addressed(tenant.name().to_owned()))));
+    match (asked, of_source) {
+        (Ok(principal), _) if principal.role.includes(Role::Ingest) => Ok(SourceAuth::Granted),
+        (_, Some((secrets, proof))) => Ok(SourceAuth::Proof(proof, secrets)),
+        (Ok(principal), None) => Err(forbidden(&principal, Role::Ingest)),
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+/// The answer to who may not.
+pub(super) fn refuse(problem: Problem) -> Response {
+    let is_denial = problem.status() == StatusCode::UNAUTHORIZED;
+    let mut response = problem.into_response();
+    if is_denial {
+        let challenge = header::HeaderValue::from_static("Bearer realm=\"campanile\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// Who asks: the bearer of a token; without one, when the settings name none either, whoever is on this machine.
+async fn authenticate(
+    engine: &Engine,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    given: fn(&HeaderMap) -> Option<Vec<u8>>,
+) -> Result<Principal, Problem> {
+    let tenants = engine.tenants();
+    let operators = engine.tenant();
+    let own = operators.api_token();
+    let Some(given) = given(headers) else {
+        // Behind a proxy on this machine everybody looks local.
+        let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
+        return match own {
+            None if peer.ip().to_canonical().is_loopback() && !proxied => Ok(Principal {
+                name: "somebody on this machine".to_owned(),
+                role: Role::Admin,
+                tenant: operators,
+            }),
+            None => Err(denied("without `server.api_token` and a token the API answers this machine only")),
+            Some(_) => Err(denied(
+                "send `Authorization: Bearer TOKEN` with the token of `server.api_token`, or one that \
+                 `campanile token make` has made",
+            )),
+        };
+    };
+    for tenant in tenants.iter() {
+        // What a tenant's own settings name is no key to anybody else's.
+        let of_api = if tenant.is_own() { Role::Admin } else { Role::Tenant };
+        for (token, key, role) in
+            [(tenant.api_token(), "api_token", of_api), (tenant.events_token(), "events_token", Role::Ingest)]
+        {
+            if token.is_some_and(|token| token.matches(&given)) {
+                let name = format!("the bearer of `server.{key}`");
+                return Ok(Principal { name, role, tenant: Arc::clone(tenant) });
+            }
+        }
+    }
+    let wrong = || denied("the token is wrong, or has ended");
+    let token = engine.tokens().find(&given).await?.ok_or_else(wrong)?;
+    let tenant = Arc::clone(tenants.get(&token.tenant).ok_or_else(wrong)?);
+    let name = format!("the bearer of token {} ({})", token.id, token.name);
+    // Only the operator's own tenant has somebody over all others.
+    let role = if token.role == Role::Admin && !tenant.is_own() { Role::Tenant } else { token.role };
+    Ok(Principal { name, role, tenant })
+}
+
+impl Principal {
+    /// The same at the address of a tenant: everybody at their own; at others' only who is over all.
+    fn at(self, engine: &Engine, addressed: Option<&Addressed>) -> Result<Self, Problem> {
+        let Some(Addressed(name)) = addressed else { return Ok(self) };
+        if name == self.tenant.name() {
+            return Ok(self);
+        }
+        // Whether there is such a tenant is nothing for others to know.
+        let tenant = engine.tenant_named(name).filter(|_| self.role == Role::Admin && self.tenant.is_own());
+        let tenant = tenant.ok_or_else(|| Problem::not_found("there is no such page"))?;
+        Ok(Self { tenant, ..self })
+    }
+}
+
+fn forbidden(principal: &Principal, needed: Role) -> Problem {
+    let text = format!(
+        "a token of the role `{}` does not do for this: it takes one of the role `{}`",
+        principal.role.name(),
+        needed.name()
+    );
+    Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text)
+}
+
+fn given_bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+    authorization(headers, "bearer").map(|token| token.as_bytes().to_vec())
+}
+
+/// The token as a bearer has it, or as a password: senders that know an address only have no other place for it.
+fn given_token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    given_bearer(headers).or_else(|| {
+        let encoded = authorization(headers, "basic")?;
+        let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
+        let colon = decoded.iter().position(|byte| *byte == b':')?;
+        decoded.get(colon + 1..).map(<[u8]>::to_vec)
+    })
+}
+
+fn authorization<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
+    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(wanted).then(|| rest.trim())
+}
+
+fn denied(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
+}

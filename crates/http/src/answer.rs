@@ -1,0 +1,185 @@
+//! Errors as `application/problem+json`, with codes of a closed set.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use campanile_callbacks::StatusError;
+use campanile_engine::{IngestError, LimitError};
+use campanile_store::StoreError;
+
+/// An error on its way to the client.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: Code,
+    detail: String,
+    /// When to come again, in seconds.
+    retry_after: Option<u64>,
+}
+
+/// What an error is, for programs. `docs/api.md` lists them.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Code {
+    BadRequest,
+    CallbackRefused,
+    Forbidden,
+    HookRefused,
+    Internal,
+    MediaType,
+    Method,
+    NotFound,
+    OverLimit,
+    ShuttingDown,
+    Store,
+    TooLarge,
+    TooSlow,
+    Unauthorized,
+}
+
+impl Code {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad-request",
+            Self::CallbackRefused => "callback-refused",
+            Self::Forbidden => "forbidden",
+            Self::HookRefused => "hook-refused",
+            Self::Internal => "internal",
+            Self::MediaType => "media-type",
+            Self::Method => "method",
+            Self::NotFound => "not-found",
+            Self::OverLimit => "over-limit",
+            Self::ShuttingDown => "shutting-down",
+            Self::Store => "store",
+            Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
+            Self::Unauthorized => "unauthorized",
+        }
+    }
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), retry_after: None }
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::BadRequest, detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, detail)
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// When to come again, in seconds, if that helps.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+}
+
+impl From<LimitError> for Problem {
+    fn from(over: LimitError) -> Self {
+        // What waiting alone does not mend is no matter of coming again.
+        let status = if over.retry_after.is_some() {
+            StatusCode::TOO_MANY_REQUESTS
+        } else {
+            StatusCode::PAYLOAD_TOO_LARGE
+        };
+        let again = over.retry_after.map(|again| again.as_secs().max(1));
+        Self { retry_after: again, ..Self::new(status, Code::OverLimit, over.to_string()) }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(why: IngestError) -> Self {
+        match why {
+            IngestError::Limit(over) => over.into(),
+            IngestError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StatusError> for Problem {
+    fn from(error: StatusError) -> Self {
+        tracing::error!("a request failed: {error}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Store, "the store failed; the log says why")
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchBuild(_) => Self::not_found(error.to_string()),
+            StoreError::Closed => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown, "the engine is shutting down")
+            }
+            other => {
+                tracing::error!("a request failed: {other}");
+                // What exactly is wrong with the store is no business of the client's.
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    Code::Store,
+                    "the store failed; the log says why",
+                )
+            }
+        }
+    }
+}
+
+/// An error as it is written (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProblemBody {
+    /// `urn:campanile:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// From a closed set, for programs.
+    code: Code,
+    /// What is wrong, where, and what to do, for people.
+    detail: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = ProblemBody {
+            kind: format!("urn:campanile:problem:{}", self.code.name()),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: self.detail,
+        };
+        let mut response = (self.status, json!(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if let Some(again) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(again));
+        }
+        response
+    }
+}
+
+pub(super) async fn no_such_page() -> Problem {
+    Problem::not_found("there is no such page")
+}
+
+pub(super) async fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, Code::Method, "this page is not asked by this method")
+}

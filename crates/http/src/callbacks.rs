@@ -1,0 +1,236 @@
+//! Callbacks: their versions, new ones and back again, what they log; and builds to try them on.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::CurrentTenant;
+use super::answer::{Code, Problem};
+use super::body::Limited;
+use super::extract::{Path, Query};
+use campanile_callbacks::{Kind, MAX_COMPONENT};
+use campanile_engine::{ActivateError, ActivateOptions, Deployment, Engine};
+use campanile_model::{BuildId, LogRef};
+use campanile_store::{CallEntry, KeptVersion};
+
+/// Of each log so many lines go into a sample.
+const SAMPLE_LINES: u32 = 2_000;
+/// Of each log so many bytes go into a sample.
+const SAMPLE_BYTES: usize = 256 << 10;
+/// So many builds before go into a sample.
+const SAMPLE_BUILDS: u32 = 10;
+
+/// Callbacks.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Callbacks {
+    callbacks: Vec<CallbackRow>,
+}
+
+/// A callback of the settings.
+#[derive(Serialize, ToSchema)]
+struct CallbackRow {
+    name: String,
+    /// Digest of the version in use; null if there is none yet.
+    version: Option<String>,
+    /// What it can be called as.
+    exports: Vec<&'static str>,
+    /// `compiled` or `scripts`.
+    lane: Option<&'static str>,
+}
+
+/// The callbacks of the settings
+#[utoipa::path(get, path = "/api/v1/callbacks", tag = "callbacks", responses(
+    (status = 200, description = "by name", body = Callbacks),
+))]
+pub(super) async fn list(CurrentTenant(tenant): CurrentTenant) -> Json<Callbacks> {
+    let callbacks = tenant.callbacks().iter().map(|(name, callback)| {
+        let version = callback.version();
+        let exports = version.as_ref().map(|version| version.kinds()).unwrap_or_default();
+        CallbackRow {
+            name: name.clone(),
+            version: version.as_ref().map(|version| version.digest().to_owned()),
+            exports: exports.into_iter().map(Kind::name).collect(),
+            lane: version.as_ref().map(|version| if version.is_heavy() { "scripts" } else { "compiled" }),
+        }
+    });
+    Json(Callbacks { callbacks: callbacks.collect() })
+}
+
+/// A callback with its kept versions, the one that was put to use last first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneCallback {
+    name: String,
+    /// Digest of the version in use.
+    version: Option<String>,
+    versions: Vec<KeptVersion>,
+}
+
+/// A callback with its kept versions
+#[utoipa::path(get, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
+    (status = 200, description = "the callback", body = OneCallback),
+))]
+pub(super) async fn show(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(name): Path<String>,
+) -> Result<Json<OneCallback>, Problem> {
+    let callback = tenant.callbacks().get(&name).ok_or_else(|| no_such(&name))?;
+    let versions = engine.store().versions(tenant.name(), &name).await?;
+    let version = callback.version().map(|version| version.digest().to_owned());
+    Ok(Json(OneCallback { name, version, versions }))
+}
+
+/// How careful to be.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PushQuery {
+    /// Only try it.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+    /// Also if it fails where the version in use does not.
+    #[serde(default)]
+    #[param(required = false)]
+    force: bool,
+}
+
+/// Puts a new version to use, or tries it
+#[utoipa::path(put, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
+    (status = 200, description = "how it did on recorded builds, and whether it is in use", body = Deployment),
+))]
+pub(super) async fn push(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(name): Path<String>,
+    Query(query): Query<PushQuery>,
+    request: Request,
+) -> Result<Json<Deployment>, Problem> {
+    let wasm = Limited::new(request.into_body(), MAX_COMPONENT as u64).whole().await?;
+    let care = ActivateOptions { dry_run: query.dry_run, force: query.force };
+    Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), care).await?))
+}
+
+/// To which version.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RollbackQuery {
+    /// The beginning of its digest; the one that was in use before if left away.
+    version: Option<String>,
+}
+
+/// Puts a kept version to use again
+#[utoipa::path(post, path = "/api/v1/callbacks/{name}/rollback", tag = "callbacks",
+    params(("name" = String, Path), RollbackQuery), responses(
+    (status = 200, description = "it is in use", body = Deployment),
+))]
+pub(super) async fn roll_back(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(name): Path<String>,
+    Query(query): Query<RollbackQuery>,
+) -> Result<Json<Deployment>, Problem> {
+    Ok(Json(engine.roll_back(&tenant, &name, query.version.as_deref()).await?))
+}
+
+/// Which calls.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogQuery {
+    /// Only calls with numbers above this.
+    #[serde(default)]
+    #[param(required = false)]
+    after: i64,
+    /// How many: 50 if not said, 1,000 at most; of more the newest.
+    limit: Option<u32>,
+}
+
+/// Kept calls, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Calls {
+    calls: Vec<NumberedCall>,
+}
+
+/// A call and its number.
+#[derive(Serialize, ToSchema)]
+struct NumberedCall {
+    id: i64,
+    call: CallEntry,
+}
+
+/// Calls that logged or failed
+#[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), LogQuery),
+    responses(
+    (status = 200, description = "oldest first", body = Calls),
+))]
+pub(super) async fn log(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(name): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<Calls>, Problem> {
+    let limit = query.limit.unwrap_or(50).clamp(1, 1_000);
+    let calls = engine.store().calls(tenant.name(), &name, query.after, limit).await?;
+    if calls.is_empty() && !tenant.callbacks().contains_key(&name) {
+        return Err(no_such(&name));
+    }
+    Ok(Json(Calls { calls: calls.into_iter().map(|(id, call)| NumberedCall { id, call }).collect() }))
+}
+
+/// A stored build as `campanile preview` takes it
+#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/sample", tag = "callbacks",
+    params(("builder" = String, Path), ("number" = u64, Path)), responses(
+    (status = 200, description = "the build, builds before it, and its logs", body = Value),
+))]
+pub(super) async fn sample(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path((builder, number)): Path<(String, u64)>,
+) -> Result<Json<Value>, Problem> {
+    let status = tenant.status();
+    let id = BuildId { builder, number };
+    let store = engine.store();
+    let build = store.build(tenant.name(), &id).await?;
+    let build = build.ok_or_else(|| Problem::not_found(format!("there is no build {id}")))?;
+    let earlier = store.earlier_builds(tenant.name(), &id, SAMPLE_BUILDS).await?;
+    let mut logs = serde_json::Map::new();
+    for step in &build.steps {
+        for log in &step.logs {
+            let place = LogRef { build: id.clone(), step: step.name.clone(), log: log.name.clone() };
+            if let Some(text) = store.log_tail(tenant.name(), &place, SAMPLE_LINES, SAMPLE_BYTES).await? {
+                logs.insert(format!("{}/{}", step.name, log.name), Value::String(text));
+            }
+        }
+    }
+    Ok(Json(json!({
+        "title": status.title(), "url": status.url(), "build": build, "earlier": earlier, "logs": logs,
+        "user": build.responsible_users().first(),
+    })))
+}
+
+fn no_such(name: &str) -> Problem {
+    Problem::not_found(format!("there is no callback `{name}` in the settings"))
+}
+
+impl From<ActivateError> for Problem {
+    fn from(refused: ActivateError) -> Self {
+        match refused {
+            ActivateError::Gone => Self::not_found(refused.to_string()),
+            ActivateError::Store(error) => error.into(),
+            ActivateError::NoSuchCallback(_) | ActivateError::NoSuchVersion(_) => {
+                Self::not_found(refused.to_string())
+            }
+            ActivateError::Component(_) | ActivateError::Narrower(_) | ActivateError::Worse(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::CallbackRefused, refused.to_string())
+            }
+        }
+    }
+}

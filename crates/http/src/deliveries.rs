@@ -1,0 +1,145 @@
+//! Deliveries: what became of every event at every target and why, and trying again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::CurrentTenant;
+use super::answer::Problem;
+use super::extract::{Path, Query};
+use super::lists::page;
+use campanile_engine::{self as engine, Engine, Explanation};
+use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
+
+/// Which deliveries.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Only those in this state.
+    #[param(value_type = Option<DeliveryState>)]
+    state: Option<String>,
+    /// Only this target's.
+    target: Option<String>,
+    /// Only those of this event.
+    event: Option<i64>,
+    /// How many: 50 if not said, 500 at most.
+    limit: Option<u32>,
+    /// Only those before this one.
+    before: Option<i64>,
+}
+
+/// Deliveries.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Deliveries {
+    deliveries: Vec<Delivery>,
+}
+
+/// Deliveries, newest first
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(Filter), responses(
+    (status = 200, description = "newest first", body = Deliveries),
+))]
+pub(super) async fn list(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Deliveries>, Problem> {
+    let state = match filter.state.as_deref() {
+        None => None,
+        Some(name) => Some(DeliveryState::from_name(name).ok_or_else(|| {
+            let known = DeliveryState::ALL.map(DeliveryState::name).join(", ");
+            Problem::bad_request(format!("state: `{name}` is none of {known}"))
+        })?),
+    };
+    let page = page(filter.limit, filter.before);
+    let query = DeliveryQuery { state, target: filter.target, event: filter.event, page };
+    let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
+    Ok(Json(Deliveries { deliveries }))
+}
+
+/// A delivery with all its attempts, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneDelivery {
+    delivery: Delivery,
+    attempts: Vec<Attempt>,
+}
+
+/// A delivery with all its attempts
+#[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
+    (status = 200, description = "the delivery", body = OneDelivery),
+))]
+pub(super) async fn show(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(id): Path<i64>,
+) -> Result<Json<OneDelivery>, Problem> {
+    let found = engine.store().delivery(tenant.name(), id).await?;
+    let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
+    Ok(Json(OneDelivery { delivery, attempts }))
+}
+
+/// Of what.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct About {
+    /// An event's id, `BUILDER/NUMBER`, a change's revision, `buildset ID`, or a worker's name.
+    about: String,
+}
+
+/// What events came to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Explanations {
+    events: Vec<Explanation>,
+}
+
+/// Why an event was told of, or not, target by target
+#[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(About), responses(
+    (status = 200, description = "newest event first", body = Explanations),
+))]
+pub(super) async fn explain(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Query(About { about }): Query<About>,
+) -> Result<Json<Explanations>, Problem> {
+    let events = engine::explain(&tenant, engine.store(), &about).await?;
+    if events.is_empty() {
+        return Err(Problem::not_found(format!(
+            "no event `{about}` is known: name an event's id, BUILDER/NUMBER, a change's revision, `buildset ID` or \
+             a worker"
+        )));
+    }
+    Ok(Json(Explanations { events }))
+}
+
+/// A delivery that waits again.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Waiting {
+    id: i64,
+    state: DeliveryState,
+}
+
+/// Sends a dead or delivered one again
+#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
+    (status = 200, description = "it waits to be sent", body = Waiting),
+))]
+pub(super) async fn retry(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(id): Path<i64>,
+) -> Result<Json<Waiting>, Problem> {
+    if engine.retry(&tenant, id).await? {
+        Ok(Json(Waiting { id, state: DeliveryState::Waiting }))
+    } else {
+        Err(no_such(id))
+    }
+}
+
+fn no_such(id: i64) -> Problem {
+    Problem::not_found(format!(
+        "there is no settled delivery {id}: `campanile deliveries list` shows those there are"
+    ))
+}

@@ -1,0 +1,173 @@
+//! What is in the store, as JSON, newest first.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::CurrentTenant;
+use super::answer::{Problem, ProblemBody};
+use super::extract::{Path, Query};
+use campanile_engine::Engine;
+use campanile_model::{Build, BuildId, Builder, BuilderState, Change};
+use campanile_store::{AuditEntry, BuildQuery, BuilderRow, Page};
+
+/// Rows of a list if none are asked for, and at most.
+const ROWS: (u32, u32) = (50, 500);
+
+/// `?limit=&before=`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    /// How many: 50 if not said, 500 at most.
+    limit: Option<u32>,
+    /// Only those before this one; the smallest number of the page before gives the next page.
+    before: Option<i64>,
+}
+
+/// As `ListQuery`, of builds.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BuildsQuery {
+    /// How many: 50 if not said, 500 at most.
+    limit: Option<u32>,
+    /// With `builder`, builds with lower numbers; without, how many to pass over.
+    before: Option<i64>,
+    /// Only this builder's.
+    builder: Option<String>,
+}
+
+pub(super) fn page(limit: Option<u32>, before: Option<i64>) -> Page {
+    Page { limit: limit.unwrap_or(ROWS.0).clamp(1, ROWS.1), before }
+}
+
+/// The audit log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditLog {
+    audit: Vec<NumberedEntry>,
+}
+
+/// An entry and its number.
+#[derive(Serialize, ToSchema)]
+struct NumberedEntry {
+    id: i64,
+    #[serde(flatten)]
+    entry: AuditEntry,
+}
+
+/// Who changed what, and what people asked of the CI
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(ListQuery), responses(
+    (status = 200, description = "newest first", body = AuditLog),
+))]
+pub(super) async fn audit(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<AuditLog>, Problem> {
+    let entries = engine.store().audit(tenant.name(), page(query.limit, query.before)).await?;
+    Ok(Json(AuditLog { audit: entries.into_iter().map(|(id, entry)| NumberedEntry { id, entry }).collect() }))
+}
+
+/// Builders by name.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Builders {
+    builders: Vec<BuilderWithLast>,
+}
+
+/// A builder, and how far it has come.
+#[derive(Serialize, ToSchema)]
+struct BuilderWithLast {
+    name: String,
+    description: Option<String>,
+    tags: Vec<String>,
+    state: BuilderState,
+    workers: Vec<String>,
+    /// Number of its newest build, if it has one.
+    last_build: Option<u64>,
+}
+
+impl From<BuilderRow> for BuilderWithLast {
+    fn from(BuilderRow { builder, last_build }: BuilderRow) -> Self {
+        let Builder { name, description, tags, state, workers } = builder;
+        Self { name, description, tags, state, workers, last_build }
+    }
+}
+
+/// The builders there are, by name
+#[utoipa::path(get, path = "/api/v1/builders", tag = "builds", responses(
+    (status = 200, description = "by name", body = Builders),
+))]
+pub(super) async fn builders(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+) -> Result<Json<Builders>, Problem> {
+    let builders = engine.store().builders(tenant.name()).await?;
+    Ok(Json(Builders { builders: builders.into_iter().map(BuilderWithLast::from).collect() }))
+}
+
+/// Builds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Builds {
+    builds: Vec<Build>,
+}
+
+/// Builds, newest first
+#[utoipa::path(get, path = "/api/v1/builds", tag = "builds", params(BuildsQuery), responses(
+    (status = 200, description = "newest first", body = Builds),
+))]
+pub(super) async fn builds(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Query(query): Query<BuildsQuery>,
+) -> Result<Json<Builds>, Problem> {
+    let page = page(query.limit, query.before);
+    let query = BuildQuery { builder: query.builder, page };
+    let builds = engine.store().builds(tenant.name(), &query).await?;
+    Ok(Json(Builds { builds }))
+}
+
+/// One build.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneBuild {
+    build: Build,
+}
+
+/// A build with its steps and the sizes of its logs
+#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}", tag = "builds",
+    params(("builder" = String, Path, description = "the builder's name"), ("number" = u64, Path)), responses(
+    (status = 200, description = "the build", body = OneBuild),
+    (status = "4XX", description = "refused, or not known", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub(super) async fn build(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path((builder, number)): Path<(String, u64)>,
+) -> Result<Json<OneBuild>, Problem> {
+    let id = BuildId { builder, number };
+    let build = engine.store().build(tenant.name(), &id).await?;
+    let build = build.ok_or_else(|| Problem::not_found(format!("there is no build {id}")))?;
+    Ok(Json(OneBuild { build }))
+}
+
+/// Changes.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Changes {
+    changes: Vec<Change>,
+}
+
+/// Changes, newest first
+#[utoipa::path(get, path = "/api/v1/changes", tag = "changes", params(ListQuery), responses(
+    (status = 200, description = "newest first", body = Changes),
+))]
+pub(super) async fn changes(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Changes>, Problem> {
+    let changes = engine.store().changes(tenant.name(), page(query.limit, query.before)).await?;
+    Ok(Json(Changes { changes }))
+}

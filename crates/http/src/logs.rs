@@ -1,0 +1,93 @@
+//! `PUT .../logs/{log}`: a raw log, streamed into the store; `GET` gives its end back.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::CurrentTenant;
+use super::answer::Problem;
+use super::body::Limited;
+use super::extract::{Path, Query};
+use campanile_engine::Engine;
+use campanile_model::{BuildId, LogRef};
+
+/// Largest upload; how much of it is kept is the store's `max_log_bytes`.
+const MAX_UPLOAD: u64 = 4 << 30;
+/// No more of a log is given back at once.
+const MAX_TAIL: usize = 1 << 20;
+
+type LogPath = Path<(String, u64, String, String)>;
+
+/// What was kept of a log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StoredLog {
+    lines: u64,
+    bytes: u64,
+}
+
+/// Keeps a raw log; one of that name is replaced
+#[utoipa::path(put, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path)),
+    request_body(content = String, content_type = "text/plain"), responses(
+    (status = 200, description = "kept", body = StoredLog),
+))]
+pub(super) async fn upload(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    path: LogPath,
+    request: Request,
+) -> Result<axum::Json<StoredLog>, Problem> {
+    let log = log_ref(path)?;
+    engine.admit_bytes(&tenant, 1)?;
+    let mut writer = engine.store().write_log(tenant.name(), &log).await?;
+    let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
+    while let Some(piece) = body.next().await? {
+        engine.admit_bytes(&tenant, piece.len() as u64)?;
+        tenant.usage().add_bytes(piece.len() as u64);
+        writer.write(&piece).await?;
+    }
+    let (lines, bytes) = writer.finish().await?;
+    Ok(axum::Json(StoredLog { lines, bytes }))
+}
+
+/// How much of a log.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Tail {
+    /// How many lines of its end: 1,000 if not said, a mebibyte at most.
+    lines: Option<u32>,
+}
+
+/// The end of a log, without its header lines
+#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), Tail),
+    responses(
+    (status = 200, description = "its last lines", body = String, content_type = "text/plain; charset=utf-8"),
+))]
+pub(super) async fn read(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    path: LogPath,
+    Query(tail): Query<Tail>,
+) -> Result<Response, Problem> {
+    let log = log_ref(path)?;
+    let lines = tail.lines.unwrap_or(1_000);
+    let text = engine.store().log_tail(tenant.name(), &log, lines, MAX_TAIL).await?;
+    let text =
+        text.ok_or_else(|| Problem::not_found(format!("there is no log `{}` of {}", log.log, log.build)))?;
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    Ok((headers, text).into_response())
+}
+
+fn log_ref(Path((builder, number, step, log)): LogPath) -> Result<LogRef, Problem> {
+    if step.is_empty() || log.is_empty() {
+        return Err(Problem::bad_request("the step's and the log's name must not be blank"));
+    }
+    Ok(LogRef { build: BuildId { builder, number }, step, log })
+}

@@ -1,0 +1,182 @@
+//! `/t/{tenant}/...`: the same routes as a tenant's own; and `/api/v1/tenants`: who shares this engine.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, Router};
+use serde::{Deserialize, Serialize};
+use tower::ServiceExt as _;
+use utoipa::ToSchema;
+
+use super::access::Addressed;
+use super::answer::{Code, Problem};
+use super::body::Limited;
+use super::extract::Path;
+use campanile_config::TenantsSettings;
+use campanile_engine::{Engine, Tenant, TenantChangeError};
+use campanile_model::now;
+
+/// Settings with their secrets; components come by another way.
+const MAX_BODY: u64 = 1 << 20;
+
+/// The routes that a tenant has too.
+#[derive(Clone)]
+pub(super) struct TenantRouter(pub(super) Router);
+
+/// Answers what is below a tenant's address as if it stood at the root, with the tenant noted.
+pub(super) async fn at(
+    Extension(TenantRouter(routes)): Extension<TenantRouter>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    axum::extract::Path((tenant, _)): axum::extract::Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let nothing = || Problem::not_found("there is no such page").into_response();
+    if !TenantsSettings::is_name(&tenant) {
+        return nothing();
+    }
+    let (parts, body) = request.into_parts();
+    let Some(rest) = below(&parts.uri) else { return nothing() };
+    // Nothing of the address that was matched so far may stay.
+    let mut inner = Request::new(body);
+    *inner.method_mut() = parts.method;
+    *inner.headers_mut() = parts.headers;
+    *inner.uri_mut() = rest;
+    *inner.version_mut() = parts.version;
+    let extensions = inner.extensions_mut();
+    extensions.insert(ConnectInfo(peer));
+    extensions.insert(Addressed(tenant));
+    match routes.oneshot(inner).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// `/change_hook/github?x` of `/t/NAME/change_hook/github?x`. No other tenant below it.
+fn below(uri: &Uri) -> Option<Uri> {
+    let path = uri.path_and_query()?.as_str();
+    let (_, rest) = path.strip_prefix("/t/")?.split_once('/')?;
+    let of_tenants = ["change_hook", "api/v1/"].iter().any(|start| rest.starts_with(start));
+    let of_all = rest.starts_with("api/v1/tenants");
+    (of_tenants && !of_all).then(|| format!("/{rest}").parse().ok()).flatten()
+}
+
+/// Tenants.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tenants {
+    tenants: Vec<TenantView>,
+}
+
+/// A tenant as it is shown.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TenantView {
+    /// Its name, as addresses have it.
+    name: String,
+    /// Names of its targets.
+    targets: Vec<String>,
+    /// Names of its callbacks.
+    callbacks: Vec<String>,
+    /// Events that it sent today, UTC.
+    events_today: u64,
+    /// Bytes that are kept of it, if they are limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_bytes: Option<u64>,
+}
+
+impl TenantView {
+    fn of(tenant: &Tenant) -> Self {
+        let (events_today, stored_bytes) = tenant.usage().stats(now());
+        Self {
+            name: tenant.name().to_owned(),
+            targets: tenant.targets().iter().map(|target| target.name().to_owned()).collect(),
+            callbacks: tenant.callbacks().keys().cloned().collect(),
+            events_today,
+            stored_bytes,
+        }
+    }
+}
+
+/// Who shares this engine
+#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses(
+    (status = 200, description = "the operator's own first", body = Tenants),
+))]
+pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Tenants> {
+    Json(Tenants { tenants: engine.tenants().iter().map(|tenant| TenantView::of(tenant)).collect() })
+}
+
+/// A tenant
+#[utoipa::path(get, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
+    (status = 200, description = "as it is in use", body = TenantView),
+))]
+pub(super) async fn show(
+    State(engine): State<Arc<Engine>>,
+    Path(name): Path<String>,
+) -> Result<Json<TenantView>, Problem> {
+    let tenant = engine.tenant_named(&name).ok_or_else(|| no_such(&name))?;
+    Ok(Json(TenantView::of(&tenant)))
+}
+
+fn no_such(name: &str) -> Problem {
+    Problem::not_found(format!("there is no tenant `{}`", name.escape_debug()))
+}
+
+/// A tenant's settings as they are wished for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PutTenantRequest {
+    /// TOML, as the tenant's file has it.
+    settings: String,
+    /// Secrets that the settings name as `{ file = "secrets/NAME" }`. Those that are there already and not named here stay.
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
+}
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PutTenantResponse {
+    /// What is worth a second look.
+    warnings: Vec<String>,
+}
+
+/// Makes a tenant, or gives it other settings
+#[utoipa::path(put, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
+    request_body = PutTenantRequest, responses((status = 200, description = "in use", body = PutTenantResponse)))]
+pub(super) async fn put(
+    State(engine): State<Arc<Engine>>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Json<PutTenantResponse>, Problem> {
+    let body = Limited::new(body, MAX_BODY).whole().await?;
+    let wanted: PutTenantRequest =
+        serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
+    let warnings = engine.put_tenant(&name, &wanted.settings, &wanted.secrets).await.map_err(refused)?;
+    Ok(Json(PutTenantResponse { warnings: warnings.iter().map(ToString::to_string).collect() }))
+}
+
+/// Ends a tenant, and removes all that is kept of it
+#[utoipa::path(delete, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
+    (status = 204, description = "it is over"),
+))]
+pub(super) async fn remove(
+    State(engine): State<Arc<Engine>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    engine.remove_tenant(&name).await.map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn refused(why: TenantChangeError) -> Problem {
+    match why {
+        TenantChangeError::Gone(name) => no_such(&name),
+        TenantChangeError::Store(error) => error.into(),
+        TenantChangeError::File(_) => {
+            tracing::error!("a tenant's settings can't be kept: {why}");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, why.to_string())
+        }
+        other => Problem::bad_request(other.to_string()),
+    }
+}

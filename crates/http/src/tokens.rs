@@ -1,0 +1,120 @@
+//! Tokens: which there are, new ones, and the end of them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::access::{CurrentTenant, Principal};
+use super::answer::{Code, Problem};
+use super::body::Limited;
+use super::extract::Path;
+use campanile_config::parse_duration;
+use campanile_engine::{Engine, TokenError};
+use campanile_store::{Role, Token};
+
+/// Nobody needs more words than this.
+const MAX_BODY: u64 = 16 << 10;
+
+/// Tokens.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tokens {
+    tokens: Vec<Token>,
+}
+
+/// The tokens there are, oldest first
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
+    (status = 200, description = "oldest first", body = Tokens),
+))]
+pub(super) async fn list(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+) -> Result<Json<Tokens>, Problem> {
+    let tokens = engine.tokens().list(tenant.name()).await?;
+    Ok(Json(Tokens { tokens }))
+}
+
+/// A token that is wished for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateTokenRequest {
+    /// What it is for, on one line.
+    name: String,
+    /// What it lets its bearer do.
+    #[schema(value_type = Role)]
+    role: String,
+    /// How long it lasts, such as `90d`; for ever if left away.
+    lasts: Option<String>,
+}
+
+/// A new token.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NewToken {
+    #[serde(flatten)]
+    known: Token,
+    /// The token itself; it is shown this once only.
+    token: String,
+}
+
+/// Makes a token
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = CreateTokenRequest, responses(
+    (status = 201, description = "made", body = NewToken),
+))]
+pub(super) async fn make(
+    State(engine): State<Arc<Engine>>,
+    Extension(principal): Extension<Principal>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let body = Limited::new(request.into_body(), MAX_BODY).whole().await?;
+    let wanted: CreateTokenRequest =
+        serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
+    let role = Role::from_name(&wanted.role).ok_or_else(|| {
+        let known = Role::ALL.map(Role::name).join("`, `");
+        Problem::bad_request(format!("$.role: must be one of `{known}`"))
+    })?;
+    if !principal.role.includes(role) {
+        let text = format!(
+            "a token of the role `{}` makes none of the role `{}`",
+            principal.role.name(),
+            role.name()
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
+    }
+    let lasts = match wanted.lasts.as_deref() {
+        None => None,
+        Some(text) => Some(
+            parse_duration(text)
+                .filter(|lasts| !lasts.is_zero())
+                .ok_or_else(|| Problem::bad_request("$.lasts: must be a time such as `90d` or `12h`"))?,
+        ),
+    };
+    let made = engine.tokens().make(principal.tenant.name(), &wanted.name, role, lasts).await;
+    let (token, text) = made.map_err(|error| match error {
+        TokenError::Store(error) => error.into(),
+        TokenError::Name => Problem::bad_request(format!("$.name: {error}")),
+        TokenError::Random => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, error.to_string())
+        }
+    })?;
+    let answer = NewToken { known: token, token: text.expose().to_owned() };
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// Ends a token
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
+    (status = 204, description = "it is over"),
+))]
+pub(super) async fn revoke(
+    State(engine): State<Arc<Engine>>,
+    CurrentTenant(tenant): CurrentTenant,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    if engine.tokens().revoke(tenant.name(), &id).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::not_found(format!("there is no token `{}`", id.escape_debug())))
+}

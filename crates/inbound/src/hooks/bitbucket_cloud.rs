@@ -1,0 +1,132 @@
+//! The dialect `bitbucketcloud`: today's webhooks of bitbucket.org (H-XBC-01 to H-XBC-06).
+
+use super::bitbucket_events::{Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number};
+use super::commit::{one_line, person};
+use super::json::Json;
+use super::outcome::Outcome;
+use super::request::{Method, RawHook, Verified};
+use super::{Dialect, Parsed, Rejection, payload};
+use campanile_config::Reader;
+use campanile_model::{Change, Timestamp};
+
+const NAME: &str = "bitbucketcloud";
+
+pub(super) struct BitbucketCloud(pub(super) Options);
+
+/// Makes the dialect from its options.
+pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
+    Box::new(BitbucketCloud(Options::read(options).with_repository_url(options)))
+}
+
+impl Dialect for BitbucketCloud {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Post]
+    }
+
+    fn has_secret(&self) -> bool {
+        !self.0.secrets.is_empty()
+    }
+
+    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+        self.0.verify(request)
+    }
+
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+        let key = event_key(hook.request(), "Header X-Event-Key was not present")?;
+        let value = payload::read(NAME, hook.request())?;
+        let event = Json::top(NAME, &value)?;
+        let outcome = match (key.as_str(), PullAction::of_key(&key)) {
+            ("repo:push", _) => self.push(&event, now)?,
+            (_, Some(action)) if key.starts_with("pullrequest:") => {
+                Outcome::Changes(vec![self.pull_request(&event, action, now)?])
+            }
+            _ => Outcome::Ignored(format!("Ignored event: {key}")),
+        };
+        Ok(outcome.parsed(hook.request(), Some(key), now))
+    }
+}
+
+impl BitbucketCloud {
+    /// What every change knows of the repository.
+    fn template(&self, event: &Json<'_>) -> Result<Change, Rejection> {
+        let repository = event.at("repository")?.required()?;
+        let link = match self.0.repository_url {
+            RepositoryUrl::Api => "links.self.href",
+            RepositoryUrl::Html => "links.html.href",
+        };
+        let link = repository.at(link)?.required()?.text()?.unwrap_or_default();
+        let full_name = repository.at("full_name")?.text()?.unwrap_or_default();
+        Ok(Change {
+            repository: link.to_owned(),
+            project: repository.at("project.name")?.text()?.unwrap_or("none").to_owned(),
+            codebase: self.0.codebases.of(&[link, full_name]),
+            src: Some(repository.at("scm")?.text()?.unwrap_or("git").to_owned()),
+            ..Change::default()
+        })
+    }
+
+    fn push(&self, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+        let template = self.template(event)?;
+        let page = event.at("repository.links.html.href")?.text()?.unwrap_or_default();
+        let actor = person(&event.at("actor")?, "display_name", "nickname")?;
+        let mut changes = Vec::new();
+        for element in event.at("push.changes")?.required()?.list()? {
+            let new = element.at("new")?;
+            let (reference, category) = match new.value() {
+                Some(_) => (new, "push"),
+                None => (element.at("old")?.required()?, "ref-deleted"),
+            };
+            let target = reference.at("target")?.required()?;
+            let hash = target.at("hash")?.required()?.word()?.unwrap_or_default();
+            let raw = target.at("author.raw")?.text()?.map(one_line).filter(|raw| !raw.is_empty());
+            let name = reference.at("name")?.text()?.unwrap_or_default();
+            changes.push(Change {
+                branch: full_ref(reference.at("type")?.text()?, name),
+                who: raw.unwrap_or_else(|| actor.clone()),
+                comments: match target.at("message")?.text()? {
+                    Some(message) => message.to_owned(),
+                    None => format!("Bitbucket Cloud commit {hash}"),
+                },
+                when: target.at("date")?.date()?.unwrap_or(now),
+                revlink: if page.is_empty() { String::new() } else { format!("{page}/commits/{hash}") },
+                revision: Some(hash),
+                category: Some(category.to_owned()),
+                ..template.clone()
+            });
+        }
+        if changes.is_empty() {
+            return Ok(Outcome::Ignored("no changes in the push".to_owned()));
+        }
+        Ok(Outcome::Changes(changes))
+    }
+
+    fn pull_request(
+        &self,
+        event: &Json<'_>,
+        action: PullAction,
+        now: Timestamp,
+    ) -> Result<Change, Rejection> {
+        let whole = event.at("pullrequest")?.required()?;
+        let text =
+            |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
+        let hash = first(&whole, &["source.commit.hash", "fromRef.commit.hash"])?.required()?.word()?;
+        let pull = Pull {
+            action,
+            forge: "Bitbucket Cloud",
+            id: number(&whole)?,
+            title: text(&["title"])?,
+            source_branch: text(&["source.branch.name", "fromRef.branch.name"])?,
+            source_hash: hash.unwrap_or_default(),
+            destination_branch: text(&["destination.branch.name", "toRef.branch.name"])?,
+            author: person(&event.at("actor")?, "display_name", "nickname")?,
+            link: text(&["links.html.href", "link"])?.to_owned(),
+            when: first(&whole, &["updated_on", "created_on"])?.date()?,
+            whole: &whole,
+        };
+        Ok(pull.change(&self.0, self.template(event)?, now))
+    }
+}

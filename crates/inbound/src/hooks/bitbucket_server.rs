@@ -1,0 +1,238 @@
+//! The dialect `bitbucketserver`: Bitbucket Data Center, by its own webhooks or those of the older plugin (H-XBS-01 to
+//! H-XBS-05).
+
+use super::bitbucket_events::{Options, Pull, PullAction, event_key, first, full_ref, number};
+use super::commit::person;
+use super::json::Json;
+use super::outcome::Outcome;
+use super::request::{Method, RawHook, Verified};
+use super::{Dialect, Parsed, Rejection, payload};
+use campanile_config::Reader;
+use campanile_model::{Change, Timestamp};
+
+const NAME: &str = "bitbucketserver";
+
+pub(super) struct BitbucketServer(pub(super) Options);
+
+/// Makes the dialect from its options.
+pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
+    Box::new(BitbucketServer(Options::read(options)))
+}
+
+/// Whether a payload or its event key is this product's and not Bitbucket Cloud's (H-BB-01).
+pub(super) fn is_servers(key: &str, event: &serde_json::Value) -> bool {
+    let native_key = key == "repo:refs_changed" || key.starts_with("pr:") || key.starts_with("diagnostics:");
+    let listed_links = event.pointer("/repository/links/self").is_some_and(serde_json::Value::is_array);
+    native_key
+        || listed_links
+        || event.get("changes").is_some()
+        || event.pointer("/repository/scmId").is_some()
+}
+
+impl Dialect for BitbucketServer {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Post]
+    }
+
+    fn has_secret(&self) -> bool {
+        !self.0.secrets.is_empty()
+    }
+
+    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+        self.0.verify(request)
+    }
+
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+        let request = hook.request();
+        let key = event_key(request, "Header X-Event-Key is not present")?;
+        if key == "diagnostics:ping" || request.body.trim_ascii().is_empty() {
+            return Ok(Outcome::Ignored("a ping makes no changes".to_owned()).parsed(
+                request,
+                Some(key),
+                now,
+            ));
+        }
+        let value = payload::read(NAME, request)?;
+        let event = Json::top(NAME, &value)?;
+        let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+        let outcome = match (key.as_str(), PullAction::of_key(&key)) {
+            _ if is_empty => Outcome::Ignored("an empty body makes no changes".to_owned()),
+            ("repo:push" | "repo:refs_changed", _) if event.at("push")?.value().is_some() => {
+                self.plugin_push(&event, now)?
+            }
+            ("repo:push" | "repo:refs_changed", _) => self.native_push(&event, now)?,
+            (_, Some(action)) => Outcome::Changes(vec![self.pull_request(&event, action, now)?]),
+            _ => Outcome::Ignored(format!("Ignored event: {key}")),
+        };
+        Ok(outcome.parsed(request, Some(key), now))
+    }
+}
+
+/// A repository's address, and where its pages begin; blank if they are not known.
+struct Repository {
+    url: String,
+    pages: String,
+}
+
+impl Repository {
+    fn read(repository: &Json<'_>) -> Result<Self, Rejection> {
+        if let Some(link) = repository.at("links.self")?.list()?.first()
+            && let Some(link) = link.at("href")?.text()?
+        {
+            let link = link.strip_suffix('/').unwrap_or(link);
+            // A suffix, and not letters: a repository may be called `row` (H-T-04).
+            let link = link.strip_suffix("/browse").unwrap_or(link);
+            let pages = format!("{link}/");
+            return Ok(Self { url: pages.clone(), pages });
+        }
+        for link in repository.at("links.clone")?.list()? {
+            if link.at("name")?.text()? == Some("http")
+                && let Some(href) = link.at("href")?.text()?
+            {
+                return Ok(Self { url: href.to_owned(), pages: String::new() });
+            }
+        }
+        let key = repository.at("project.key")?.required()?.text()?.unwrap_or_default();
+        let slug = repository.at("slug")?.required()?.text()?.unwrap_or_default();
+        Ok(Self { url: format!("{key}/{slug}"), pages: String::new() })
+    }
+
+    /// A page of it; none if it has none.
+    fn page(&self, path: &str) -> String {
+        if self.pages.is_empty() { String::new() } else { format!("{}{path}", self.pages) }
+    }
+}
+
+impl BitbucketServer {
+    fn template(&self, repository: &Json<'_>, read: &Repository) -> Result<Change, Rejection> {
+        let slug = repository.at("slug")?.text()?.unwrap_or_default();
+        let full_name = match repository.at("full_name")?.text()? {
+            Some(name) => name.to_owned(),
+            None => format!("{}/{slug}", repository.at("project.key")?.text()?.unwrap_or_default()),
+        };
+        Ok(Change {
+            repository: read.url.clone(),
+            project: repository.at("project.name")?.text()?.unwrap_or("none").to_owned(),
+            codebase: self.0.codebases.of(&[&read.url, &full_name]),
+            src: Some(repository.at("scmId")?.text()?.unwrap_or("git").to_owned()),
+            ..Change::default()
+        })
+    }
+
+    /// `push.changes`, as the plugin sends it (H-XBS-03).
+    fn plugin_push(&self, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+        let place = event.at("repository")?.required()?;
+        let repository = Repository::read(&place)?;
+        let template = self.template(&place, &repository)?;
+        let actor = person(&event.at("actor")?, "displayName", "username")?;
+        let mut changes = Vec::new();
+        for element in event.at("push.changes")?.required()?.list()? {
+            let new = element.at("new")?;
+            let (reference, category) = match new.value() {
+                Some(_) => (new, "push"),
+                None => (element.at("old")?.required()?, "ref-deleted"),
+            };
+            let hash = reference.at("target.hash")?.required()?.word()?.unwrap_or_default();
+            let name = reference.at("name")?.text()?.unwrap_or_default();
+            changes.push(Change {
+                branch: full_ref(reference.at("type")?.text()?, name),
+                who: actor.clone(),
+                comments: format!("Bitbucket Server commit {hash}"),
+                when: now,
+                revlink: repository.page(&format!("commits/{hash}")),
+                revision: Some(hash),
+                category: Some(category.to_owned()),
+                ..template.clone()
+            });
+        }
+        Ok(outcome(changes))
+    }
+
+    /// `changes`, as Bitbucket itself sends it (H-XBS-04).
+    fn native_push(&self, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+        let place = event.at("repository")?.required()?;
+        let repository = Repository::read(&place)?;
+        let template = self.template(&place, &repository)?;
+        let actor = person(&event.at("actor")?, "displayName", "emailAddress")?;
+        let when = event.at("date")?.date()?.unwrap_or(now);
+        let commits = event.at("commits")?.list()?;
+        let message = |hash: &str| {
+            for commit in &commits {
+                if commit.at("id")?.word()?.as_deref() == Some(hash) {
+                    return Ok(commit.at("message")?.text()?.map(str::to_owned));
+                }
+            }
+            Ok::<_, Rejection>(None)
+        };
+        let mut changes = Vec::new();
+        for element in event.at("changes")?.required()?.list()? {
+            let deleted = element.at("type")?.text()? == Some("DELETE");
+            let hash = if deleted { "fromHash" } else { "toHash" };
+            let hash = element.at(hash)?.required()?.word()?.unwrap_or_default();
+            let comments = message(&hash)?.unwrap_or_else(|| format!("Bitbucket Server commit {hash}"));
+            changes.push(Change {
+                branch: element.at("ref.id")?.required()?.text()?.map(str::to_owned),
+                who: actor.clone(),
+                comments,
+                when,
+                revlink: repository.page(&format!("commits/{hash}")),
+                revision: Some(hash),
+                category: Some(if deleted { "ref-deleted" } else { "push" }.to_owned()),
+                ..template.clone()
+            });
+        }
+        Ok(outcome(changes))
+    }
+
+    fn pull_request(
+        &self,
+        event: &Json<'_>,
+        action: PullAction,
+        now: Timestamp,
+    ) -> Result<Change, Rejection> {
+        let whole = first(event, &["pullRequest", "pullrequest"])?.required()?;
+        let place = match event.at("repository")? {
+            place if place.value().is_some() => place,
+            _ => whole.at("toRef.repository")?.required()?,
+        };
+        let repository = Repository::read(&place)?;
+        let text =
+            |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
+        let id = number(&whole)?;
+        let link = match whole.at("links.self")?.list()?.first() {
+            // The vendor's own sample has null here.
+            Some(link) if link.value().is_some() => link.at("href")?.text()?.unwrap_or_default(),
+            _ => text(&["link"])?,
+        };
+        let link =
+            if link.is_empty() { repository.page(&format!("pull-requests/{id}")) } else { link.to_owned() };
+        let hash = first(&whole, &["fromRef.latestCommit", "fromRef.commit.hash"])?.required()?.word()?;
+        let actor = event.at("actor")?;
+        let nick = if actor.at("username")?.value().is_some() { "username" } else { "emailAddress" };
+        let pull = Pull {
+            action,
+            forge: "Bitbucket Server",
+            id,
+            title: text(&["title"])?,
+            source_branch: text(&["fromRef.displayId", "fromRef.branch.name"])?,
+            source_hash: hash.unwrap_or_default(),
+            destination_branch: text(&["toRef.displayId", "toRef.branch.name"])?,
+            author: person(&actor, "displayName", nick)?,
+            link,
+            when: event.at("date")?.date()?,
+            whole: &whole,
+        };
+        Ok(pull.change(&self.0, self.template(&place, &repository)?, now))
+    }
+}
+
+fn outcome(changes: Vec<Change>) -> Outcome {
+    if changes.is_empty() {
+        return Outcome::Ignored("no changes in the push".to_owned());
+    }
+    Outcome::Changes(changes)
+}

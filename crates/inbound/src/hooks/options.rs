@@ -1,0 +1,120 @@
+//! Options that several dialects have: secrets, patterns to skip by, and what is taken of a push.
+
+use regex::Regex;
+
+use campanile_config::{Reader, Secret};
+
+/// What a pushed tag makes (H-XGH-09).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tags {
+    #[default]
+    Changes,
+    Nothing,
+}
+
+/// What becomes of commits that another branch had already (H-GH-09).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum NonDistinct {
+    Keep,
+    #[default]
+    Drop,
+}
+
+/// Where the project comes from when the query does not say (H-GH-04).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ProjectSource {
+    Payload,
+    #[default]
+    Blank,
+}
+
+/// Whether news of builds that come in at a change hook are passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Builds {
+    PassedOn,
+    #[default]
+    Ignored,
+}
+
+impl Builds {
+    /// Reads `builds`.
+    pub(super) fn read(table: &Reader<'_>) -> Self {
+        if table.boolean("builds") == Some(true) { Self::PassedOn } else { Self::Ignored }
+    }
+
+    /// The source's name, if they are.
+    pub(super) fn of(self, source: &'static str) -> Option<&'static str> {
+        (self == Self::PassedOn).then_some(source)
+    }
+}
+
+impl Tags {
+    /// Reads `tags`.
+    pub(super) fn read(table: &Reader<'_>) -> Self {
+        if table.boolean("tags") == Some(false) { Self::Nothing } else { Self::Changes }
+    }
+}
+
+impl NonDistinct {
+    /// Reads `keep_non_distinct`.
+    pub(super) fn read(table: &Reader<'_>) -> Self {
+        if table.boolean("keep_non_distinct") == Some(true) { Self::Keep } else { Self::Drop }
+    }
+}
+
+impl ProjectSource {
+    /// Reads `project_from_payload`.
+    pub(super) fn read(table: &Reader<'_>) -> Self {
+        if table.boolean("project_from_payload") == Some(true) { Self::Payload } else { Self::Blank }
+    }
+
+    /// The project of a payload that says this.
+    pub(super) fn of(self, said: &str) -> String {
+        match self {
+            Self::Payload => said.to_owned(),
+            Self::Blank => String::new(),
+        }
+    }
+}
+
+/// Reads `secret`, one or a list of them of which any will do (H-XALL-02). A blank one is refused.
+pub(super) fn secrets(table: &Reader<'_>) -> Vec<Secret> {
+    let secrets = table.secrets("secret");
+    let blank = secrets.iter().any(|secret| secret.expose().is_empty());
+    let none = table.item("secret").is_some_and(|item| item.list().is_some_and(|list| list.is_empty()));
+    if blank || none {
+        table.error("secret", "`secret` is blank: anyone could sign with it");
+    }
+    secrets
+}
+
+/// Messages that make no changes (H-XGH-10).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Skips(Vec<Regex>);
+
+impl Skips {
+    /// Those that GitHub's own users write.
+    pub(super) fn usual() -> Self {
+        let patterns = [r"\[ *skip *ci *\]", r"\[ *ci *skip *\]"];
+        Self(patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect())
+    }
+
+    /// Reads `skips`, regular expressions; none if the key is not there.
+    pub(super) fn read(table: &Reader<'_>) -> Option<Self> {
+        let patterns = table.texts("skips")?;
+        let compile = |pattern: &String| {
+            let compiled = Regex::new(pattern);
+            if compiled.is_err() {
+                table.error("skips", format!("`skips`: `{pattern}` is not a regular expression"));
+            }
+            compiled.ok()
+        };
+        Some(Self(patterns.iter().filter_map(compile).collect()))
+    }
+
+    /// Why a text asks to be skipped, if it does.
+    pub(super) fn reason(&self, text: &str) -> Option<String> {
+        let pattern = self.0.iter().find(|pattern| pattern.is_match(text))?;
+        Some(format!("skipped: the message matches `{pattern}'"))
+    }
+}

@@ -1,0 +1,125 @@
+//! The dialect `poller`: makes no changes but has pollers look now (H-PO-01 to H-PO-05, H-PO-09).
+
+use super::arguments::Arguments;
+use super::{Dialect, Parsed, RawHook, Rejection, Verified};
+use campanile_config::Reader;
+use campanile_model::Timestamp;
+
+const NAME: &str = "poller";
+
+/// Which pollers somebody wants to look, and which ones may be told to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PollRequest {
+    /// Their names; none: all that may be told to.
+    wanted: Option<Vec<String>>,
+    /// The option `allowed`; none: all (H-PO-03).
+    allowed: Option<Vec<String>>,
+}
+
+impl PollRequest {
+    /// Chooses of the pollers there are.
+    ///
+    /// # Errors
+    /// 400 with those that aren't there or not allowed, which can't be told apart (H-PO-04).
+    pub fn choose(&self, there: &[String]) -> Result<Vec<String>, Rejection> {
+        let allowed = |name: &&String| self.allowed.as_ref().is_none_or(|allowed| allowed.contains(name));
+        let offered: Vec<String> = there.iter().filter(allowed).cloned().collect();
+        let Some(wanted) = &self.wanted else { return Ok(offered) };
+        let mut missing: Vec<&str> = Vec::new();
+        for name in wanted.iter().filter(|name| !offered.contains(name)) {
+            if !missing.contains(&name.as_str()) {
+                missing.push(name);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(offered.into_iter().filter(|name| wanted.contains(name)).collect());
+        }
+        Err(Rejection::bad_request(format!("Could not find pollers: {}", missing.join(","))))
+    }
+}
+
+struct Poller {
+    allowed: Option<Vec<String>>,
+}
+
+/// Makes the dialect of its options.
+pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
+    let allowed = options.and_then(|options| {
+        // A list that can't be read must not open everything (H-T-09).
+        options.item("allowed").map(|item| item.texts("allowed").unwrap_or_default())
+    });
+    Box::new(Poller { allowed })
+}
+
+impl Dialect for Poller {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn allowed_pollers(&self) -> &[String] {
+        self.allowed.as_deref().unwrap_or_default()
+    }
+
+    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+        Ok(Verified::pass(request))
+    }
+
+    fn parse(&self, hook: &Verified, _now: Timestamp) -> Result<Parsed, Rejection> {
+        let wanted: Vec<String> = Arguments::read(hook.request())?.all(NAME).map(str::to_owned).collect();
+        let poll =
+            PollRequest { wanted: (!wanted.is_empty()).then_some(wanted), allowed: self.allowed.clone() };
+        Ok(Parsed { poll: Some(poll), ..Parsed::default() })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::hooks::testing::{get, post};
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn chosen(allowed: Option<&[&str]>, hook: RawHook) -> Result<Vec<String>, String> {
+        let dialect = Poller { allowed: allowed.map(names) };
+        let parsed = dialect.parse(&dialect.verify(hook).unwrap(), Timestamp::default()).unwrap();
+        assert_eq!((parsed.changes.len(), parsed.note), (0, None));
+        let there = names(&["a", "b", "c", ""]);
+        parsed
+            .poll
+            .unwrap()
+            .choose(&there)
+            .map_err(|refused| format!("{} {}", refused.status, refused.message))
+    }
+
+    #[test]
+    fn h_po_01_names_come_from_query_form_and_multipart_and_none_means_all() {
+        assert_eq!(chosen(None, get("")), Ok(names(&["a", "b", "c", ""])));
+        assert_eq!(chosen(None, get("poller=b&poller=a")), Ok(names(&["a", "b"])));
+        let form = post("application/x-www-form-urlencoded", "poller=c&poller=c");
+        assert_eq!(chosen(None, form), Ok(names(&["c"])));
+        let body = "--B\r\nContent-Disposition: form-data; name=\"poller\"\r\n\r\nb\r\n--B--\r\n";
+        assert_eq!(chosen(None, post("multipart/form-data; boundary=B", body)), Ok(names(&["b"])));
+    }
+
+    #[test]
+    fn h_po_02_names_are_exact_and_blank_is_a_name() {
+        assert_eq!(chosen(None, get("poller=")), Ok(names(&[""])));
+        assert_eq!(chosen(None, get("poller=A")), Err("400 Could not find pollers: A".to_owned()));
+    }
+
+    #[test]
+    fn h_po_03_only_allowed_ones() {
+        assert_eq!(chosen(Some(&["b", "gone"]), get("")), Ok(names(&["b"])));
+        assert_eq!(chosen(Some(&[]), get("")), Ok(names(&[])));
+        assert_eq!(chosen(Some(&[]), get("poller=a")), Err("400 Could not find pollers: a".to_owned()));
+    }
+
+    #[test]
+    fn h_po_04_one_wrong_name_refuses_all_and_each_is_told_once_in_order() {
+        let refused = chosen(Some(&["b"]), get("poller=x&poller=b&poller=a&poller=x"));
+        assert_eq!(refused, Err("400 Could not find pollers: x,a".to_owned()));
+    }
+}

@@ -1,0 +1,140 @@
+//! Pollers: repositories and feeds that are looked at now and then, because nobody tells of their changes.
+//!
+//! A source looks, given what it had seen, and says what is new and what it has seen now; the engine keeps both in one
+//! transaction and knows when to look (`engine::polling`). A kind of source is added by its file and one line in
+//! [`KINDS`].
+//!
+//! Files: `schedule` (when), `program` (how `git` and `svn` are run), `git` with `git_log`, `svn` with `svn_paths`,
+//! `atom` with `html`.
+//!
+//! Invariant: a source keeps nothing in memory between two looks, and never touches the store.
+
+mod atom;
+mod fault;
+mod git;
+mod git_log;
+mod html;
+mod program;
+mod schedule;
+mod svn;
+mod svn_paths;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use campanile_config::Reader;
+use campanile_model::{Change, Timestamp};
+use campanile_outbound::Outbound;
+use campanile_store::PollState;
+
+pub use fault::PollError;
+pub use schedule::Schedule;
+
+/// Something that can be looked at.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// What it is: with another address everything is new to the poller.
+    fn address(&self) -> &str;
+
+    /// Looks. `known` is what the last look saw; none at the first one, which finds no changes but the state to start
+    /// from. May be broken off at any time.
+    ///
+    /// # Errors
+    /// When it can't be looked at; then all is as before.
+    async fn look(&self, known: Option<&PollState>, now: Timestamp) -> Result<Look, PollError>;
+}
+
+/// What a look found.
+#[derive(Debug, Default, PartialEq)]
+pub struct Look {
+    /// What is new, oldest first.
+    pub changes: Vec<Change>,
+    /// What has been seen now.
+    pub state: PollState,
+    /// Whether there is more, so that the next look should be at once.
+    pub more: bool,
+    /// What somebody should know, such as commits that could not be told.
+    pub notes: Vec<String>,
+}
+
+/// A source, and when to look at it.
+pub struct Poller {
+    /// Unique among pollers: `name`, else the source's address (H-PO-02).
+    pub name: String,
+    /// When.
+    pub schedule: Schedule,
+    /// At what.
+    pub source: Box<dyn Source>,
+    /// Told when it shall look now. Keeps one wish at most, so that several of them make one look (H-PO-06).
+    pub wish: Notify,
+}
+
+/// What changes of a poller say that the source doesn't know.
+#[derive(Clone, Debug, Default)]
+struct Labels {
+    project: String,
+    category: Option<String>,
+    codebase: String,
+}
+
+impl Labels {
+    fn read(table: &Reader<'_>) -> Self {
+        Self {
+            project: table.text("project").unwrap_or_default(),
+            category: table.text("category").filter(|category| !category.is_empty()),
+            codebase: table.text("codebase").unwrap_or_default(),
+        }
+    }
+
+    /// A change with these.
+    fn change(&self) -> Change {
+        Change {
+            project: self.project.clone(),
+            category: self.category.clone(),
+            codebase: self.codebase.clone(),
+            ..Change::default()
+        }
+    }
+}
+
+/// Makes a source of its table, noting what is wrong; none if it can't be made. `name` is the poller's, or none if it
+/// goes by the source's address.
+type Build = fn(&Reader<'_>, Option<&str>, &Outbound) -> Option<Box<dyn Source>>;
+
+/// Every kind of poller: its table, how often it looks if nothing is said, in seconds, whether a program looks for it,
+/// and how its source is made.
+const KINDS: &[(&str, u64, bool, Build)] = &[
+    ("git_poller", 600, true, git::from_settings),
+    ("svn_poller", 600, true, svn::from_settings),
+    ("googlecode_atom_poller", 3_600, false, atom::from_settings),
+];
+
+/// Reads all pollers of the settings. One with an error is left out, and the error noted.
+#[must_use]
+pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>> {
+    let mut pollers: Vec<Arc<Poller>> = Vec::new();
+    for (kind, interval, runs_program, build) in KINDS {
+        let tables = root.tables(kind);
+        // A program reaches whatever this machine reaches.
+        if *runs_program && !tables.is_empty() && root.is_kept_from_tenants(kind, "it runs a program") {
+            continue;
+        }
+        for table in tables {
+            let name = table.text("name");
+            let schedule = Schedule::read(&table, std::time::Duration::from_secs(*interval));
+            let source = build(&table, name.as_deref(), outbound);
+            if let Some(source) = source {
+                let name = name.unwrap_or_else(|| source.address().to_owned());
+                if pollers.iter().any(|other| other.name == name) {
+                    table.error("name", format!("two pollers are named `{name}`: give each its own `name`"));
+                } else {
+                    pollers.push(Arc::new(Poller { name, schedule, source, wish: Notify::new() }));
+                }
+            }
+            table.finish();
+        }
+    }
+    pollers
+}

@@ -1,0 +1,54 @@
+//! The engine's knowledge of continuous integration: builders, builds, changes, results, events.
+//!
+//! Pure data with serde, and pure functions over it. `docs/spec/model.md` gives the rules by number.
+//!
+//! Invariant: imports nothing of ours and does no I/O; what needs the time of day is handed it.
+
+mod build;
+mod builder;
+mod buildset;
+mod change;
+pub mod clock;
+mod dict;
+mod event;
+pub mod interpolate;
+pub mod jinja;
+mod literal;
+mod order;
+mod packet;
+mod people;
+mod property;
+mod queries;
+mod results;
+mod schema;
+mod source_stamp;
+mod spelling;
+mod text;
+mod timestamp;
+mod trace;
+mod urls;
+
+pub use build::{Build, BuildId, LogSummary, Step};
+pub use builder::{Builder, BuilderState, Worker};
+pub use buildset::{BuildRequest, Buildset};
+pub use change::Change;
+pub use clock::now;
+pub use dict::{BuilderActivity, Dicts, worker_info};
+pub use event::{Event, LogChannel, LogRef, StepRef};
+pub use literal::{is_true, push_value_text, value_text};
+pub use order::{
+    build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
+};
+pub use packet::{EXTRA_EVENTS, PACKET_SCHEMA, Surroundings, packet_name};
+pub use people::{Owners, gather_owners, one_line, owners, said};
+pub use property::{Properties, Property};
+pub use queries::{short_revision, unique_step_name};
+pub use results::{ParseResultsError, Results, StepFlags};
+pub use source_stamp::{Patch, SourceStamp};
+pub use spelling::nearest;
+pub use text::{
+    build_text, machinery_failed_text, state_text, step_text, stopped_build_text, worker_lost_text,
+};
+pub use timestamp::{ParseDateError, Timestamp};
+pub use trace::TraceContext;
+pub use urls::{Links, Master, Named, NamedStep, UrlStyle};

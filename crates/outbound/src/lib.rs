@@ -1,0 +1,30 @@
+//! The one HTTP client for everything that goes out: what targets push, what pollers and look-ups fetch.
+//!
+//! Everybody who sends asks [`Outbound`] for a [`Client`], and gets the same rules: TLS by rustls, HTTP/2 where the far
+//! side speaks it, connections kept, no redirects, no proxy of the environment's, an end to waiting and to reading, no
+//! secret in an error. And a guard: a name or an address in the settings, or in an event, can't be used to reach what
+//! is inside of the operator's network, unless the operator named that range (`[outbound] allow`).
+//!
+//! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
+//! (connections to everything but HTTP), `client`, `request`, `response`, `error`.
+//!
+//! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.
+
+mod client;
+mod dial;
+mod error;
+mod range;
+mod request;
+mod resolver;
+mod response;
+#[cfg(test)]
+mod tests;
+pub mod trace;
+
+pub use client::{Client, Outbound, Tls};
+pub use dial::Dialer;
+pub use error::OutboundError;
+pub use range::{Allowed, NonPublicAddress};
+pub use request::Request;
+pub use resolver::{Resolver, SystemResolver};
+pub use response::Response;

@@ -1,0 +1,170 @@
+//! What every store must do with deliveries, beside `conformance`: order, leases, lists, traces.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::conformance::{LEASE, T, at, each, next_due, put, settled, started, to};
+use super::*;
+
+/// M-EV-07: what is about one thing goes in order, other things beside it.
+pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
+    for number in 1..=3 {
+        put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;
+    }
+    let all = each(100);
+    let claim = |now| store.claim("me", &all, LEASE, at(now));
+    let first = claim(0).await.unwrap();
+    assert_eq!(first.iter().filter(|d| d.target == "push").count(), 1);
+    assert_eq!(first.len(), 4);
+    assert!(first.is_sorted_by_key(|d| d.id));
+    assert_eq!(first[0].subject, "linux #1");
+    assert!(claim(0).await.unwrap().is_empty());
+    let push = first.iter().find(|d| d.target == "push").unwrap().id;
+    // A failure that is tried again keeps its place.
+    let later = Settlement { not_before: at(50), ..settled(DeliveryState::Waiting) };
+    store.settle(push, later, at(1)).await.unwrap();
+    assert!(claim(49).await.unwrap().is_empty());
+    assert_eq!(next_due(store).await, Some(at(50)));
+    assert_eq!(claim(50).await.unwrap()[0].id, push);
+    store.settle(push, settled(DeliveryState::Delivered), at(51)).await.unwrap();
+    let second = claim(52).await.unwrap();
+    assert_eq!(second.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #2"]);
+    store.settle(second[0].id, settled(DeliveryState::Dead), at(53)).await.unwrap();
+    // Made to wait again, it is the older one and goes before the third.
+    assert!(store.retry(T, second[0].id, at(54)).await.unwrap());
+    assert_eq!(claim(55).await.unwrap()[0].id, second[0].id);
+    store.settle(second[0].id, settled(DeliveryState::Delivered), at(56)).await.unwrap();
+    let third = claim(57).await.unwrap().remove(0);
+    assert_eq!(third.subject, "linux #3");
+    // Its far side is back: due now, unless somebody is at it.
+    let later = Settlement { not_before: at(500), ..settled(DeliveryState::Waiting) };
+    store.settle(third.id, later, at(58)).await.unwrap();
+    store.retry_now("other", "push", at(59)).await.unwrap();
+    store.retry_now(T, "mail", at(59)).await.unwrap();
+    assert!(claim(59).await.unwrap().iter().all(|delivery| delivery.id != third.id));
+    store.retry_now(T, "push", at(59)).await.unwrap();
+    assert_eq!(claim(59).await.unwrap()[0].id, third.id);
+    store.retry_now(T, "push", at(60)).await.unwrap();
+    assert!(claim(60).await.unwrap().iter().all(|delivery| delivery.id != third.id));
+}
+
+/// Those of one key may be taken together, and given back one by one.
+pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
+    for number in 1..=5 {
+        let targets = [("push", Some("k")), ("push", Some("other")), ("mail", None)];
+        put(store, 0, vec![to(started("linux", number), &targets)]).await;
+    }
+    let claimed = store.claim("me", &each(100), LEASE, at(0)).await.unwrap();
+    let first = claimed.iter().find(|d| d.ordering_key.as_deref() == Some("k")).unwrap();
+    let mail = claimed.iter().find(|d| d.target == "mail").unwrap();
+    assert!(store.claim_run("me", mail.id, 9, LEASE, at(0)).await.unwrap().is_empty());
+    let run = store.claim_run("me", first.id, 3, LEASE, at(0)).await.unwrap();
+    let subjects: Vec<_> = run.iter().map(|d| (d.subject.as_str(), d.ordering_key.as_deref())).collect();
+    assert_eq!(subjects, [("linux #2", Some("k")), ("linux #3", Some("k")), ("linux #4", Some("k"))]);
+    // The first two are done with; the third was taken in vain, and nobody else's is given back.
+    store.give_back("somebody", &[run[1].id, run[2].id]).await.unwrap();
+    for id in [first.id, run[0].id] {
+        store.settle(id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
+    }
+    assert!(store.claim("me", &each(100), LEASE, at(1)).await.unwrap().is_empty(), "it is still leased");
+    store.give_back("me", &[run[1].id, run[2].id, first.id]).await.unwrap();
+    let next = store.claim("me", &each(100), LEASE, at(2)).await.unwrap();
+    assert_eq!(next.iter().map(|d| d.id).collect::<Vec<_>>(), [run[1].id]);
+    let rest = store.claim_run("me", run[1].id, 9, LEASE, at(2)).await.unwrap();
+    assert_eq!(rest.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #4", "linux #5"]);
+}
+
+pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
+    put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
+    assert_eq!(next_due(store).await, Some(at(0)));
+    let id = store.claim("a", &each(9), LEASE, at(0)).await.unwrap()[0].id;
+    store.save_message(id, b"bytes", Some("v1")).await.unwrap();
+    assert!(store.claim("b", &each(9), LEASE, at(59)).await.unwrap().is_empty());
+    assert_eq!(next_due(store).await, Some(at(60)));
+    let taken = store.claim("b", &each(9), LEASE, at(60)).await.unwrap();
+    assert_eq!(taken[0].message.as_deref(), Some(&b"bytes"[..]));
+    store.release("a").await.unwrap();
+    assert!(store.claim("a", &each(9), LEASE, at(61)).await.unwrap().is_empty());
+    store.release("b").await.unwrap();
+    assert_eq!(store.claim("a", &each(9), LEASE, at(61)).await.unwrap().len(), 1);
+    // Who lost the lease cannot undo what the other one did.
+    store.settle(id, settled(DeliveryState::Delivered), at(62)).await.unwrap();
+    store.settle(id, settled(DeliveryState::Waiting), at(63)).await.unwrap();
+    let (delivery, attempts) = store.delivery(T, id).await.unwrap().unwrap();
+    assert_eq!((delivery.state, delivery.attempts, attempts.len()), (DeliveryState::Delivered, 2, 2));
+    assert_eq!(next_due(store).await, None);
+}
+
+pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store) {
+    let ids =
+        put(store, 0, vec![to(started("linux", 1), &[("mail", None), ("irc", None), ("push", None)])]).await;
+    let claimed = store.claim("me", &each(9), LEASE, at(0)).await.unwrap();
+    let silent = Settlement {
+        attempted: false,
+        code: Some("same".into()),
+        text: "as before".into(),
+        ..settled(DeliveryState::Silent)
+    };
+    store.save_message(claimed[0].id, b"m", None).await.unwrap();
+    store.settle(claimed[0].id, settled(DeliveryState::Dead), at(1)).await.unwrap();
+    store.settle(claimed[1].id, silent, at(1)).await.unwrap();
+    let query = |state, target: Option<&str>, event, before| DeliveryQuery {
+        state,
+        target: target.map(str::to_owned),
+        event,
+        page: Page { limit: 10, before },
+    };
+    let list =
+        |q| async move { store.deliveries(T, &q).await.unwrap().iter().map(|d| d.id).collect::<Vec<_>>() };
+    let all: Vec<_> = claimed.iter().rev().map(|d| d.id).collect();
+    assert_eq!(list(query(None, None, None, None)).await, all);
+    assert_eq!(list(query(None, None, ids[0], None)).await, all);
+    assert_eq!(list(query(None, None, ids[0].map(|id| id + 1), None)).await, [0; 0]);
+    assert_eq!(list(query(None, None, None, Some(all[0]))).await, all[1..]);
+    assert_eq!(list(query(Some(DeliveryState::Dead), None, None, None)).await, [claimed[0].id]);
+    assert_eq!(list(query(None, Some("irc"), None, None)).await, [claimed[1].id]);
+    assert!(store.deliveries("other", &query(None, None, None, None)).await.unwrap().is_empty());
+    let counts = store.delivery_counts().await.unwrap();
+    assert_eq!(counts.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1, 0, 1, 1]);
+    let (delivery, attempts) = store.delivery(T, claimed[1].id).await.unwrap().unwrap();
+    assert_eq!((delivery.code.as_deref(), attempts.len()), (Some("same"), 0));
+    assert!(!store.retry(T, claimed[1].id, at(5)).await.unwrap());
+    assert!(!store.retry("other", claimed[0].id, at(5)).await.unwrap());
+    assert!(store.retry(T, claimed[0].id, at(5)).await.unwrap());
+    let again = store.claim("me", &each(9), LEASE, at(5)).await.unwrap();
+    assert_eq!((again[0].created, again[0].message.as_deref()), (at(5), Some(&b"m"[..])));
+}
+
+pub(super) async fn a_trace_stays_with_its_deliveries(store: &dyn Store) {
+    let trace = TraceContext { trace: 7, span: 8, sampled: true };
+    let events = vec![to(started("linux", 1), &[("push", Some("k")), ("mail", None)])];
+    store.append(T, Batch { events, trace: Some(trace), ..Batch::default() }, at(0)).await.unwrap();
+    put(store, 5, vec![to(started("linux", 2), &[("push", Some("k"))])]).await;
+    let stats = store.stats().await.unwrap();
+    let waiting: Vec<_> =
+        stats.waiting.iter().map(|w| (w.tenant.as_str(), w.target.as_str(), w.count, w.oldest)).collect();
+    assert_eq!(waiting, [(T, "mail", 1, at(0)), (T, "push", 2, at(0))]);
+    assert!(stats.bytes > 0 && stats.operations >= stats.transactions && stats.transactions >= 2);
+    let claimed = store.claim("me", &each(9), LEASE, at(6)).await.unwrap();
+    assert_eq!(claimed.iter().map(|d| d.trace).collect::<Vec<_>>(), [Some(trace); 2]);
+    let behind = store.claim_run("me", claimed[0].id, 9, LEASE, at(6)).await.unwrap();
+    assert_eq!(behind.iter().map(|d| d.trace).collect::<Vec<_>>(), [None]);
+}
+
+/// Nobody waits behind another tenant's: each has its share, and only those that are named.
+pub(super) async fn each_tenant_has_its_share(store: &dyn Store) {
+    for number in 1..=20 {
+        put(store, 0, vec![to(started("linux", number), &[("mail", None)])]).await;
+    }
+    let batch = Batch { events: vec![to(started("mac", 1), &[("mail", None)])], ..Batch::default() };
+    store.append("other", batch, at(5)).await.unwrap();
+    assert_eq!(store.due().await.unwrap(), [(T.to_owned(), at(0)), ("other".to_owned(), at(5))]);
+    let shares: ClaimQuota = [(T.to_owned(), 3), ("other".to_owned(), 3), ("third".to_owned(), 3)].into();
+    let tenants = |claimed: &[Delivery]| {
+        let of = |tenant: &str| claimed.iter().filter(|delivery| delivery.tenant == tenant).count();
+        (of(T), of("other"))
+    };
+    assert_eq!(tenants(&store.claim("me", &shares, LEASE, at(4)).await.unwrap()), (3, 0));
+    assert_eq!(tenants(&store.claim("me", &shares, LEASE, at(5)).await.unwrap()), (3, 1));
+    let none: ClaimQuota = [(T.to_owned(), 0)].into();
+    assert!(store.claim("me", &none, LEASE, at(5)).await.unwrap().is_empty());
+    assert!(store.claim("me", &ClaimQuota::new(), LEASE, at(5)).await.unwrap().is_empty());
+}

@@ -1,0 +1,48 @@
+//! The audit log.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::writer::Answer;
+use crate::{AuditEntry, Page, StoreError};
+use campanile_model::Timestamp;
+
+pub(super) async fn note(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    entry: &AuditEntry,
+) -> Result<Answer, StoreError> {
+    let AuditEntry { at, who, place, what, answer } = entry;
+    sqlx::query("INSERT INTO audit (tenant, at, who, place, what, answer) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(tenant)
+        .bind(at.as_micros())
+        .bind(who)
+        .bind(place)
+        .bind(what)
+        .bind(answer)
+        .execute(tx)
+        .await?;
+    Ok(Answer::Done)
+}
+
+/// Id, and the entry's fields.
+type Row = (i64, i64, String, String, String, String);
+
+/// Newest first.
+pub(super) async fn list(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    page: Page,
+) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, at, who, place, what, answer FROM audit WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(tenant)
+    .bind(page.before.unwrap_or(i64::MAX))
+    .bind(page.limit)
+    .fetch_all(reader)
+    .await?;
+    let entry = |(id, at, who, place, what, answer)| {
+        (id, AuditEntry { at: Timestamp::from_micros(at), who, place, what, answer })
+    };
+    Ok(rows.into_iter().map(entry).collect())
+}

@@ -1,0 +1,320 @@
+//! Deliveries: who may be claimed, leases and lists.
+//!
+//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`
+//! and `outcomes::settle`, so that a claim looks only at rows that it takes.
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::writer::Answer;
+use crate::{Attempt, ClaimQuota, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Place, StoreError};
+use campanile_model::{Timestamp, TraceContext};
+
+/// Blocks those of the new deliveries that have an older one before them.
+pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE deliveries AS d SET blocked = 1 WHERE d.id >= ? AND d.ordering_key IS NOT NULL AND EXISTS \
+         (SELECT 1 FROM deliveries o WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
+          AND o.ordering_key = d.ordering_key AND o.id < d.id)",
+    )
+    .bind(first)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Leases the first due ones of each tenant; those that are due longest go first, and the result is in order of id.
+pub(super) async fn claim(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    shares: &ClaimQuota,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    let mut ids: Vec<i64> = Vec::new();
+    for (tenant, share) in shares {
+        let taken = sqlx::query_scalar::<_, i64>(
+            "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
+             WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ? ORDER BY due, id LIMIT ?) \
+             RETURNING id",
+        )
+        .bind(owner)
+        .bind(until.as_micros())
+        .bind(tenant)
+        .bind(now.as_micros())
+        .bind(share);
+        ids.extend(taken.fetch_all(&mut *tx).await?);
+    }
+    claimed(tx, ids).await
+}
+
+/// Whether any waits behind this one in its ordering key.
+pub(super) async fn has_followers(
+    reader: &mut SqliteConnection,
+    first: DeliveryId,
+) -> Result<bool, StoreError> {
+    let sql = format!("SELECT EXISTS ({FOLLOWERS})");
+    // Safe: constants.
+    Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(first).fetch_one(reader).await?)
+}
+
+/// Deliveries of the same tenant, target and ordering key that wait behind the one that is bound.
+const FOLLOWERS: &str = "SELECT d.id FROM deliveries f JOIN deliveries d ON d.tenant = f.tenant AND d.target = f.target \
+     AND d.ordering_key = f.ordering_key AND d.state = 'waiting' AND d.id > f.id WHERE f.id = ?";
+
+/// Leases those that wait right behind a claimed one.
+pub(super) async fn claim_run(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    first: DeliveryId,
+    limit: u32,
+    until: Timestamp,
+) -> Result<Answer, StoreError> {
+    let sql = format!(
+        "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN ({FOLLOWERS} ORDER BY d.id LIMIT ?) RETURNING id"
+    );
+    // Safe: constants.
+    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner).bind(until.as_micros());
+    let ids = query.bind(first).bind(limit).fetch_all(&mut *tx).await?;
+    claimed(tx, ids).await
+}
+
+/// Lets what waits rest: the oldest one that nobody has leased is all that those behind it wait for.
+pub(super) async fn defer_target(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    target: &str,
+    key: &str,
+    until: Timestamp,
+) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET not_before = max(not_before, ?1), due = max(due, ?1) WHERE id = (SELECT min(id) \
+         FROM deliveries WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 AND ordering_key = ?4 \
+         AND lease_owner IS NULL)",
+    )
+    .bind(until.as_micros())
+    .bind(tenant)
+    .bind(target)
+    .bind(key)
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
+/// Gives some of what `owner` has leased back.
+pub(super) async fn give_back(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    ids: &[DeliveryId],
+) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ? \
+         AND id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(owner)
+    .bind(serde_json::Value::from(ids).to_string())
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
+/// The deliveries that were just leased, in order of id.
+async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Answer, StoreError> {
+    if ids.is_empty() {
+        return Ok(Answer::Claimed(Vec::new()));
+    }
+    let ids = serde_json::Value::from(ids).to_string();
+    let sql = format!(
+        "SELECT {COLUMNS}, d.message, \
+         iif(d.message IS NULL AND e.name <> 'buildFinished', e.payload, NULL) AS payload FROM {TABLES} \
+         WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
+    );
+    // A finished build is told with the logs that came since, which are asked for when it is prepared.
+    // Safe: constants.
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).fetch_all(tx).await?;
+    Ok(Answer::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
+}
+
+/// Tenant, target, ordering key.
+type Key = (String, String, Option<String>);
+
+/// Gives back what `owner` has leased; all of it is due as it was before.
+pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
+    )
+    .bind(owner)
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
+/// Makes a dead or delivered one wait again. The message stays: the same bytes go out again.
+pub(super) async fn retry(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    id: DeliveryId,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    let key: Option<Key> = sqlx::query_as(
+        "UPDATE deliveries SET state = 'waiting', blocked = 0, created = ?1, not_before = ?1, due = ?1, code = NULL, \
+         text = NULL WHERE id = ?2 AND tenant = ?3 AND state IN ('dead', 'delivered') \
+         RETURNING tenant, target, ordering_key",
+    )
+    .bind(now.as_micros())
+    .bind(id)
+    .bind(tenant)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((tenant, target, key)) = key else { return Ok(Answer::Found(false)) };
+    if let Some(key) = key {
+        // It may stand before one that could go until now, or behind one.
+        sqlx::query(
+            "UPDATE deliveries SET blocked = (id > (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
+             AND tenant = ?1 AND target = ?2 AND ordering_key = ?3)) \
+             WHERE state = 'waiting' AND tenant = ?1 AND target = ?2 AND ordering_key = ?3 AND blocked = 0",
+        )
+        .bind(tenant)
+        .bind(target)
+        .bind(key)
+        .execute(tx)
+        .await?;
+    }
+    Ok(Answer::Found(true))
+}
+
+/// Makes what waits for a target, and what nobody has leased, due now.
+pub(super) async fn retry_now(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    target: &str,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    sqlx::query(
+        "UPDATE deliveries SET not_before = ?1, due = ?1 WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 \
+         AND lease_owner IS NULL AND due > ?1",
+    )
+    .bind(now.as_micros())
+    .bind(tenant)
+    .bind(target)
+    .execute(tx)
+    .await?;
+    Ok(Answer::Done)
+}
+
+/// When something of each tenant can be claimed: not yet due ones and leases that run out count too.
+pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    // From one tenant to the next along the index: what each of them has waiting is not looked through.
+    let due: Vec<(String, i64)> = sqlx::query_as(
+        "WITH RECURSIVE t (tenant) AS (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
+         UNION ALL SELECT (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
+         AND tenant > t.tenant) FROM t WHERE t.tenant IS NOT NULL) \
+         SELECT tenant, (SELECT min(due) FROM deliveries d WHERE d.state = 'waiting' AND d.blocked = 0 \
+         AND d.tenant = t.tenant) FROM t WHERE tenant IS NOT NULL",
+    )
+    .fetch_all(reader)
+    .await?;
+    Ok(due.into_iter().map(|(tenant, due)| (tenant, Timestamp::from_micros(due))).collect())
+}
+
+/// Newest first, without their messages: a list of many megabytes helps nobody.
+pub(super) async fn list(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    query: &DeliveryQuery,
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
+        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM {TABLES} WHERE d.tenant = "
+    ));
+    sql.push_bind(tenant);
+    if let Some(state) = query.state {
+        sql.push(" AND d.state = ").push_bind(state.name());
+    }
+    if let Some(target) = &query.target {
+        sql.push(" AND d.target = ").push_bind(target);
+    }
+    if let Some(event) = query.event {
+        sql.push(" AND d.event = ").push_bind(event);
+    }
+    if let Some(before) = query.page.before {
+        sql.push(" AND d.id < ").push_bind(before);
+    }
+    sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.page.limit);
+    let rows = sql.build().fetch_all(reader).await?;
+    rows.iter().map(delivery).collect()
+}
+
+pub(super) async fn one(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    id: DeliveryId,
+) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS}, d.message, NULL AS payload FROM {TABLES} WHERE d.tenant = ? AND d.id = ?");
+    // Safe: constants.
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(&mut *reader).await?;
+    let Some(row) = row else { return Ok(None) };
+    let attempts: Vec<(i64, String, Option<String>, String)> =
+        sqlx::query_as("SELECT at, state, code, text FROM attempts WHERE delivery = ? ORDER BY id")
+            .bind(id)
+            .fetch_all(reader)
+            .await?;
+    let attempts = attempts
+        .into_iter()
+        .map(|(at, name, code, text)| {
+            Ok(Attempt { at: Timestamp::from_micros(at), state: state(&name)?, code, text })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Some((delivery(&row)?, attempts)))
+}
+
+pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT state, count FROM delivery_counts").fetch_all(reader).await?;
+    let count = |state: DeliveryState| rows.iter().find(|(name, _)| name == state.name());
+    Ok(DeliveryState::ALL
+        .into_iter()
+        .map(|state| (state, count(state).map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0))))
+        .collect())
+}
+
+/// What a delivery is read from; its message and payload, or none in their places, come behind these.
+const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
+     d.created, d.not_before, d.code, d.text, d.callback_version, d.number, d.traceparent, q.started";
+const TABLES: &str = "deliveries d JOIN events e ON e.id = d.event \
+     LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
+
+fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
+    let place = |number: i64, started| Place {
+        number: number.cast_unsigned(),
+        started: Timestamp::from_micros(started),
+    };
+    let (number, started): (Option<i64>, Option<i64>) = (row.try_get("number")?, row.try_get("started")?);
+    Ok(Delivery {
+        id: row.try_get("id")?,
+        tenant: row.try_get("tenant")?,
+        event: row.try_get("event")?,
+        event_name: row.try_get("name")?,
+        subject: row.try_get("subject")?,
+        target: row.try_get("target")?,
+        ordering_key: row.try_get("ordering_key")?,
+        place: number.zip(started).map(|(number, started)| place(number, started)),
+        state: state(row.try_get("state")?)?,
+        attempts: row.try_get("attempts")?,
+        created: Timestamp::from_micros(row.try_get("created")?),
+        not_before: Timestamp::from_micros(row.try_get("not_before")?),
+        code: row.try_get("code")?,
+        text: row.try_get("text")?,
+        callback_version: row.try_get("callback_version")?,
+        trace: row.try_get::<Option<&str>, _>("traceparent")?.and_then(TraceContext::parse),
+        message: row.try_get("message")?,
+        payload: row.try_get("payload")?,
+    })
+}
+
+fn state(name: &str) -> Result<DeliveryState, StoreError> {
+    DeliveryState::from_name(name).ok_or_else(|| StoreError::Corrupt {
+        what: "a delivery".to_owned(),
+        source: format!("`{name}` is no state").into(),
+    })
+}

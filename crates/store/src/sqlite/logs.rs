@@ -1,0 +1,386 @@
+//! Logs in the database: chunks of about 64 KiB, compressed, of which the middle goes once there are too many.
+//!
+//! A chunk is never read unless its text is asked for. Readers see one text: the first chunks, a line that stands for
+//! what was dropped, the last chunks.
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{FromRow, Row as _};
+
+use super::projection::LogText;
+use super::writer::Answer;
+use crate::StoreError;
+use campanile_model::{LogChannel, LogRef};
+
+/// Text per chunk, before compression.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// An upload that nobody went on with for so many seconds is abandoned. Not at once at a start, because another
+/// process may be the one that uploads.
+const ABANDONED_AFTER: i64 = 3600;
+
+/// A piece of a log, ready to be stored.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    header: bool,
+    bytes: i64,
+    newlines: i64,
+    open: bool,
+    packed: bool,
+    data: Vec<u8>,
+}
+
+/// A part of an upload.
+#[derive(Debug)]
+pub(super) struct LogPart {
+    /// The invisible log that it goes on with; none to begin one.
+    pub(super) log: Option<i64>,
+    pub(super) build: i64,
+    pub(super) step: String,
+    pub(super) name: String,
+    pub(super) chunks: Vec<Chunk>,
+    /// Whether it is the last one, and makes the log visible.
+    pub(super) last: bool,
+}
+
+/// How much text goes into a chunk when a log may hold so much.
+pub(super) fn chunk_bytes(max_log_bytes: u64) -> usize {
+    // Small enough that whole chunks fill a quarter well.
+    usize::try_from(max_log_bytes / 16).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES)
+}
+
+/// Takes full chunks off the front of `text`, cut at line ends where the lines are not too long.
+pub(super) fn cut(text: &mut Vec<u8>, size: usize) -> Vec<Vec<u8>> {
+    let mut pieces = Vec::new();
+    while text.len() > size {
+        let (front, _) = text.split_at(size);
+        let end = front.iter().rposition(|byte| *byte == b'\n').map_or(size, |at| at + 1);
+        let rest = text.split_off(end);
+        pieces.push(std::mem::replace(text, rest));
+    }
+    pieces
+}
+
+/// Compresses pieces off the runtime.
+pub(super) async fn pack(pieces: Vec<Vec<u8>>) -> Result<Vec<Chunk>, StoreError> {
+    if pieces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let packed = tokio::task::spawn_blocking(move || {
+        pieces
+            .iter()
+            .map(|piece| Ok(Chunk { data: zstd::bulk::compress(piece, 1)?, packed: true, ..plain(piece) }))
+            .collect::<std::io::Result<Vec<_>>>()
+    });
+    packed.await.map_err(|_| StoreError::Closed)?.map_err(|error| StoreError::Database(error.into()))
+}
+
+fn plain(text: &[u8]) -> Chunk {
+    let newlines = text.iter().filter(|byte| **byte == b'\n').count();
+    Chunk {
+        header: false,
+        bytes: i64::try_from(text.len()).unwrap_or(i64::MAX),
+        newlines: i64::try_from(newlines).unwrap_or(i64::MAX),
+        open: text.last().is_some_and(|byte| *byte != b'\n'),
+        packed: false,
+        data: Vec::new(),
+    }
+}
+
+pub(super) fn unpack(packed: bool, bytes: i64, data: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    if !packed {
+        return Ok(data);
+    }
+    zstd::bulk::decompress(&data, usize::try_from(bytes).unwrap_or(0))
+        .map_err(|error| StoreError::Corrupt { what: "a piece of a log".to_owned(), source: error.into() })
+}
+
+/// The row of a log, as far as its chunks concern it.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) id: i64,
+    pub(super) next_seq: i64,
+    bytes: i64,
+    newlines: i64,
+    open: bool,
+    header_bytes: i64,
+    pub(super) gap_seq: Option<i64>,
+    pub(super) gap_byte: i64,
+    gap_open: bool,
+    tail_bytes: i64,
+    pub(super) dropped_bytes: i64,
+    dropped_newlines: i64,
+}
+
+impl<'r> FromRow<'r, SqliteRow> for Log {
+    fn from_row(row: &'r SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            next_seq: row.try_get("next_seq")?,
+            bytes: row.try_get("bytes")?,
+            newlines: row.try_get("newlines")?,
+            open: row.try_get("open")?,
+            header_bytes: row.try_get("header_bytes")?,
+            gap_seq: row.try_get("gap_seq")?,
+            gap_byte: row.try_get("gap_byte")?,
+            gap_open: row.try_get("gap_open")?,
+            tail_bytes: row.try_get("tail_bytes")?,
+            dropped_bytes: row.try_get("dropped_bytes")?,
+            dropped_newlines: row.try_get("dropped_newlines")?,
+        })
+    }
+}
+
+impl Log {
+    /// The line that stands for what was dropped; empty if nothing was.
+    pub(super) fn marker(&self) -> String {
+        match self.dropped_bytes {
+            0 => String::new(),
+            dropped => {
+                let end_line = if self.gap_open { "\n" } else { "" };
+                format!("{end_line}[... {dropped} bytes left out ...]\n")
+            }
+        }
+    }
+
+    /// Lines and bytes that a reader gets.
+    fn kept(&self) -> (i64, i64) {
+        let marker = self.marker();
+        let marker_lines = i64::try_from(marker.matches('\n').count()).unwrap_or(0);
+        (
+            self.newlines - self.dropped_newlines + marker_lines + i64::from(self.open),
+            self.bytes - self.dropped_bytes + i64::try_from(marker.len()).unwrap_or(0),
+        )
+    }
+
+    pub(super) async fn visible(
+        reader: &mut SqliteConnection,
+        tenant: &str,
+        log: &LogRef,
+    ) -> Result<Option<Self>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT l.* FROM builds b JOIN logs l ON l.build = b.id AND l.step = ? AND l.name = ? AND l.visible = 1 \
+             WHERE b.tenant = ? AND b.builder = ? AND b.number = ?",
+        )
+        .bind(&log.step)
+        .bind(&log.log)
+        .bind(tenant)
+        .bind(&log.build.builder)
+        .bind(log.build.number.cast_signed())
+        .fetch_optional(reader)
+        .await?)
+    }
+
+    async fn push(&mut self, tx: &mut SqliteConnection, chunk: Chunk, max: i64) -> Result<(), StoreError> {
+        if chunk.header {
+            // Nobody reads header lines in bulk; they must not be the way around the limit.
+            if self.header_bytes + chunk.bytes > max / 4 {
+                return Ok(());
+            }
+            self.header_bytes += chunk.bytes;
+        } else if self.gap_seq.is_none() && self.bytes + chunk.bytes > max / 4 {
+            (self.gap_seq, self.gap_byte, self.gap_open) = (Some(self.next_seq), self.bytes, self.open);
+            self.next_seq += 1;
+        }
+        sqlx::query(
+            "INSERT INTO log_chunks (log, seq, header, first_byte, first_line, bytes, newlines, open, packed, data) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(self.id)
+        .bind(self.next_seq)
+        .bind(chunk.header)
+        .bind(self.bytes)
+        .bind(self.newlines)
+        .bind(chunk.bytes)
+        .bind(chunk.newlines)
+        .bind(chunk.open)
+        .bind(chunk.packed)
+        .bind(chunk.data)
+        .execute(&mut *tx)
+        .await?;
+        let written = self.next_seq;
+        self.next_seq += 1;
+        if chunk.header {
+            return Ok(());
+        }
+        self.bytes += chunk.bytes;
+        self.newlines += chunk.newlines;
+        self.open = chunk.open;
+        let Some(gap) = self.gap_seq else { return Ok(()) };
+        self.tail_bytes += chunk.bytes;
+        while self.tail_bytes > max - max / 4 {
+            let oldest: Option<(i64, i64)> = sqlx::query_as(
+                "DELETE FROM log_chunks WHERE log = ?1 AND header = 0 AND seq = (SELECT min(seq) FROM log_chunks \
+                 WHERE log = ?1 AND header = 0 AND seq > ?2 AND seq < ?3) RETURNING bytes, newlines",
+            )
+            .bind(self.id)
+            .bind(gap)
+            .bind(written)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some((bytes, newlines)) = oldest else { break };
+            self.tail_bytes -= bytes;
+            self.dropped_bytes += bytes;
+            self.dropped_newlines += newlines;
+        }
+        Ok(())
+    }
+
+    /// Takes back the last chunk if it is still plain, so that more text can join it.
+    async fn take_back(&mut self, tx: &mut SqliteConnection, header: bool) -> Result<Vec<u8>, StoreError> {
+        let last: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(
+            "DELETE FROM log_chunks WHERE log = ? AND header = ? AND seq = ? AND packed = 0 \
+             RETURNING bytes, newlines, data",
+        )
+        .bind(self.id)
+        .bind(header)
+        .bind(self.next_seq - 1)
+        .fetch_optional(tx)
+        .await?;
+        let Some((bytes, newlines, data)) = last else { return Ok(Vec::new()) };
+        self.next_seq -= 1;
+        if header {
+            self.header_bytes -= bytes;
+        } else {
+            self.bytes -= bytes;
+            self.newlines -= newlines;
+            if self.gap_seq.is_some() {
+                self.tail_bytes -= bytes;
+            }
+        }
+        Ok(data)
+    }
+
+    async fn save(&self, tx: &mut SqliteConnection) -> Result<(), StoreError> {
+        let (lines, bytes) = self.kept();
+        sqlx::query(
+            "UPDATE logs SET next_seq = ?, bytes = ?, newlines = ?, open = ?, header_bytes = ?, gap_seq = ?, \
+             gap_byte = ?, gap_open = ?, tail_bytes = ?, dropped_bytes = ?, dropped_newlines = ?, kept_lines = ?, \
+             kept_bytes = ?, touched = unixepoch() WHERE id = ?",
+        )
+        .bind(self.next_seq)
+        .bind(self.bytes)
+        .bind(self.newlines)
+        .bind(self.open)
+        .bind(self.header_bytes)
+        .bind(self.gap_seq)
+        .bind(self.gap_byte)
+        .bind(self.gap_open)
+        .bind(self.tail_bytes)
+        .bind(self.dropped_bytes)
+        .bind(self.dropped_newlines)
+        .bind(lines)
+        .bind(bytes)
+        .bind(self.id)
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}
+
+async fn insert(
+    tx: &mut SqliteConnection,
+    (build, step, name): (i64, &str, &str),
+    visible: i64,
+) -> Result<Log, StoreError> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO logs (build, step, name, visible, touched) VALUES (?, ?, ?, ?, unixepoch()) RETURNING id",
+    )
+    .bind(build)
+    .bind(step)
+    .bind(name)
+    .bind(visible)
+    .fetch_one(tx)
+    .await?;
+    Ok(Log { id, ..Log::default() })
+}
+
+/// Adds text that came as events; without any, the log at least exists from now on.
+pub(super) async fn append(
+    tx: &mut SqliteConnection,
+    build: i64,
+    step: &str,
+    name: &str,
+    text: LogText,
+    max_log_bytes: u64,
+) -> Result<(), StoreError> {
+    let known =
+        sqlx::query_as("SELECT * FROM logs WHERE build = ? AND step = ? AND name = ? AND visible = 1")
+            .bind(build)
+            .bind(step)
+            .bind(name)
+            .fetch_optional(&mut *tx)
+            .await?;
+    let mut log: Log = match known {
+        Some(log) => log,
+        None => insert(tx, (build, step, name), 1).await?,
+    };
+    let max = i64::try_from(max_log_bytes).unwrap_or(i64::MAX);
+    let mut text = text.into_iter().peekable();
+    while let Some((channel, first)) = text.next() {
+        let header = channel == LogChannel::Header;
+        let mut whole = log.take_back(tx, header).await?;
+        whole.extend_from_slice(first.as_bytes());
+        while let Some((_, more)) = text.next_if(|(next, _)| (*next == LogChannel::Header) == header) {
+            whole.extend_from_slice(more.as_bytes());
+        }
+        let full = cut(&mut whole, chunk_bytes(max_log_bytes));
+        for chunk in pack(full).await? {
+            log.push(tx, Chunk { header, ..chunk }, max).await?;
+        }
+        if !whole.is_empty() {
+            let rest = plain(&whole);
+            log.push(tx, Chunk { header, data: whole, ..rest }, max).await?;
+        }
+    }
+    log.save(tx).await
+}
+
+/// Stores a part of an upload.
+pub(super) async fn upload(
+    tx: &mut SqliteConnection,
+    part: &LogPart,
+    max_log_bytes: u64,
+) -> Result<Answer, StoreError> {
+    let mut log: Log = match part.log {
+        // One that was pruned as abandoned is an error, and stays without a trace.
+        Some(id) => {
+            sqlx::query_as("SELECT * FROM logs WHERE id = ? AND visible = 0")
+                .bind(id)
+                .fetch_one(&mut *tx)
+                .await?
+        }
+        None => insert(tx, (part.build, &part.step, &part.name), 0).await?,
+    };
+    let max = i64::try_from(max_log_bytes).unwrap_or(i64::MAX);
+    for chunk in &part.chunks {
+        let chunk = Chunk { data: chunk.data.clone(), ..*chunk };
+        log.push(tx, chunk, max).await?;
+    }
+    log.save(tx).await?;
+    if part.last {
+        sqlx::query("DELETE FROM logs WHERE build = ? AND step = ? AND name = ? AND visible = 1")
+            .bind(part.build)
+            .bind(&part.step)
+            .bind(&part.name)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE logs SET visible = 1 WHERE id = ?").bind(log.id).execute(tx).await?;
+    }
+    let (lines, bytes) = log.kept();
+    Ok(Answer::Log { log: log.id, lines: lines.cast_unsigned(), bytes: bytes.cast_unsigned() })
+}
+
+/// Removes an upload that will not be finished.
+pub(super) async fn discard(tx: &mut SqliteConnection, log: i64) -> Result<Answer, StoreError> {
+    sqlx::query("DELETE FROM logs WHERE id = ? AND visible = 0").bind(log).execute(tx).await?;
+    Ok(Answer::Done)
+}
+
+/// Removes uploads that nobody goes on with, as a crash leaves them.
+pub(super) async fn discard_abandoned(tx: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM logs WHERE visible = 0 AND touched < unixepoch() - ?")
+        .bind(ABANDONED_AFTER)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

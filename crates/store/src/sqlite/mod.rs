@@ -1,0 +1,471 @@
+//! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
+//!
+//! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `unit` (its SQL),
+//! `deliveries`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
+//!
+//! Invariant: only the writer's connection writes; the pool's connections cannot.
+
+mod append;
+mod audit;
+mod callbacks;
+mod completion;
+mod deliveries;
+mod log_reads;
+mod logs;
+mod merge;
+mod migrations;
+mod outcomes;
+mod polls;
+mod projection;
+mod prune;
+mod queues;
+mod reads;
+mod statement_batch;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod tokens;
+pub mod upkeep;
+mod upload;
+mod usage;
+mod writer;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, ClaimQuota, Delivery,
+    DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState,
+    PruneCursor, Pruned, Retention, Settlement, Store, StoreError, StoreStats, Token, TokenHash,
+};
+use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
+use migrations::MIGRATIONS;
+use writer::{Answer, Done, Job, Operation};
+
+/// What can be set about the embedded store.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Of a longer log the middle is left out: its first quarter and its last three quarters are kept.
+    pub max_log_bytes: u64,
+    /// How many connections read side by side.
+    pub readers: u32,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { max_log_bytes: 64 * 1024 * 1024, readers: 4 }
+    }
+}
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    writer: Writer,
+    options: StoreOptions,
+}
+
+impl SqliteStore {
+    /// Opens the file of a `sqlite:PATH` address, and makes it if there is none.
+    ///
+    /// # Errors
+    /// When the address is no such address, or the file cannot be opened, brought up to date or written to.
+    pub async fn open(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let failed = |reason: String| StoreError::Open { url: url.to_owned(), reason };
+        if !url.starts_with("sqlite:") || url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(failed("write it as `sqlite:PATH`, with the path of a file".to_owned()));
+        }
+        let file = SqliteConnectOptions::from_str(url)
+            .map_err(|error| failed(error.to_string()))?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit that was answered survives loss of power.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
+        MIGRATIONS.run(&mut connection).await.map_err(|error| failed(error.to_string()))?;
+        logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers.max(1))
+            // A reader that was idle costs nothing but its page cache; asking it first costs a round trip.
+            .test_before_acquire(false)
+            .connect_with(file.pragma("query_only", "on"))
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let writer = Writer::start(connection, options.clone());
+        Ok(Self { readers, writer, options })
+    }
+
+    async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolClosed => StoreError::Closed,
+            other => other.into(),
+        })
+    }
+}
+
+/// The way to the one writing task.
+#[derive(Clone, Debug)]
+struct Writer {
+    jobs: mpsc::Sender<Job>,
+    done: Arc<Done>,
+}
+
+impl Writer {
+    fn start(connection: SqliteConnection, options: StoreOptions) -> Self {
+        // Room for two batches: one is written while the next one gathers.
+        let (sender, receiver) = mpsc::channel(2 * writer::MAX_JOBS);
+        let done = Arc::new(Done::default());
+        tokio::spawn(writer::run(connection, receiver, options, Arc::clone(&done)));
+        Self { jobs: sender, done }
+    }
+
+    /// Has the work done; answered when that is durable.
+    async fn ask(&self, operation: Operation) -> Result<Answer, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job { operation, reply }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Leaves work whose end nobody waits for; it is dropped when the writer is overloaded.
+    fn submit_detached(&self, operation: Operation) {
+        let (reply, _) = oneshot::channel();
+        let _ = self.jobs.try_send(Job { operation, reply });
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn append(&self, tenant: &str, batch: Batch, now: Timestamp) -> Result<Appended, StoreError> {
+        match self.writer.ask(Operation::Append { tenant: tenant.to_owned(), batch, now }).await? {
+            Answer::Appended(appended) => Ok(appended),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn seen(&self, tenant: &str, poller: &str, source: &str) -> Result<Option<PollState>, StoreError> {
+        polls::seen(&mut *self.reader().await?, tenant, poller, source).await
+    }
+
+    async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError> {
+        reads::event(&mut *self.reader().await?, tenant, id).await
+    }
+
+    async fn builders(&self, tenant: &str) -> Result<Vec<BuilderRow>, StoreError> {
+        reads::builders(&mut *self.reader().await?, tenant).await
+    }
+
+    async fn builds(&self, tenant: &str, query: &BuildQuery) -> Result<Vec<Build>, StoreError> {
+        let mut reader = self.reader().await?;
+        // One snapshot: a build that ends between two statements would lose its steps.
+        reads::builds(&mut *reader.begin().await?, tenant, query).await
+    }
+
+    async fn build(&self, tenant: &str, id: &BuildId) -> Result<Option<Build>, StoreError> {
+        let mut reader = self.reader().await?;
+        reads::build(&mut *reader.begin().await?, tenant, id).await
+    }
+
+    async fn earlier_builds(
+        &self,
+        tenant: &str,
+        before: &BuildId,
+        limit: u32,
+    ) -> Result<Vec<Build>, StoreError> {
+        reads::earlier_builds(&mut *self.reader().await?, tenant, before, limit).await
+    }
+
+    async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError> {
+        let mut reader = self.reader().await?;
+        reads::running_builds(&mut *reader.begin().await?, tenant, builder).await
+    }
+
+    async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError> {
+        reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await
+    }
+
+    async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError> {
+        reads::buildset(&mut *self.reader().await?, tenant, bsid).await
+    }
+
+    async fn events_about(
+        &self,
+        tenant: &str,
+        subject: &str,
+        limit: u32,
+    ) -> Result<Vec<EventId>, StoreError> {
+        reads::events_about(&mut *self.reader().await?, tenant, subject, limit).await
+    }
+
+    async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError> {
+        reads::changes(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn write_log(&self, tenant: &str, log: &LogRef) -> Result<Box<dyn LogWriter>, StoreError> {
+        let build = reads::build_row(&mut *self.reader().await?, tenant, &log.build)
+            .await?
+            .ok_or_else(|| StoreError::NoSuchBuild(log.build.clone()))?;
+        Ok(Box::new(upload::Upload::new(self.writer.clone(), build, log, self.options.max_log_bytes)))
+    }
+
+    async fn log_tail(
+        &self,
+        tenant: &str,
+        log: &LogRef,
+        lines: u32,
+        max_bytes: usize,
+    ) -> Result<Option<String>, StoreError> {
+        let mut reader = self.reader().await?;
+        // One snapshot: the log may be replaced meanwhile.
+        let mut snapshot = reader.begin().await?;
+        log_reads::tail(&mut snapshot, tenant, log, lines, max_bytes).await
+    }
+
+    async fn log_read(
+        &self,
+        tenant: &str,
+        log: &LogRef,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut snapshot = reader.begin().await?;
+        log_reads::read(&mut snapshot, tenant, log, offset, limit).await
+    }
+
+    async fn claim(
+        &self,
+        owner: &str,
+        shares: &ClaimQuota,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // Asking for work when there is none must not cost a write.
+        let due = deliveries::due(&mut *self.reader().await?).await?.into_iter();
+        let due = due.filter(|(_, due)| *due <= now).map(|(tenant, _)| tenant);
+        let share =
+            |tenant: String| shares.get(&tenant).filter(|share| **share > 0).map(|share| (tenant, *share));
+        let shares: ClaimQuota = due.filter_map(share).collect();
+        if shares.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.writer.ask(Operation::Claim { owner: owner.to_owned(), shares, lease, now }).await? {
+            Answer::Claimed(deliveries) => Ok(deliveries),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn claim_run(
+        &self,
+        owner: &str,
+        first: DeliveryId,
+        limit: u32,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        // As above; most deliveries have nobody behind them.
+        if !deliveries::has_followers(&mut *self.reader().await?, first).await? {
+            return Ok(Vec::new());
+        }
+        let until = now.after(lease);
+        match self.writer.ask(Operation::ClaimRun { owner: owner.to_owned(), first, limit, until }).await? {
+            Answer::Claimed(deliveries) => Ok(deliveries),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn defer_target(
+        &self,
+        tenant: &str,
+        target: &str,
+        key: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (tenant, target, key) = (tenant.to_owned(), target.to_owned(), key.to_owned());
+        self.writer.ask(Operation::Rest { tenant, target, key, until }).await.map(drop)
+    }
+
+    async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
+        self.writer.ask(Operation::GiveBack { owner: owner.to_owned(), ids: ids.to_vec() }).await.map(drop)
+    }
+
+    async fn save_message(
+        &self,
+        id: DeliveryId,
+        message: &[u8],
+        version: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let version = version.map(str::to_owned);
+        self.writer.ask(Operation::SaveMessage { id, message: message.to_vec(), version }).await.map(drop)
+    }
+
+    async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.ask(Operation::Settle { id, settlement, now }).await.map(drop)
+    }
+
+    async fn release(&self, owner: &str) -> Result<(), StoreError> {
+        self.writer.ask(Operation::Release { owner: owner.to_owned() }).await.map(drop)
+    }
+
+    async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        deliveries::due(&mut *self.reader().await?).await
+    }
+
+    async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
+        deliveries::list(&mut *self.reader().await?, tenant, query).await
+    }
+
+    async fn delivery(
+        &self,
+        tenant: &str,
+        id: DeliveryId,
+    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let mut reader = self.reader().await?;
+        let mut snapshot = reader.begin().await?;
+        deliveries::one(&mut snapshot, tenant, id).await
+    }
+
+    async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        match self.writer.ask(Operation::Retry { tenant: tenant.to_owned(), id, now }).await? {
+            Answer::Found(found) => Ok(found),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn retry_now(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError> {
+        let operation = Operation::Hasten { tenant: tenant.to_owned(), target: target.to_owned(), now };
+        self.writer.ask(operation).await.map(drop)
+    }
+
+    async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
+        deliveries::counts(&mut *self.reader().await?).await
+    }
+
+    async fn use_version(
+        &self,
+        tenant: &str,
+        in_use: InUse,
+        version: KeptVersion,
+        component: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let operation = Operation::UseVersion { tenant: tenant.to_owned(), in_use, version, component };
+        self.writer.ask(operation).await.map(drop)
+    }
+
+    async fn versions_in_use(&self, tenant: &str) -> Result<Vec<InUse>, StoreError> {
+        callbacks::in_use(&mut *self.reader().await?, tenant).await
+    }
+
+    async fn versions(&self, tenant: &str, callback: &str) -> Result<Vec<KeptVersion>, StoreError> {
+        callbacks::versions(&mut *self.reader().await?, tenant, callback).await
+    }
+
+    async fn component(
+        &self,
+        tenant: &str,
+        callback: &str,
+        digest: &str,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        callbacks::component(&mut *self.reader().await?, tenant, callback, digest).await
+    }
+
+    fn record_call(&self, tenant: &str, call: CallEntry) {
+        self.writer.submit_detached(Operation::RecordCall { tenant: tenant.to_owned(), call });
+    }
+
+    async fn calls(
+        &self,
+        tenant: &str,
+        callback: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, CallEntry)>, StoreError> {
+        callbacks::calls(&mut *self.reader().await?, tenant, callback, after, limit).await
+    }
+
+    async fn complete_build(&self, tenant: &str, build: &Build) -> Result<(), StoreError> {
+        let operation =
+            Operation::CompleteBuild { tenant: tenant.to_owned(), build: Box::new(build.clone()) };
+        self.writer.ask(operation).await.map(drop)
+    }
+
+    async fn record_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError> {
+        self.writer.ask(Operation::RecordAudit { tenant: tenant.to_owned(), entry }).await.map(drop)
+    }
+
+    async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
+        audit::list(&mut *self.reader().await?, tenant, page).await
+    }
+
+    async fn prune(
+        &self,
+        retention: &Retention,
+        from: PruneCursor,
+        now: Timestamp,
+    ) -> Result<Pruned, StoreError> {
+        match self.writer.ask(Operation::Prune { retention: retention.clone(), from, now }).await? {
+            Answer::Pruned(pruned) => Ok(pruned),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn events_since(&self, tenant: &str, since: Timestamp) -> Result<u64, StoreError> {
+        let mut reader = self.reader().await?;
+        usage::events_since(&mut *reader.begin().await?, tenant, since).await
+    }
+
+    async fn stored_bytes(&self, tenant: &str) -> Result<u64, StoreError> {
+        usage::stored_bytes(&mut *self.reader().await?, tenant).await
+    }
+
+    async fn delete_tenant_chunk(&self, tenant: &str) -> Result<bool, StoreError> {
+        match self.writer.ask(Operation::Forget { tenant: tenant.to_owned() }).await? {
+            Answer::Found(found) => Ok(found),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn stats(&self) -> Result<StoreStats, StoreError> {
+        let (transactions, operations) = self.writer.done.read();
+        let stats = stats::read(&mut *self.reader().await?).await?;
+        Ok(StoreStats { transactions, operations, ..stats })
+    }
+
+    async fn add_token(&self, token: &Token, hash: TokenHash) -> Result<(), StoreError> {
+        self.writer.ask(Operation::AddToken { token: token.clone(), hash }).await.map(drop)
+    }
+
+    async fn tokens(&self) -> Result<Vec<(Token, TokenHash)>, StoreError> {
+        tokens::all(&mut *self.reader().await?).await
+    }
+
+    async fn revoke_token(&self, tenant: &str, id: &str) -> Result<bool, StoreError> {
+        match self.writer.ask(Operation::RevokeToken { tenant: tenant.to_owned(), id: id.to_owned() }).await?
+        {
+            Answer::Found(found) => Ok(found),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.writer.ask(Operation::Ping).await.map(drop)
+    }
+
+    async fn close(&self) {
+        let _ = self.writer.ask(Operation::Close).await;
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,86 @@
+//! What workers bring back: messages to keep, and what became of deliveries.
+//!
+//! All that gathered for a transaction is written in one round trip to SQLite's thread each.
+
+use std::collections::HashSet;
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use super::statement_batch::StatementBatch;
+use crate::{DeliveryId, Settlement, StoreError};
+use campanile_model::Timestamp;
+
+/// Of each, the delivery, its message, and the digest of the version that wrote it.
+pub(super) type Saved<'a> = (DeliveryId, &'a [u8], Option<&'a str>);
+
+/// Keeps prepared messages with their deliveries.
+pub(super) async fn save_messages(tx: &mut SqliteConnection, saved: &[Saved<'_>]) -> Result<(), StoreError> {
+    if saved.is_empty() {
+        return Ok(());
+    }
+    // Bound one by one: as JSON, their bytes would have to be encoded.
+    let sql = "UPDATE deliveries SET message = ?, callback_version = ? WHERE id = ?;".repeat(saved.len());
+    // Safe: a constant, repeated. Not to be remembered: the next group has another length.
+    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(saved.len() == 1);
+    for (id, message, version) in saved {
+        query = query.bind(*message).bind(*version).bind(id);
+    }
+    query.execute(tx).await?;
+    Ok(())
+}
+
+/// Of each, the delivery, what became of it, and when.
+pub(super) type Settled<'a> = (DeliveryId, &'a Settlement, Timestamp);
+
+/// Notes what came of deliveries. One that was settled meanwhile by whoever took the lease over stays so, but the
+/// attempt counts.
+pub(super) async fn settle(tx: &mut SqliteConnection, settled: &[Settled<'_>]) -> Result<(), StoreError> {
+    let mut rest = settled.to_vec();
+    // A delivery is twice in a group only if its lease ran out: then the first one counts, as it would alone.
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let (round, again) = rest.into_iter().partition(|(id, ..)| seen.insert(*id));
+        settle_each_once(tx, round).await?;
+        rest = again;
+    }
+    Ok(())
+}
+
+async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) -> Result<(), StoreError> {
+    let rows: Vec<_> = settled
+        .iter()
+        .map(|(id, settlement, now)| {
+            let Settlement { state, attempted, code, text, not_before } = settlement;
+            (*id, state.name(), code, text, not_before.as_micros(), u8::from(*attempted), now.as_micros())
+        })
+        .collect();
+    let mut writes = StatementBatch::default();
+    // Of a delivery that there is not, nothing is noted.
+    writes.put(
+        "INSERT INTO attempts (delivery, at, state, code, text) \
+         SELECT d.id, r.value->>6, r.value->>1, r.value->>2, r.value->>3 \
+         FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 WHERE r.value->>5",
+        &rows,
+    );
+    writes.put(
+        "UPDATE deliveries SET attempts = attempts + 1 \
+         WHERE id IN (SELECT value->>0 FROM json_each(?) WHERE value->>5)",
+        &rows,
+    );
+    writes.put(
+        "UPDATE deliveries AS d SET state = r.value->>1, code = r.value->>2, text = r.value->>3, \
+         not_before = r.value->>4, due = r.value->>4, lease_owner = NULL \
+         FROM json_each(?) r WHERE d.id = r.value->>0 AND d.state = 'waiting'",
+        &rows,
+    );
+    writes.put(
+        "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
+         WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
+         AND o.ordering_key = d.ordering_key) \
+         FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
+         WHERE d.ordering_key IS NOT NULL AND d.state <> 'waiting')",
+        &rows,
+    );
+    writes.run(tx).await
+}

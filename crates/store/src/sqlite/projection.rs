@@ -1,0 +1,293 @@
+//! What events come to, in memory: a unit of work that `unit` fills from the database and writes back.
+//!
+//! Invariant: no I/O. Everything that `apply` looks at was loaded before; what is not there does not exist.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use super::merge;
+use campanile_model::{
+    Build, BuildId, BuildRequest, Builder, BuilderState, Buildset, Change, Event, LogChannel, LogRef, Step,
+    Timestamp, Worker,
+};
+
+/// A build as the database keys it: tenant, builder, number.
+pub(super) type BuildKey = (String, String, i64);
+
+/// A row of one tenant, named by text or number.
+pub(super) type TenantKey<K> = (String, K);
+
+#[derive(Debug, Default)]
+pub(super) struct BuildSlot {
+    pub(super) id: i64,
+    pub(super) finished: bool,
+    /// Loaded only when some event needs it.
+    pub(super) build: Option<Build>,
+    pub(super) dirty: bool,
+    pub(super) steps: Vec<StepSlot>,
+    /// It ended in this unit: its rows in `steps` have become part of it.
+    pub(super) ended: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct StepSlot {
+    pub(super) event: i64,
+    pub(super) place: i64,
+    pub(super) step: Step,
+    pub(super) dirty: bool,
+}
+
+/// A row whose change is to be written; `None` is a row to delete.
+#[derive(Debug)]
+pub(super) struct BuilderSlot {
+    pub(super) builder: Option<Builder>,
+    pub(super) dirty: bool,
+}
+
+/// Text that came for a log, in order.
+pub(super) type LogText = Vec<(LogChannel, String)>;
+
+/// Texts by row of the build, step and log.
+pub(super) type LogTexts = BTreeMap<(i64, String, String), LogText>;
+
+/// Everything that a group of appends looks at and changes.
+#[derive(Debug, Default)]
+pub(super) struct Projection {
+    pub(super) next_build: i64,
+    pub(super) builds: HashMap<BuildKey, BuildSlot>,
+    pub(super) builders: HashMap<TenantKey<String>, BuilderSlot>,
+    pub(super) next_change: HashMap<String, u64>,
+    pub(super) changes: Vec<(String, Change)>,
+    /// With whether it is complete; those that did not change have no data.
+    pub(super) buildsets: HashMap<TenantKey<u64>, (bool, Option<Buildset>)>,
+    pub(super) requests: HashMap<TenantKey<u64>, BuildRequest>,
+    pub(super) workers: HashMap<TenantKey<String>, Worker>,
+    /// By build row, step and log.
+    pub(super) logs: LogTexts,
+}
+
+pub(super) fn key(tenant: &str, id: &BuildId) -> BuildKey {
+    (tenant.to_owned(), id.builder.clone(), id.number.cast_signed())
+}
+
+impl Projection {
+    /// Takes an event in. Returns it as it is to be stored, or none if it repeats a known fact.
+    pub(super) fn apply<'e>(
+        &mut self,
+        tenant: &str,
+        event: &'e Event,
+        event_id: i64,
+        now: Timestamp,
+    ) -> Option<Cow<'e, Event>> {
+        match event {
+            Event::BuilderAdded { builder } => {
+                let slot = BuilderSlot { builder: Some(builder.clone()), dirty: true };
+                self.builders.insert((tenant.to_owned(), builder.name.clone()), slot);
+            }
+            Event::BuilderRemoved { builder } => {
+                let slot = BuilderSlot { builder: None, dirty: true };
+                self.builders.insert((tenant.to_owned(), builder.clone()), slot);
+            }
+            Event::BuilderChangedState { builder, state } => {
+                let slot = self.builder(tenant, builder);
+                if let Some(builder) = &mut slot.builder {
+                    builder.state = *state;
+                    slot.dirty = true;
+                }
+            }
+            Event::BuildsetSubmitted { buildset } => {
+                let slot = self.buildsets.entry((tenant.to_owned(), buildset.bsid)).or_default();
+                // A late `submitted` must not reopen what is complete.
+                if !slot.0 {
+                    *slot = (buildset.complete, Some(buildset.clone()));
+                }
+            }
+            Event::BuildsetComplete { buildset } => {
+                let slot = self.buildsets.entry((tenant.to_owned(), buildset.bsid)).or_default();
+                if slot.0 {
+                    return None;
+                }
+                *slot = (true, Some(Buildset { complete: true, ..buildset.clone() }));
+            }
+            Event::RequestSubmitted { request } | Event::RequestCancelled { request } => {
+                self.requests.insert((tenant.to_owned(), request.brid), request.clone());
+            }
+            Event::BuildStarted { build } => return self.start(tenant, build, event_id, now),
+            Event::BuildFinished { build } => return self.finish(tenant, build, now),
+            Event::StepStarted { build, step } => {
+                let mut step = step.clone();
+                step.started = step.started.or(Some(now));
+                self.step(tenant, build, event_id, now, step);
+            }
+            Event::StepFinished { build, step } => {
+                let mut step = step.clone();
+                step.finished = step.finished.or(Some(now));
+                self.step(tenant, build, event_id, now, step);
+            }
+            Event::StepTextChanged { build, step, text } => {
+                let step = Step { name: step.clone(), text: text.clone(), ..Step::default() };
+                self.step(tenant, build, event_id, now, step);
+            }
+            Event::StepText2Changed { build, step, text2 } => {
+                let step = Step { name: step.clone(), text2: text2.clone(), ..Step::default() };
+                self.step(tenant, build, event_id, now, step);
+            }
+            Event::LogStarted { log } => drop(self.log(tenant, log, now)),
+            Event::LogChunk { log, channel, text } => {
+                self.log(tenant, log, now).push((*channel, text.clone()));
+            }
+            Event::ChangeAdded { change } => {
+                let number = self.next_change.entry(tenant.to_owned()).or_insert(1);
+                let mut change = change.clone();
+                change.number = *number;
+                *number += 1;
+                if change.when == Timestamp::default() {
+                    change.when = now;
+                }
+                change.clamp_time(now);
+                self.changes.push((tenant.to_owned(), (*change).clone()));
+                return Some(Cow::Owned(Event::ChangeAdded { change }));
+            }
+            Event::WorkerConnected { worker } => {
+                self.worker(tenant, Worker { connected: true, ..worker.clone() });
+            }
+            Event::WorkerDisconnected { worker } | Event::WorkerMissing { worker } => {
+                self.worker(tenant, Worker { connected: false, ..worker.clone() });
+            }
+            Event::WorkerPaused { worker } => {
+                self.worker(tenant, Worker { paused: true, ..worker.clone() });
+            }
+            Event::WorkerUnpaused { worker } => {
+                self.worker(tenant, Worker { paused: false, ..worker.clone() });
+            }
+            // Estimates are news, not knowledge; and a log's end, or the engine's, changes nothing that is kept.
+            Event::BuildEtaUpdate { .. }
+            | Event::StepEtaUpdate { .. }
+            | Event::LogFinished { .. }
+            | Event::Start {}
+            | Event::Shutdown {} => {}
+        }
+        Some(Cow::Borrowed(event))
+    }
+
+    fn start<'e>(
+        &mut self,
+        tenant: &str,
+        event: &Build,
+        event_id: i64,
+        now: Timestamp,
+    ) -> Option<Cow<'e, Event>> {
+        let mut build = event.clone();
+        let steps = std::mem::take(&mut build.steps);
+        let tags = self.tags(tenant, &build.builder);
+        let slot = self.build(tenant, &build.id(), now);
+        if slot.finished {
+            return None;
+        }
+        if let Some(known) = slot.build.take() {
+            merge::complete_build(&mut build, known);
+        }
+        if build.tags.is_empty() {
+            build.tags = tags;
+        }
+        // It runs, whatever it says.
+        (build.finished, build.results) = (None, None);
+        for (place, step) in (0..).zip(steps) {
+            slot.take_step(step, event_id, place);
+        }
+        slot.build = Some(build.clone());
+        slot.dirty = true;
+        build.steps = slot.steps.iter().map(|slot| slot.step.clone()).collect();
+        Some(Cow::Owned(Event::BuildStarted { build: Box::new(build) }))
+    }
+
+    fn finish<'e>(&mut self, tenant: &str, event: &Build, now: Timestamp) -> Option<Cow<'e, Event>> {
+        let mut build = event.clone();
+        let key = key(tenant, &build.id());
+        let known_before = self.builds.contains_key(&key);
+        let tags = self.tags(tenant, &build.builder);
+        let slot = self.build(tenant, &build.id(), now);
+        if slot.finished {
+            return None;
+        }
+        if let Some(known) = slot.build.take().filter(|_| known_before) {
+            merge::complete_build(&mut build, known);
+        }
+        build.finished = build.finished.or(Some(now));
+        let steps = std::mem::take(&mut slot.steps);
+        if build.steps.is_empty() {
+            build.steps = steps.into_iter().map(|slot| slot.step).collect();
+        }
+        if build.tags.is_empty() {
+            build.tags = tags;
+        }
+        (slot.finished, slot.ended, slot.dirty) = (true, true, true);
+        slot.build = Some(build.clone());
+        Some(Cow::Owned(Event::BuildFinished { build: Box::new(build) }))
+    }
+
+    /// What a build without tags has instead; asked again at its end, when they may be known.
+    fn tags(&self, tenant: &str, builder: &str) -> Vec<String> {
+        let slot = self.builders.get(&(tenant.to_owned(), builder.to_owned()));
+        slot.and_then(|slot| slot.builder.as_ref()).map(|builder| builder.tags.clone()).unwrap_or_default()
+    }
+
+    /// The slot of a build; one that nobody told of begins now, as far as we know.
+    fn build(&mut self, tenant: &str, id: &BuildId, started: Timestamp) -> &mut BuildSlot {
+        let key = key(tenant, id);
+        if !self.builds.contains_key(&key) {
+            self.builder(tenant, &id.builder);
+            let build = Build { started, ..Build::new(&id.builder, id.number) };
+            let slot =
+                BuildSlot { id: self.next_build, build: Some(build), dirty: true, ..BuildSlot::default() };
+            self.next_build += 1;
+            self.builds.insert(key.clone(), slot);
+        }
+        self.builds.entry(key).or_default()
+    }
+
+    /// The slot of a builder; one that nobody told of exists by its name alone.
+    fn builder(&mut self, tenant: &str, name: &str) -> &mut BuilderSlot {
+        let slot = self
+            .builders
+            .entry((tenant.to_owned(), name.to_owned()))
+            .or_insert(BuilderSlot { builder: None, dirty: false });
+        if slot.builder.is_none() {
+            // It builds, so it is not offline, whatever else nobody told.
+            let state = BuilderState::Idle;
+            slot.builder = Some(Builder { name: name.to_owned(), state, ..Builder::default() });
+            slot.dirty = true;
+        }
+        slot
+    }
+
+    fn worker(&mut self, tenant: &str, worker: Worker) {
+        self.workers.insert((tenant.to_owned(), worker.name.clone()), worker);
+    }
+
+    fn step(&mut self, tenant: &str, build: &BuildId, event_id: i64, now: Timestamp, step: Step) {
+        let started = step.started.unwrap_or(now);
+        let slot = self.build(tenant, build, started);
+        // What a finished build came to stays as it was told (M-CB-01).
+        if !slot.finished {
+            slot.take_step(step, event_id, 0);
+        }
+    }
+
+    fn log(&mut self, tenant: &str, log: &LogRef, now: Timestamp) -> &mut LogText {
+        let build = self.build(tenant, &log.build, now).id;
+        self.logs.entry((build, log.step.clone(), log.log.clone())).or_default()
+    }
+}
+
+impl BuildSlot {
+    fn take_step(&mut self, mut step: Step, event: i64, place: i64) {
+        match self.steps.iter_mut().find(|slot| slot.step.name == step.name) {
+            Some(slot) => {
+                merge::complete_step(&mut step, std::mem::take(&mut slot.step));
+                (slot.step, slot.dirty) = (step, true);
+            }
+            None => self.steps.push(StepSlot { event, place, step, dirty: true }),
+        }
+    }
+}

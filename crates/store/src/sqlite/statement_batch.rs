@@ -1,0 +1,40 @@
+//! Several writing statements in one round trip to SQLite's thread, whose waking costs more than a statement does.
+
+use serde::Serialize;
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use super::append::json;
+use crate::StoreError;
+
+/// Statements to be run in order, each over the rows of one JSON array.
+#[derive(Default)]
+pub(super) struct StatementBatch {
+    sql: String,
+    rows: Vec<String>,
+}
+
+impl StatementBatch {
+    /// Adds a statement with one `?` for its rows; not at all when there are none.
+    pub(super) fn put<T: Serialize>(&mut self, statement: &'static str, rows: &[T]) {
+        if !rows.is_empty() {
+            self.sql.push_str(statement);
+            self.sql.push(';');
+            self.rows.push(json(rows));
+        }
+    }
+
+    /// Runs what was added.
+    pub(super) async fn run(self, tx: &mut SqliteConnection) -> Result<(), StoreError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        // Safe: it was put together from constants alone.
+        let mut query = sqlx::query(AssertSqlSafe(self.sql));
+        for rows in self.rows {
+            query = query.bind(rows);
+        }
+        query.execute(tx).await?;
+        Ok(())
+    }
+}

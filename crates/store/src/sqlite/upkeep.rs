@@ -1,0 +1,233 @@
+//! What operators do with a store's file: one engine at a time, copies, restoring one, giving space back.
+//!
+//! A copy is checked before it counts, on disk before it has its name, and takes no other file's place.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tempfile::NamedTempFile;
+
+use super::migrations::MIGRATIONS;
+use campanile_model::Timestamp;
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// An engine, or another such command, is at it.
+    #[error("another engine uses the store `{0}`: stop it, or set another `store.url`")]
+    Locked(String),
+    /// Nothing is overwritten.
+    #[error("`{}` is there already: name a file that is not", .0.display())]
+    Exists(PathBuf),
+    /// There is no store to copy.
+    #[error("there is no store at `{}`", .0.display())]
+    Missing(PathBuf),
+    /// What is to be restored is no whole store that this program can use.
+    #[error("`{}` can't be restored: {reason}", file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file can't be used.
+    #[error("cannot {doing} `{}`: {source}", file.display())]
+    File {
+        /// What was to be done with it.
+        doing: &'static str,
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The database refused.
+    #[error("cannot {doing}: {source}")]
+    Database {
+        /// What was to be done.
+        doing: &'static str,
+        /// What it said.
+        source: sqlx::Error,
+    },
+}
+
+/// Makes a store one's own for as long as the file is kept: a store belongs to one engine at a time.
+///
+/// # Errors
+/// When somebody has it, or nothing can be written beside it.
+pub fn lock(url: &str) -> Result<File, UpkeepError> {
+    let path = beside(&path_of(url)?, ".lock");
+    let file =
+        File::create(&path).map_err(|source| UpkeepError::File { doing: "write", file: path, source })?;
+    if file.try_lock().is_err() {
+        return Err(UpkeepError::Locked(url.to_owned()));
+    }
+    Ok(file)
+}
+
+/// Writes what a store holds at this moment to a new file, also while an engine works on it. Returns its bytes.
+///
+/// # Errors
+/// When the file is there already, or can't be written, or the store can't be read; then there is no such file.
+pub async fn backup(url: &str, to: &Path) -> Result<u64, UpkeepError> {
+    if to.symlink_metadata().is_ok() {
+        return Err(UpkeepError::Exists(to.to_owned()));
+    }
+    let file = |doing, source| UpkeepError::File { doing, file: to.to_owned(), source };
+    let mut store = open(url).await?;
+    let partial = partial_in(folder_of(to)).map_err(|error| file("write", error))?;
+    let Some(name) = partial.path().to_str() else {
+        return Err(file("write", io::Error::other("its path is no text")));
+    };
+    sqlx::query("VACUUM INTO ?")
+        .bind(name)
+        .execute(&mut store)
+        .await
+        .map_err(|source| UpkeepError::Database { doing: "copy the store", source })?;
+    drop(store.close().await);
+    let bytes = verify(partial.path()).await?;
+    put(partial, to)?;
+    Ok(bytes)
+}
+
+/// Puts a backup in the place of a store. The store that was there is kept beside it: its new name is returned.
+///
+/// # Errors
+/// When an engine is at work on the store, or the backup is not whole; then everything is as it was.
+pub async fn restore(url: &str, from: &Path, now: Timestamp) -> Result<Option<PathBuf>, UpkeepError> {
+    let store = path_of(url)?;
+    let _lock = lock(url)?;
+    let file = |doing, file: &Path, source| UpkeepError::File { doing, file: file.to_owned(), source };
+    if fs::metadata(beside(from, "-wal")).is_ok_and(|log| log.len() > 0) {
+        let reason = "it has a `-wal` file, so it is a store in use: make a backup of that".to_owned();
+        return Err(UpkeepError::Unusable { file: from.to_owned(), reason });
+    }
+    let mut source = File::open(from).map_err(|error| file("read", from, error))?;
+    let mut partial = partial_in(folder_of(&store)).map_err(|error| file("write", &store, error))?;
+    io::copy(&mut source, partial.as_file_mut()).map_err(|error| file("copy", from, error))?;
+    verify(partial.path()).await.map_err(|error| match error {
+        UpkeepError::Unusable { reason, .. } => UpkeepError::Unusable { file: from.to_owned(), reason },
+        other => other,
+    })?;
+    let stamp = now.to_rfc3339().replace([':', '-'], "");
+    let old = beside(&store, &format!(".replaced-{stamp}"));
+    let mut kept = None;
+    // The log of a store belongs to it alone: beside another one it would spoil that.
+    for suffix in ["", "-wal", "-shm"] {
+        let (present, aside) = (beside(&store, suffix), beside(&old, suffix));
+        match fs::rename(&present, &aside) {
+            Ok(()) => kept = Some(old.clone()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(file("move aside", &present, error)),
+        }
+    }
+    put(partial, &store)?;
+    Ok(kept)
+}
+
+/// Writes a store anew without its free pages. Returns its bytes before and after.
+///
+/// # Errors
+/// When an engine is at work on the store, or there is no room for a second one.
+pub async fn vacuum(url: &str) -> Result<(u64, u64), UpkeepError> {
+    let path = path_of(url)?;
+    let _lock = lock(url)?;
+    let mut store = open(url).await?;
+    let before = size(&path);
+    for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+        sqlx::query(statement)
+            .execute(&mut store)
+            .await
+            .map_err(|source| UpkeepError::Database { doing: "write the store anew", source })?;
+    }
+    drop(store.close().await);
+    Ok((before, size(&path)))
+}
+
+/// That a file is a whole store, of a form that this program knows. Returns its bytes.
+async fn verify(file: &Path) -> Result<u64, UpkeepError> {
+    let unusable = |reason: String| UpkeepError::Unusable { file: file.to_owned(), reason };
+    // Nobody else writes it: no log, no locks.
+    let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
+    let no_store = |error: sqlx::Error| unusable(format!("it is no store of campanile's ({error})"));
+    let mut copy = options.disable_statement_logging().connect().await.map_err(no_store)?;
+    let wrong: Vec<String> =
+        sqlx::query_scalar("PRAGMA integrity_check(3)").fetch_all(&mut copy).await.map_err(no_store)?;
+    if wrong != ["ok"] {
+        return Err(unusable(format!("it is damaged: {}", wrong.join("; "))));
+    }
+    let steps: Vec<(i64, Vec<u8>, bool)> =
+        sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut copy)
+            .await
+            .map_err(no_store)?;
+    drop(copy.close().await);
+    for (version, checksum, done) in &steps {
+        match MIGRATIONS.iter().find(|known| known.version == *version) {
+            None => return Err(unusable("a newer campanile has written it: use that one".to_owned())),
+            Some(known) if *known.checksum != **checksum || !done => {
+                return Err(unusable(format!("step {version} of its form is not this program's")));
+            }
+            Some(_) => {}
+        }
+    }
+    if steps.is_empty() {
+        return Err(unusable("it is no store of campanile's".to_owned()));
+    }
+    fs::metadata(file).map(|data| data.len()).map_err(|source| UpkeepError::File {
+        doing: "read",
+        file: file.to_owned(),
+        source,
+    })
+}
+
+async fn open(url: &str) -> Result<SqliteConnection, UpkeepError> {
+    let path = path_of(url)?;
+    if !path.exists() {
+        return Err(UpkeepError::Missing(path));
+    }
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(10));
+    let connected = options.disable_statement_logging().connect().await;
+    connected.map_err(|source| UpkeepError::Database { doing: "open the store", source })
+}
+
+fn path_of(url: &str) -> Result<PathBuf, UpkeepError> {
+    let options = SqliteConnectOptions::from_str(url);
+    let options = options.map_err(|source| UpkeepError::Database { doing: "read `store.url`", source })?;
+    Ok(options.get_filename().to_owned())
+}
+
+/// A file that only its owner can read, and that goes when it is dropped.
+fn partial_in(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".campanile-").suffix(".partial").tempfile_in(folder)
+}
+
+/// Gives a finished file its name, if nobody has it, and has both on disk.
+fn put(partial: NamedTempFile, name: &Path) -> Result<(), UpkeepError> {
+    let failed = |source| UpkeepError::File { doing: "write", file: name.to_owned(), source };
+    partial.as_file().sync_all().map_err(failed)?;
+    partial.persist_noclobber(name).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => UpkeepError::Exists(name.to_owned()),
+        _ => failed(error.error),
+    })?;
+    File::open(folder_of(name)).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn size(store: &Path) -> u64 {
+    ["", "-wal"].iter().filter_map(|suffix| Some(fs::metadata(beside(store, suffix)).ok()?.len())).sum()
+}

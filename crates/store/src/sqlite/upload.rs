@@ -1,0 +1,98 @@
+//! One upload of a raw log: cuts and compresses what comes, and hands it to the writer in parts of bounded size.
+
+use async_trait::async_trait;
+
+use super::Writer;
+use super::logs::{self, Chunk, LogPart};
+use super::writer::{Answer, Operation};
+use crate::{LogWriter, StoreError};
+use campanile_model::LogRef;
+
+/// So much text is gathered before it is handed on: few enough commits, little enough memory.
+const PART_BYTES: usize = 1024 * 1024;
+
+pub(super) struct Upload {
+    writer: Writer,
+    build: i64,
+    step: String,
+    name: String,
+    chunk_bytes: usize,
+    buffer: Vec<u8>,
+    /// The invisible log, once something of it is stored; taken away when it is finished or given up.
+    log: Option<i64>,
+    broken: bool,
+}
+
+impl Upload {
+    pub(super) fn new(writer: Writer, build: i64, log: &LogRef, max_log_bytes: u64) -> Self {
+        Self {
+            writer,
+            build,
+            step: log.step.clone(),
+            name: log.log.clone(),
+            chunk_bytes: logs::chunk_bytes(max_log_bytes),
+            buffer: Vec::new(),
+            log: None,
+            broken: false,
+        }
+    }
+
+    async fn hand_on(&mut self, chunks: Vec<Chunk>, last: bool) -> Result<(u64, u64), StoreError> {
+        let part = LogPart {
+            log: self.log,
+            build: self.build,
+            step: self.step.clone(),
+            name: self.name.clone(),
+            chunks,
+            last,
+        };
+        // Stays so when this is dropped half-way: what the writer made of it is then not known.
+        self.broken = true;
+        match self.writer.ask(Operation::Log(part)).await? {
+            Answer::Log { log, lines, bytes } => {
+                self.log = (!last).then_some(log);
+                self.broken = false;
+                Ok((lines, bytes))
+            }
+            other => other.unexpected(),
+        }
+    }
+}
+
+#[async_trait]
+impl LogWriter for Upload {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.broken {
+            return Err(StoreError::Closed);
+        }
+        for bytes in bytes.chunks(PART_BYTES) {
+            self.buffer.extend_from_slice(bytes);
+            if self.buffer.len() >= PART_BYTES {
+                let pieces = logs::cut(&mut self.buffer, self.chunk_bytes);
+                let chunks = logs::pack(pieces).await?;
+                self.hand_on(chunks, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(u64, u64), StoreError> {
+        if self.broken {
+            return Err(StoreError::Closed);
+        }
+        let mut pieces = logs::cut(&mut self.buffer, self.chunk_bytes);
+        if !self.buffer.is_empty() {
+            pieces.push(std::mem::take(&mut self.buffer));
+        }
+        let chunks = logs::pack(pieces).await?;
+        self.hand_on(chunks, true).await
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(log) = self.log {
+            self.writer.submit_detached(Operation::DiscardLog { log });
+        }
+    }
+}

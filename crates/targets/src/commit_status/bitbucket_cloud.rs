@@ -1,0 +1,274 @@
+//! Statuses of commits at bitbucket.org: `[[bitbucket]]` (K-01 to K-04).
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha1::{Digest as _, Sha1};
+use url::Url;
+
+use super::credentials::{Login, PassingToken};
+use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
+use super::place::Place;
+use super::settings::{Shared, address, text};
+use super::status::StoredStatus;
+use crate::http_outcome::{deferred, outcome};
+use crate::{Fault, FaultCode, Outcome, Parts, Target};
+use campanile_config::{Reader, Secret};
+use campanile_model::interpolate::{RenderError, Scope, Text};
+use campanile_model::{Results, Timestamp};
+use campanile_outbound::Request;
+
+/// Makes a target from the n-th `[[bitbucket]]` table.
+pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+    super::target::<BitbucketCloud>(reader, index, parts)
+}
+
+const OAUTH: &str = "https://bitbucket.org/site/oauth2/access_token";
+/// How long a token lasts if Bitbucket does not say it.
+const USUAL_LIFE: u64 = 7_200;
+
+/// bitbucket.org.
+pub(super) struct BitbucketCloud {
+    way_in: WayIn,
+    name: Text,
+}
+
+/// How it is told who asks (K-01).
+enum WayIn {
+    Login(Login),
+    Oauth(Box<Oauth>),
+}
+
+/// A consumer of OAuth, that asks on its own behalf.
+struct Oauth {
+    url: Url,
+    key: String,
+    secret: Secret,
+    token: PassingToken,
+}
+
+/// What Bitbucket gives.
+#[derive(Deserialize)]
+struct Given {
+    access_token: String,
+    expires_in: Option<u64>,
+}
+
+impl WayIn {
+    fn read(reader: &Reader<'_>) -> Option<Self> {
+        let oauth = ["oauth_key", "oauth_secret"].iter().any(|key| reader.item(key).is_some());
+        // Asked for in any case, so that it is a known key.
+        let url = address(reader, "oauth_url", OAUTH, OAUTH);
+        match (oauth, Login::is_given(reader)) {
+            (true, true) => {
+                reader.error("oauth_key", "Either App Passwords or OAuth can be specified, not both");
+                None
+            }
+            (false, true) => Login::read(reader).map(Self::Login),
+            (false, false) => {
+                reader.error(
+                    "oauth_key",
+                    "credentials are missing: `oauth_key` and `oauth_secret`, `username` and `password` (an app \
+                     password or API token), or `token` (an access token)",
+                );
+                None
+            }
+            (true, false) => {
+                let key = reader.required_text("oauth_key");
+                if reader.item("oauth_secret").is_none() {
+                    reader.error("oauth_secret", "`oauth_secret` is missing beside `oauth_key`");
+                }
+                let mut url = url?;
+                if let Ok(mut segments) = url.path_segments_mut() {
+                    segments.pop_if_empty();
+                }
+                let secret = reader.secret("oauth_secret")?;
+                Some(Self::Oauth(Box::new(Oauth { url, key: key?, secret, token: PassingToken::default() })))
+            }
+        }
+    }
+
+    async fn sign(&self, request: Request, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
+        match self {
+            Self::Login(login) => login.sign(request).map_err(deferred),
+            Self::Oauth(oauth) => {
+                let token = oauth.token.get(now, oauth.fetch(shared, now)).await?;
+                Login::Bearer(token).sign(request).map_err(deferred)
+            }
+        }
+    }
+}
+
+impl Oauth {
+    /// K-02.
+    async fn fetch(&self, shared: &Shared, now: Timestamp) -> Result<(Secret, Timestamp), Outcome> {
+        let form = "application/x-www-form-urlencoded";
+        let request = Request::post(self.url.clone(), form, "grant_type=client_credentials");
+        let request = request.basic_auth(&self.key, &self.secret);
+        let response = shared.client.send(request).await.map_err(deferred)?;
+        match outcome(&response, now) {
+            Outcome::Delivered(_) => {}
+            Outcome::Refused(fault) => {
+                let text = format!("there is no token for the OAuth consumer {}: {}", self.key, fault.text);
+                return Err(Outcome::Refused(Fault { text, ..fault }));
+            }
+            other => return Err(other),
+        }
+        let given: Given = serde_json::from_slice(&response.body).map_err(|_| {
+            // The body is not shown: it may hold a token.
+            let text = format!("{} gave no token that is understood", response.origin);
+            Outcome::Refused(Fault::permanent(FaultCode::Authentication, text))
+        })?;
+        let life = Duration::from_secs(given.expires_in.unwrap_or(USUAL_LIFE));
+        Ok((Secret::new(given.access_token), now.after(life)))
+    }
+}
+
+/// K-04.
+pub(super) const WORDS: Words = Words {
+    states: &["INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"],
+    passing: &["INPROGRESS"],
+    requested: "INPROGRESS",
+    running: "INPROGRESS",
+    unknown: "FAILED",
+    mappings: &[("modern", state)],
+};
+
+/// K-04.
+pub(super) fn state(results: Results) -> &'static str {
+    match results {
+        Results::Success => "SUCCESSFUL",
+        _ => "FAILED",
+    }
+}
+
+/// K-03.
+fn body(status: &StoredStatus) -> Value {
+    let digest = Sha1::digest(status.context.as_bytes());
+    let key = digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    let mut body = json!({
+        "state": status.state,
+        "key": key,
+        "name": status.detail("name").unwrap_or(&status.context),
+        "description": status.description,
+    });
+    if let (Some(url), Some(body)) = (&status.target_url, body.as_object_mut()) {
+        body.insert("url".to_owned(), url.as_str().into());
+    }
+    body
+}
+
+#[async_trait]
+impl Forge for BitbucketCloud {
+    const TABLE: &'static str = "bitbucket";
+    const TITLE: &'static str = "Bitbucket";
+    const WORDS: Words = WORDS;
+    const USUAL: Usual = Usual {
+        base_url: Some("https://api.bitbucket.org/2.0/repositories/"),
+        example: "https://api.bitbucket.org/2.0/repositories/",
+        addressing: UsualAddressing::EachStamp,
+        project_first: false,
+        context: ("status_key", "%(prop:buildername)s"),
+        start_description: Some("Build started."),
+        requests: Some(false),
+        needs_url: true,
+        longest: 255,
+    };
+
+    fn read(reader: &Reader<'_>) -> Option<Self> {
+        let name = text(reader, "status_name", "%(prop:buildername)s");
+        Some(Self { way_in: WayIn::read(reader)?, name: name? })
+    }
+
+    fn details(
+        &self,
+        _: &About<'_>,
+        place: &Place,
+        scope: &Scope<'_>,
+    ) -> Result<Result<Details, String>, RenderError> {
+        // Addresses at the API name `2.0/repositories` before the workspace.
+        let workspace =
+            place.owner.rsplit_once("repositories/").map_or(place.owner.as_str(), |(_, last)| last);
+        if workspace.contains('/') {
+            let text = format!("Skipped status update: `{}/{}` is no repository.", place.owner, place.name);
+            return Ok(Err(text));
+        }
+        let told = [("name", self.name.render(scope)?.into_owned()), ("workspace", workspace.to_owned())];
+        Ok(Ok(told.into_iter().map(|(key, text)| (key.to_owned(), text.into())).collect()))
+    }
+
+    async fn request(
+        &self,
+        status: &StoredStatus,
+        shared: &Shared,
+        now: Timestamp,
+    ) -> Result<Request, Outcome> {
+        let workspace = status.detail("workspace").unwrap_or(&status.owner);
+        let path = [workspace, &status.name, "commit", &status.sha, "statuses", "build"];
+        let request =
+            Request::post(below(&shared.base_url, path)?, "application/json", body(status).to_string());
+        self.way_in.sign(request, shared, now).await
+    }
+
+    async fn proof(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
+        let mut url = shared.base_url.clone();
+        url.set_query(Some("role=member"));
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty();
+        }
+        self.way_in.sign(Request::get(url), shared, now).await
+    }
+
+    async fn renew(&self) -> bool {
+        match &self.way_in {
+            WayIn::Login(_) => false,
+            WayIn::Oauth(oauth) => oauth.token.forget().await,
+        }
+    }
+
+    fn hint(code: u16) -> &'static str {
+        match code {
+            401 | 403 | 404 => {
+                "; the credentials lack `repository:write`, or there is no such repository or commit"
+            }
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit_status::status::Mapping;
+
+    #[test]
+    fn k_04_states_of_results() {
+        let mapping = Mapping::new(&WORDS, Some(state));
+        let states: Vec<_> = Results::ALL.into_iter().map(|results| mapping.state(Some(results))).collect();
+        assert_eq!(states, ["SUCCESSFUL", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED"]);
+    }
+
+    #[test]
+    fn k_03_the_key_is_a_digest() {
+        let status = StoredStatus {
+            owner: "quad".into(),
+            name: "bells".into(),
+            sha: "1f0c".into(),
+            state: "FAILED".into(),
+            context: "linux".into(),
+            description: "d".into(),
+            target_url: None,
+            details: Details::new(),
+        };
+        let told = body(&status);
+        assert_eq!(told["key"], "ba324ca7b1c77fc20bb970d5aff6eea9377918a5");
+        assert_eq!((told["name"].as_str(), told.get("url")), (Some("linux"), None));
+    }
+}

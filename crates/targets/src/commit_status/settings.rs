@@ -1,0 +1,236 @@
+//! Reads what the tables of all forges have in common (section 1 of the rules), with every problem at its line.
+
+use url::Url;
+
+use super::forge::{Forge, UsualAddressing};
+use super::status::Mapping;
+use crate::Parts;
+use crate::build_filter::BuildFilter;
+use campanile_config::{Item, Reader};
+use campanile_model::Results;
+use campanile_model::interpolate::{Template, TemplateError, Text};
+use campanile_outbound::Client;
+
+/// What a target was told, checked; what only its forge knows of is the forge's.
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) client: Client,
+    pub(super) base_url: Url,
+    pub(super) addressing: Addressing,
+    /// Only repositories there (GS-T-8).
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) context: Text,
+    /// None: nothing is told of builds that begin.
+    pub(super) start_description: Option<Text>,
+    pub(super) end_description: Text,
+    /// None: nothing is told of requests.
+    pub(super) requests: Option<RequestTexts>,
+    pub(super) mapping: Mapping,
+    /// Only these (GS-CFG-11).
+    pub(super) chosen: BuildFilter,
+}
+
+/// What is said of requests (GS-ADD-02).
+pub(super) struct RequestTexts {
+    pub(super) pending: Text,
+    pub(super) cancelled: Text,
+}
+
+/// How builds find their commits.
+pub(super) enum Addressing {
+    /// Without `sha`, the revision of the build, or the head of its pull request.
+    Templates {
+        repository: Box<Repository>,
+        sha: Option<Text>,
+    },
+    EachStamp,
+    /// As the forge says.
+    Own,
+}
+
+/// Where statuses go (GS-CFG-13, GS-CFG-14).
+pub(super) enum Repository {
+    OwnerAndName(Text, Text),
+    Both(Text),
+}
+
+/// Reads the n-th table of a forge. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
+pub(super) fn read<F: Forge>(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Shared> {
+    let usual = F::USUAL;
+    let name = reader.text("name").filter(|name| !name.trim().is_empty());
+    let (addressing, hosts) = match usual.addressing {
+        UsualAddressing::Own => (Some(Addressing::Own), None),
+        by => (addressing(reader, by), reader.texts("hosts")),
+    };
+    let context = match usual.context {
+        ("", usual) => Some(Text::from(usual)),
+        (key, usual) => text(reader, key, usual),
+    };
+    let start_description = match (usual.start_description, reader.item("start_description")) {
+        (None, None) => None,
+        (usual, _) => text(reader, "start_description", usual.unwrap_or_default()),
+    };
+    let end_description = text(reader, "end_description", "Build done.");
+    let requests = usual.requests.and_then(|usual| requests(reader, usual));
+    let mapping = mapping::<F>(reader);
+    let chosen = BuildFilter::read(reader);
+    let base_url = match (reader.item("base_url"), usual.base_url) {
+        (None, None) => {
+            let text = format!("`base_url` is missing: where {} is, such as {}", F::TITLE, usual.example);
+            reader.error("base_url", text);
+            None
+        }
+        (_, standing_in) => address(reader, "base_url", standing_in.unwrap_or_default(), usual.example),
+    };
+    let client = parts.client(reader);
+    Some(Shared {
+        name: name.unwrap_or(format!("{}-{index}", F::TABLE)),
+        client: client?,
+        base_url: base_url?,
+        addressing: addressing?,
+        hosts,
+        context: context?,
+        start_description,
+        end_description: end_description?,
+        requests,
+        mapping,
+        chosen,
+    })
+}
+
+fn requests(reader: &Reader<'_>, usual: bool) -> Option<RequestTexts> {
+    let pending = text(reader, "pending_description", "Build pending.");
+    let cancelled = text(reader, "cancelled_description", "Build cancelled.");
+    let wanted = reader.boolean("requests").unwrap_or(usual);
+    Some(RequestTexts { pending: pending?, cancelled: cancelled? }).filter(|_| wanted)
+}
+
+/// Templates where any is given, or usual and not declined; else every source stamp.
+fn addressing(reader: &Reader<'_>, usual: UsualAddressing) -> Option<Addressing> {
+    let given = ["repo_owner", "repo_name", "repo", "sha"].into_iter().find(|key| reader.item(key).is_some());
+    let each = reader.boolean("each_source_stamp");
+    match (each, given) {
+        (Some(true), Some(key)) => {
+            reader.error(key, format!("with `each_source_stamp` each says its own: leave `{key}` out"));
+            None
+        }
+        (Some(true), None) => Some(Addressing::EachStamp),
+        (None, None) if usual == UsualAddressing::EachStamp => Some(Addressing::EachStamp),
+        _ => {
+            let sha = match reader.item("sha") {
+                Some(item) if item.as_text() != Some("") => Some(text(reader, "sha", "")?),
+                _ => None,
+            };
+            Some(Addressing::Templates { repository: Box::new(repository(reader)?), sha })
+        }
+    }
+}
+
+/// GS-CFG-13, GS-CFG-14.
+fn repository(reader: &Reader<'_>) -> Option<Repository> {
+    let [owner, name, both] = ["repo_owner", "repo_name", "repo"].map(|key| reader.item(key).is_some());
+    match (owner, name, both) {
+        (true, true, true) => {
+            reader.error("repo", "Specify repoOwner and repoName or repo, but not both");
+            None
+        }
+        (true, true, false) => {
+            Some(Repository::OwnerAndName(text(reader, "repo_owner", "")?, text(reader, "repo_name", "")?))
+        }
+        (false, false, _) => Some(Repository::Both(text(reader, "repo", "%(src::project)s")?)),
+        _ => {
+            let key = if owner { "repo_owner" } else { "repo_name" };
+            reader.error(key, "Specify both or none of repoOwner and repoName");
+            None
+        }
+    }
+}
+
+/// A text, or a template: what has `%(` in it, and `{ interpolate = "..." }`. An empty one means the usual (GS-CFG-12).
+pub(super) fn text(reader: &Reader<'_>, key: &str, usual: &str) -> Option<Text> {
+    let item = reader.item(key);
+    let given = item.and_then(Item::as_text);
+    let parsed = match (item, given) {
+        (Some(item), None) => {
+            serde_json::from_value::<Text>(item.to_json()).map_err(|error| error.to_string())
+        }
+        (_, given) => {
+            let source = given.filter(|given| !given.is_empty()).unwrap_or(usual);
+            if source.contains("%(") {
+                let joined = |errors: Vec<TemplateError>| {
+                    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+                };
+                Template::parse(source).map(Text::Template).map_err(joined)
+            } else {
+                Ok(Text::from(source))
+            }
+        }
+    };
+    parsed.map_err(|error| reader.error(key, format!("`{key}`: {error}"))).ok()
+}
+
+/// GS-CFG-10, GS-MAP-01, GS-MAP-02.
+fn mapping<F: Forge>(reader: &Reader<'_>) -> Mapping {
+    let words = F::WORDS;
+    let named = |name: &str| words.mappings.iter().find(|(known, _)| *known == name);
+    let mut mapping = Mapping::new(&words, words.mappings.first().map(|(_, state)| *state));
+    let item = match words.states {
+        // Comments have no states.
+        [] => None,
+        _ => reader.item("state_mapping"),
+    };
+    let Some(item) = item else { return mapping };
+    let known = words.mappings.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if let Some(name) = item.as_text() {
+        match named(name) {
+            Some((_, state)) => return Mapping::new(&words, Some(*state)),
+            None => item.error(format!("`state_mapping` must be {known} or a table, not `{name}`")),
+        }
+        return mapping;
+    }
+    let Some(table) = item.table("state_mapping") else {
+        item.error(format!("`state_mapping` must be {known} or a table from results to states"));
+        return mapping;
+    };
+    for (key, item) in table.entries() {
+        let results = Results::from_name(key);
+        let state = item.as_text().and_then(|name| words.states.iter().find(|state| **state == name));
+        match (results, state) {
+            (Some(results), Some(state)) => mapping.set(results, state),
+            (None, _) => item.error(format!("`{key}` is no result of a build")),
+            (_, None) => item.error(format!("a state is {}", alternatives(words.states))),
+        }
+    }
+    table.finish();
+    mapping
+}
+
+/// `` `a`, `b` or `c` ``.
+fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// GS-CFG-15.
+pub(super) fn address(reader: &Reader<'_>, key: &str, usual: &str, example: &str) -> Option<Url> {
+    let insecure = reader.boolean("allow_insecure").unwrap_or(false);
+    let given = reader.text(key).filter(|url| !url.is_empty()).unwrap_or_else(|| usual.to_owned());
+    let slashed = if given.ends_with('/') { given.clone() } else { format!("{given}/") };
+    match Url::parse(&slashed) {
+        Ok(url) if url.scheme() == "https" && url.has_host() => Some(url),
+        Ok(url) if url.scheme() == "http" && url.has_host() => {
+            if !insecure {
+                let text = "a token must not go out in the clear: use https, or `allow_insecure = true`";
+                reader.error(key, text);
+            }
+            insecure.then_some(url)
+        }
+        _ => {
+            reader.error(key, format!("`{given}` is no address such as {example}"));
+            None
+        }
+    }
+}

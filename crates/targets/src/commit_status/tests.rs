@@ -1,0 +1,180 @@
+//! What the settings of targets for forges come to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::bitbucket_cloud::BitbucketCloud;
+use super::bitbucket_server::BitbucketServer;
+use super::forge::{Forge, below};
+use super::gitea::Gitea;
+use super::github::Github;
+use super::github_comment::GithubComment;
+use super::gitlab::Gitlab;
+use super::settings::{self, Addressing, Repository, Shared};
+use crate::Parts;
+use campanile_config::{Document, Limits, Problems, Reader, Settings};
+use campanile_model::Results;
+use campanile_model::interpolate::Text;
+use campanile_outbound::{Allowed, Outbound, SystemResolver};
+
+fn read<F: Forge>(source: &str) -> (Option<(Shared, F)>, Vec<String>) {
+    let problems = Problems::new();
+    let document = Document::parse(Path::new("forge.toml"), source, &problems);
+    let reader = Reader::root(&document, &problems);
+    let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
+    let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
+    let callbacks = BTreeMap::new();
+    let parts =
+        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let (settings, forge) = (settings::read::<F>(&reader, 1, &parts), F::read(&reader));
+    reader.finish();
+    (settings.zip(forge), problems.into_sorted().iter().map(ToString::to_string).collect())
+}
+
+fn good<F: Forge>(source: &str) -> Shared {
+    let (settings, problems) = read::<F>(source);
+    assert!(problems.iter().all(|problem| problem.contains("warning")), "{source}: {problems:?}");
+    settings.unwrap().0
+}
+
+fn github(more: &str) -> Shared {
+    good::<Github>(&format!("token = \"t\"\n{more}"))
+}
+
+fn told<F: Forge>(source: &str, told: &str) {
+    let (_, problems) = read::<F>(source);
+    assert!(problems.iter().any(|problem| problem.contains(told)), "{source}: {problems:?}");
+}
+
+fn source(text: &Text) -> String {
+    match text {
+        Text::Plain(text) => text.clone(),
+        Text::Template(template) => template.source().to_owned(),
+    }
+}
+
+#[test]
+fn gs_cfg_01_to_12_defaults_and_what_empty_values_mean() {
+    for more in
+        ["", "sha = \"\"\ncontext = \"\"\nstartDescription = \"\"\nendDescription = \"\"\nbaseURL = \"\"\n"]
+    {
+        let settings = github(more);
+        assert_eq!(source(&settings.context), "buildbot/%(prop:buildername)s");
+        assert_eq!(settings.start_description.as_ref().map(source).as_deref(), Some("Build started."));
+        assert_eq!(source(&settings.end_description), "Build done.");
+        assert_eq!(settings.base_url.as_str(), "https://api.github.com/");
+        let Addressing::Templates { repository, sha: None } = &settings.addressing else { panic!("{more}") };
+        let Repository::Both(both) = &**repository else { panic!("{more}") };
+        assert_eq!(source(both), "%(src::project)s");
+        assert_eq!(settings.name, "github-1");
+        assert!(settings.requests.is_none());
+    }
+    let own = github("sha = { interpolate = \"%(prop:a)s\" }\n").addressing;
+    assert!(matches!(own, Addressing::Templates { sha: Some(Text::Template(_)), .. }));
+    assert!(matches!(github("context = \"100%\"\n").context, Text::Plain(text) if text == "100%"));
+}
+
+#[test]
+fn gs_cfg_13_to_15_what_is_refused() {
+    for (more, problem) in [
+        (
+            "repoOwner = \"a\"\nrepoName = \"b\"\nrepo = \"a/b\"\n",
+            "Specify repoOwner and repoName or repo, but not both",
+        ),
+        ("repo_owner = \"a\"\n", "Specify both or none of repoOwner and repoName"),
+        ("repo_name = \"a\"\n", "Specify both or none of repoOwner and repoName"),
+        ("base_url = \"http://github.example.org/api/v3\"\n", "a token must not go out in the clear"),
+        ("base_url = \"github\"\n", "`github` is no address"),
+        ("sha = \"%(prop:a\"\n", "`sha`: "),
+        ("each_source_stamp = true\nsha = \"a\"\n", "leave `sha` out"),
+        ("state_mapping = \"old\"\n", "`state_mapping` must be `modern`, `2014` or a table, not `old`"),
+        ("state_mapping = { nope = \"error\" }\n", "`nope` is no result of a build"),
+        ("state_mapping = { success = \"fine\" }\n", "a state is `pending`, `success`, `failure` or `error`"),
+        ("app_id = 7\n", "keep one of them: `token`, or `app_id` with `private_key`"),
+    ] {
+        told::<Github>(&format!("token = \"t\"\n{more}"), problem);
+    }
+    let enterprise = github("base_url = \"https://github.example.org/api/v3\"\n");
+    assert_eq!(enterprise.base_url.as_str(), "https://github.example.org/api/v3/");
+    let open = github("base_url = \"http://127.0.0.1:8/\"\nallowInsecure = true\n");
+    assert_eq!(open.base_url.as_str(), "http://127.0.0.1:8/");
+    let mapped = github("state_mapping = { warnings = \"failure\" }\n").mapping;
+    assert_eq!(mapped.state(Some(Results::Warnings)), "failure");
+    assert_eq!(github("state_mapping = \"2014\"\n").mapping.state(Some(Results::Warnings)), "error");
+}
+
+#[test]
+fn gs_cfg_01_credentials_of_apps() {
+    told::<Github>("", "`token` is missing");
+    told::<Github>("app_id = 7\n", "`installation_id` is missing");
+    told::<Github>("app_id = 7\n", "`private_key` is missing");
+    told::<Github>(
+        "app_id = 7\ninstallation_id = 8\nprivate_key = \"k\"\n",
+        "`private_key` holds no PEM text",
+    );
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let not_rsa = format!("app_id = \"Iv1.a\"\ninstallation_id = 8\nprivate_key = '''\n{key}'''\n");
+    told::<Github>(&not_rsa, "`private_key` is no RSA key");
+    let (_, problems) = read::<Github>(&not_rsa);
+    assert!(!problems.concat().contains("BEGIN"), "{problems:?}");
+}
+
+/// L-01, L-05, K-01, K-05, T-01, T-03, GS-ADD-01, GS-ADD-07: what the other tables have and want.
+#[test]
+fn l_01_k_01_t_01_tables_of_the_other_forges() {
+    let gitlab = good::<Gitlab>("token = \"t\"\n");
+    assert!(matches!(gitlab.addressing, Addressing::EachStamp) && gitlab.requests.is_some());
+    assert_eq!(gitlab.base_url.as_str(), "https://gitlab.com/");
+    assert_eq!(gitlab.requests.map(|texts| source(&texts.pending)).as_deref(), Some("Build pending."));
+    assert!(good::<Gitlab>("token = \"t\"\nrequests = false\n").requests.is_none());
+    let by_template = good::<Gitlab>("token = \"t\"\nrepo = \"quad/bells\"\n");
+    assert!(matches!(by_template.addressing, Addressing::Templates { .. }));
+    told::<Gitlab>("", "`token` is missing: one with the scope `api`");
+    told::<Gitlab>("token = \"t\"\nstate_mapping = { success = \"fine\" }\n", "`canceled` or `skipped`");
+
+    let cloud = good::<BitbucketCloud>("oauth_key = \"k\"\noauth_secret = \"s\"\n");
+    assert_eq!(cloud.base_url.as_str(), "https://api.bitbucket.org/2.0/repositories/");
+    good::<BitbucketCloud>("username = \"ada\"\npassword = \"p\"\n");
+    good::<BitbucketCloud>("token = \"t\"\nstate_mapping = { warnings = \"SUCCESSFUL\" }\n");
+    told::<BitbucketCloud>("", "credentials are missing");
+    told::<BitbucketCloud>(
+        "oauth_key = \"k\"\noauth_secret = \"s\"\nusername = \"ada\"\npassword = \"p\"\n",
+        "Either App Passwords or OAuth can be specified, not both",
+    );
+    told::<BitbucketCloud>("oauth_key = \"k\"\n", "`oauth_secret` is missing");
+    told::<BitbucketCloud>("username = \"ada\"\n", "`username` needs `password` beside it");
+    told::<BitbucketCloud>("token = \"t\"\nusername = \"ada\"\n", "keep one of them");
+
+    told::<BitbucketServer>("token = \"t\"\n", "`base_url` is missing");
+    told::<BitbucketServer>("base_url = \"https://bb/\"\n", "credentials are missing");
+    told::<BitbucketServer>(
+        "base_url = \"https://bb/\"\ntoken = \"t\"\nref = \"x\"\n",
+        "`ref` is for `core_api",
+    );
+    good::<BitbucketServer>(
+        "base_url = \"https://bb/\"\ntoken = \"t\"\ncoreApi = true\nref = \"refs/tags/1\"\n",
+    );
+
+    told::<Gitea>("token = \"t\"\n", "`base_url` is missing: where Gitea is, such as");
+    told::<Gitea>("base_url = \"https://gitea\"\n", "`token` is missing");
+    let gitea = good::<Gitea>("base_url = \"https://gitea/\"\ntoken = \"t\"\nrequests = true\n");
+    assert!(gitea.requests.is_some());
+
+    let comment = good::<GithubComment>("token = \"t\"\n");
+    assert!(comment.start_description.is_none() && comment.requests.is_none());
+    assert!(
+        good::<GithubComment>("token = \"t\"\nstart_description = \"Ring\"\n").start_description.is_some()
+    );
+    told::<GithubComment>("token = \"t\"\nstate_mapping = \"2014\"\n", "unknown key `state_mapping`");
+}
+
+#[test]
+fn gs_api_01_parts_of_addresses_stay_parts() {
+    let base = "https://forge.example.org/api/v3/".parse().unwrap();
+    let url = below(&base, ["repos", "a b", "c/d", "ü?x#y"]).unwrap();
+    assert_eq!(url.as_str(), "https://forge.example.org/api/v3/repos/a%20b/c%2Fd/%C3%BC%3Fx%23y");
+    for upwards in ["..", ".", ""] {
+        assert!(below(&base, ["repos", upwards]).is_err(), "{upwards}");
+    }
+}

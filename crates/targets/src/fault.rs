@@ -1,0 +1,180 @@
+//! Why a delivery failed, or why nothing was sent: closed sets of codes, each with a text for people.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why something did not work. The code is also the metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultCode {
+    /// The far side could not be reached, or the connection broke.
+    Connection,
+    /// It took too long.
+    Timeout,
+    /// TLS is missing or its certificate is not right.
+    Tls,
+    /// The credentials were not taken.
+    Authentication,
+    /// The far side said: not now.
+    Busy,
+    /// The far side said: never.
+    Rejected,
+    /// A callback failed, and the target says that this stops the message.
+    Callback,
+    /// The store did not answer.
+    Store,
+    /// The target is no longer in the settings.
+    TargetGone,
+    /// The message does not fit what the far side takes.
+    Content,
+    /// Files or programs of this machine.
+    Local,
+}
+
+impl FaultCode {
+    /// The code as stored, shown and counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Authentication => "authentication",
+            Self::Busy => "busy",
+            Self::Rejected => "rejected",
+            Self::Callback => "callback",
+            Self::Store => "store",
+            Self::TargetGone => "target-gone",
+            Self::Content => "content",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// Why something did not work, for the one who must act.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Fault {
+    /// From the closed set.
+    pub code: FaultCode,
+    /// What, where, and what to do.
+    pub text: String,
+    /// Whether trying again can't help.
+    pub lasting: Permanence,
+}
+
+/// Whether a fault goes away by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permanence {
+    /// It may: try again.
+    Transient,
+    /// It won't.
+    Permanent,
+}
+
+impl Fault {
+    /// A fault that may go away by itself.
+    #[must_use]
+    pub fn transient(code: FaultCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), lasting: Permanence::Transient }
+    }
+
+    /// A fault that won't.
+    #[must_use]
+    pub fn permanent(code: FaultCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), lasting: Permanence::Permanent }
+    }
+}
+
+/// Why nothing was sent though nothing failed (M-21). The code is stored and shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// None of the target's modes says yes; what the build and the one before came to.
+    Mode {
+        /// For people: `success after success`.
+        seen: String,
+    },
+    /// The builder is not one of those named.
+    Builders,
+    /// The builder has none of the tags named.
+    Tags,
+    /// The build's scheduler is not one of those named (M-X-04).
+    Schedulers,
+    /// The build's branch is not one of those named (M-X-04).
+    Branches,
+    /// Another build stands for the request (M-17).
+    Retry,
+    /// Nobody is left to tell (M-38).
+    NoRecipients,
+    /// The build waits for the summary of its buildset.
+    BuildsetSummary,
+    /// It could not be sent while it was news (I-RC-05).
+    Expired {
+        /// How old such news may get.
+        after: Duration,
+    },
+    /// Newer news took its place (I-RC-05).
+    Overtaken,
+    /// Nobody can tell what it is about at the far side (G-FIND).
+    Unaddressed {
+        /// For people: what is missing.
+        why: String,
+    },
+    /// None of a buildset's builds is told of (M-22).
+    WholeBuildset {
+        /// For people: each build and why not.
+        of_each: Vec<String>,
+    },
+}
+
+impl Silence {
+    /// The code as stored and counted.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Mode { .. } => "mode",
+            Self::Builders => "builders",
+            Self::Tags => "tags",
+            Self::Schedulers => "schedulers",
+            Self::Branches => "branches",
+            Self::Retry => "retry",
+            Self::NoRecipients => "no-recipients",
+            Self::BuildsetSummary => "buildset-summary",
+            Self::Expired { .. } => "expired",
+            Self::Overtaken => "overtaken",
+            Self::Unaddressed { .. } => "unaddressed",
+            Self::WholeBuildset { .. } => "whole-buildset",
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mode { seen } => write!(f, "no mode of the target asks for {seen}"),
+            Self::Builders => f.write_str("the builder is not among the target's `builders`"),
+            Self::Tags => f.write_str("the builder has none of the target's `tags`"),
+            Self::Schedulers => f.write_str("the build's scheduler is not among the target's `schedulers`"),
+            Self::Branches => f.write_str("the build's branch is not among the target's `branches`"),
+            Self::Retry => f.write_str("the build was lost and another one stands for it"),
+            Self::NoRecipients => {
+                f.write_str("nobody is left to tell: no address of an interested user is known")
+            }
+            Self::BuildsetSummary => f.write_str("it waits for the summary of its buildset"),
+            Self::Expired { after } => {
+                write!(
+                    f,
+                    "it could not be sent within {} minutes, and is no news any more",
+                    after.as_secs() / 60
+                )
+            }
+            Self::Unaddressed { why } => f.write_str(why),
+            Self::Overtaken => f.write_str("newer news took its place before it could be sent"),
+            Self::WholeBuildset { of_each } if of_each.is_empty() => {
+                f.write_str("no finished build of the buildset is known")
+            }
+            Self::WholeBuildset { of_each } => {
+                write!(f, "none of the buildset's builds is told of: {}", of_each.join("; "))
+            }
+        }
+    }
+}

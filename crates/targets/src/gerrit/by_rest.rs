@@ -1,0 +1,140 @@
+//! Reviews by Gerrit's REST door: `/a/changes/.../revisions/.../review`.
+
+use http::header::{ACCEPT, HeaderName};
+use serde::Deserialize;
+use url::Url;
+
+use super::posting::Posted;
+use super::review::{Options, StoredReview};
+use crate::http_outcome::{deferred, outcome};
+use crate::{Fault, FaultCode, Outcome, Parts};
+use campanile_config::{Reader, Secret};
+use campanile_model::Timestamp;
+use campanile_outbound::{Client, Request, Response};
+
+/// Stands before every JSON answer, so that no page can take it for a script.
+const MAGIC: &[u8] = b")]}'";
+
+#[derive(Clone)]
+pub(super) struct ByRest {
+    client: Client,
+    url: Url,
+    user: String,
+    password: Secret,
+}
+
+/// A change, as far as it matters.
+#[derive(Deserialize)]
+struct Found {
+    id: String,
+    current_revision: Option<String>,
+}
+
+impl ByRest {
+    /// Reads the address below this key, `username`, `password`, and certificates.
+    pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str) -> Option<Self> {
+        let url = reader.required_text(key)?;
+        let url = match Url::parse(&url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+            _ => {
+                reader.error(key, format!("`{url}` is no address such as https://gerrit.example.org/"));
+                return None;
+            }
+        };
+        let user = reader.required_text("username");
+        if reader.item("password").is_none() {
+            reader.error(
+                "password",
+                "`password` is missing: the HTTP password of `username` in Gerrit's settings",
+            );
+        }
+        let password = reader.secret("password");
+        let client = parts.client(reader)?;
+        Some(Self { client, url, user: user?, password: password? })
+    }
+
+    /// Where it is, for people.
+    pub(super) fn place(&self) -> &Url {
+        &self.url
+    }
+
+    /// Reviews one patch set; `skip_superseded` leaves votes for old ones out.
+    ///
+    /// # Errors
+    /// An outcome that is no success.
+    pub(super) async fn post(
+        &self,
+        (project, revision): (&str, &str),
+        review: &StoredReview,
+        options: &Options,
+        skip_superseded: bool,
+        now: Timestamp,
+    ) -> Result<Posted, Outcome> {
+        let mut search = self.address(&["a", "changes", ""])?;
+        search
+            .query_pairs_mut()
+            .append_pair("q", &format!("project:{project} commit:{revision}"))
+            .append_pair("o", "CURRENT_REVISION");
+        let found: Vec<Found> =
+            read(&self.ask(Request::get(search), now).await?).map_err(Outcome::Refused)?;
+        let Some(change) = found.into_iter().next() else {
+            let text = format!("{} has no change of `{project}` with the commit {revision}", self.url);
+            return Err(Outcome::Refused(Fault::permanent(FaultCode::Rejected, text)));
+        };
+        let current = change.current_revision.as_deref().unwrap_or(revision);
+        if skip_superseded && !review.labels.is_empty() && !current.starts_with(revision) {
+            return Ok(Posted::Superseded);
+        }
+        // Its identity comes encoded: taken apart, each part is encoded once more by `address`.
+        let id = percent_encoding::percent_decode_str(&change.id).decode_utf8_lossy().into_owned();
+        let address = self.address(&["a", "changes", &id, "revisions", revision, "review"])?;
+        let body = review.input(options).to_string();
+        self.ask(Request::post(address, "application/json", body), now).await?;
+        Ok(Posted::Taken(format!("{} has it", self.url)))
+    }
+
+    /// Proves that we are let in.
+    pub(super) async fn probe(&self) -> Result<String, Fault> {
+        let asked = async {
+            let request = Request::get(self.address(&["a", "config", "server", "version"])?);
+            let version = self.ask(request, Timestamp::default()).await?;
+            let version: String = read(&version).map_err(Outcome::Refused)?;
+            Ok(format!("{}: Gerrit {version}, as `{}`", self.url, self.user))
+        };
+        asked.await.map_err(|outcome| match outcome {
+            Outcome::Refused(fault) | Outcome::Deferred { fault, .. } => fault,
+            other => Fault::transient(FaultCode::Rejected, format!("{other:?}")),
+        })
+    }
+
+    pub(super) fn address(&self, path: &[&str]) -> Result<Url, Outcome> {
+        let mut url = self.url.clone();
+        let joined = url.path_segments_mut().map(|mut segments| {
+            segments.pop_if_empty().extend(path);
+        });
+        let unfit = || Fault::permanent(FaultCode::Rejected, format!("{} has no path", self.url));
+        joined.map(|()| url).map_err(|()| Outcome::Refused(unfit()))
+    }
+
+    pub(super) async fn ask(&self, request: Request, now: Timestamp) -> Result<Response, Outcome> {
+        let json: (HeaderName, &str) = (ACCEPT, "application/json");
+        let request = request.basic_auth(&self.user, &self.password).header(json.0, json.1);
+        let sent = match request {
+            Ok(request) => self.client.send(request).await,
+            Err(error) => Err(error),
+        };
+        let response = sent.map_err(deferred)?;
+        match outcome(&response, now) {
+            Outcome::Delivered(_) => Ok(response),
+            other => Err(other),
+        }
+    }
+}
+
+fn read<T: for<'a> Deserialize<'a>>(response: &Response) -> Result<T, Fault> {
+    let body = response.body.strip_prefix(MAGIC).unwrap_or(&response.body);
+    serde_json::from_slice(body).map_err(|error| {
+        let text = format!("{} answered what is no answer of Gerrit's: {error}", response.origin);
+        Fault::permanent(FaultCode::Rejected, text)
+    })
+}

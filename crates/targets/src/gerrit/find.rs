@@ -1,0 +1,251 @@
+//! Which patch set of which change a build was about (G-FIND).
+
+use serde_json::Value;
+
+use campanile_model::{Build, Properties, SourceStamp};
+
+/// A patch set that can be reviewed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PatchSet {
+    pub(super) project: String,
+    /// A commit's hash, whole or its beginning.
+    pub(super) revision: String,
+}
+
+/// Why there is nothing to review, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unaddressed(pub(super) String);
+
+/// The patch sets that a build was about, each once; the reason when there is none.
+pub(super) fn patch_sets(build: &Build) -> Result<Vec<PatchSet>, Unaddressed> {
+    let properties = build.all_properties();
+    match downloads(&properties) {
+        Some(downloaded) => downloaded,
+        None => checkouts(build, &properties),
+    }
+}
+
+/// What deliveries about one change stay in order by: known when a build begins, and the same for all its patch sets.
+pub(super) fn change_of(properties: &Properties, stamps: &[SourceStamp]) -> Option<String> {
+    if let Some(number) = text_of(properties, "event.change.number") {
+        return Some(number);
+    }
+    if let Some(change) = text_of(properties, "event.change.id") {
+        return Some(change);
+    }
+    let branches = stamps.iter().filter_map(|stamp| stamp.branch.as_deref());
+    let from_branch = branches.filter_map(change_in_ref).map(str::to_owned).next();
+    from_branch.or_else(|| Some(change_in_ref(properties.value("gerrit_branch")?.as_str()?)?.to_owned()))
+}
+
+/// `1234` of `refs/changes/34/1234/5` (G-FIND-04).
+fn change_in_ref(branch: &str) -> Option<&str> {
+    let mut parts = branch.strip_prefix("refs/changes/")?.split('/');
+    let (_, change, patch_set) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(change) && is_number(patch_set) && parts.next().is_none()).then_some(change)
+}
+
+/// G-FIND-01 to G-FIND-03: what `repo` downloaded; none if it did not.
+fn downloads(properties: &Properties) -> Option<Result<Vec<PatchSet>, Unaddressed>> {
+    let asked = properties.value("repo_downloads")?.as_array()?;
+    let got = properties.value("repo_downloaded")?.as_str()?;
+    let words: Vec<&str> = got.split_whitespace().collect();
+    if asked.is_empty() || words.len() != asked.len() * 2 {
+        return Some(Err(Unaddressed(format!(
+            "`repo_downloaded` has {} words for {} downloads: two each are wanted",
+            words.len(),
+            asked.len()
+        ))));
+    }
+    let found = asked.iter().zip(words.chunks_exact(2)).map(|(asked, pair)| {
+        let entry = asked.as_str().unwrap_or_default();
+        let mismatch = || Unaddressed(format!("`repo_downloads` has `{entry}`, which was not downloaded"));
+        let (project, wanted) = entry.split_once(' ').ok_or_else(mismatch)?;
+        let change = |patch_set: &str| patch_set.split_once('/').map(|(change, _)| change.to_owned());
+        match pair {
+            [patch_set, revision] if change(wanted).is_some() && change(wanted) == change(patch_set) => {
+                Ok(PatchSet { project: project.to_owned(), revision: (*revision).to_owned() })
+            }
+            _ => Err(mismatch()),
+        }
+    });
+    Some(found.collect())
+}
+
+/// G-FIND-04 to G-FIND-08: what git checked out.
+fn checkouts(build: &Build, properties: &Properties) -> Result<Vec<PatchSet>, Unaddressed> {
+    let by_ref: Vec<&SourceStamp> = build
+        .source_stamps
+        .iter()
+        .filter(|stamp| stamp.branch.as_deref().and_then(change_in_ref).is_some())
+        .collect();
+    if by_ref.len() > 1 {
+        return of_each(&by_ref, build);
+    }
+    let is_gerrit = properties.value("event.change.id").is_some_and(|id| !id.is_null())
+        || properties.value("gerrit_branch").is_some_and(|branch| !branch.is_null())
+        || !by_ref.is_empty();
+    if !is_gerrit {
+        return Err(Unaddressed(
+            "it is about no change in Gerrit: it has no property `event.change.id` or `gerrit_branch`, and \
+             none of its branches is `refs/changes/...`"
+                .to_owned(),
+        ));
+    }
+    let of_ref = by_ref.first();
+    let project = text_of(properties, "event.change.project")
+        .or_else(|| text_of(properties, "project"))
+        .or_else(|| of_ref.map(|stamp| stamp.project.clone()).filter(|project| !project.is_empty()));
+    let revision = text_of(properties, "event.patchSet.revision")
+        .or_else(|| of_codebase(properties, "got_revision"))
+        .or_else(|| of_codebase(properties, "revision"))
+        .or_else(|| of_ref.and_then(|stamp| stamp.revision.clone()));
+    match (project, revision) {
+        (Some(project), Some(revision)) => Ok(vec![PatchSet { project, revision }]),
+        (None, _) => Err(Unaddressed("its project is not known: set `event.change.project`".to_owned())),
+        (_, None) => Err(Unaddressed("its revision is not known: set `got_revision`".to_owned())),
+    }
+}
+
+/// G-FIND-08: several patch sets in one build.
+fn of_each(stamps: &[&SourceStamp], build: &Build) -> Result<Vec<PatchSet>, Unaddressed> {
+    let got = build.got_revisions();
+    let mut found = Vec::new();
+    for stamp in stamps {
+        let revision = got.get(&stamp.codebase).cloned().or_else(|| stamp.revision.clone());
+        let (Some(revision), false) = (revision, stamp.project.is_empty()) else { continue };
+        let patch_set = PatchSet { project: stamp.project.clone(), revision };
+        if !found.contains(&patch_set) {
+            found.push(patch_set);
+        }
+    }
+    if found.is_empty() {
+        return Err(Unaddressed("none of its patch sets has both a project and a revision".to_owned()));
+    }
+    Ok(found)
+}
+
+fn text_of(properties: &Properties, name: &str) -> Option<String> {
+    match properties.value(name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// G-FIND-06: a map is looked up with the `codebase`.
+fn of_codebase(properties: &Properties, name: &str) -> Option<String> {
+    match properties.value(name)? {
+        Value::Object(map) => {
+            let codebase = properties.value("codebase")?.as_str()?;
+            map.get(codebase)?.as_str().filter(|revision| !revision.is_empty()).map(str::to_owned)
+        }
+        Value::String(revision) if !revision.is_empty() => Some(revision.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn made(properties: &[(&str, Value)]) -> Build {
+        let mut build = Build::new("linux", 1);
+        for (name, value) in properties {
+            build.properties.set(*name, value.clone(), "Change");
+        }
+        build
+    }
+
+    fn found(build: &Build) -> Result<Vec<(String, String)>, String> {
+        let pairs = |sets: Vec<PatchSet>| sets.into_iter().map(|set| (set.project, set.revision)).collect();
+        patch_sets(build).map(pairs).map_err(|why| why.0)
+    }
+
+    fn pair(project: &str, revision: &str) -> (String, String) {
+        (project.to_owned(), revision.to_owned())
+    }
+
+    #[test]
+    fn g_find_01_to_03_repo_downloads() {
+        let asked = json!(["tools/a 12/3", "b 7/1"]);
+        let build =
+            made(&[("repo_downloads", asked.clone()), ("repo_downloaded", json!(" 12/3 aaaa 7/1 bbbb "))]);
+        assert_eq!(found(&build), Ok(vec![pair("tools/a", "aaaa"), pair("b", "bbbb")]));
+        for downloaded in ["12/3 aaaa", "12/3 aaaa 8/1 bbbb", "", "12 aaaa 7/1 bbbb"] {
+            let git =
+                [("event.change.id", json!("I1")), ("project", json!("p")), ("got_revision", json!("cc"))];
+            let repo = [("repo_downloads", asked.clone()), ("repo_downloaded", json!(downloaded))];
+            assert!(found(&made(&[&git[..], &repo[..]].concat())).is_err(), "{downloaded}: git is not tried");
+        }
+        assert!(found(&made(&[("repo_downloads", json!([])), ("repo_downloaded", json!(""))])).is_err());
+    }
+
+    #[test]
+    fn g_find_04_what_makes_a_gerrit_build() {
+        let facts = [("project", json!("p")), ("got_revision", json!("abcd"))];
+        assert!(found(&made(&facts)).unwrap_err().contains("about no change in Gerrit"));
+        for property in [("event.change.id", json!("I1")), ("gerrit_branch", json!("refs/changes/34/1234/5"))]
+        {
+            assert_eq!(found(&made(&[&facts[..], &[property]].concat())), Ok(vec![pair("p", "abcd")]));
+        }
+        let mut build = made(&facts[1..]);
+        let branch = Some("refs/changes/34/1234/5".to_owned());
+        build.source_stamps = vec![SourceStamp { branch, project: "q".into(), ..SourceStamp::default() }];
+        assert_eq!(found(&build), Ok(vec![pair("q", "abcd")]));
+        build.source_stamps[0].branch = Some("refs/changes/34/1234/meta".to_owned());
+        assert!(found(&build).is_err());
+    }
+
+    #[test]
+    fn g_find_05_to_07_project_and_revision() {
+        let mut facts = vec![
+            ("event.change.id", json!("I1")),
+            ("event.change.project", json!("p")),
+            ("project", json!("other")),
+            ("event.patchSet.revision", json!("aaaa")),
+            ("got_revision", json!("bbbb")),
+        ];
+        assert_eq!(found(&made(&facts)), Ok(vec![pair("p", "aaaa")]));
+        facts.remove(3);
+        assert_eq!(found(&made(&facts)), Ok(vec![pair("p", "bbbb")]));
+        facts.remove(1);
+        assert_eq!(found(&made(&facts)), Ok(vec![pair("other", "bbbb")]));
+        facts[2] = ("got_revision", json!({"a": "aaaa", "b": "bbbb"}));
+        assert!(found(&made(&facts)).unwrap_err().contains("revision is not known"), "no codebase");
+        facts.push(("codebase", json!("b")));
+        assert_eq!(found(&made(&facts)), Ok(vec![pair("other", "bbbb")]));
+        facts.remove(1);
+        assert!(found(&made(&facts)).unwrap_err().contains("project is not known"));
+    }
+
+    #[test]
+    fn g_find_08_several_patch_sets() {
+        let stamp = |codebase: &str, project: &str, branch: &str| SourceStamp {
+            codebase: codebase.into(),
+            project: project.into(),
+            branch: Some(branch.to_owned()),
+            revision: Some("1111".to_owned()),
+            ..SourceStamp::default()
+        };
+        let mut build = made(&[("got_revision", json!({"a": "aaaa"}))]);
+        build.source_stamps = vec![
+            stamp("a", "p", "refs/changes/01/1/1"),
+            stamp("b", "q", "refs/changes/02/2/1"),
+            stamp("c", "q", "refs/changes/02/2/1"),
+            stamp("d", "q", "main"),
+        ];
+        assert_eq!(found(&build), Ok(vec![pair("p", "aaaa"), pair("q", "1111")]));
+    }
+
+    #[test]
+    fn g_run_01_one_change_stays_in_order() {
+        let of = |build: &Build| change_of(&build.properties, &build.source_stamps);
+        assert_eq!(of(&made(&[("event.change.number", json!(1234))])).as_deref(), Some("1234"));
+        assert_eq!(of(&made(&[("gerrit_branch", json!("refs/changes/34/1234/5"))])).as_deref(), Some("1234"));
+        assert_eq!(of(&made(&[("event.change.id", json!("I1f"))])).as_deref(), Some("I1f"));
+        assert_eq!(of(&made(&[("branch", json!("main"))])), None);
+    }
+}

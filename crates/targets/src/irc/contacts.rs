@@ -1,0 +1,211 @@
+//! Whom the bot talks with: channels and people, what each has asked for, and what each waits for (I-ADR-04 to I-ADR-06).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::events::{self, NotifySet};
+use super::settings::IrcSettings;
+use super::wire::is_channel;
+use campanile_model::{Build, BuildId};
+
+/// People who said nothing for so long, and wait for nothing, are forgotten (I-ADR-06).
+const FORGOTTEN: Duration = Duration::from_secs(3_600);
+/// A build that was asked for and has not begun by then is not waited for any longer.
+const GIVEN_UP: Duration = Duration::from_secs(24 * 3_600);
+
+/// A channel or a person.
+#[derive(Debug)]
+pub(super) struct Contact {
+    pub(super) notify: NotifySet,
+    pub(super) muted: bool,
+    /// Builds whose end is waited for; each is told of once (I-CMD-13).
+    watches: Vec<BuildId>,
+    /// Builds that were asked for and have not begun.
+    forced: Vec<Forced>,
+    /// When it last said something.
+    heard: Instant,
+    /// When it was last told that there is no such command (I-DSP-05).
+    pub(super) corrected: Option<Instant>,
+    /// In the settings: never forgotten.
+    listed: bool,
+}
+
+/// A build that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Forced {
+    pub(super) builder: String,
+    pub(super) buildset: Option<u64>,
+    pub(super) requests: Vec<u64>,
+    /// As the CI was told it.
+    pub(super) reason: String,
+    pub(super) at: Instant,
+}
+
+impl Forced {
+    /// Whether this is the build. By its buildset or requests where the CI told them, else by builder and reason.
+    pub(super) fn is(&self, build: &Build) -> bool {
+        if self.builder != build.builder {
+            return false;
+        }
+        if self.buildset.is_none() && self.requests.is_empty() {
+            return build.reason.contains(&self.reason);
+        }
+        (self.buildset.is_some() && self.buildset == build.buildset)
+            || self.requests.iter().any(|request| build.requests.contains(request))
+    }
+}
+
+/// All of a bot's, by their lower-cased names (I-OUT-01).
+#[derive(Debug, Default)]
+pub(super) struct Contacts(BTreeMap<String, Contact>);
+
+impl Contacts {
+    /// Takes up new settings: those listed exist from now on, those listed no more are forgotten (I-CFG-21).
+    pub(super) fn reconfigure(&mut self, settings: &IrcSettings, before: Option<&IrcSettings>, now: Instant) {
+        let names = listed(settings);
+        let changed = before.is_none_or(|before| before.notify_events != settings.notify_events);
+        self.0.retain(|name, contact| !contact.listed || names.contains(name));
+        for name in names {
+            let contact = self.0.entry(name).or_insert_with(|| Contact::new(now));
+            if changed || !contact.listed {
+                contact.notify.clone_from(&settings.notify_events);
+            }
+            contact.listed = true;
+        }
+    }
+
+    /// The contact of this name, made if need be. Channels that people have us join start like those of the settings
+    /// (I-ADR-05).
+    pub(super) fn heard_of(&mut self, name: &str, settings: &IrcSettings, now: Instant) -> &mut Contact {
+        self.0.retain(|_, contact| !contact.is_forgotten(now));
+        let contact = self.0.entry(name.to_owned()).or_insert_with(|| {
+            let notify = if is_channel(name) { settings.notify_events.clone() } else { NotifySet::new() };
+            Contact { notify, ..Contact::new(now) }
+        });
+        contact.heard = now;
+        contact
+    }
+
+    /// The contact of this name, if there is one.
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Contact> {
+        self.0.get_mut(name)
+    }
+
+    /// Whether it is told nothing (I-OUT-08).
+    pub(super) fn is_muted(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|contact| contact.muted)
+    }
+
+    /// Forgets a channel that was left on request (I-CMD-17).
+    pub(super) fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    /// Channels that people had us join: they are joined again on the next connection (I-CMD-17).
+    pub(super) fn joined_by_command(&self) -> Vec<String> {
+        let own = self.0.iter().filter(|(name, contact)| !contact.listed && is_channel(name));
+        own.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether anybody wants to hear that this build has begun.
+    pub(super) fn any_wants_start(&self, build: &Build) -> bool {
+        self.0.values().any(|contact| events::wants_start(&contact.notify) || contact.has_forced(build))
+    }
+
+    /// Whether anybody may want to hear that this build is over.
+    pub(super) fn any_may_want_finish(&self, build: &Build) -> bool {
+        let id = build.id();
+        self.0.values().any(|contact| {
+            events::may_want_finish(&contact.notify)
+                || contact.watches.contains(&id)
+                || contact.has_forced(build)
+        })
+    }
+
+    /// Whether the answer may hang on the build before.
+    pub(super) fn any_needs_previous(&self) -> bool {
+        self.0.values().any(|contact| events::needs_previous(&contact.notify))
+    }
+
+    /// All that may be told something, by name.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Contact)> {
+        self.0.iter_mut()
+    }
+}
+
+impl Contact {
+    fn new(now: Instant) -> Self {
+        Self {
+            notify: NotifySet::new(),
+            muted: false,
+            watches: Vec::new(),
+            forced: Vec::new(),
+            heard: now,
+            corrected: None,
+            listed: false,
+        }
+    }
+
+    /// Waits for the end of a build; twice is once (I-CMD-13).
+    pub(super) fn watch(&mut self, build: BuildId) {
+        if !self.watches.contains(&build) {
+            self.watches.push(build);
+        }
+    }
+
+    /// Waits for a build to begin.
+    pub(super) fn await_start(&mut self, forced: Forced) {
+        self.forced.push(forced);
+    }
+
+    /// Whether it still waits for that build to begin.
+    pub(super) fn awaits(&self, forced: &Forced) -> bool {
+        self.forced.contains(forced)
+    }
+
+    /// The build has begun: whether it was waited for. Its end is, from now on.
+    pub(super) fn take_forced(&mut self, build: &Build) -> bool {
+        let Some(at) = self.forced.iter().position(|forced| forced.is(build)) else { return false };
+        self.forced.remove(at);
+        self.watch(build.id());
+        true
+    }
+
+    /// The builds of a builder that were asked for and have not begun: they are not waited for any more. Gives the
+    /// requests by which the CI knows them.
+    pub(super) fn take_waiting(&mut self, builder: &str) -> Vec<u64> {
+        let of_builder = |forced: &Forced| forced.builder == builder && !forced.requests.is_empty();
+        let requests = self.forced.iter().filter(|forced| of_builder(forced));
+        let requests = requests.flat_map(|forced| forced.requests.iter().copied()).collect();
+        self.forced.retain(|forced| !of_builder(forced));
+        requests
+    }
+
+    /// The build is over: whether it was waited for.
+    pub(super) fn take_watch(&mut self, build: &Build) -> bool {
+        let id = build.id();
+        let waited = self.watches.contains(&id) || self.has_forced(build);
+        self.watches.retain(|watched| *watched != id);
+        self.forced.retain(|forced| !forced.is(build));
+        waited
+    }
+
+    fn has_forced(&self, build: &Build) -> bool {
+        self.forced.iter().any(|forced| forced.is(build))
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        let waits = !self.watches.is_empty()
+            || self.forced.iter().any(|forced| now.saturating_duration_since(forced.at) < GIVEN_UP);
+        let asks = !self.notify.is_empty() || self.muted || waits;
+        !self.listed && !asks && now.saturating_duration_since(self.heard) >= FORGOTTEN
+    }
+}
+
+/// Those that are told by the settings, lower-cased.
+fn listed(settings: &IrcSettings) -> Vec<String> {
+    let channels = settings.channels.iter().map(|channel| channel.name.to_lowercase());
+    channels.chain(settings.pm_to_nicks.iter().map(|nick| nick.to_lowercase())).collect()
+}

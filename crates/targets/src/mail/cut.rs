@@ -1,0 +1,222 @@
+//! Mails that are too large (M-X-15): attachments are left out, the largest logs first, then the patches, and a
+//! closing note names each with its URL.
+
+use std::ops::Range;
+
+use lettre::message::header::ContentType;
+use serde::{Deserialize, Serialize};
+
+use super::message::StoredMail;
+use crate::{Fault, FaultCode};
+
+/// An attachment within the bytes of a mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    /// File name.
+    pub(super) name: String,
+    /// What it is.
+    pub(super) kind: PartKind,
+    /// Where it can be seen.
+    pub(super) url: Option<String>,
+    /// Bytes of its content.
+    pub(super) bytes: u64,
+    /// From its boundary to the next one; nothing, if it was too large from the beginning.
+    pub(super) place: Range<usize>,
+}
+
+/// In the order of what is left out first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum PartKind {
+    Log,
+    Patch,
+}
+
+/// Why something is left out, as the note says it.
+#[derive(Clone, Copy)]
+enum Why {
+    Settings(u64),
+    Relay(u64),
+    Refused,
+}
+
+impl StoredMail {
+    /// The mail in at most `max` bytes, as the settings of the target want it.
+    pub(super) fn limited(self, target: &str, max: u64) -> Result<Self, Fault> {
+        let whole = self.envelope.parts.iter().all(|part| !part.place.is_empty());
+        if whole && self.raw.len() as u64 <= max {
+            return Ok(self);
+        }
+        self.cut(Some(max), Why::Settings(max)).ok_or_else(|| {
+            let text = format!(
+                "mail target `{target}`: the text alone has more bytes than `max_message_bytes` ({max}): \
+                 raise it, or have a shorter text written"
+            );
+            Fault::permanent(FaultCode::Content, text)
+        })
+    }
+
+    /// The mail for a relay that takes no more than `max` bytes; none if the text alone has more.
+    pub(super) fn cut_to(&self, max: u64) -> Option<Self> {
+        self.cut(Some(max), Why::Relay(max))
+    }
+
+    /// The mail with its text only; none if there is nothing to leave out.
+    pub(super) fn without_attachments(&self) -> Option<Self> {
+        self.cut(None, Why::Refused)
+    }
+
+    fn cut(&self, max: Option<u64>, why: Why) -> Option<Self> {
+        let parts = &self.envelope.parts;
+        let (mut order, mut gone): (Vec<&Part>, Vec<&Part>) =
+            parts.iter().partition(|part| !part.place.is_empty());
+        order.sort_by_key(|part| (part.kind, std::cmp::Reverse(part.place.len())));
+        let fits = |cut: &Self| max.is_none_or(|max| cut.raw.len() as u64 <= max);
+        let mut left = self.raw.len();
+        let mut order = order.into_iter();
+        loop {
+            // The note still comes on top; without a limit, everything goes.
+            let enough = max.map_or(gone.len() == parts.len(), |max| left as u64 <= max);
+            if enough
+                && !gone.is_empty()
+                && let Some(cut) = self.without(&gone, why).filter(fits)
+            {
+                return Some(cut);
+            }
+            let part = order.next()?;
+            gone.push(part);
+            left = left.checked_sub(part.place.len())?;
+        }
+    }
+
+    /// The mail without these parts, and with the note about them behind the last one.
+    fn without(&self, gone: &[&Part], why: Why) -> Option<Self> {
+        let parts = &self.envelope.parts;
+        let (first, last) = (parts.first()?, parts.last()?);
+        let mut raw = self.raw.get(..first.place.start)?.to_vec();
+        let mut kept = Vec::new();
+        for part in parts.iter().filter(|part| !gone.contains(part)) {
+            let start = raw.len();
+            raw.extend_from_slice(self.raw.get(part.place.clone())?);
+            kept.push(Part { place: start..raw.len(), ..part.clone() });
+        }
+        let boundary = self.raw.get(first.place.clone())?.split(|&byte| byte == b'\r').next()?;
+        raw.extend_from_slice(boundary);
+        raw.extend_from_slice(b"\r\n");
+        let gone = parts.iter().filter(|part| gone.contains(part));
+        raw.extend_from_slice(&note(gone, why));
+        raw.extend_from_slice(self.raw.get(last.place.end..)?);
+        let mut envelope = self.envelope.clone();
+        envelope.parts = kept;
+        Some(Self { envelope, raw })
+    }
+}
+
+/// A part of its own, which mail programs show below the text.
+fn note<'a>(gone: impl Iterator<Item = &'a Part>, why: Why) -> Vec<u8> {
+    let mut text = match why {
+        Why::Settings(max) => {
+            format!("Left out: this mail may have {max} bytes at most (max_message_bytes):\r\n")
+        }
+        Why::Relay(max) => format!("Left out: the mail relay takes {max} bytes at most:\r\n"),
+        Why::Refused => "Left out: the mail relay did not take them:\r\n".to_owned(),
+    };
+    for part in gone {
+        text.push_str(&format!("- {}, {} bytes", part.name, part.bytes));
+        if let Some(url) = &part.url {
+            text.push_str(&format!(": {}", super::subject::one_line(url)));
+        }
+        text.push_str("\r\n");
+    }
+    super::mime::text_part(ContentType::TEXT_PLAIN, &text).formatted()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::message::Envelope;
+    use super::*;
+
+    /// A mail with a text and parts of so many bytes.
+    fn mail(parts: &[(&str, PartKind, usize)]) -> StoredMail {
+        let mut raw = b"Subject: x\r\n\r\n--B\r\n\r\ntext\r\n".to_vec();
+        let mut found = Vec::new();
+        for &(name, kind, bytes) in parts {
+            let start = raw.len();
+            raw.extend_from_slice(format!("--B\r\n\r\n{}{}\r\n", name, "x".repeat(bytes)).as_bytes());
+            let (url, bytes) = ((kind == PartKind::Log).then(|| format!("http://x/{name}")), bytes as u64);
+            found.push(Part { name: name.to_owned(), kind, url, bytes, place: start..raw.len() });
+        }
+        raw.extend_from_slice(b"--B--\r\n");
+        StoredMail { envelope: Envelope { parts: found, ..Envelope::default() }, raw }
+    }
+
+    fn names(mail: &StoredMail) -> Vec<&str> {
+        mail.envelope.parts.iter().map(|part| part.name.as_str()).collect()
+    }
+
+    #[test]
+    fn m_x_15_the_largest_logs_go_first_then_patches() {
+        let whole = mail(&[
+            ("patch", PartKind::Patch, 9000),
+            ("small", PartKind::Log, 1000),
+            ("large", PartKind::Log, 8000),
+        ]);
+        assert_eq!(whole.clone().limited("t", 1 << 20).unwrap(), whole);
+        for (max, kept) in [(11_000, vec!["patch", "small"]), (10_000, vec!["patch"]), (9000, vec![])] {
+            let cut = whole.clone().limited("t", max).unwrap();
+            assert_eq!(names(&cut), kept, "{max}");
+            assert!(cut.raw.len() as u64 <= max);
+            let text = String::from_utf8(cut.raw.clone()).unwrap();
+            assert!(text.contains(&format!("Left out: this mail may have {max} bytes at most")));
+            assert!(text.contains("- large, 8000 bytes: http://x/large\r\n"));
+            for part in &cut.envelope.parts {
+                let bytes = cut.raw.get(part.place.clone()).unwrap();
+                assert!(bytes.starts_with(format!("--B\r\n\r\n{}x", part.name).as_bytes()));
+            }
+            assert!(text.ends_with("--B--\r\n") && text.contains("text\r\n"));
+        }
+    }
+
+    #[test]
+    fn m_x_15_a_relay_with_less_room_gets_less() {
+        let whole =
+            mail(&[("a", PartKind::Log, 3000), ("b", PartKind::Log, 2000), ("p", PartKind::Patch, 100)]);
+        let cut = whole.clone().limited("t", 4000).unwrap();
+        let again = cut.cut_to(1000).unwrap();
+        assert_eq!(names(&again), ["p"]);
+        let text = String::from_utf8(again.raw.clone()).unwrap();
+        assert!(
+            text.contains("(max_message_bytes):") && text.contains("the mail relay takes 1000 bytes at most")
+        );
+        assert_eq!(names(&again.without_attachments().unwrap()), Vec::<&str>::new());
+        assert_eq!(again.without_attachments().unwrap().without_attachments(), None);
+    }
+
+    #[test]
+    fn m_x_15_what_was_never_read_is_named_too() {
+        let mut whole = mail(&[("a", PartKind::Log, 500), ("p", PartKind::Patch, 100)]);
+        let end = whole.envelope.parts[0].place.end;
+        let unread =
+            Part { name: "b".to_owned(), kind: PartKind::Log, url: None, bytes: 9 << 20, place: end..end };
+        whole.envelope.parts.insert(1, unread);
+        let cut = whole.limited("t", 1 << 20).unwrap();
+        assert_eq!(names(&cut), ["a", "p"]);
+        assert!(String::from_utf8(cut.raw).unwrap().contains("- b, 9437184 bytes\r\n"));
+    }
+
+    #[test]
+    fn m_x_15_a_text_that_is_too_long_is_a_fault() {
+        let fault = mail(&[("a", PartKind::Log, 10)]).limited("t", 40).unwrap_err();
+        assert_eq!(fault.code, FaultCode::Content);
+        assert!(fault.text.contains("`max_message_bytes` (40)"), "{fault}");
+        assert_eq!(mail(&[]).cut_to(10), None);
+    }
+
+    #[test]
+    fn places_that_are_wrong_cut_nothing() {
+        let mut damaged = mail(&[("a", PartKind::Log, 1000)]);
+        damaged.envelope.parts[0].place = 5..5_000_000;
+        assert_eq!(damaged.cut_to(100), None);
+        assert_eq!(damaged.without_attachments(), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! The stored form of a mail: one line of JSON with the envelope, then the mail's own bytes, which never change.
+
+use serde::{Deserialize, Serialize};
+
+use super::cut::Part;
+use crate::{Fault, FaultCode};
+
+/// A mail with those who are still to get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredMail {
+    /// Who is told what, and what came of it so far.
+    pub envelope: Envelope,
+    /// The mail as RFC 5322 has it; the same bytes at every attempt.
+    pub raw: Vec<u8>,
+}
+
+/// What relays are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Sender's bare address.
+    pub sender: String,
+    /// Bare addresses still to be served.
+    pub recipients: Vec<String>,
+    /// `Message-ID`, with its angle brackets; the same at every attempt (M-59).
+    pub message_id: String,
+    /// When it was rendered, as text that sorts by time.
+    pub rendered: String,
+    /// How many have it already.
+    #[serde(default)]
+    pub served: usize,
+    /// Who was refused for good at earlier attempts, each in a sentence.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    /// What may be left out for a relay that has no room for it.
+    #[serde(default)]
+    pub(super) parts: Vec<Part>,
+}
+
+impl StoredMail {
+    /// The bytes to keep.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes =
+            serde_json::to_vec(&self.envelope).expect("an envelope holds only texts and a number");
+        bytes.reserve(1 + self.raw.len());
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&self.raw);
+        bytes
+    }
+
+    /// Reads what `to_bytes` wrote.
+    ///
+    /// # Errors
+    /// When the bytes are no stored mail.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
+        let damaged =
+            || Fault::permanent(FaultCode::Local, "the stored mail cannot be read: its envelope is damaged");
+        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or_else(damaged)?;
+        let (head, raw) = bytes.split_at(end);
+        let envelope = serde_json::from_slice(head).map_err(|_| damaged())?;
+        Ok(Self { envelope, raw: raw.get(1..).unwrap_or_default().to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_reads_back_byte_for_byte() {
+        let mail = StoredMail {
+            envelope: Envelope {
+                sender: "ci@x.org".to_owned(),
+                recipients: vec!["a\"@x.org".to_owned(), "ü@x.org".to_owned()],
+                ..Envelope::default()
+            },
+            raw: b"Subject: x\r\n\r\n\n\xff".to_vec(),
+        };
+        assert_eq!(StoredMail::from_bytes(&mail.to_bytes()), Ok(mail));
+        for damaged in [&b""[..], b"{}", b"{}\n", b"x\ny"] {
+            assert!(StoredMail::from_bytes(damaged).is_err());
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! MailNotifier: which builds lead to a mail, to whom, and what it says. `docs/spec/mail-notifier.md` gives the rules
+//! by number.
+//!
+//! In the order of a mail's life: `settings` reads the table; `choice` decides whether a build is mailed, by `filter`,
+//! `mode` and `previous`; `recipients` and `address` say to whom; `words`, `text`, `template` with `page`, `subject` and
+//! `headers` what it says; `mime`
+//! writes the bytes; `message` is their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first
+//! half together. Below `smtp` are
+//! `transaction` (one mail), `login`, `tls`, `offers`, and `wire` (lines and bytes).
+//!
+//! Invariant: a mail that was stored is sent byte for byte, with the same Message-ID at every attempt. Only what a
+//! relay has no room or no letters for is left out for it (`cut`, `ascii`).
+
+mod address;
+mod ascii;
+mod choice;
+mod cut;
+mod file;
+mod filter;
+mod headers;
+mod login;
+mod logs;
+mod message;
+mod mime;
+mod mode;
+#[cfg(test)]
+mod occasion_tests;
+mod offers;
+mod page;
+mod pool;
+mod prepare;
+mod previous;
+mod recipients;
+#[cfg(test)]
+mod relay_tests;
+mod sendmail;
+mod settings;
+mod smtp;
+mod subject;
+mod template;
+#[cfg(test)]
+mod template_tests;
+#[cfg(test)]
+mod tests;
+mod text;
+mod threads;
+mod transaction;
+mod trouble;
+mod wire;
+mod words;
+mod workers;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
+use campanile_callbacks::StatusError;
+use campanile_config::Reader;
+use campanile_model::{Builder, Event};
+
+pub use address::{Address, InvalidAddress};
+pub use message::{Envelope, StoredMail};
+
+use settings::{MailSettings, Transport};
+
+/// Makes a mail target from the n-th `[[mail]]` table.
+pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+    let settings = settings::read(reader, index, parts)?;
+    Some(Arc::new(MailTarget { settings }))
+}
+
+fn store_fault(error: &StatusError) -> Fault {
+    Fault::transient(FaultCode::Store, error.to_string())
+}
+
+/// One `[[mail]]` table at work.
+struct MailTarget {
+    settings: MailSettings,
+}
+
+#[async_trait]
+impl Target for MailTarget {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Every finished build: also why one is not mailed is recorded (M-05, M-21). Mails about one build go out in order
+    /// (M-72).
+    fn wants(&self, event: &Event) -> Option<Wanted> {
+        let settings = &self.settings;
+        let key = match event {
+            Event::BuildFinished { build } => format!("{}/{}", build.builder, build.number),
+            Event::BuildStarted { build } if settings.report_new => {
+                format!("{}/{}", build.builder, build.number)
+            }
+            Event::BuildsetComplete { buildset } if settings.build_set_summary => {
+                format!("buildset {}", buildset.bsid)
+            }
+            Event::WorkerMissing { worker } if settings.watched_workers.includes(worker) => {
+                format!("worker {}", worker.name)
+            }
+            _ => return None,
+        };
+        Some(Wanted::in_order(key))
+    }
+
+    fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
+        self.settings.filter.unknown_names(builders)
+    }
+
+    fn unwanted(&self, event: &Event) -> String {
+        match event {
+            Event::BuildStarted { .. } => "`report_new` is off: builds that begin are not mailed".to_owned(),
+            Event::BuildsetComplete { .. } => {
+                "`build_set_summary` is off: builds are mailed one by one, not by buildset".to_owned()
+            }
+            Event::WorkerMissing { worker } => {
+                format!("the worker `{}` is not among the target's `watched_workers`", worker.name)
+            }
+            _ => "mail tells of builds, buildsets and missing workers only".to_owned(),
+        }
+    }
+
+    async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
+        match event {
+            Event::BuildFinished { build } => prepare::build(&self.settings, build, context).await,
+            Event::BuildStarted { build } => prepare::started(&self.settings, build, context).await,
+            Event::BuildsetComplete { buildset } => {
+                prepare::buildset(&self.settings, buildset, context).await
+            }
+            Event::WorkerMissing { worker } => prepare::missing_worker(&self.settings, worker, context),
+            other => Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", other.name()) })),
+        }
+    }
+
+    async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
+        let mail = match StoredMail::from_bytes(outgoing.message) {
+            Ok(mail) => mail,
+            Err(fault) => return Outcome::Refused(fault),
+        };
+        match &self.settings.transport {
+            Transport::Smtp(relay) => relay.send(mail).await,
+            Transport::Sendmail(program) => program.send(mail).await,
+            Transport::Files(folder) => match file::write(folder, mail).await {
+                Ok(file) => Outcome::Delivered(format!("written to `{}`", file.display())),
+                Err(fault) => Outcome::Deferred { fault, not_before: None },
+            },
+        }
+    }
+
+    async fn probe(&self) -> Result<String, Fault> {
+        match &self.settings.transport {
+            Transport::Smtp(relay) => relay.probe().await,
+            Transport::Sendmail(program) => program.probe().await,
+            Transport::Files(folder) => {
+                file::probe(folder).await.map(|()| format!("mails can be written to `{}`", folder.display()))
+            }
+        }
+    }
+}

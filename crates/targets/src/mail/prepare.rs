@@ -1,0 +1,256 @@
+//! From an event to a mail or a reason for silence: whom it is about, who is told, what it says, what goes with it.
+
+use super::choice::{BuildFilter, choose};
+use super::headers::Extra;
+use super::message::{Envelope, StoredMail};
+use super::mime::{self, Attachment, Draft};
+use super::recipients::Recipients;
+use super::settings::MailSettings;
+use super::subject::one_line;
+use super::words::{self, Words, callback_text, plain};
+use super::{Context, Fault, Prepared, Silence, store_fault, text};
+use campanile_callbacks::Callback;
+use campanile_model::{Build, Buildset, Results, Timestamp, Worker};
+
+/// What a summary is about, where a builder's name is asked for (M-23).
+const WHOLE_BUILDSET: &str = "(whole buildset)";
+
+/// About a finished build.
+pub(super) async fn build(
+    settings: &MailSettings,
+    build: &Build,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    if settings.build_set_summary && build.buildset.is_some() {
+        return Ok(Prepared::Silent(Silence::BuildsetSummary));
+    }
+    let chosen = match choose(settings, build, context).await? {
+        Ok(chosen) => chosen,
+        Err(silence) => return Ok(Prepared::Silent(silence)),
+    };
+    let about = About { name: &build.builder, results: chosen.results, headers_of: build };
+    mail_about(settings, &about, vec![chosen], context).await
+}
+
+/// About a complete buildset (M-22): one mail about those of its builds that are told of.
+pub(super) async fn buildset(
+    settings: &MailSettings,
+    buildset: &Buildset,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    let builds = context.caller.status.builds_of_buildset(buildset.bsid).await;
+    let builds = builds.map_err(|error| store_fault(&error))?;
+    let (mut chosen, mut silent) = (Vec::new(), Vec::new());
+    for build in &builds {
+        match choose(settings, build, context).await? {
+            Ok(one) => chosen.push(one),
+            Err(silence) => silent.push(format!("{}: {silence}", build.id())),
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(Prepared::Silent(Silence::WholeBuildset { of_each: silent }));
+    }
+    let of_builds = || Results::of_buildset(builds.iter().filter_map(|build| build.results));
+    let results = buildset.results.unwrap_or_else(of_builds);
+    // Extra headers are made of the buildset's own properties and sources (M-61).
+    let headers_of = Build {
+        properties: buildset.properties.clone(),
+        source_stamps: buildset.source_stamps.clone(),
+        ..Build::new(WHOLE_BUILDSET, 0)
+    };
+    let about = About { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
+    mail_about(settings, &about, chosen, context).await
+}
+
+/// About a build that began, for targets that want to know (M-X-05). No mode is asked, and no callback: there is no
+/// result that they could be asked about.
+pub(super) async fn started(
+    settings: &MailSettings,
+    build: &Build,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    if let Some(silence) = settings.filter.refuses(build) {
+        return Ok(Prepared::Silent(silence));
+    }
+    let recipients = recipients(settings, &[build], context).await;
+    if recipients.is_empty() {
+        return Ok(Prepared::Silent(Silence::NoRecipients));
+    }
+    let status = &context.caller.status;
+    let url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let body = text::started(build, status.title(), url.as_deref(), status.url());
+    let subject = settings.subject.render("started", status.title(), &build.builder);
+    let letter = Letter {
+        recipients,
+        subject,
+        words: (plain(None, body), None),
+        extra: settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect(),
+        thread: thread(settings, build, context).await?,
+        attachments: Vec::new(),
+    };
+    posted(settings, letter, context)
+}
+
+/// About a worker that has been away for too long, to those who asked to be told of it (M-X-13).
+pub(super) fn missing_worker(
+    settings: &MailSettings,
+    worker: &Worker,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    let recipients = settings.audience.named(&worker.notify);
+    if recipients.is_empty() {
+        return Ok(Prepared::Silent(Silence::NoRecipients));
+    }
+    let status = &context.caller.status;
+    let letter = Letter {
+        recipients,
+        subject: format!("{}: worker {} is missing", status.title(), worker.name),
+        words: (plain(None, text::missing_worker(worker, status.title(), status.url())), None),
+        extra: Vec::new(),
+        thread: None,
+        attachments: Vec::new(),
+    };
+    posted(settings, letter, context)
+}
+
+/// What a mail about builds is called after.
+struct About<'a> {
+    /// A builder, or the whole buildset.
+    name: &'a str,
+    results: Results,
+    /// Whose properties and sources extra headers are made of.
+    headers_of: &'a Build,
+}
+
+async fn mail_about(
+    settings: &MailSettings,
+    about: &About<'_>,
+    chosen: Vec<BuildFilter<'_>>,
+    context: &Context,
+) -> Result<Prepared, Fault> {
+    let status = &*context.caller.status;
+    let builds: Vec<&Build> = chosen.iter().map(|chosen| chosen.build).collect();
+    let recipients = recipients(settings, &builds, context).await;
+    if recipients.is_empty() {
+        return Ok(Prepared::Silent(Silence::NoRecipients));
+    }
+    let mut of_each = Vec::with_capacity(chosen.len());
+    for one in &chosen {
+        of_each.push(words::of(settings, one, context).await?);
+    }
+    let (message, version) = words::joined(of_each);
+    let subject = match &message.subject {
+        Some(subject) => one_line(subject).into_owned(),
+        None => settings.subject.render(about.results.name(), status.title(), about.name),
+    };
+    let mut extra: Vec<Extra> =
+        settings.extra_headers.iter().filter_map(|extra| extra.render(about.headers_of)).collect();
+    extra.extend(message.headers.iter().filter_map(|(name, value)| Extra::checked(name, value)));
+    let mut attachments = Vec::new();
+    if settings.add_patch {
+        let url = |build: &Build| build.url.clone().or_else(|| status.url_for(&build.id()));
+        attachments.extend(mime::patches(builds.iter().map(|build| (*build, url(build)))));
+    }
+    for build in &builds {
+        attachments.extend(settings.add_logs.of(build, settings.build_set_summary, status).await?);
+    }
+    let thread = match builds.first() {
+        Some(first) => thread(settings, first, context).await?,
+        None => None,
+    };
+    let letter = Letter { recipients, subject, words: (message, version), extra, thread, attachments };
+    posted(settings, letter, context)
+}
+
+async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Result<Option<String>, Fault> {
+    match settings.thread_by {
+        Some(by) => by.root(build, &*context.caller.status, settings.from.domain()).await,
+        None => Ok(None),
+    }
+}
+
+/// Whom a mail about these builds goes to: the interested users of all of them together (M-25).
+async fn recipients(settings: &MailSettings, builds: &[&Build], context: &Context) -> Recipients {
+    match &settings.lookup {
+        Some(lookup) if settings.audience.interested => {
+            settings.audience.of_found(&looked_up(settings, lookup, builds, context).await)
+        }
+        _ => settings.audience.of(builds),
+    }
+}
+
+/// What a lookup callback answers for each interested user, asked once (M-31). A failing call costs that user alone.
+async fn looked_up(
+    settings: &MailSettings,
+    lookup: &Callback,
+    builds: &[&Build],
+    context: &Context,
+) -> Vec<String> {
+    let mut users: Vec<String> = builds.iter().flat_map(|build| build.interested_users()).collect();
+    users.sort_unstable();
+    users.dedup();
+    let mut found = Vec::new();
+    for user in users {
+        match lookup.look_up(&context.caller, &user).await {
+            Ok((address, _)) => found.extend(address),
+            Err(fault) => {
+                let text = callback_text(settings, "lookup", lookup.name(), &fault);
+                tracing::warn!(user, "{text}; this user gets no mail");
+            }
+        }
+    }
+    found
+}
+
+/// What goes into one mail.
+struct Letter {
+    recipients: Recipients,
+    subject: String,
+    words: Words,
+    extra: Vec<Extra>,
+    thread: Option<String>,
+    attachments: Vec<Attachment>,
+}
+
+/// The mail as it is stored.
+fn posted(settings: &MailSettings, letter: Letter, context: &Context) -> Result<Prepared, Fault> {
+    let Letter { recipients, subject, words: (message, version), extra, thread, attachments } = letter;
+    let named = extra.iter().find(|extra| extra.name.eq_ignore_ascii_case("Message-ID"));
+    let message_id = match named {
+        Some(extra) => extra.value.clone(),
+        None => format!("<{}@{}>", uuid::Uuid::now_v7(), settings.from.domain()),
+    };
+    let (raw, parts) = mime::render(Draft {
+        from: &settings.from,
+        recipients: &recipients,
+        subject: &one_line(&subject),
+        date: context.now,
+        message_id: &message_id,
+        thread: thread.as_deref(),
+        kind: message.kind,
+        body: &format!("{}\n\n", message.body),
+        alternative: message.alternative.as_deref(),
+        attachments,
+        extra: &extra,
+    });
+    if settings.dump_mails_to_log {
+        let mail = String::from_utf8_lossy(&raw);
+        tracing::info!(target = settings.name, ?mail, "a mail as it will be sent");
+    }
+    let envelope = Envelope {
+        sender: settings.from.envelope(),
+        recipients: recipients.envelope(),
+        message_id,
+        rendered: sortable(context.now),
+        parts,
+        ..Envelope::default()
+    };
+    let mail = StoredMail { envelope, raw }.limited(&settings.name, settings.max_message_bytes)?;
+    Ok(Prepared::Message { message: mail.to_bytes(), version })
+}
+
+/// A time as text that sorts.
+fn sortable(when: Timestamp) -> String {
+    let when = jiff::Timestamp::from_microsecond(when.as_micros()).unwrap_or_default();
+    when.strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
+}

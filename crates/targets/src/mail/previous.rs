@@ -1,0 +1,87 @@
+//! The build before: which one counts as that (M-18 to M-20), and what it came to.
+
+use super::settings::MailSettings;
+use super::words::callback_text;
+use super::{Context, Fault, store_fault};
+use campanile_callbacks::{Status, StatusError};
+use campanile_config::Reader;
+use campanile_model::{Build, Results};
+
+/// How far back a build of the same branch is looked for.
+const FARTHEST: usize = 500;
+
+/// Which build counts as the one before, unless a callback says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum PreviousBuild {
+    /// The builder's finished build with the next lower number (M-18).
+    #[default]
+    Number,
+    /// The newest of those with the same branch in every codebase.
+    Branch,
+}
+
+impl PreviousBuild {
+    /// Reads `previous_build`.
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        match reader.text("previous_build").as_deref() {
+            None | Some("number") => Self::Number,
+            Some("branch") => Self::Branch,
+            Some(other) => {
+                reader.error(
+                    "previous_build",
+                    format!("`previous_build` must be `number` or `branch`, not `{other}`"),
+                );
+                Self::Number
+            }
+        }
+    }
+
+    async fn of(self, build: &Build, status: &dyn Status) -> Result<Option<Build>, StatusError> {
+        let (mut before, mut page, mut seen) = (build.id(), 1, 0);
+        while seen < FARTHEST {
+            let earlier = status.earlier_builds(&before, page).await?;
+            let Some(oldest) = earlier.last() else { break };
+            before = oldest.id();
+            seen += earlier.len();
+            page = 100;
+            let counts = |other: &Build| self == Self::Number || branches(other) == branches(build);
+            if let Some(found) = earlier.into_iter().find(counts) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What the build before came to: by the callback if there is one (M-19, M-20), else by the settings' rule.
+pub(super) async fn results(
+    settings: &MailSettings,
+    build: &Build,
+    context: &Context,
+) -> Result<Option<Results>, Fault> {
+    let status = &context.caller.status;
+    if let Some(getter) = &settings.previous_build_getter {
+        match getter.previous_build(&context.caller, build).await {
+            Ok((None, _)) => return Ok(None),
+            Ok((Some(id), _)) => {
+                let named = status.build(&id).await.map_err(|error| store_fault(&error))?;
+                let finished = named.filter(Build::is_finished).and_then(|build| build.results);
+                // One that was lost came to nothing, as with the built-in rule.
+                return Ok(finished.filter(|results| *results != Results::Retry));
+            }
+            Err(fault) => {
+                let text = callback_text(settings, "previousBuildGetter", getter.name(), &fault);
+                settings.on_callback_error.judge(&text)?;
+                tracing::warn!(build = %build.id(), "{text}; the settings' own rule is used");
+            }
+        }
+    }
+    let found = settings.previous_build.of(build, &**status).await.map_err(|error| store_fault(&error))?;
+    Ok(found.and_then(|build| build.results))
+}
+
+/// The branch of each codebase.
+pub(super) fn branches(build: &Build) -> Vec<(&str, &str)> {
+    let stamps = build.source_stamps.iter();
+    stamps.map(|stamp| (stamp.codebase.as_str(), stamp.branch.as_deref().unwrap_or_default())).collect()
+}

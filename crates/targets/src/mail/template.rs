@@ -1,0 +1,174 @@
+//! Mails by templates of the settings: `template`, `template_type`, `subject_template` (M-X-08).
+
+use super::logs::LogChoice;
+use super::page;
+use super::text::{self, Facts};
+use super::words::plain;
+use super::{Context, Fault};
+use crate::FaultCode;
+use campanile_callbacks::{FormattedMessage, MessageKind};
+use campanile_config::{Item, Place, Problems, Reader, Severity};
+use campanile_model::Build;
+use campanile_model::jinja::{Escape, JinjaError, Template};
+use minijinja::Value;
+
+/// The page of those who ask for html and write none.
+const DEFAULT_PAGE: &str = include_str!("page.html.jinja");
+
+/// The templates of a target.
+#[derive(Debug)]
+pub(super) struct MailTemplates {
+    /// None: the built-in text.
+    body: Option<Template>,
+    kind: MessageKind,
+    subject: Option<Template>,
+    /// Logs whose text templates get.
+    contents: LogChoice,
+}
+
+impl MailTemplates {
+    /// Reads the keys about templates; none if there are none.
+    pub(super) fn read(reader: &Reader<'_>, problems: &Problems) -> Option<Self> {
+        let kind = kind(reader);
+        let source = source(reader, "template");
+        let subject = source_text(reader, "subject_template");
+        let contents = LogChoice::read(reader, "want_logs_content");
+        for key in ["want_properties", "want_steps", "want_logs"] {
+            if reader.boolean(key).is_some() {
+                reader.warning(
+                    key,
+                    format!("`{key}` changes nothing: templates always have them; leave it out"),
+                );
+            }
+        }
+        let is_used = source.is_some() || subject.is_some() || kind == MessageKind::Html;
+        if !is_used {
+            if contents != LogChoice::None {
+                reader.warning(
+                    "want_logs_content",
+                    "`want_logs_content` is for templates: `add_logs` attaches logs",
+                );
+            }
+            return None;
+        }
+        if reader.item("message_formatter").is_some() {
+            let key = if source.is_some() { "template" } else { "message_formatter" };
+            let text = "`message_formatter` and templates exclude each other: keep the one that shall write the mail";
+            reader.error(key, text);
+        }
+        if subject.is_some() && reader.item("subject").is_some() {
+            reader.error("subject_template", "`subject` and `subject_template` exclude each other: keep one");
+        }
+        let escape = if kind == MessageKind::Html { Escape::Html } else { Escape::Nothing };
+        let body = match (source, kind) {
+            (Some(source), _) => source.compile(escape, problems),
+            (None, MessageKind::Html) => Template::read(DEFAULT_PAGE, escape, &page::sample(), page::OPEN).0,
+            (None, MessageKind::Plain) => None,
+        };
+        let subject = subject.and_then(|subject| subject.compile(Escape::Nothing, problems));
+        Some(Self { body, kind, subject, contents })
+    }
+
+    /// The message about a build; a page has the built-in text beside it for those who read no html.
+    pub(super) async fn render(
+        &self,
+        build: &Build,
+        facts: Facts<'_>,
+        context: &Context,
+    ) -> Result<FormattedMessage, Fault> {
+        let values = page::of(build, facts, &self.contents, &*context.caller.status).await?;
+        let failed = |what: &str, fault: &JinjaError| {
+            Fault::transient(FaultCode::Callback, format!("the {what} failed: {fault}"))
+        };
+        let subject = match &self.subject {
+            Some(subject) => {
+                let rendered = rendered(subject, values.clone()).await;
+                Some(rendered.map_err(|fault| failed("subject template", &fault))?)
+            }
+            None => None,
+        };
+        let Some(body) = &self.body else { return Ok(plain(subject, text::built_in(build, facts))) };
+        let body = rendered(body, values).await.map_err(|fault| failed("template", &fault))?;
+        let alternative = (self.kind == MessageKind::Html).then(|| text::built_in(build, facts));
+        Ok(FormattedMessage { subject, body, kind: self.kind, alternative, headers: Vec::new() })
+    }
+}
+
+/// Renders off the runtime's threads: a long template must not hold up what else they have to do.
+async fn rendered(template: &Template, values: Value) -> Result<String, JinjaError> {
+    let template = template.clone();
+    let rendered = tokio::task::spawn_blocking(move || template.render(&values)).await;
+    rendered.unwrap_or_else(|stopped| {
+        Err(JinjaError { line: 1, text: format!("it was broken off: {stopped}"), always: false })
+    })
+}
+
+fn kind(reader: &Reader<'_>) -> MessageKind {
+    match reader.text("template_type").as_deref() {
+        None | Some("plain") => MessageKind::Plain,
+        Some("html") => MessageKind::Html,
+        Some(other) => {
+            reader
+                .error("template_type", format!("`template_type` must be `plain` or `html`, not `{other}`"));
+            MessageKind::Plain
+        }
+    }
+}
+
+/// A template before it is read, and where mistakes in it are told.
+struct Source {
+    text: String,
+    place: Origin,
+}
+
+enum Origin {
+    /// In the settings: lines are counted in the template.
+    Settings(Place),
+    /// A file of its own.
+    File(std::path::PathBuf),
+}
+
+impl Source {
+    fn compile(&self, escape: Escape, problems: &Problems) -> Option<Template> {
+        let (template, faults) = Template::read(&self.text, escape, &page::sample(), page::OPEN);
+        for fault in faults {
+            // One that fails with the sample may get on with real builds.
+            let severity =
+                if fault.always || template.is_none() { Severity::Error } else { Severity::Warning };
+            let (place, text) = match &self.place {
+                Origin::Settings(place) => (place.clone(), fault.to_string()),
+                Origin::File(file) => (Place { file: file.clone(), line: fault.line }, fault.text),
+            };
+            let tried = if severity == Severity::Warning { "tried on a sample build, " } else { "" };
+            problems.add(severity, place, format!("{tried}{text}"));
+        }
+        template
+    }
+}
+
+fn source_text(reader: &Reader<'_>, key: &str) -> Option<Source> {
+    let text = reader.text(key)?;
+    Some(Source { text, place: Origin::Settings(reader.item(key)?.place()) })
+}
+
+/// A template in the settings, or `{ file = "mail.html" }`.
+fn source(reader: &Reader<'_>, key: &str) -> Option<Source> {
+    let item: Item<'_> = reader.item(key)?;
+    if item.as_text().is_some() {
+        return source_text(reader, key);
+    }
+    let Some(table) = item.table(key) else {
+        return item.wrong_type(key, "a template, or `{ file = \"PATH\" }`");
+    };
+    table.required_text("file");
+    let file = table.file("file");
+    let source = file.and_then(|file| match std::fs::read_to_string(&file) {
+        Ok(text) => Some(Source { text, place: Origin::File(file) }),
+        Err(error) => {
+            table.error("file", format!("cannot read the template `{}`: {error}", file.display()));
+            None
+        }
+    });
+    table.finish();
+    source
+}

@@ -1,0 +1,111 @@
+//! Mails by templates: what they are told, and what becomes of mistakes in them (M-X-08 to M-X-11).
+#![allow(clippy::unwrap_used)]
+
+use super::tests::{BASE, build, mail, read, target, told_of};
+use crate::Prepared;
+use campanile_model::{Build, Change, Event, Results, SourceStamp, Step};
+
+/// A build with something of everything, and markup in what comes from outside.
+fn full() -> Build {
+    let change =
+        Change { who: "zoe <z>".to_owned(), comments: "first\nsecond".to_owned(), ..Change::default() };
+    let stamp = SourceStamp {
+        project: "quad".to_owned(),
+        branch: Some("main".to_owned()),
+        changes: vec![change],
+        ..SourceStamp::default()
+    };
+    let step = Step { name: "compile & link".to_owned(), results: Some(Results::Failure), ..Step::default() };
+    let mut build = Build { source_stamps: vec![stamp], steps: vec![step], ..build(7, Results::Failure) };
+    build.text = vec!["failed".to_owned(), "compile".to_owned()];
+    build.properties.set("parallel", 8, "Scheduler");
+    build
+}
+
+async fn mailed(more: &str) -> String {
+    let event = Event::BuildFinished { build: Box::new(full()) };
+    let prepared: Prepared = told_of(&*target(more), &event, Vec::new()).await;
+    String::from_utf8(mail(prepared).raw).unwrap().replace("\r\n", "\n")
+}
+
+#[tokio::test]
+async fn m_x_08_a_template_writes_body_and_subject() {
+    let raw = mailed(
+        "subject_template = '{{ result }} of {{ buildername }} ({{ build.properties.parallel[0] }})'\n\
+         template = '''\n{{ status_detected }}; {{ result_names[results] }}; {{ projects }}; {{ blamelist | join }}\n\
+         {%- for step in build.steps %}\n{{ step.name }}: {{ result_names[step.results] }}{% endfor %}\n\
+         {{ build.properties.gone[0] }}{{ buildbot_title }} {{ mode | join('+') }} {{ build.state_string }}\n'''\n",
+    )
+    .await;
+    assert!(raw.contains("\nSubject: failure of linux (8)\n"), "{raw}");
+    let body = raw.split_once("\n\n").unwrap().1;
+    let wanted = "failed build; failure; quad; zoe <z>\ncompile & link: failure\nQuad CI failing+passing+warnings failed compile\n";
+    assert_eq!(body.trim_end(), wanted.trim_end());
+}
+
+#[tokio::test]
+async fn m_x_08_a_page_is_escaped_and_has_the_text_beside_it() {
+    for more in ["template_type = 'html'", "template_type = 'html'\ntemplate = '<b>{{ blamelist[0] }}</b>'"] {
+        let raw = mailed(more).await;
+        assert!(raw.contains("multipart/alternative"), "{raw}");
+        assert!(raw.contains("Campanile reports a failed build on builder linux"), "the text: {raw}");
+        assert!(raw.contains("zoe &lt;z&gt;"), "{raw}");
+    }
+    // M-X-10: the page of our own says what the text says.
+    let page = mailed("template_type = 'html'").await;
+    for part in [
+        "while building quad.",
+        "[branch main] HEAD",
+        "The build failed: failed compile",
+        "by zoe &lt;z&gt;: first</li>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(page.contains("compile &amp; link: <span"), "{page}");
+}
+
+#[tokio::test]
+async fn m_x_08_a_template_that_fails_is_replaced_by_the_built_in_text() {
+    // Fails with this build only, so there is but a warning when it is read.
+    let more = "template = '{% if number == 7 %}{{ 1 // (number - 7) }}{% endif %}'\n";
+    let raw = mailed(more).await.replace("=\n", "");
+    assert!(raw.contains("\n\nThe template failed: line 1 of the template: "), "{raw}");
+    assert!(raw.contains("This is the built-in text.\n\nCampanile reports a failed build"), "{raw}");
+    let target = target(&format!("{more}on_callback_error = 'retry'\n"));
+    let event = Event::BuildFinished { build: Box::new(full()) };
+    let context = super::tests::context(Vec::new());
+    let fault = target.prepare(&event, &context).await.unwrap_err();
+    assert!(fault.text.starts_with("mail target `mail-1`: the template failed: line 1"), "{fault}");
+}
+
+#[test]
+fn m_x_08_mistakes_are_told_where_they_stand() {
+    for (more, wanted) in [
+        (
+            "template = '{{ buildernam }}'",
+            "4: error: line 1 of the template: `buildernam` stands for nothing: did you mean `buildername`?",
+        ),
+        ("template = '{% for %}'", "4: error: line 1 of the template: unexpected"),
+        ("template = 3", "4: error: `template` must be a template, or `{ file = \"PATH\" }`"),
+        ("template = { file = '/nowhere/x' }", "4: error: cannot read the template `/nowhere/x`: "),
+        ("subject_template = '{{ x }}'", "4: error: line 1 of the template: `x` stands for nothing"),
+        ("template_type = 'rich'", "4: error: `template_type` must be `plain` or `html`, not `rich`"),
+        (
+            "template = 'x'\nsubject = 'a'\nsubject_template = 'b'",
+            "6: error: `subject` and `subject_template` exclude",
+        ),
+        ("template = 'x'\nmessage_formatter = 'f'", "4: error: `message_formatter` and templates exclude"),
+        ("template = '{{ 1 // 0 }}'", "4: warning: tried on a sample build, line 1 of the template: "),
+        // M-X-11
+        ("want_steps = true\ntemplate = 'x'", "4: warning: `want_steps` changes nothing"),
+        ("want_logs_content = true", "4: warning: `want_logs_content` is for templates"),
+        (
+            "want_logs_content = 'stdio'\ntemplate = 'x'",
+            "4: error: `want_logs_content` must be true, false or a list",
+        ),
+    ] {
+        let (_, problems) = read(&format!("{BASE}{more}\n"));
+        let wanted = format!("campanile.toml:{wanted}");
+        assert!(problems.iter().any(|problem| problem.starts_with(&wanted)), "{more}: {problems:?}");
+    }
+}
