@@ -3,6 +3,7 @@
 //!
 //! An input is a request: header lines, a blank line, the body.
 #![no_main]
+#![allow(clippy::disallowed_methods)]
 
 use std::sync::LazyLock;
 

