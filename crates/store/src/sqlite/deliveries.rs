@@ -228,7 +228,8 @@ pub(super) async fn list(
     ));
     sql.push_bind(tenant);
     if let Some(state) = query.state {
-        sql.push(" AND d.state = ").push_bind(state.name());
+        // As text: of a bound state it is not known that the index of what waits has all of it.
+        sql.push(" AND d.state = '").push(state.name()).push("'");
     }
     if let Some(target) = &query.target {
         sql.push(" AND d.target = ").push_bind(target);

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use log::LevelFilter;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -94,7 +95,9 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(10))
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
-            .disable_statement_logging();
+            // For whoever asks for `sqlx::query=trace`. Values are bound, so there is nothing of anybody's in it.
+            .log_statements(LevelFilter::Trace)
+            .log_slow_statements(LevelFilter::Trace, Duration::from_secs(1));
         let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
         MIGRATIONS.run(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
