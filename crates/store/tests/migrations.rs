@@ -148,7 +148,10 @@ async fn builds_are_read(store: &dyn Store, version: u32) {
     let of_set = numbers(store.builds_of_buildset(T, 7).await.unwrap());
     assert_eq!(of_set, [&[1], third].concat());
     let builders = store.builders(T).await.unwrap();
-    assert_eq!((builders[0].builder.name.as_str(), builders[0].builder.tags[0].as_str()), ("linux", "nightly"));
+    assert_eq!(
+        (builders[0].builder.name.as_str(), builders[0].builder.tags[0].as_str()),
+        ("linux", "nightly")
+    );
     assert_eq!(builders[0].last_build, Some(if version >= 3 { 3 } else { 2 }));
     let Some(Event::BuildFinished { build: told }) = store.event(T, 7).await.unwrap() else { panic!() };
     assert_eq!(told.steps[0].logs[0].lines, 3);
@@ -206,7 +209,10 @@ async fn deliveries_go_out(store: &dyn Store, version: u32) {
     let counts = store.delivery_counts().await.unwrap();
     assert_eq!(counts.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [3 + queue, 1 + queue, 1, 1]);
     let (delivered, attempts) = store.delivery(T, 1).await.unwrap().unwrap();
-    assert_eq!((delivered.state, delivered.text.as_deref()), (DeliveryState::Delivered, Some("queued as 4F1")));
+    assert_eq!(
+        (delivered.state, delivered.text.as_deref()),
+        (DeliveryState::Delivered, Some("queued as 4F1"))
+    );
     assert_eq!((delivered.subject.as_str(), attempts.len()), ("linux #1", 1));
     assert_eq!(delivered.callback_version.as_deref(), (version >= 2).then_some("d1"));
     // One is leased by an engine that is no more.

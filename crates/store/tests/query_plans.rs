@@ -3,7 +3,7 @@
 //! The statements are not written down here: the store is asked for everything that it can do, and what it ran is read
 //! from its log (`sqlx::query`). The one test has a process to itself, because it listens to all of that process.
 //!
-//! What SQLite plans depends on the schema alone as long as nobody has run `ANALYZE`, which the engine never does.
+//! The plans depend on the schema alone as long as nobody has run `ANALYZE`, which the engine never does.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +51,11 @@ const WALKS: &[(&str, &str, &str)] = &[
     ("FROM delivery_counts", "SCAN delivery_counts", "four rows, all of them wanted"),
     ("FROM tokens ORDER BY created, id", "SCAN tokens", "all of them are wanted, at a start"),
     ("FROM tokens ORDER BY created, id", "USE TEMP B-TREE FOR ORDER BY", "as above"),
-    ("DELETE FROM tokens WHERE tenant = ?", "SCAN tokens", "people made each of them; only when a tenant goes"),
+    (
+        "DELETE FROM tokens WHERE tenant = ?",
+        "SCAN tokens",
+        "people made each of them; only when a tenant goes",
+    ),
     ("FROM callback_log ORDER BY id LIMIT ?1", "SCAN callback_log", "the first so many rows, by `LIMIT`"),
     ("FROM audit ORDER BY id LIMIT ?1", "SCAN audit", "the first so many rows, by `LIMIT`"),
     (
@@ -69,7 +73,11 @@ const WALKS: &[(&str, &str, &str)] = &[
         "USE TEMP B-TREE FOR ORDER BY",
         "steps of one page of builds",
     ),
-    ("CROSS JOIN steps s", "USE TEMP B-TREE FOR ORDER BY", "steps of the builds that a group of batches touches"),
+    (
+        "CROSS JOIN steps s",
+        "USE TEMP B-TREE FOR ORDER BY",
+        "steps of the builds that a group of batches touches",
+    ),
     (
         "kept_lines, kept_bytes FROM logs WHERE visible = 1 AND build IN",
         "USE TEMP B-TREE FOR ORDER BY",
@@ -79,10 +87,19 @@ const WALKS: &[(&str, &str, &str)] = &[
 
 /// Steps that must be there: an index of a tenant's or a target's whole history would be an index too.
 const INDEXES: &[(&str, &str)] = &[
-    ("WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ?", "deliveries_due (tenant=? AND due<?)"),
+    (
+        "WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ?",
+        "deliveries_due (tenant=? AND due<?)",
+    ),
     ("SET not_before = ?1, due = ?1 WHERE state = 'waiting'", "deliveries_waiting (tenant=? AND target=?)"),
-    ("max(due, ?1) WHERE id = (SELECT min(id)", "deliveries_by_key (tenant=? AND target=? AND ordering_key=?)"),
-    ("d.tenant = ? AND d.state = 'waiting' AND d.target = ? ORDER", "deliveries_waiting (tenant=? AND target=?)"),
+    (
+        "max(due, ?1) WHERE id = (SELECT min(id)",
+        "deliveries_by_key (tenant=? AND target=? AND ordering_key=?)",
+    ),
+    (
+        "d.tenant = ? AND d.state = 'waiting' AND d.target = ? ORDER",
+        "deliveries_waiting (tenant=? AND target=?)",
+    ),
     (
         "d.tenant = ? AND d.state = 'waiting' AND d.target = ? AND d.id < ? ORDER",
         "deliveries_waiting (tenant=? AND target=? AND id<?)",
@@ -92,7 +109,10 @@ const INDEXES: &[(&str, &str)] = &[
     ("d.tenant = ? AND d.state = 'dead' ORDER", "deliveries_by_state (tenant=? AND state=?)"),
     ("total(octet_length(payload)) FROM events WHERE tenant = ?1", "events_by_tenant (tenant=?)"),
     ("count(*) FROM events WHERE id >= ? AND tenant = ?", "events_by_tenant (tenant=? AND rowid>?)"),
-    ("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant", "events_by_tenant (tenant=? AND rowid<?)"),
+    (
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant",
+        "events_by_tenant (tenant=? AND rowid<?)",
+    ),
     ("FROM events WHERE tenant = ? AND subject = ?", "events_told (tenant=? AND subject=?)"),
 ];
 
@@ -130,7 +150,9 @@ async fn no_statement_walks_through_a_table() {
                 None => faults.push(format!("{step}\n    of {statement}")),
             }
         }
-        for (at, (part, index)) in INDEXES.iter().enumerate().filter(|(_, (part, _))| statement.contains(part)) {
+        for (at, (part, index)) in
+            INDEXES.iter().enumerate().filter(|(_, (part, _))| statement.contains(part))
+        {
             found.insert(at);
             if !plan.iter().any(|step| step.ends_with(index)) {
                 faults.push(format!("no `{index}` for `{part}` in {plan:#?}\n    of {statement}"));
@@ -172,7 +194,8 @@ fn is_bounded(step: &str, plan: &[String]) -> bool {
     if let Some(scan) = step.strip_prefix("SCAN ") {
         let name = scan.split_whitespace().next().unwrap_or_default();
         // Rows of a JSON array, or of a part of the statement that is judged by its own steps.
-        let part = |step: &String| step == &format!("CO-ROUTINE {name}") || step == &format!("MATERIALIZE {name}");
+        let part =
+            |step: &String| step == &format!("CO-ROUTINE {name}") || step == &format!("MATERIALIZE {name}");
         return scan == "CONSTANT ROW"
             || scan.contains("VIRTUAL TABLE")
             || name.starts_with('(')
@@ -371,9 +394,10 @@ async fn deliver(store: &SqliteStore) {
     let push = claimed.iter().find(|delivery| delivery.target == "push").unwrap();
     let behind = store.claim_run("me", push.id, 5, lease, at(5)).await.unwrap();
     assert_eq!(behind.len(), 5);
-    store.give_back("me", &[behind[4].id]).await.unwrap();
+    store.release_unattempted("me", &[behind[4].id]).await.unwrap();
     store.save_message(push.id, b"message", Some("d1")).await.unwrap();
-    for (delivery, state) in claimed.iter().zip([DeliveryState::Dead, DeliveryState::Waiting].iter().cycle()) {
+    for (delivery, state) in claimed.iter().zip([DeliveryState::Dead, DeliveryState::Waiting].iter().cycle())
+    {
         let (code, text) = (Some("unavailable".to_owned()), "503".to_owned());
         let settlement = Settlement { state: *state, attempted: true, code, text, not_before: at(50) };
         store.settle(delivery.id, settlement, at(6)).await.unwrap();
