@@ -70,7 +70,7 @@ const WALKS: &[(&str, &str, &str)] = &[
     ),
     (
         "SELECT build, data FROM steps WHERE build IN",
-        "USE TEMP B-TREE FOR ORDER BY",
+        "USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY",
         "steps of one page of builds",
     ),
     (
@@ -78,6 +78,12 @@ const WALKS: &[(&str, &str, &str)] = &[
         "USE TEMP B-TREE FOR ORDER BY",
         "steps of the builds that a group of batches touches",
     ),
+    (
+        "FROM callback_log WHERE tenant = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+        "USE TEMP B-TREE FOR ORDER BY",
+        "some thousand calls of a tenant are kept; once in 64 calls",
+    ),
+    ("FROM json_each(?1) j CROSS JOIN builds b", "USE TEMP B-TREE FOR ORDER BY", "one page of builds"),
     (
         "kept_lines, kept_bytes FROM logs WHERE visible = 1 AND build IN",
         "USE TEMP B-TREE FOR ORDER BY",
@@ -104,8 +110,8 @@ const INDEXES: &[(&str, &str)] = &[
         "d.tenant = ? AND d.state = 'waiting' AND d.target = ? AND d.id < ? ORDER",
         "deliveries_waiting (tenant=? AND target=? AND id<?)",
     ),
-    ("d.state = 'waiting' AND d.event = ?", "deliveries_by_event (event=?)"),
-    ("d.target = ? AND d.event = ?", "deliveries_by_event (event=?)"),
+    ("d.state = 'waiting' AND d.event = ?", "deliveries_by_event (event=?"),
+    ("d.target = ? AND d.event = ?", "deliveries_by_event (event=?"),
     ("d.tenant = ? AND d.state = 'dead' ORDER", "deliveries_by_state (tenant=? AND state=?)"),
     ("total(octet_length(payload)) FROM events WHERE tenant = ?1", "events_by_tenant (tenant=?)"),
     ("count(*) FROM events WHERE id >= ? AND tenant = ?", "events_by_tenant (tenant=? AND rowid>?)"),
@@ -154,7 +160,7 @@ async fn no_statement_walks_through_a_table() {
             INDEXES.iter().enumerate().filter(|(_, (part, _))| statement.contains(part))
         {
             found.insert(at);
-            if !plan.iter().any(|step| step.ends_with(index)) {
+            if !plan.iter().any(|step| step.contains(index)) {
                 faults.push(format!("no `{index}` for `{part}` in {plan:#?}\n    of {statement}"));
             }
         }
@@ -246,13 +252,15 @@ async fn open(file: &Path) -> SqliteStore {
 }
 
 /// Gives three tenants 100,000 events and deliveries, one a second, of which one in a thousand waits, and 20,000 builds.
+/// Nearly all have their messages: nothing is pruned that one without may ask for.
 async fn fill(connection: &mut SqliteConnection) {
     for statement in [
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000) \
          INSERT INTO events (id, tenant, name, subject, at, payload) \
          SELECT n, 't' || (n % 3), 'stepStarted', 'b #' || n, n * 1000000, '{}' FROM n",
-        "INSERT INTO deliveries (id, tenant, event, target, state, created, not_before, due) SELECT id, tenant, id, \
-         'target' || (id % 7), iif(id % 1000 = 0, 'waiting', 'delivered'), at, at, at FROM events",
+        "INSERT INTO deliveries (id, tenant, event, target, state, created, not_before, due, message) \
+         SELECT id, tenant, id, 'target' || (id % 7), iif(id % 1000 = 0, 'waiting', 'delivered'), at, at, at, \
+         iif(id < 99000, 'message', NULL) FROM events",
         "INSERT INTO builds (id, tenant, builder, number, finished, results, data) SELECT id, tenant, 'b', id, at, 0, \
          '{\"builder\":\"b\",\"number\":' || id || ',\"results\":\"success\",\"finished\":' || id || '}' \
          FROM events WHERE id <= 20000",

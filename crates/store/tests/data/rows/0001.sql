@@ -45,7 +45,7 @@ INSERT INTO deliveries (id, tenant, event, target, ordering_key, state, blocked,
 (2, 'acme', 6, 'push', 'linux', 'dead', 0, 1, 1700000004000000, 1700000004000000, 1700000004000000, NULL, 'refused', '400 Bad Request', x'7b7d'),
 (3, 'acme', 6, 'irc', NULL, 'silent', 0, 0, 1700000004000000, 1700000004000000, 1700000004000000, NULL, 'not_wanted', 'nobody there has asked', NULL),
 (4, 'acme', 7, 'mail', NULL, 'waiting', 0, 0, 1700000009000000, 1700000009000000, 1700000009000000, NULL, NULL, NULL, NULL),
-(5, 'acme', 7, 'push', 'linux', 'waiting', 0, 1, 1700000009000000, 1700000009000000, 1700000909000000, 'engine', 'unavailable', '503', x'7b2262756964223a317d'),
+(5, 'acme', 7, 'push', 'linux', 'waiting', 0, 1, 1700000009000000, 1700000009000000, 1700000909000000, 'engine', 'unavailable', '503', x'7b22626964223a317d'),
 (6, 'acme', 8, 'push', 'linux', 'waiting', 1, 0, 1700000010000000, 1700000010000000, 1700000010000000, NULL, NULL, NULL, NULL);
 
 INSERT INTO attempts (delivery, at, state, code, text) VALUES
