@@ -56,6 +56,7 @@ pub(super) async fn append(
         let trace = batch.trace.map(|trace| trace.to_string());
         let mut ids = Vec::with_capacity(batch.events.len());
         for incoming in &batch.events {
+            // A repeated fact has no deliveries either: people would be told twice.
             let Some(event) = projection.apply(tenant, &incoming.event, next_event, now) else {
                 ids.push(None);
                 continue;
@@ -105,6 +106,7 @@ pub(super) async fn append(
     polls::keep(&seen, &mut writes);
     let logs = save(projection, &mut writes);
     writes.run(tx).await?;
+    // Behind the rows, because one that comes right behind another of the same group is blocked by it.
     if keyed {
         deliveries::block_new(tx, first_delivery).await?;
     }
@@ -113,6 +115,7 @@ pub(super) async fn append(
             dropped.push(new);
         }
     }
+    // Behind the builds, which logs refer to.
     for ((build, step, log), text) in logs {
         logs::append(tx, build, &step, &log, text, options.max_log_bytes).await?;
     }

@@ -176,7 +176,7 @@ pub(super) async fn retry(
     .await?;
     let Some((tenant, target, key)) = key else { return Ok(OperationResult::Found(false)) };
     if let Some(key) = key {
-        // It may stand before one that could go until now, or behind one.
+        // It may stand before one that could go until now, or behind one: of all that are free, only the oldest stays so.
         sqlx::query(
             "UPDATE deliveries SET blocked = (id > (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
              AND tenant = ?1 AND target = ?2 AND ordering_key = ?3)) \

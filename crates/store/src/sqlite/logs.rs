@@ -190,6 +190,7 @@ impl Log {
             }
             self.header_bytes += chunk.bytes;
         } else if self.gap_seq.is_none() && self.bytes + chunk.bytes > max / 4 {
+            // The number is used up, so that the head is all below it and the tail all above it.
             (self.gap_seq, self.gap_byte, self.gap_open) = (Some(self.next_seq), self.bytes, self.open);
             self.next_seq += 1;
         }
