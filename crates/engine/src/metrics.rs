@@ -273,7 +273,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use campanile_store::Waiting;
+    use campanile_store::TargetBacklog;
 
     /// Name, type and labels of everything that a text tells.
     fn told(text: &str) -> BTreeSet<(String, String, String)> {
@@ -323,7 +323,7 @@ mod tests {
         metrics.pruned(&Pruned::default());
         metrics.polled("default", "bells", 1, Duration::from_millis(1), Timestamp::from_seconds(1));
         let store = StoreStats {
-            waiting: vec![Waiting {
+            waiting: vec![TargetBacklog {
                 tenant: "default".into(),
                 target: "de\"v".into(),
                 count: 2,

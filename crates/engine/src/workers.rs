@@ -176,7 +176,7 @@ impl Engine {
         // At once, so that they share a transaction.
         futures_util::future::join_all(settling).await;
         if !untouched.is_empty()
-            && let Err(error) = self.store.give_back(NODE, &untouched).await
+            && let Err(error) = self.store.release_unattempted(NODE, &untouched).await
         {
             tracing::error!(
                 "cannot give deliveries back, which go out when their leases have run out: {error}"

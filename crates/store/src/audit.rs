@@ -1,20 +1,20 @@
-//! Who asked the CI for what, and what came of it.
+//! The audit log: requests to the CI, who made them, and their results.
 
 use serde::Serialize;
 
 use campanile_model::Timestamp;
 
-/// One thing that somebody asked of the CI.
+/// One request that somebody made to the CI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
-    /// When.
+    /// Time of the request.
     pub at: Timestamp,
-    /// `IRC user <ada> on channel #ci`.
+    /// Person, as shown: `IRC user <ada> on channel #ci`.
     pub who: String,
-    /// `irc.example.org/#ci`.
+    /// Network and channel, or another way in: `irc.example.org/#ci`.
     pub place: String,
-    /// `force linux: forced: by ...`.
+    /// Request: `force linux: forced: by ...`.
     pub what: String,
-    /// What the CI answered, or why nothing came of it.
+    /// Answer of the CI, or the reason for which there was none.
     pub answer: String,
 }

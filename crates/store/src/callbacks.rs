@@ -1,4 +1,4 @@
-//! What is kept of callbacks: their versions, which one is in use, and the calls that logged or failed.
+//! Callbacks in the store: their versions, the one in use, and the calls that logged or failed.
 
 use serde::Serialize;
 
@@ -9,22 +9,22 @@ use campanile_model::Timestamp;
 pub struct KeptVersion {
     /// Digest of the component, sha256 in hex.
     pub digest: String,
-    /// Where it came from: `file` or `pushed`.
+    /// Origin: `file` or `pushed`.
     pub origin: String,
-    /// Bytes of the component.
+    /// Size of the component in bytes, not compressed.
     pub size: u64,
-    /// When it was put to use last.
+    /// Time of its last activation.
     pub at: Timestamp,
 }
 
-/// Which version of a callback is in use.
+/// The version of a callback that is called now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InUse {
     /// The callback's name.
     pub callback: String,
     /// Digest of the version.
     pub digest: String,
-    /// Digest of the settings' own file when that was decided.
+    /// Digest of the settings' own file when that was decided: another file wins over this version.
     pub file_digest: Option<String>,
 }
 
@@ -35,16 +35,16 @@ pub struct CallEntry {
     pub callback: String,
     /// Digest of the version that was called.
     pub version: String,
-    /// The delivery that it was for.
+    /// Delivery that it was for; none for a preview or a trial.
     pub delivery: Option<i64>,
-    /// When it ended.
+    /// Time of its end.
     pub at: Timestamp,
-    /// How it ended.
+    /// Closed code of its end.
     pub outcome: String,
     /// Wall time in microseconds.
     pub micros: u64,
     /// Bytes of guest memory at its peak.
     pub peak_memory: u64,
-    /// `[{"level": …, "text": …}, …]`.
+    /// Logged lines: `[{"level": …, "text": …}, …]`.
     pub lines: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-//! What every store must do, as functions over `&dyn Store`: a new store runs the same suite.
+//! The conformance suite: duties of every store, as functions over `&dyn Store`: a new store runs the same suite.
 //!
 //! Each function takes an empty store.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]

@@ -13,84 +13,84 @@ pub type DeliveryId = i64;
 /// A delivery that an event leads to, before it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// The target's name.
+    /// Name of the target.
     pub target: String,
     /// Deliveries of one target with the same key go out one at a time and in order.
     pub ordering_key: Option<String>,
-    /// When those of this target are a queue of their own.
+    /// Bounds of the target's queue, if its deliveries are one.
     pub queue: Option<Queue>,
 }
 
 /// A target's queue: what is added gets a number, and when it is too long the oldest are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// How many may wait, at least 1.
+    /// Greatest number that may wait, at least 1.
     pub max: u32,
-    /// So long what is added waits for company.
+    /// Time that a new delivery waits for company.
     pub delay: Duration,
 }
 
-/// Where in its queue a delivery stands (P-PKT-01).
+/// Position of a delivery in its target's queue (P-PKT-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Place {
-    /// From 1, and one more for each that is added, over restarts.
+pub struct QueuePosition {
+    /// Number from 1, and one more for each that is added, over restarts.
     pub number: u64,
-    /// When number 1 was added.
+    /// Time at which number 1 was added.
     pub started: Timestamp,
 }
 
-/// Deliveries of a target that had to make room for newer ones.
+/// Deliveries of a target that were dropped to make room for newer ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// The target's name.
+    /// Name of the target.
     pub target: String,
-    /// How many.
+    /// Number of dropped deliveries.
     pub count: u64,
 }
 
 /// A stored delivery.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Delivery {
-    /// Its identity.
+    /// Identity.
     pub id: DeliveryId,
-    /// Whose it is.
+    /// Tenant whose delivery it is.
     pub tenant: String,
-    /// The event that it tells of.
+    /// Event that it tells of.
     pub event: EventId,
-    /// That event's name.
+    /// Name of that event.
     pub event_name: String,
-    /// What the event is about, for people: `linux #4`, or a change's revision.
+    /// Subject of the event, for people: `linux #4`, or a change's revision.
     pub subject: String,
-    /// The target's name.
+    /// Name of the target.
     pub target: String,
-    /// See `NewDelivery`.
+    /// Key within which deliveries of the target go out one at a time and in order.
     pub ordering_key: Option<String>,
-    /// Its place in the target's queue, if that has one.
+    /// Position in the target's queue, if that has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-    /// Where it stands.
+    pub place: Option<QueuePosition>,
+    /// State.
     pub state: DeliveryState,
-    /// How many attempts were made.
+    /// Number of attempts made.
     pub attempts: u32,
-    /// When it was made.
+    /// Time of its creation, or of its last retry by a person: its age counts from here.
     pub created: Timestamp,
-    /// No attempt before this.
+    /// Earliest time of the next attempt.
     pub not_before: Timestamp,
-    /// A closed code: a fault's, or a silence's.
+    /// Closed code of the last fault, or of the silence.
     pub code: Option<String>,
-    /// What it came to, in words.
+    /// Receipt, fault or silence in words.
     pub text: Option<String>,
     /// Digest of the callback version that wrote the message, if one did.
     pub callback_version: Option<String>,
-    /// The trace that it belongs to, if any.
+    /// Trace that it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     #[schema(value_type = Option<String>)]
     pub trace: Option<TraceContext>,
-    /// The prepared bytes, once there are any.
+    /// Prepared bytes, once there are any; every attempt sends just these.
     #[serde(skip)]
     pub message: Option<Vec<u8>>,
-    /// Its event, where that is all in one piece, of one that was claimed and has yet to be prepared: who claims it is
-    /// about to ask.
+    /// Event as JSON, of a delivery that was just claimed and has yet to be prepared, so that it need not be asked for
+    /// once more. None for a finished build, which is read when it is prepared: logs may have come since.
     #[serde(skip)]
     pub payload: Option<String>,
 }
@@ -103,17 +103,17 @@ fn as_text<S: serde::Serializer>(trace: &Option<TraceContext>, serializer: S) ->
 }
 
 impl Delivery {
-    /// Its event, if that came with it.
+    /// Parses the event that came with it, if one did.
     ///
     /// # Errors
-    /// When what is stored can't be read.
+    /// [`StoreError::Corrupt`] when what is stored can't be read.
     pub fn event(&self) -> Result<Option<Event>, StoreError> {
         let payload = self.payload.as_deref();
         payload.map(|payload| parse(&format!("event {}", self.event), payload)).transpose()
     }
 }
 
-/// Where a delivery stands.
+/// State of a delivery. All begin as waiting; only a person makes one wait again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
@@ -128,7 +128,7 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// All four.
+    /// All states.
     pub const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Silent, Self::Dead];
 
     /// The lower-case name, as stored and shown.
@@ -142,37 +142,37 @@ impl DeliveryState {
         }
     }
 
-    /// The state of this name.
+    /// Finds the state of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
-/// What an attempt came to.
+/// Result of an attempt, or of the decision not to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
-    /// Where the delivery stands now.
+    /// New state of the delivery.
     pub state: DeliveryState,
-    /// Whether an attempt to send was made, which counts and is listed.
+    /// True if an attempt to send was made: those are counted and listed.
     pub attempted: bool,
-    /// A closed code: a fault's, or a silence's; none when all went well.
+    /// Closed code of the fault or the silence; none when all went well.
     pub code: Option<String>,
-    /// In words: the receipt, the fault or the silence.
+    /// Receipt, fault or silence in words.
     pub text: String,
-    /// When waiting: not before this.
+    /// Earliest time of the next attempt, for one that waits.
     pub not_before: Timestamp,
 }
 
-/// One try to send.
+/// One attempt to send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Attempt {
-    /// When it ended.
+    /// Time of its end.
     pub at: Timestamp,
-    /// The state that it left.
+    /// State in which it left the delivery.
     pub state: DeliveryState,
-    /// The fault's code, if it failed.
+    /// Closed code of the fault, if it failed.
     pub code: Option<String>,
-    /// In words.
+    /// Receipt or fault in words.
     pub text: String,
 }

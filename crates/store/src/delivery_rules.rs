@@ -1,4 +1,4 @@
-//! What every store must do with deliveries, beside `conformance`: order, leases, lists, traces.
+//! Duties of every store with deliveries, beside `conformance`: order, leases, lists, traces.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::conformance::{LEASE, T, at, each, next_due, put, settled, started, to};
@@ -60,12 +60,12 @@ pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
     let subjects: Vec<_> = run.iter().map(|d| (d.subject.as_str(), d.ordering_key.as_deref())).collect();
     assert_eq!(subjects, [("linux #2", Some("k")), ("linux #3", Some("k")), ("linux #4", Some("k"))]);
     // The first two are done with; the third was taken in vain, and nobody else's is given back.
-    store.give_back("somebody", &[run[1].id, run[2].id]).await.unwrap();
+    store.release_unattempted("somebody", &[run[1].id, run[2].id]).await.unwrap();
     for id in [first.id, run[0].id] {
         store.settle(id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
     }
     assert!(store.claim("me", &each(100), LEASE, at(1)).await.unwrap().is_empty(), "it is still leased");
-    store.give_back("me", &[run[1].id, run[2].id, first.id]).await.unwrap();
+    store.release_unattempted("me", &[run[1].id, run[2].id, first.id]).await.unwrap();
     let next = store.claim("me", &each(100), LEASE, at(2)).await.unwrap();
     assert_eq!(next.iter().map(|d| d.id).collect::<Vec<_>>(), [run[1].id]);
     let rest = store.claim_run("me", run[1].id, 9, LEASE, at(2)).await.unwrap();

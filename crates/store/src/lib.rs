@@ -1,7 +1,11 @@
-//! What is kept: events, what they project to, logs, and deliveries with their leases.
+//! The store: events, their projection to builds and changes, logs, and deliveries with their leases.
 //!
-//! `Store` is the whole contract; `sqlite` is the embedded one. Transactions are methods: no caller holds a
-//! connection.
+//! # Layout
+//! [`Store`] is the contract, in the words of its callers; `conformance` and the `*_rules` beside it are the tests that
+//! each store passes. [`sqlite`] is the embedded one. Transactions are methods: no caller holds a connection.
+//!
+//! # Cancellation
+//! A call that writes hands its work to the writer: dropped before its end, the work may be done or not, but whole.
 //!
 //! Invariant: knows nothing of targets, callbacks or HTTP. Who wants an event is decided before it comes here.
 
@@ -33,58 +37,58 @@ use campanile_model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, 
 pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Place, Queue, Settlement,
+    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Queue, QueuePosition, Settlement,
 };
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use retention::{PruneCursor, Pruned, Retention};
 pub use sqlite::{SqliteStore, StoreOptions};
-pub use stats::{StoreStats, Waiting};
+pub use stats::{StoreStats, TargetBacklog};
 pub use tokens::{Role, Token, TokenHash};
 
-/// Identity of a stored event.
+/// Identity of a stored event. A later event has a greater one, and none is given twice.
 pub type EventId = i64;
 
-/// How many deliveries of each tenant may be taken; none of those that are not named.
+/// Greatest number of deliveries to claim of each tenant; none of those that are not named.
 pub type ClaimQuota = BTreeMap<String, u32>;
 
 /// An event on its way in, with the deliveries that it leads to.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// What happened.
+    /// The event.
     pub event: Event,
-    /// One for each target that wants it.
+    /// Deliveries, one for each target that wants the event.
     pub deliveries: Vec<NewDelivery>,
 }
 
-/// What a request brings: all of it is stored, or nothing.
+/// Events of one request or one look of a poller: all of them are stored, or none.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// In the order of happening.
+    /// Events in the order of happening.
     pub events: Vec<NewEvent>,
-    /// The sender's own name for this request: a second one with the same name within 24 h stores nothing (H-XALL-01).
+    /// Idempotency key of the sender: a second batch with the same one within 24 h stores nothing (H-XALL-01).
     pub dedup_key: Option<String>,
-    /// The trace that these belong to.
+    /// Trace that they belong to.
     pub trace: Option<TraceContext>,
-    /// What a poller has seen after the look that found these events.
+    /// Memory of the poller that found them.
     pub seen: Option<Seen>,
 }
 
-/// What became of a batch.
+/// Result of an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Appended {
-    /// It is durable. The ids stand in the order of the batch; `None` for an event that repeats a known fact.
+    /// The batch is durable.
     Stored {
-        /// Ids of the stored events.
+        /// Ids in the order of the batch; `None` for an event that repeats a known fact.
         ids: Vec<Option<EventId>>,
-        /// What had to make room in queues.
+        /// Deliveries that had to make room in queues.
         dropped: Vec<Dropped>,
     },
-    /// The same request was stored before.
+    /// A batch with this key was stored before.
     Duplicate,
 }
 
-/// A builder and what its builds come to.
+/// A builder with the number of its newest build.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuilderRow {
     /// The builder itself.
@@ -93,30 +97,30 @@ pub struct BuilderRow {
     pub last_build: Option<u64>,
 }
 
-/// What went wrong with the store, in its callers' words.
+/// Failure of the store, in its callers' words.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It could not be opened.
     #[error("cannot open the store `{url}`: {reason}")]
     Open {
-        /// As in the settings.
+        /// Address as in the settings.
         url: String,
-        /// What the database said.
+        /// Words of the database.
         reason: String,
     },
     /// A statement failed.
     #[error("the store failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// What was read is not what was written.
+    /// A row holds what no store wrote.
     #[error("the store holds {what} that cannot be read: {source}")]
     Corrupt {
-        /// Which row.
+        /// Kind or name of the row.
         what: String,
-        /// Why it cannot be read.
+        /// Fault of its content.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A log has no build.
+    /// A log was sent for a build that nobody told of.
     #[error("there is no build {0}; send buildStarted or buildFinished first")]
     NoSuchBuild(BuildId),
     /// The store takes nothing more, because it is shutting down.
@@ -124,13 +128,13 @@ pub enum StoreError {
     Closed,
 }
 
-/// Reads a payload that a store wrote.
+/// Parses a payload that a store wrote.
 fn parse<T: serde::de::DeserializeOwned>(what: &str, data: &str) -> Result<T, StoreError> {
     serde_json::from_str(data)
         .map_err(|error| StoreError::Corrupt { what: what.to_owned(), source: error.into() })
 }
 
-/// A log that is being uploaded; nothing of it is visible before `finish`.
+/// A log that is being uploaded; nothing of it is visible before `finish`. Dropped before that, it leaves nothing.
 #[async_trait]
 pub trait LogWriter: Send {
     /// Takes the next bytes.
@@ -146,7 +150,8 @@ pub trait LogWriter: Send {
     async fn finish(self: Box<Self>) -> Result<(u64, u64), StoreError>;
 }
 
-/// Everything that is kept, for all tenants. Every method is one transaction at most.
+/// Everything that is kept, for all tenants. Every method is one transaction at most; what a method that writes returns
+/// is durable. Each fails with [`StoreError::Closed`] after `close`.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Stores a batch, its projection and its deliveries in one transaction, and returns when that is durable.
@@ -154,42 +159,45 @@ pub trait Store: Send + Sync {
     /// deliveries (M-EV-04); the first one is completed with what was known of the build before.
     async fn append(&self, tenant: &str, batch: Batch, now: Timestamp) -> Result<Appended, StoreError>;
 
-    /// What a poller has seen at a source; none if it never looked there.
+    /// Reads the memory of a poller; none if it never looked at this source, or has looked at another one since.
     async fn seen(&self, tenant: &str, poller: &str, source: &str) -> Result<Option<PollState>, StoreError>;
 
-    /// The event with this id.
+    /// Reads an event; a finished build in it has the logs that came since.
     async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError>;
 
-    /// Builders sorted by name, naturally (M-BLD-08).
+    /// Lists builders by name in natural order (M-BLD-08).
     async fn builders(&self, tenant: &str) -> Result<Vec<BuilderRow>, StoreError>;
-    /// Builds, newest first.
+    /// Lists builds, newest first, with their steps and the sizes of their logs.
     async fn builds(&self, tenant: &str, query: &BuildQuery) -> Result<Vec<Build>, StoreError>;
-    /// One build with its steps and the sizes of its logs.
+    /// Reads a build with its steps and the sizes of its logs.
     async fn build(&self, tenant: &str, id: &BuildId) -> Result<Option<Build>, StoreError>;
     /// Completes a known build with what another telling of it has ([`Build::fill_from`]); nothing else of it changes.
     async fn complete_build(&self, tenant: &str, build: &Build) -> Result<(), StoreError>;
-    /// Finished builds of the same builder with a lower number, newest first, RETRY left out (M-18), at most `limit`.
+    /// Lists finished builds of the same builder with a lower number, newest first, RETRY left out (M-18), at most `limit`.
     async fn earlier_builds(
         &self,
         tenant: &str,
         before: &BuildId,
         limit: u32,
     ) -> Result<Vec<Build>, StoreError>;
-    /// Builds of a builder that have not finished, lowest number first.
+    /// Lists builds of a builder that have not finished, lowest number first.
     async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError>;
-    /// Finished builds of a buildset: by their first request, then by number (M-22).
+    /// Lists finished builds of a buildset by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError>;
-    /// A buildset as it was last told of.
+    /// Reads a buildset as it was last told of.
     async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError>;
-    /// The newest events that people may have been told of and that are about `subject`, as deliveries show it.
+    /// Lists the newest events that people may have been told of and that are about `subject`, as deliveries show it.
     async fn events_about(&self, tenant: &str, subject: &str, limit: u32)
     -> Result<Vec<EventId>, StoreError>;
-    /// Changes, newest first.
+    /// Lists changes, newest first; `page.before` is a number.
     async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError>;
 
-    /// Begins an upload of a raw log. The build must be known.
+    /// Begins an upload of a raw log.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchBuild`] when nobody has told of the build.
     async fn write_log(&self, tenant: &str, log: &LogRef) -> Result<Box<dyn LogWriter>, StoreError>;
-    /// The last `lines` lines of a log without header lines, at most `max_bytes`; none if there is no such log.
+    /// Reads the last `lines` lines of a log without header lines, at most `max_bytes`; none if there is no such log.
     async fn log_tail(
         &self,
         tenant: &str,
@@ -197,7 +205,7 @@ pub trait Store: Send + Sync {
         lines: u32,
         max_bytes: usize,
     ) -> Result<Option<String>, StoreError>;
-    /// At most `limit` bytes of a log (without header lines) from byte `offset` on; none if there is no such log.
+    /// Reads at most `limit` bytes of a log (without header lines) from byte `offset` on; none if there is no such log.
     async fn log_read(
         &self,
         tenant: &str,
@@ -206,17 +214,18 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Takes due deliveries under a lease of `lease` for `owner`, as many of each tenant as its share is. A delivery
-    /// whose ordering key has an older unsettled one is not due. A lease that ran out is taken over.
+    /// Claims due deliveries for `owner` under a lease of `lease`, as many of each tenant as its quota is, in the order of
+    /// their ids. A delivery whose ordering key has an older unsettled one is not due. A lease that ran out is taken over:
+    /// its delivery goes out twice if the first owner is still at it, so a lease must be longer than any attempt.
     async fn claim(
         &self,
         owner: &str,
-        shares: &ClaimQuota,
+        quotas: &ClaimQuota,
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError>;
-    /// Takes those that wait right behind a claimed delivery in its ordering key, up to `limit` in their order, under
-    /// a lease like its own: they go out together with it. None if it has no key.
+    /// Claims those that wait right behind a claimed delivery in its ordering key, up to `limit` in their order, under
+    /// a lease like its own: they go out in one batch with it. None if it has no key.
     async fn claim_run(
         &self,
         owner: &str,
@@ -225,7 +234,8 @@ pub trait Store: Send + Sync {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError>;
-    /// Lets what waits for a target rest: the oldest that nobody has leased is not due before `until`.
+    /// Defers deliveries of a target's ordering key: the oldest that nobody has leased is not due before `until`, and those
+    /// behind it wait for it.
     async fn defer_target(
         &self,
         tenant: &str,
@@ -233,35 +243,38 @@ pub trait Store: Send + Sync {
         key: &str,
         until: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Gives back deliveries that `owner` has leased and did nothing about: they are due as they were before.
-    async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError>;
-    /// Keeps the prepared bytes, and which callback version wrote them: every later attempt sends just these.
+    /// Releases deliveries that `owner` has leased and made no attempt for: they are due as they were before.
+    async fn release_unattempted(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError>;
+    /// Keeps the prepared bytes, and the digest of the callback version that wrote them: every later attempt sends just
+    /// these.
     async fn save_message(
         &self,
         id: DeliveryId,
         message: &[u8],
         version: Option<&str>,
     ) -> Result<(), StoreError>;
-    /// Notes what an attempt, or the decision not to make one, came to, and gives the lease back.
+    /// Records the result of an attempt, or of the decision not to make one, and ends the lease. A delivery that was
+    /// settled meanwhile by whoever took the lease over stays as it is, but the attempt is listed.
     async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
-    /// Gives back all leases of `owner`, as at a clean stop, or at a start under the same name.
+    /// Releases all leases of `owner`, as at a clean stop, or at a start under the same name. Costs a look at each
+    /// waiting delivery.
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
-    /// When the next waiting delivery of each tenant is due, for those that have any.
+    /// Lists the tenants that have waiting deliveries, with the time at which the next one of each is due.
     async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError>;
 
-    /// Deliveries, newest first.
+    /// Lists deliveries, newest first, without their messages.
     async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
-    /// One delivery with all its attempts, oldest first.
+    /// Reads a delivery with all its attempts, oldest first.
     async fn delivery(
         &self,
         tenant: &str,
         id: DeliveryId,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
-    /// Makes a dead or delivered one wait again, due now, with its age counted from now. False if there is none such.
+    /// Makes a dead or delivered delivery wait again, due now, with its age counted from now. False if there is none such.
     async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
-    /// Makes what waits for a target due now: its far side is back.
+    /// Makes all that waits for a target and is not leased due now: its far side is back.
     async fn retry_now(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError>;
-    /// How many deliveries are in each state, over all tenants.
+    /// Counts deliveries by state, over all tenants. Costs nothing: the counts are kept.
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
 
     /// Keeps a callback's component and makes it the version in use, in one transaction. Of many versions the ones
@@ -273,20 +286,20 @@ pub trait Store: Send + Sync {
         version: KeptVersion,
         component: Vec<u8>,
     ) -> Result<(), StoreError>;
-    /// Which versions of a tenant's callbacks are in use.
+    /// Lists the versions of a tenant's callbacks that are in use.
     async fn versions_in_use(&self, tenant: &str) -> Result<Vec<InUse>, StoreError>;
-    /// Kept versions of a callback, the one that was put to use last first.
+    /// Lists kept versions of a callback, the one that was put to use last first.
     async fn versions(&self, tenant: &str, callback: &str) -> Result<Vec<KeptVersion>, StoreError>;
-    /// The component of a kept version.
+    /// Reads the component of a kept version.
     async fn component(
         &self,
         tenant: &str,
         callback: &str,
         digest: &str,
     ) -> Result<Option<Vec<u8>>, StoreError>;
-    /// Keeps a call. Returns at once; under overload the entry may be lost.
+    /// Records a call. Returns at once; under overload the entry may be lost.
     fn record_call(&self, tenant: &str, call: CallEntry);
-    /// Kept calls of a callback with ids above `after`, oldest first; of more than `limit` the newest.
+    /// Lists kept calls of a callback with ids above `after`, oldest first; of more than `limit` the newest.
     async fn calls(
         &self,
         tenant: &str,
@@ -295,9 +308,9 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(i64, CallEntry)>, StoreError>;
 
-    /// Keeps who asked the CI for what.
+    /// Records a request to the CI.
     async fn record_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError>;
-    /// What was asked of the CI, with its id, newest first; `page.before` is an id.
+    /// Lists requests to the CI with their ids, newest first; `page.before` is an id.
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError>;
 
     /// Removes some of what is older than `retention` keeps, for all tenants: a bounded number of rows, so that nobody
@@ -311,21 +324,21 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<Pruned, StoreError>;
 
-    /// How many events of a tenant were taken in since a moment that is not long ago.
+    /// Counts events of a tenant since a moment. Costs a look at each of them, so it should not be long ago.
     async fn events_since(&self, tenant: &str, since: Timestamp) -> Result<u64, StoreError>;
-    /// Bytes of a tenant's events, messages, logs and components. Costs a look at each of them.
+    /// Sums up the bytes of a tenant's events, messages, logs and components. Costs a look at each of them.
     async fn stored_bytes(&self, tenant: &str) -> Result<u64, StoreError>;
-    /// Removes some of all that is kept of a tenant, its tokens first. False when nothing is left.
+    /// Removes a bounded part of all that is kept of a tenant, its tokens first. False when nothing is left.
     async fn delete_tenant_chunk(&self, tenant: &str) -> Result<bool, StoreError>;
 
-    /// How it does, for metrics. Costs a look at each waiting delivery.
+    /// Reads figures for metrics. Costs a look at each waiting delivery.
     async fn stats(&self) -> Result<StoreStats, StoreError>;
 
-    /// Keeps a new token by its hash.
+    /// Adds a token by its hash.
     async fn add_token(&self, token: &Token, hash: TokenHash) -> Result<(), StoreError>;
-    /// All tokens of all tenants, oldest first, also those that have ended.
+    /// Lists the tokens of all tenants, oldest first, also those that have ended.
     async fn tokens(&self) -> Result<Vec<(Token, TokenHash)>, StoreError>;
-    /// Forgets a token. False if there is none such.
+    /// Removes a token. False if there is none such.
     async fn revoke_token(&self, tenant: &str, id: &str) -> Result<bool, StoreError>;
 
     /// Fails when the store cannot be written to.

@@ -1,17 +1,18 @@
-//! What a poller has seen.
+//! The memory of pollers.
 
 use std::collections::BTreeMap;
 
-/// What a poller has seen; which keys there are is the poller's own business.
+/// Memory of a poller, as keys and values of its own: for git, a revision for each branch.
 pub type PollState = BTreeMap<String, String>;
 
-/// What a poller has seen after a look, to be kept in the transaction that stores what it found.
+/// Memory of a poller after a look, to be kept in the transaction that stores the changes found: none is taken twice or
+/// lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The poller's name.
     pub poller: String,
-    /// What it looked at.
+    /// Source that it looked at; of another one nothing is known.
     pub source: String,
-    /// What it has seen there.
+    /// Memory of that source.
     pub state: PollState,
 }

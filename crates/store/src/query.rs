@@ -1,26 +1,27 @@
-//! What can be asked of lists: newest first, so many, before a known one.
+//! Queries of lists: filters, and pages that go from the newest to older ones.
 
 use super::DeliveryState;
 
-/// How many of a list, and from where on.
+/// One page of a list, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// At most so many.
+    /// Greatest number of rows.
     pub limit: u32,
-    /// Only those older than this number or id.
+    /// Only rows older than this number or id; none for the newest.
     pub before: Option<i64>,
 }
 
-/// Which builds. Without a builder they are listed by when they became known, and `before` counts in those rows.
+/// Query of builds. Without a builder they are listed by when they became known, and `page.before` is the number of rows
+/// to pass over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildQuery {
     /// Only this builder's; `page.before` is then a build number.
     pub builder: Option<String>,
-    /// How many.
+    /// Page of the result.
     pub page: Page,
 }
 
-/// Which deliveries.
+/// Query of a tenant's deliveries; all filters must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryQuery {
     /// Only those in this state.
@@ -29,6 +30,6 @@ pub struct DeliveryQuery {
     pub target: Option<String>,
     /// Only those of this event.
     pub event: Option<i64>,
-    /// How many; `before` is a delivery id.
+    /// Page of the result; `before` is a delivery id.
     pub page: Page,
 }

@@ -1,4 +1,4 @@
-//! What every store must do with queues of targets, beside `conformance`: rules, and a model that any history must fit.
+//! Duties of every store with queues of targets, beside `conformance`: rules, and a model that any history must fit.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::collections::VecDeque;
@@ -52,7 +52,7 @@ pub(super) async fn a_queue_is_numbered_bounded_and_rests(store: &dyn Store) {
     // What is on its way is no longer in the queue, and is not dropped.
     assert_eq!(add(store, 3, 5, second, 2).await, 1);
     store.settle(taken[0].id, settled(DeliveryState::Delivered), at(2)).await.unwrap();
-    store.give_back("me", &[taken[1].id]).await.unwrap();
+    store.release_unattempted("me", &[taken[1].id]).await.unwrap();
     assert_eq!(add(store, 1, 5, second, 3).await, 2, "what was put back is over and above");
     store.defer_target(T, "push", "", at(10)).await.unwrap();
     assert!(take(store, 9, 9).await.is_empty());
@@ -116,7 +116,7 @@ pub(super) async fn runs_as_the_model<S: Store>(max: u32, steps: Vec<Step>, open
                     store.settle(delivery.id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
                 }
                 let rest: Vec<_> = taken[deliver..].iter().map(|delivery| delivery.id).collect();
-                store.give_back("me", &rest).await.unwrap();
+                store.release_unattempted("me", &rest).await.unwrap();
                 model.drain(..deliver);
             }
             Step::Crash { take: count } => {

@@ -1,38 +1,40 @@
-//! What goes when it is old, and how far a walk through it has come.
+//! Retention: the terms by which old rows are pruned, and the progress of that walk.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::EventId;
 
-/// What stays.
+/// Terms by which rows are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older goes, if nothing that waits needs it. None: it stays for ever.
+    /// Age at which rows go, if no waiting delivery needs them. None: they stay for ever.
     pub keep: Option<Duration>,
-    /// For these tenants this counts in its place.
+    /// Ages by tenant, in the place of `keep`.
     pub of: BTreeMap<String, Duration>,
-    /// Of each builder so many finished builds stay that can be a previous build, however old they are.
+    /// Number of finished builds of each builder that stay however old they are, because previous builds are looked for
+    /// among them.
     pub builds: u32,
 }
 
-/// How far a walk through what is old has come. It begins at `default()`.
+/// Progress of a walk through old rows. It begins at `default()`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneCursor {
+    /// Part of the walk.
     pub(super) part: PrunePart,
-    /// Rows up to this one were looked at.
+    /// Last row of that part that was looked at.
     pub(super) after: i64,
 }
 
 /// The parts of a walk, in its order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum PrunePart {
-    /// Events, their deliveries, and what they told of beside builds.
+    /// Events, their deliveries, and changes, buildsets and requests that they brought.
     #[default]
     Events,
     /// Builds with their logs.
     Builds,
-    /// What was kept for people: calls, and what was asked of the CI.
+    /// Records for people: calls of callbacks, the audit log.
     Records,
 }
 
@@ -50,16 +52,16 @@ impl PruneCursor {
     }
 }
 
-/// What one step of a walk removed.
+/// Numbers of rows that one step of a walk removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Events.
     pub events: u64,
     /// Settled deliveries of these events, with their attempts.
     pub deliveries: u64,
-    /// Changes that these events told of.
+    /// Changes that these events brought.
     pub changes: u64,
-    /// Buildsets and build requests that these events told of.
+    /// Buildsets and build requests that these events brought.
     pub requests: u64,
     /// Builds with their logs.
     pub builds: u64,
@@ -67,12 +69,12 @@ pub struct Pruned {
     pub calls: u64,
     /// Entries of the audit log.
     pub audit: u64,
-    /// Where to go on; none when the walk is over.
+    /// Cursor for the next step; none when the walk is over.
     pub next: Option<PruneCursor>,
 }
 
 impl Pruned {
-    /// The rows of each kind.
+    /// The numbers with the names of their kinds.
     #[must_use]
     pub fn counts(&self) -> [(&'static str, u64); 7] {
         [

@@ -1,4 +1,4 @@
-//! What every store must do with what is old, beside `conformance`.
+//! Duties of every store with old rows, beside `conformance`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::conformance::{

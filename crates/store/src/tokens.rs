@@ -1,4 +1,4 @@
-//! Tokens for the API: what each lets its bearer do, and until when.
+//! Tokens for the API: roles and terms. Only their hashes are kept.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use campanile_model::Timestamp;
 /// SHA-256 of a token. Tokens are 256 random bits, so nothing slower is needed to keep them from being guessed.
 pub type TokenHash = [u8; 32];
 
-/// What the bearer of a token may do.
+/// Rights of a token's bearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Role {
@@ -22,10 +22,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Self; 4] = [Self::Admin, Self::Tenant, Self::Ingest, Self::Read];
 
-    /// As stored and shown.
+    /// The lower-case name, as stored and shown.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// Whether this role includes all that `other` may do.
+    /// Tells if this role includes all that `other` may do.
     #[must_use]
     pub fn includes(self, other: Self) -> bool {
         match self {
@@ -59,20 +59,20 @@ impl Serialize for Role {
     }
 }
 
-/// A token as it is known once it was handed out.
+/// A token as it is known once it was handed out: not its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Token {
-    /// Names it when it is revoked.
+    /// Identity, by which it is revoked.
     pub id: String,
-    /// The tenant it is for.
+    /// Tenant that it is for.
     pub tenant: String,
-    /// What it is for, in words of whoever made it; the audit log shows it.
+    /// Purpose, in words of whoever made it; the audit log shows it.
     pub name: String,
-    /// What it lets its bearer do.
+    /// Rights of its bearer.
     pub role: Role,
-    /// When it was made.
+    /// Time of its creation.
     pub created: Timestamp,
-    /// When it ends; absent for never.
+    /// End of its term; absent for none.
     pub expires: Option<Timestamp>,
 }
 

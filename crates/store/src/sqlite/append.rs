@@ -1,7 +1,9 @@
-//! Appends: loads what a group of batches touches, projects them in memory, writes what changed.
+//! Appends: loads all rows that a group of batches touches, projects their events in memory, writes the rows that
+//! changed.
 //!
 //! Each table costs one statement for the whole group: rows go in and out as one JSON array (`json_each`), because a
-//! statement's round trip to SQLite's thread costs more than the row.
+//! statement's round trip to SQLite's thread costs more than the row. Joins with such an array are `CROSS JOIN`s: SQLite
+//! then takes the array first and finds each of its rows by a key, whatever it thinks of their numbers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -16,10 +18,10 @@ use super::{StoreOptions, deliveries, logs, polls};
 use crate::{Appended, Batch, StoreError, parse};
 use campanile_model::{Event, Timestamp};
 
-/// For how long a request is known by the name that its sender gave it (H-XALL-01).
+/// Time for which the key of a batch is known (H-XALL-01).
 const DEDUP: Duration = Duration::from_secs(24 * 3600);
 
-/// Stores batches of tenants, in order; one answer each.
+/// Stores batches of tenants in order; one result each.
 pub(super) async fn append(
     tx: &mut SqliteConnection,
     batches: &[(&str, &Batch, Timestamp)],
@@ -28,24 +30,25 @@ pub(super) async fn append(
     if batches.is_empty() {
         return Ok(Vec::new());
     }
-    let mut requests = load_requests(tx, batches).await?;
+    let mut known_keys = load_dedup_keys(tx, batches).await?;
     let (mut projection, mut next_event, first_delivery) = load(tx, batches).await?;
     let mut queues = Queues::load(tx, batches).await?;
     let (mut events, mut deliveries, mut keyed) = (Vec::new(), Vec::new(), false);
     let mut next_delivery = first_delivery;
-    let mut new_requests = Vec::new();
+    let mut new_keys = Vec::new();
     let mut seen = BTreeMap::new();
-    let mut answers = Vec::with_capacity(batches.len());
+    let mut results = Vec::with_capacity(batches.len());
     for (place, &(tenant, batch, now)) in batches.iter().enumerate() {
-        if let Some(name) = &batch.dedup_key {
-            let known = requests.entry((tenant.to_owned(), name.clone()));
+        if let Some(key) = &batch.dedup_key {
+            let known = known_keys.entry((tenant.to_owned(), key.clone()));
             let last = known.or_insert(Timestamp::from_micros(i64::MIN));
             if *last > Timestamp::from_micros(i64::MIN) && now.since(*last) < DEDUP {
-                answers.push(Appended::Duplicate);
+                results.push(Appended::Duplicate);
                 continue;
             }
+            // Known from here on, so that its twin in the same group is a duplicate too.
             *last = now;
-            new_requests.push((tenant, name, now.as_micros()));
+            new_keys.push((tenant, key, now.as_micros()));
         }
         if let Some(looked) = &batch.seen {
             seen.insert((tenant, looked.poller.as_str()), looked);
@@ -53,6 +56,7 @@ pub(super) async fn append(
         let trace = batch.trace.map(|trace| trace.to_string());
         let mut ids = Vec::with_capacity(batch.events.len());
         for incoming in &batch.events {
+            // A repeated fact has no deliveries either: people would be told twice.
             let Some(event) = projection.apply(tenant, &incoming.event, next_event, now) else {
                 ids.push(None);
                 continue;
@@ -81,7 +85,7 @@ pub(super) async fn append(
             ids.push(Some(next_event));
             next_event += 1;
         }
-        answers.push(Appended::Stored { ids, dropped: Vec::new() });
+        results.push(Appended::Stored { ids, dropped: Vec::new() });
     }
     let mut writes = StatementBatch::default();
     writes.put(
@@ -98,62 +102,66 @@ pub(super) async fn append(
     );
     queues.save(&mut writes);
     writes.put("INSERT INTO dedup (tenant, key, at) SELECT value->>0, value->>1, value->>2 FROM json_each(?) WHERE true \
-             ON CONFLICT DO UPDATE SET at = excluded.at", &new_requests);
+             ON CONFLICT DO UPDATE SET at = excluded.at", &new_keys);
     polls::keep(&seen, &mut writes);
     let logs = save(projection, &mut writes);
     writes.run(tx).await?;
+    // Behind the rows, because one that comes right behind another of the same group is blocked by it.
     if keyed {
         deliveries::block_new(tx, first_delivery).await?;
     }
     for (place, new) in queues.make_room(tx).await? {
-        if let Some(Appended::Stored { dropped, .. }) = answers.get_mut(place) {
+        if let Some(Appended::Stored { dropped, .. }) = results.get_mut(place) {
             dropped.push(new);
         }
     }
+    // Behind the builds, which logs refer to.
     for ((build, step, log), text) in logs {
         logs::append(tx, build, &step, &log, text, options.max_log_bytes).await?;
     }
-    Ok(answers)
+    Ok(results)
 }
 
-/// Forgets the names of requests that had their day.
-pub(super) async fn forget_requests(tx: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+/// Removes keys of batches that had their day.
+pub(super) async fn prune_dedup_keys(tx: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
     let before = now.as_micros().saturating_sub(i64::try_from(DEDUP.as_micros()).unwrap_or(i64::MAX));
     sqlx::query("DELETE FROM dedup WHERE at <= ?").bind(before).execute(tx).await?;
     Ok(())
 }
 
+/// Writes a value as JSON.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("the model holds only JSON-able data with text keys")
 }
 
-type Requests = HashMap<(String, String), Timestamp>;
+/// Times at which batches with these keys were taken, by tenant and key.
+type DedupKeys = HashMap<(String, String), Timestamp>;
 
-async fn load_requests(
+async fn load_dedup_keys(
     tx: &mut SqliteConnection,
     batches: &[(&str, &Batch, Timestamp)],
-) -> Result<Requests, StoreError> {
-    let names: Vec<_> = batches
+) -> Result<DedupKeys, StoreError> {
+    let keys: Vec<_> = batches
         .iter()
-        .filter_map(|(tenant, batch, _)| batch.dedup_key.as_ref().map(|name| (tenant, name)))
+        .filter_map(|(tenant, batch, _)| batch.dedup_key.as_ref().map(|key| (tenant, key)))
         .collect();
-    if names.is_empty() {
-        return Ok(Requests::new());
+    if keys.is_empty() {
+        return Ok(DedupKeys::new());
     }
     let rows: Vec<(String, String, i64)> = sqlx::query_as(
         "SELECT d.tenant, d.key, d.at FROM json_each(?) j \
          CROSS JOIN dedup d ON d.tenant = j.value->>0 AND d.key = j.value->>1",
     )
-    .bind(json(&names))
+    .bind(json(&keys))
     .fetch_all(tx)
     .await?;
-    Ok(rows.into_iter().map(|(tenant, name, at)| ((tenant, name), Timestamp::from_micros(at))).collect())
+    Ok(rows.into_iter().map(|(tenant, key, at)| ((tenant, key), Timestamp::from_micros(at))).collect())
 }
 
-/// What a group of batches needs to know.
+/// Rows that a group of batches touches.
 #[derive(Default)]
 struct Needs {
-    /// With whether the build itself is needed, and which steps; none for all.
+    /// Builds, with the need of the build itself, and the names of the steps; none for all.
     builds: BTreeMap<BuildKey, (bool, Option<BTreeSet<String>>)>,
     builders: HashSet<(String, String)>,
     buildsets: HashSet<(String, u64)>,
@@ -161,7 +169,8 @@ struct Needs {
 }
 
 impl Needs {
-    fn note(&mut self, tenant: &str, event: &Event) {
+    /// Adds all rows that [`Projection::apply`] looks at for an event.
+    fn add(&mut self, tenant: &str, event: &Event) {
         if let Some(id) = event.build_id() {
             self.builders.insert((tenant.to_owned(), id.builder.clone()));
             let (whole, steps) =
@@ -169,10 +178,14 @@ impl Needs {
             match event {
                 Event::BuildStarted { .. } | Event::BuildFinished { .. } => (*whole, *steps) = (true, None),
                 Event::StepStarted { step, .. } | Event::StepFinished { step, .. } => {
-                    steps.as_mut().map(|steps| steps.insert(step.name.clone()));
+                    if let Some(steps) = steps {
+                        steps.insert(step.name.clone());
+                    }
                 }
                 Event::StepTextChanged { step, .. } | Event::StepText2Changed { step, .. } => {
-                    steps.as_mut().map(|steps| steps.insert(step.clone()));
+                    if let Some(steps) = steps {
+                        steps.insert(step.clone());
+                    }
                 }
                 _ => {}
             }
@@ -192,7 +205,7 @@ impl Needs {
     }
 }
 
-/// The projection with all that the batches touch, and the next free ids of events and deliveries.
+/// Loads all that the batches touch, and the next free ids of events and deliveries.
 async fn load(
     tx: &mut SqliteConnection,
     batches: &[(&str, &Batch, Timestamp)],
@@ -200,7 +213,7 @@ async fn load(
     let mut needs = Needs::default();
     for (tenant, batch, _) in batches {
         for incoming in &batch.events {
-            needs.note(tenant, &incoming.event);
+            needs.add(tenant, &incoming.event);
         }
     }
     // Asked each time and not remembered: another process may write the same file between two transactions.
@@ -255,6 +268,7 @@ async fn load(
     Ok((projection, next_event, next_delivery))
 }
 
+/// Loads builds, and the steps of those that run. The data of a finished one is not needed: nothing changes it.
 async fn load_builds(
     tx: &mut SqliteConnection,
     needs: &Needs,
@@ -307,7 +321,7 @@ async fn load_builds(
     Ok(())
 }
 
-/// Notes what changed; the texts of logs are left to be appended.
+/// Adds statements for the rows that changed; returns the texts of logs, which are appended behind these.
 fn save(projection: Projection, writes: &mut StatementBatch) -> LogTexts {
     let (mut builds, mut ended, mut steps) = (Vec::new(), Vec::new(), Vec::new());
     for ((tenant, builder, number), slot) in &projection.builds {
@@ -342,7 +356,10 @@ fn save(projection: Projection, writes: &mut StatementBatch) -> LogTexts {
             None => removed.push((tenant, name)),
         }
     }
-    writes.put("REPLACE INTO builders SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &builders);
+    writes.put(
+        "REPLACE INTO builders (tenant, name, data) SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+        &builders,
+    );
     writes.put(
         "DELETE FROM builders WHERE (tenant, name) IN (SELECT value->>0, value->>1 FROM json_each(?))",
         &removed,
@@ -352,7 +369,10 @@ fn save(projection: Projection, writes: &mut StatementBatch) -> LogTexts {
         .iter()
         .map(|(tenant, change)| (tenant, change.number.cast_signed(), json(change)))
         .collect();
-    writes.put("INSERT INTO changes SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &changes);
+    writes.put(
+        "INSERT INTO changes (tenant, number, data) SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+        &changes,
+    );
     let buildsets: Vec<_> = projection
         .buildsets
         .iter()
@@ -361,8 +381,9 @@ fn save(projection: Projection, writes: &mut StatementBatch) -> LogTexts {
         })
         .collect();
     writes.put(
-        // News of a set's end may leave out what it was asked for.
-        "INSERT INTO buildsets SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true \
+        // The news of a set's end may leave out its source stamps and properties: what was known of them stays.
+        "INSERT INTO buildsets (tenant, bsid, complete, data) \
+         SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?) WHERE true \
          ON CONFLICT DO UPDATE SET complete = excluded.complete, data = json_set(excluded.data, \
          '$.source_stamps', json(iif(json_array_length(excluded.data, '$.source_stamps') > 0, \
          excluded.data->'source_stamps', buildsets.data->'source_stamps')), \
@@ -372,9 +393,15 @@ fn save(projection: Projection, writes: &mut StatementBatch) -> LogTexts {
     );
     let requests: Vec<_> =
         projection.requests.iter().map(|((tenant, id), r)| (tenant, id.cast_signed(), json(r))).collect();
-    writes.put("REPLACE INTO requests SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &requests);
+    writes.put(
+        "REPLACE INTO requests (tenant, brid, data) SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+        &requests,
+    );
     let workers: Vec<_> =
         projection.workers.iter().map(|((tenant, name), worker)| (tenant, name, json(worker))).collect();
-    writes.put("REPLACE INTO workers SELECT value->>0, value->>1, value->>2 FROM json_each(?)", &workers);
+    writes.put(
+        "REPLACE INTO workers (tenant, name, data) SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+        &workers,
+    );
     projection.logs
 }

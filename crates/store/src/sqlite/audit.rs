@@ -2,15 +2,16 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::{AuditEntry, Page, StoreError};
 use campanile_model::Timestamp;
 
-pub(super) async fn note(
+/// Adds an entry.
+pub(super) async fn record(
     tx: &mut SqliteConnection,
     tenant: &str,
     entry: &AuditEntry,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let AuditEntry { at, who, place, what, answer } = entry;
     sqlx::query("INSERT INTO audit (tenant, at, who, place, what, answer) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(tenant)
@@ -21,13 +22,13 @@ pub(super) async fn note(
         .bind(answer)
         .execute(tx)
         .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
-/// Id, and the entry's fields.
+/// Id, and the fields of the entry.
 type Row = (i64, i64, String, String, String, String);
 
-/// Newest first.
+/// Lists entries with their ids, newest first.
 pub(super) async fn list(
     reader: &mut SqliteConnection,
     tenant: &str,

@@ -1,17 +1,17 @@
-//! Versions of callbacks, which one is in use, and the log of calls.
+//! Versions of callbacks, the ones in use, and the log of calls.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::append::json;
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::{CallEntry, InUse, KeptVersion, StoreError, parse};
 use campanile_model::Timestamp;
 
-/// So many versions of a callback are kept.
+/// Number of versions of a callback that are kept; the one in use stays in any case.
 const VERSIONS: u32 = 10;
-/// So many calls of a tenant are kept.
+/// Number of calls of a tenant that are kept.
 const CALLS: u32 = 1_000;
-/// Kept calls are counted once in so many.
+/// Calls between two looks for those that are too many.
 const PRUNE_EVERY: i64 = 64;
 
 /// Keeps a version and makes it the one in use.
@@ -21,7 +21,7 @@ pub(super) async fn use_version(
     in_use: &InUse,
     version: &KeptVersion,
     component: &[u8],
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let corrupt =
         |error: std::io::Error| StoreError::Corrupt { what: "a component".to_owned(), source: error.into() };
     let compressed = zstd::encode_all(component, 3).map_err(corrupt)?;
@@ -55,10 +55,10 @@ pub(super) async fn use_version(
     .bind(VERSIONS)
     .execute(tx)
     .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
-/// Which versions are in use.
+/// Lists the versions in use.
 pub(super) async fn in_use(reader: &mut SqliteConnection, tenant: &str) -> Result<Vec<InUse>, StoreError> {
     let rows: Vec<(String, String, Option<String>)> =
         sqlx::query_as("SELECT callback, digest, file_digest FROM callbacks_in_use WHERE tenant = ?")
@@ -71,7 +71,7 @@ pub(super) async fn in_use(reader: &mut SqliteConnection, tenant: &str) -> Resul
         .collect())
 }
 
-/// Kept versions, the one that was put to use last first.
+/// Lists kept versions, the one that was put to use last first.
 pub(super) async fn versions(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -94,7 +94,7 @@ pub(super) async fn versions(
     Ok(rows.into_iter().map(version).collect())
 }
 
-/// The component of a kept version.
+/// Reads the component of a kept version.
 pub(super) async fn component(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -114,12 +114,12 @@ pub(super) async fn component(
     row.map(|compressed| zstd::decode_all(compressed.as_slice()).map_err(corrupt)).transpose()
 }
 
-/// Keeps a call; now and then those that had their time go.
+/// Records a call; now and then the oldest ones go.
 pub(super) async fn record_call(
     tx: &mut SqliteConnection,
     tenant: &str,
     call: &CallEntry,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let done = sqlx::query(
         "INSERT INTO callback_log (tenant, callback, version, delivery, at, outcome, micros, peak_memory, lines) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -145,12 +145,13 @@ pub(super) async fn record_call(
         .execute(tx)
         .await?;
     }
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
+/// Id, and the fields of a call.
 type CallRow = (i64, String, String, Option<i64>, i64, String, i64, i64, String);
 
-/// Kept calls of one callback with ids above `after`, oldest first; of more than `limit` the newest ones.
+/// Lists kept calls of one callback with ids above `after`, oldest first; of more than `limit` the newest ones.
 pub(super) async fn calls(
     reader: &mut SqliteConnection,
     tenant: &str,

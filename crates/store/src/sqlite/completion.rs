@@ -1,17 +1,18 @@
-//! Completes a build with what was found out about it later.
+//! Completion of a build with what was found out about it later.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::append::json;
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::{StoreError, parse};
 use campanile_model::Build;
 
+/// Completes a build, if it is known.
 pub(super) async fn complete_build(
     tx: &mut SqliteConnection,
     tenant: &str,
     build: &Build,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let row: Option<(i64, String)> =
         sqlx::query_as("SELECT id, data FROM builds WHERE tenant = ? AND builder = ? AND number = ?")
             .bind(tenant)
@@ -28,5 +29,5 @@ pub(super) async fn complete_build(
             .execute(tx)
             .await?;
     }
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }

@@ -1,16 +1,22 @@
-//! Deliveries: who may be claimed, leases and lists.
+//! The queue of deliveries: claims, leases, retries and lists.
 //!
-//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`
-//! and `outcomes::settle`, so that a claim looks only at rows that it takes.
+//! A claim takes the rows of a tenant that wait, are not `blocked` and are `due`, and sets `due` to the end of the lease:
+//! a lease that ran out is thus due by itself, and nobody has to look for engines that died.
+//!
+//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`,
+//! `outcomes::settle` and `Queues::make_room`, so that a claim looks only at rows that it takes. One that is blocked
+//! without an older one would never go out; one that is free beside an older one could overtake it.
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::writer::Answer;
-use crate::{Attempt, ClaimQuota, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Place, StoreError};
+use super::writer::OperationResult;
+use crate::{
+    Attempt, ClaimQuota, Delivery, DeliveryId, DeliveryQuery, DeliveryState, QueuePosition, StoreError,
+};
 use campanile_model::{Timestamp, TraceContext};
 
-/// Blocks those of the new deliveries that have an older one before them.
+/// Blocks those of the new deliveries that have an older one of their key before them.
 pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE deliveries AS d SET blocked = 1 WHERE d.id >= ? AND d.ordering_key IS NOT NULL AND EXISTS \
@@ -23,16 +29,17 @@ pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> R
     Ok(())
 }
 
-/// Leases the first due ones of each tenant; those that are due longest go first, and the result is in order of id.
+/// Claims the first due ones of each tenant; those that are due longest go first, and the result is in order of id.
 pub(super) async fn claim(
     tx: &mut SqliteConnection,
     owner: &str,
-    shares: &ClaimQuota,
+    quotas: &ClaimQuota,
     until: Timestamp,
     now: Timestamp,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let mut ids: Vec<i64> = Vec::new();
-    for (tenant, share) in shares {
+    // Tenant by tenant: with one limit for all of them, a tenant with a long queue would be all that is ever claimed.
+    for (tenant, quota) in quotas {
         let taken = sqlx::query_scalar::<_, i64>(
             "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
              WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ? ORDER BY due, id LIMIT ?) \
@@ -42,13 +49,13 @@ pub(super) async fn claim(
         .bind(until.as_micros())
         .bind(tenant)
         .bind(now.as_micros())
-        .bind(share);
+        .bind(quota);
         ids.extend(taken.fetch_all(&mut *tx).await?);
     }
     claimed(tx, ids).await
 }
 
-/// Whether any waits behind this one in its ordering key.
+/// Tells if any waits behind this one in its ordering key.
 pub(super) async fn has_followers(
     reader: &mut SqliteConnection,
     first: DeliveryId,
@@ -62,14 +69,15 @@ pub(super) async fn has_followers(
 const FOLLOWERS: &str = "SELECT d.id FROM deliveries f JOIN deliveries d ON d.tenant = f.tenant AND d.target = f.target \
      AND d.ordering_key = f.ordering_key AND d.state = 'waiting' AND d.id > f.id WHERE f.id = ?";
 
-/// Leases those that wait right behind a claimed one.
+/// Claims those that wait right behind a claimed one. They stay blocked: should their lease run out, they go out after
+/// the first one and not beside it.
 pub(super) async fn claim_run(
     tx: &mut SqliteConnection,
     owner: &str,
     first: DeliveryId,
     limit: u32,
     until: Timestamp,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let sql = format!(
         "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN ({FOLLOWERS} ORDER BY d.id LIMIT ?) RETURNING id"
     );
@@ -79,14 +87,14 @@ pub(super) async fn claim_run(
     claimed(tx, ids).await
 }
 
-/// Lets what waits rest: the oldest one that nobody has leased is all that those behind it wait for.
+/// Defers the oldest one of a key that nobody has leased: those behind it are blocked by it.
 pub(super) async fn defer_target(
     tx: &mut SqliteConnection,
     tenant: &str,
     target: &str,
     key: &str,
     until: Timestamp,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     sqlx::query(
         "UPDATE deliveries SET not_before = max(not_before, ?1), due = max(due, ?1) WHERE id = (SELECT min(id) \
          FROM deliveries WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 AND ordering_key = ?4 \
@@ -98,15 +106,15 @@ pub(super) async fn defer_target(
     .bind(key)
     .execute(tx)
     .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
-/// Gives some of what `owner` has leased back.
-pub(super) async fn give_back(
+/// Releases some deliveries that `owner` has leased; those of others stay leased.
+pub(super) async fn release_unattempted(
     tx: &mut SqliteConnection,
     owner: &str,
     ids: &[DeliveryId],
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     sqlx::query(
         "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ? \
          AND id IN (SELECT value FROM json_each(?))",
@@ -115,38 +123,38 @@ pub(super) async fn give_back(
     .bind(serde_json::Value::from(ids).to_string())
     .execute(tx)
     .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
-/// The deliveries that were just leased, in order of id.
-async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Answer, StoreError> {
+/// Reads deliveries that were just leased, in order of id.
+async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<OperationResult, StoreError> {
     if ids.is_empty() {
-        return Ok(Answer::Claimed(Vec::new()));
+        return Ok(OperationResult::Claimed(Vec::new()));
     }
     let ids = serde_json::Value::from(ids).to_string();
     let sql = format!(
         "SELECT {COLUMNS}, d.message, \
-         iif(d.message IS NULL AND e.name <> 'buildFinished', e.payload, NULL) AS payload FROM {TABLES} \
+         iif(d.message IS NULL AND e.name <> 'buildFinished', e.payload, NULL) AS payload FROM deliveries d {JOINS} \
          WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
     );
     // A finished build is told with the logs that came since, which are asked for when it is prepared.
     // Safe: constants.
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids).fetch_all(tx).await?;
-    Ok(Answer::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
+    Ok(OperationResult::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
 }
 
-/// Tenant, target, ordering key.
+/// Tenant, target and ordering key.
 type Key = (String, String, Option<String>);
 
-/// Gives back what `owner` has leased; all of it is due as it was before.
-pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<Answer, StoreError> {
+/// Releases all that `owner` has leased; it is due as it was before.
+pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
         "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
     .execute(tx)
     .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
 /// Makes a dead or delivered one wait again. The message stays: the same bytes go out again.
@@ -155,7 +163,7 @@ pub(super) async fn retry(
     tenant: &str,
     id: DeliveryId,
     now: Timestamp,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let key: Option<Key> = sqlx::query_as(
         "UPDATE deliveries SET state = 'waiting', blocked = 0, created = ?1, not_before = ?1, due = ?1, code = NULL, \
          text = NULL WHERE id = ?2 AND tenant = ?3 AND state IN ('dead', 'delivered') \
@@ -166,9 +174,9 @@ pub(super) async fn retry(
     .bind(tenant)
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((tenant, target, key)) = key else { return Ok(Answer::Found(false)) };
+    let Some((tenant, target, key)) = key else { return Ok(OperationResult::Found(false)) };
     if let Some(key) = key {
-        // It may stand before one that could go until now, or behind one.
+        // It may stand before one that could go until now, or behind one: of all that are free, only the oldest stays so.
         sqlx::query(
             "UPDATE deliveries SET blocked = (id > (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
              AND tenant = ?1 AND target = ?2 AND ordering_key = ?3)) \
@@ -180,16 +188,16 @@ pub(super) async fn retry(
         .execute(tx)
         .await?;
     }
-    Ok(Answer::Found(true))
+    Ok(OperationResult::Found(true))
 }
 
-/// Makes what waits for a target, and what nobody has leased, due now.
+/// Makes all that waits for a target and that nobody has leased due now. What is blocked stays so.
 pub(super) async fn retry_now(
     tx: &mut SqliteConnection,
     tenant: &str,
     target: &str,
     now: Timestamp,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     sqlx::query(
         "UPDATE deliveries SET not_before = ?1, due = ?1 WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 \
          AND lease_owner IS NULL AND due > ?1",
@@ -199,12 +207,13 @@ pub(super) async fn retry_now(
     .bind(target)
     .execute(tx)
     .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
-/// When something of each tenant can be claimed: not yet due ones and leases that run out count too.
+/// Reads the time of the next possible claim of each tenant: of one that is not yet due, or of a lease that runs out.
 pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<(String, Timestamp)>, StoreError> {
-    // From one tenant to the next along the index: what each of them has waiting is not looked through.
+    // From one tenant to the next along the index: `GROUP BY` would look at all that each of them has waiting, and
+    // workers ask this whenever they have nothing to do.
     let due: Vec<(String, i64)> = sqlx::query_as(
         "WITH RECURSIVE t (tenant) AS (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
          UNION ALL SELECT (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
@@ -217,18 +226,27 @@ pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<(String, Ti
     Ok(due.into_iter().map(|(tenant, due)| (tenant, Timestamp::from_micros(due))).collect())
 }
 
-/// Newest first, without their messages: a list of many megabytes helps nobody.
+/// Lists deliveries, newest first, without their messages: a list of many megabytes helps nobody.
 pub(super) async fn list(
     reader: &mut SqliteConnection,
     tenant: &str,
     query: &DeliveryQuery,
 ) -> Result<Vec<Delivery>, StoreError> {
+    // Of two indexes with the same terms SQLite takes the one of the target's whole history: without `ANALYZE` it doesn't
+    // know that only a few of many thousands wait. At a stop this is asked again and again.
+    let index = match query {
+        DeliveryQuery { state: Some(DeliveryState::Waiting), target: Some(_), event: None, .. } => {
+            "INDEXED BY deliveries_waiting"
+        }
+        _ => "",
+    };
     let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
-        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM {TABLES} WHERE d.tenant = "
+        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM deliveries d {index} {JOINS} WHERE d.tenant = "
     ));
     sql.push_bind(tenant);
     if let Some(state) = query.state {
-        sql.push(" AND d.state = ").push_bind(state.name());
+        // As text: of a bound state SQLite does not know that the index of what waits has all of it.
+        sql.push(" AND d.state = '").push(state.name()).push("'");
     }
     if let Some(target) = &query.target {
         sql.push(" AND d.target = ").push_bind(target);
@@ -244,13 +262,15 @@ pub(super) async fn list(
     rows.iter().map(delivery).collect()
 }
 
+/// Reads a delivery with its attempts, oldest first.
 pub(super) async fn one(
     reader: &mut SqliteConnection,
     tenant: &str,
     id: DeliveryId,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-    let sql =
-        format!("SELECT {COLUMNS}, d.message, NULL AS payload FROM {TABLES} WHERE d.tenant = ? AND d.id = ?");
+    let sql = format!(
+        "SELECT {COLUMNS}, d.message, NULL AS payload FROM deliveries d {JOINS} WHERE d.tenant = ? AND d.id = ?"
+    );
     // Safe: constants.
     let row = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(&mut *reader).await?;
     let Some(row) = row else { return Ok(None) };
@@ -268,6 +288,7 @@ pub(super) async fn one(
     Ok(Some((delivery(&row)?, attempts)))
 }
 
+/// Reads the counts by state, which triggers keep.
 pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
         sqlx::query_as("SELECT state, count FROM delivery_counts").fetch_all(reader).await?;
@@ -278,14 +299,16 @@ pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(Deliver
         .collect())
 }
 
-/// What a delivery is read from; its message and payload, or none in their places, come behind these.
+/// Columns that a delivery is read from; its message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
      d.created, d.not_before, d.code, d.text, d.callback_version, d.number, d.traceparent, q.started";
-const TABLES: &str = "deliveries d JOIN events e ON e.id = d.event \
+/// Tables of these columns, beside `deliveries d`.
+const JOINS: &str = "JOIN events e ON e.id = d.event \
      LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
 
+/// Reads a delivery from its row.
 fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
-    let place = |number: i64, started| Place {
+    let position = |number: i64, started| QueuePosition {
         number: number.cast_unsigned(),
         started: Timestamp::from_micros(started),
     };
@@ -298,7 +321,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         subject: row.try_get("subject")?,
         target: row.try_get("target")?,
         ordering_key: row.try_get("ordering_key")?,
-        place: number.zip(started).map(|(number, started)| place(number, started)),
+        place: number.zip(started).map(|(number, started)| position(number, started)),
         state: state(row.try_get("state")?)?,
         attempts: row.try_get("attempts")?,
         created: Timestamp::from_micros(row.try_get("created")?),
@@ -312,6 +335,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
     })
 }
 
+/// Reads a state by its name.
 fn state(name: &str) -> Result<DeliveryState, StoreError> {
     DeliveryState::from_name(name).ok_or_else(|| StoreError::Corrupt {
         what: "a delivery".to_owned(),

@@ -1,4 +1,4 @@
-//! Reading logs: from the end, or from a byte on; one chunk at a time, no more than is asked for.
+//! Reads of logs: from the end, or from a byte on; one chunk at a time, no more than is asked for.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -6,7 +6,7 @@ use super::logs::{Log, unpack};
 use crate::StoreError;
 use campanile_model::LogRef;
 
-/// See `Store::log_tail`; reads backwards, no more than it gives.
+/// Reads the last lines, see `Store::log_tail`: backwards, no more chunks than it gives of.
 pub(super) async fn tail(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -66,7 +66,7 @@ pub(super) async fn tail(
     Ok(Some(text))
 }
 
-/// See `Store::log_read`.
+/// Reads bytes from an offset on, see `Store::log_read`.
 pub(super) async fn read(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -83,7 +83,8 @@ pub(super) async fn read(
         let (piece, begin) = if !marker.is_empty() && at >= log.gap_byte && at - log.gap_byte < marker_bytes {
             (marker.clone(), at - log.gap_byte)
         } else {
-            // The same place in the text as it came in.
+            // The same byte in the text as it came in: a reader's offsets have the marker in the place of what was
+            // dropped.
             let place = if !marker.is_empty() && at >= log.gap_byte {
                 at - marker_bytes + log.dropped_bytes
             } else {

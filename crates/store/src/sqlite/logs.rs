@@ -1,30 +1,38 @@
 //! Logs in the database: chunks of about 64 KiB, compressed, of which the middle goes once there are too many.
 //!
-//! A chunk is never read unless its text is asked for. Readers see one text: the first chunks, a line that stands for
-//! what was dropped, the last chunks.
+//! A chunk is never read unless its text is asked for. Readers see one text: the first chunks, a marker line that stands
+//! for what was dropped, the last chunks.
+//!
+//! The arithmetic: `seq`, `first_byte` and `first_line` of a chunk count in the text as it came in, so no chunk is ever
+//! renumbered. The head is full at a quarter of the limit; there the gap is fixed: `gap_seq`, a number that no chunk has,
+//! and `gap_byte`. From then on the oldest chunks behind the gap go while the tail is longer than three quarters, and
+//! `dropped_bytes` and `dropped_newlines` tell how much is missing between the gap and the first chunk behind it.
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{FromRow, Row as _};
 
 use super::projection::LogText;
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::StoreError;
 use campanile_model::{LogChannel, LogRef};
 
-/// Text per chunk, before compression.
+/// Bytes of text per chunk, before compression.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// An upload that nobody went on with for so many seconds is abandoned. Not at once at a start, because another
-/// process may be the one that uploads.
+/// Seconds after which an upload that nobody went on with is abandoned. Not at once at a start, because another process
+/// may be the one that uploads.
 const ABANDONED_AFTER: i64 = 3600;
 
 /// A piece of a log, ready to be stored.
 #[derive(Debug)]
 pub(super) struct Chunk {
     header: bool,
+    /// Bytes and line ends of the text.
     bytes: i64,
     newlines: i64,
+    /// True if the last line lacks its end.
     open: bool,
+    /// True if `data` is compressed.
     packed: bool,
     data: Vec<u8>,
 }
@@ -32,19 +40,19 @@ pub(super) struct Chunk {
 /// A part of an upload.
 #[derive(Debug)]
 pub(super) struct LogPart {
-    /// The invisible log that it goes on with; none to begin one.
+    /// Row of the invisible log that it goes on with; none to begin one.
     pub(super) log: Option<i64>,
     pub(super) build: i64,
     pub(super) step: String,
     pub(super) name: String,
     pub(super) chunks: Vec<Chunk>,
-    /// Whether it is the last one, and makes the log visible.
+    /// True for the last part, which makes the log visible.
     pub(super) last: bool,
 }
 
-/// How much text goes into a chunk when a log may hold so much.
+/// Computes the bytes of text per chunk of a log that may hold so much.
 pub(super) fn chunk_bytes(max_log_bytes: u64) -> usize {
-    // Small enough that whole chunks fill a quarter well.
+    // Whole chunks go or stay: at most a quarter of the head is then left unused.
     usize::try_from(max_log_bytes / 16).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES)
 }
 
@@ -60,7 +68,7 @@ pub(super) fn cut(text: &mut Vec<u8>, size: usize) -> Vec<Vec<u8>> {
     pieces
 }
 
-/// Compresses pieces off the runtime.
+/// Compresses pieces on a thread for blocking work.
 pub(super) async fn pack(pieces: Vec<Vec<u8>>) -> Result<Vec<Chunk>, StoreError> {
     if pieces.is_empty() {
         return Ok(Vec::new());
@@ -74,6 +82,7 @@ pub(super) async fn pack(pieces: Vec<Vec<u8>>) -> Result<Vec<Chunk>, StoreError>
     packed.await.map_err(|_| StoreError::Closed)?.map_err(|error| StoreError::Database(error.into()))
 }
 
+/// Makes a chunk of a text, without data.
 fn plain(text: &[u8]) -> Chunk {
     let newlines = text.iter().filter(|byte| **byte == b'\n').count();
     Chunk {
@@ -86,6 +95,7 @@ fn plain(text: &[u8]) -> Chunk {
     }
 }
 
+/// Reads the text of a chunk.
 pub(super) fn unpack(packed: bool, bytes: i64, data: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     if !packed {
         return Ok(data);
@@ -131,7 +141,7 @@ impl<'r> FromRow<'r, SqliteRow> for Log {
 }
 
 impl Log {
-    /// The line that stands for what was dropped; empty if nothing was.
+    /// Writes the line that stands for what was dropped; empty if nothing was.
     pub(super) fn marker(&self) -> String {
         match self.dropped_bytes {
             0 => String::new(),
@@ -142,7 +152,7 @@ impl Log {
         }
     }
 
-    /// Lines and bytes that a reader gets.
+    /// Computes the lines and bytes that a reader gets.
     fn kept(&self) -> (i64, i64) {
         let marker = self.marker();
         let marker_lines = i64::try_from(marker.matches('\n').count()).unwrap_or(0);
@@ -152,6 +162,7 @@ impl Log {
         )
     }
 
+    /// Reads the row of a log that is not being uploaded.
     pub(super) async fn visible(
         reader: &mut SqliteConnection,
         tenant: &str,
@@ -170,14 +181,16 @@ impl Log {
         .await?)
     }
 
+    /// Adds a chunk at the end, and drops the oldest ones of the tail that are too many.
     async fn push(&mut self, tx: &mut SqliteConnection, chunk: Chunk, max: i64) -> Result<(), StoreError> {
         if chunk.header {
-            // Nobody reads header lines in bulk; they must not be the way around the limit.
+            // Nobody reads header lines in bulk, so they have no gap; they must not be the way around the limit.
             if self.header_bytes + chunk.bytes > max / 4 {
                 return Ok(());
             }
             self.header_bytes += chunk.bytes;
         } else if self.gap_seq.is_none() && self.bytes + chunk.bytes > max / 4 {
+            // The number is used up, so that the head is all below it and the tail all above it.
             (self.gap_seq, self.gap_byte, self.gap_open) = (Some(self.next_seq), self.bytes, self.open);
             self.next_seq += 1;
         }
@@ -207,6 +220,7 @@ impl Log {
         self.open = chunk.open;
         let Some(gap) = self.gap_seq else { return Ok(()) };
         self.tail_bytes += chunk.bytes;
+        // Never the chunk that was just written: of a log of one long chunk something is left.
         while self.tail_bytes > max - max / 4 {
             let oldest: Option<(i64, i64)> = sqlx::query_as(
                 "DELETE FROM log_chunks WHERE log = ?1 AND header = 0 AND seq = (SELECT min(seq) FROM log_chunks \
@@ -225,8 +239,9 @@ impl Log {
         Ok(())
     }
 
-    /// Takes back the last chunk if it is still plain, so that more text can join it.
-    async fn take_back(&mut self, tx: &mut SqliteConnection, header: bool) -> Result<Vec<u8>, StoreError> {
+    /// Removes the last chunk and returns its text if it is still plain, so that more text can join it: text comes as
+    /// events line by line, and a chunk for each line would be a row for each.
+    async fn reopen_last(&mut self, tx: &mut SqliteConnection, header: bool) -> Result<Vec<u8>, StoreError> {
         let last: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(
             "DELETE FROM log_chunks WHERE log = ? AND header = ? AND seq = ? AND packed = 0 \
              RETURNING bytes, newlines, data",
@@ -250,6 +265,7 @@ impl Log {
         Ok(data)
     }
 
+    /// Writes the row.
     async fn save(&self, tx: &mut SqliteConnection) -> Result<(), StoreError> {
         let (lines, bytes) = self.kept();
         sqlx::query(
@@ -277,6 +293,7 @@ impl Log {
     }
 }
 
+/// Adds the row of an empty log.
 async fn insert(
     tx: &mut SqliteConnection,
     (build, step, name): (i64, &str, &str),
@@ -294,7 +311,7 @@ async fn insert(
     Ok(Log { id, ..Log::default() })
 }
 
-/// Adds text that came as events; without any, the log at least exists from now on.
+/// Appends text that came as events; without any, the log at least exists from now on.
 pub(super) async fn append(
     tx: &mut SqliteConnection,
     build: i64,
@@ -318,7 +335,7 @@ pub(super) async fn append(
     let mut text = text.into_iter().peekable();
     while let Some((channel, first)) = text.next() {
         let header = channel == LogChannel::Header;
-        let mut whole = log.take_back(tx, header).await?;
+        let mut whole = log.reopen_last(tx, header).await?;
         whole.extend_from_slice(first.as_bytes());
         while let Some((_, more)) = text.next_if(|(next, _)| (*next == LogChannel::Header) == header) {
             whole.extend_from_slice(more.as_bytes());
@@ -340,9 +357,9 @@ pub(super) async fn upload(
     tx: &mut SqliteConnection,
     part: &LogPart,
     max_log_bytes: u64,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let mut log: Log = match part.log {
-        // One that was pruned as abandoned is an error, and stays without a trace.
+        // One that was removed as abandoned is an error: half a log must not become visible as a whole one.
         Some(id) => {
             sqlx::query_as("SELECT * FROM logs WHERE id = ? AND visible = 0")
                 .bind(id)
@@ -367,13 +384,17 @@ pub(super) async fn upload(
         sqlx::query("UPDATE logs SET visible = 1 WHERE id = ?").bind(log.id).execute(tx).await?;
     }
     let (lines, bytes) = log.kept();
-    Ok(Answer::Log { log: log.id, lines: lines.cast_unsigned(), bytes: bytes.cast_unsigned() })
+    Ok(OperationResult::LogWritten {
+        log: log.id,
+        lines: lines.cast_unsigned(),
+        bytes: bytes.cast_unsigned(),
+    })
 }
 
 /// Removes an upload that will not be finished.
-pub(super) async fn discard(tx: &mut SqliteConnection, log: i64) -> Result<Answer, StoreError> {
+pub(super) async fn discard(tx: &mut SqliteConnection, log: i64) -> Result<OperationResult, StoreError> {
     sqlx::query("DELETE FROM logs WHERE id = ? AND visible = 0").bind(log).execute(tx).await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
 /// Removes uploads that nobody goes on with, as a crash leaves them.

@@ -1,10 +1,10 @@
-//! Pure rules: how what an event says and what was known before make one build, step or name.
+//! Pure rules: the union of an event and of what was known before to one build or step; the order of names.
 
 use std::cmp::Ordering;
 
 use campanile_model::{Build, LogSummary, Step};
 
-/// Completes a build with what was known of it; what `build` says wins.
+/// Completes a build with what was known of it; `build` wins.
 pub(super) fn complete_build(build: &mut Build, known: Build) {
     let blank = Build::new("", 0);
     let Build { url, tags, text, reason, worker, started, properties, source_stamps, .. } = known;
@@ -27,7 +27,7 @@ pub(super) fn complete_build(build: &mut Build, known: Build) {
     build.properties.extend(own);
 }
 
-/// Completes a step with what was known of it; what `step` says wins.
+/// Completes a step with what was known of it; `step` wins.
 pub(super) fn complete_step(step: &mut Step, known: Step) {
     fill_list(&mut step.text, known.text);
     fill_list(&mut step.text2, known.text2);
@@ -41,6 +41,7 @@ pub(super) fn complete_step(step: &mut Step, known: Step) {
     step.hidden |= known.hidden;
 }
 
+/// Fills a list that is empty.
 fn fill_list<T>(list: &mut Vec<T>, known: Vec<T>) {
     if list.is_empty() {
         *list = known;
@@ -60,7 +61,10 @@ pub(super) fn attach_log(build: &mut Build, step: &str, name: String, lines: u64
     }
 }
 
-/// Order for people: runs of digits count as numbers (M-BLD-08).
+/// Compares names in their order for people: runs of digits count as numbers (M-BLD-08).
+///
+/// The crate `natord` has another order: it takes digits behind a leading zero for a fraction (`b010` before `b2`), and
+/// passes over white space, so that different names are equal.
 pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     while !left.is_empty() && !right.is_empty() {
@@ -76,7 +80,7 @@ pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
             return order;
         }
     }
-    // Names that differ in leading zeros only still need one fixed order.
+    // Names that differ in leading zeros only still need one fixed order, or pages of a list would not fit together.
     left.len().cmp(&right.len()).then_with(|| a.cmp(b))
 }
 
@@ -95,8 +99,8 @@ mod tests {
 
     #[test]
     fn m_bld_08_names_sort_naturally() {
-        let mut names = ["b10", "b2", "a", "b02", "b", "10", "9", "b2x"];
+        let mut names = ["b10", "b2", "a", "b02", "b", "10", "9", "b2x", "b010", "b 3"];
         names.sort_by(|a, b| natural_order(a, b));
-        assert_eq!(names, ["9", "10", "a", "b", "b02", "b2", "b2x", "b10"]);
+        assert_eq!(names, ["9", "10", "a", "b", "b02", "b2", "b2x", "b010", "b10", "b 3"]);
     }
 }

@@ -1,4 +1,5 @@
-//! The steps by which the file came to have its form. A released step is never changed: stores hold its checksum.
+//! Steps that bring a file to the form that this program reads. A released step is never changed: stores hold its
+//! checksum. `tests/migrations.rs` opens a store of each earlier form.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -13,7 +14,7 @@ macro_rules! steps {
     };
 }
 
-/// Number, description, statements.
+/// Number, description and statements of each step.
 const STEPS: &[(i64, &str, &str)] = steps![
     1 "init" "0001_init.sql",
     2 "callbacks" "0002_callbacks.sql",
@@ -26,6 +27,7 @@ const STEPS: &[(i64, &str, &str)] = steps![
     9 "traces" "0009_traces.sql",
     10 "tokens" "0010_tokens.sql",
     12 "tenants" "0012_tenants.sql",
+    13 "indexes" "0013_indexes.sql",
 ];
 
 /// All steps, in order. Not by sqlx's macro: that builds a second SQLite, for the compiler.

@@ -1,9 +1,10 @@
 //! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
 //!
-//! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `unit` (its SQL),
-//! `deliveries`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
+//! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `append` (its SQL),
+//! `deliveries` and `outcomes`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
 //!
-//! Invariant: only the writer's connection writes; the pool's connections cannot.
+//! Invariant: only the writer's connection writes; the pool's connections cannot. No statement walks through a whole
+//! table (`tests/query_plans.rs`); one that must names the reason there.
 
 mod append;
 mod audit;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use log::LevelFilter;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
@@ -49,14 +51,15 @@ use super::{
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use migrations::MIGRATIONS;
-use writer::{Answer, Done, Job, Operation};
+use writer::{Job, Operation, OperationResult, WriteCounts};
 
-/// What can be set about the embedded store.
+/// Settings of the embedded store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// Of a longer log the middle is left out: its first quarter and its last three quarters are kept.
+    /// Greatest size of a log in bytes. Of a longer one the middle is left out: the first quarter and the last three
+    /// quarters of this size are kept.
     pub max_log_bytes: u64,
-    /// How many connections read side by side.
+    /// Number of connections that read side by side.
     pub readers: u32,
 }
 
@@ -94,13 +97,15 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(10))
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
-            .disable_statement_logging();
+            // For whoever asks for `sqlx::query=trace`. Values are bound, so there is nothing of anybody's in it.
+            .log_statements(LevelFilter::Trace)
+            .log_slow_statements(LevelFilter::Trace, Duration::from_secs(1));
         let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
         MIGRATIONS.run(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
-            // A reader that was idle costs nothing but its page cache; asking it first costs a round trip.
+            // A connection to a file does not go stale; asking it first would cost a round trip each time.
             .test_before_acquire(false)
             .connect_with(file.pragma("query_only", "on"))
             .await
@@ -109,6 +114,7 @@ impl SqliteStore {
         Ok(Self { readers, writer, options })
     }
 
+    /// Takes a reading connection from the pool; waits while all of them are in use.
     async fn reader(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Sqlite>, StoreError> {
         self.readers.acquire().await.map_err(|error| match error {
             sqlx::Error::PoolClosed => StoreError::Closed,
@@ -117,30 +123,32 @@ impl SqliteStore {
     }
 }
 
-/// The way to the one writing task.
+/// A handle of the one writing task.
 #[derive(Clone, Debug)]
 struct Writer {
     jobs: mpsc::Sender<Job>,
-    done: Arc<Done>,
+    counts: Arc<WriteCounts>,
 }
 
 impl Writer {
     fn start(connection: SqliteConnection, options: StoreOptions) -> Self {
-        // Room for two batches: one is written while the next one gathers.
+        // Room for two groups: one is written while the next one gathers. Beyond that callers wait, which slows senders
+        // down instead of filling memory.
         let (sender, receiver) = mpsc::channel(2 * writer::MAX_JOBS);
-        let done = Arc::new(Done::default());
-        tokio::spawn(writer::run(connection, receiver, options, Arc::clone(&done)));
-        Self { jobs: sender, done }
+        let counts = Arc::new(WriteCounts::default());
+        tokio::spawn(writer::run(connection, receiver, options, Arc::clone(&counts)));
+        Self { jobs: sender, counts }
     }
 
-    /// Has the work done; answered when that is durable.
-    async fn ask(&self, operation: Operation) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
+    /// Has the operation done and waits until it is durable. Dropped before that, it is done all the same once it was
+    /// queued.
+    async fn submit(&self, operation: Operation) -> Result<OperationResult, StoreError> {
+        let (reply, result) = oneshot::channel();
         self.jobs.send(Job { operation, reply }).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        result.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Leaves work whose end nobody waits for; it is dropped when the writer is overloaded.
+    /// Queues an operation whose end nobody waits for; it is dropped when the writer is overloaded.
     fn submit_detached(&self, operation: Operation) {
         let (reply, _) = oneshot::channel();
         let _ = self.jobs.try_send(Job { operation, reply });
@@ -150,8 +158,8 @@ impl Writer {
 #[async_trait]
 impl Store for SqliteStore {
     async fn append(&self, tenant: &str, batch: Batch, now: Timestamp) -> Result<Appended, StoreError> {
-        match self.writer.ask(Operation::Append { tenant: tenant.to_owned(), batch, now }).await? {
-            Answer::Appended(appended) => Ok(appended),
+        match self.writer.submit(Operation::Append { tenant: tenant.to_owned(), batch, now }).await? {
+            OperationResult::Appended(appended) => Ok(appended),
             other => other.unexpected(),
         }
     }
@@ -249,21 +257,22 @@ impl Store for SqliteStore {
     async fn claim(
         &self,
         owner: &str,
-        shares: &ClaimQuota,
+        quotas: &ClaimQuota,
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError> {
-        // Asking for work when there is none must not cost a write.
+        // Asking for work when there is none must not cost a write: idle workers ask all the time. What becomes due
+        // between this look and the claim is found at the next one, for which workers are woken.
         let due = deliveries::due(&mut *self.reader().await?).await?.into_iter();
         let due = due.filter(|(_, due)| *due <= now).map(|(tenant, _)| tenant);
-        let share =
-            |tenant: String| shares.get(&tenant).filter(|share| **share > 0).map(|share| (tenant, *share));
-        let shares: ClaimQuota = due.filter_map(share).collect();
-        if shares.is_empty() {
+        let quota =
+            |tenant: String| quotas.get(&tenant).filter(|quota| **quota > 0).map(|quota| (tenant, *quota));
+        let quotas: ClaimQuota = due.filter_map(quota).collect();
+        if quotas.is_empty() {
             return Ok(Vec::new());
         }
-        match self.writer.ask(Operation::Claim { owner: owner.to_owned(), shares, lease, now }).await? {
-            Answer::Claimed(deliveries) => Ok(deliveries),
+        match self.writer.submit(Operation::Claim { owner: owner.to_owned(), quotas, lease, now }).await? {
+            OperationResult::Claimed(deliveries) => Ok(deliveries),
             other => other.unexpected(),
         }
     }
@@ -276,13 +285,14 @@ impl Store for SqliteStore {
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError> {
-        // As above; most deliveries have nobody behind them.
+        // As above; most deliveries have none behind them.
         if !deliveries::has_followers(&mut *self.reader().await?, first).await? {
             return Ok(Vec::new());
         }
         let until = now.after(lease);
-        match self.writer.ask(Operation::ClaimRun { owner: owner.to_owned(), first, limit, until }).await? {
-            Answer::Claimed(deliveries) => Ok(deliveries),
+        match self.writer.submit(Operation::ClaimRun { owner: owner.to_owned(), first, limit, until }).await?
+        {
+            OperationResult::Claimed(deliveries) => Ok(deliveries),
             other => other.unexpected(),
         }
     }
@@ -295,11 +305,14 @@ impl Store for SqliteStore {
         until: Timestamp,
     ) -> Result<(), StoreError> {
         let (tenant, target, key) = (tenant.to_owned(), target.to_owned(), key.to_owned());
-        self.writer.ask(Operation::Rest { tenant, target, key, until }).await.map(drop)
+        self.writer.submit(Operation::DeferTarget { tenant, target, key, until }).await.map(drop)
     }
 
-    async fn give_back(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
-        self.writer.ask(Operation::GiveBack { owner: owner.to_owned(), ids: ids.to_vec() }).await.map(drop)
+    async fn release_unattempted(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
+        self.writer
+            .submit(Operation::ReleaseUnattempted { owner: owner.to_owned(), ids: ids.to_vec() })
+            .await
+            .map(drop)
     }
 
     async fn save_message(
@@ -309,15 +322,15 @@ impl Store for SqliteStore {
         version: Option<&str>,
     ) -> Result<(), StoreError> {
         let version = version.map(str::to_owned);
-        self.writer.ask(Operation::SaveMessage { id, message: message.to_vec(), version }).await.map(drop)
+        self.writer.submit(Operation::SaveMessage { id, message: message.to_vec(), version }).await.map(drop)
     }
 
     async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.ask(Operation::Settle { id, settlement, now }).await.map(drop)
+        self.writer.submit(Operation::Settle { id, settlement, now }).await.map(drop)
     }
 
     async fn release(&self, owner: &str) -> Result<(), StoreError> {
-        self.writer.ask(Operation::Release { owner: owner.to_owned() }).await.map(drop)
+        self.writer.submit(Operation::Release { owner: owner.to_owned() }).await.map(drop)
     }
 
     async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
@@ -339,15 +352,15 @@ impl Store for SqliteStore {
     }
 
     async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
-        match self.writer.ask(Operation::Retry { tenant: tenant.to_owned(), id, now }).await? {
-            Answer::Found(found) => Ok(found),
+        match self.writer.submit(Operation::Retry { tenant: tenant.to_owned(), id, now }).await? {
+            OperationResult::Found(found) => Ok(found),
             other => other.unexpected(),
         }
     }
 
     async fn retry_now(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError> {
-        let operation = Operation::Hasten { tenant: tenant.to_owned(), target: target.to_owned(), now };
-        self.writer.ask(operation).await.map(drop)
+        let operation = Operation::RetryNow { tenant: tenant.to_owned(), target: target.to_owned(), now };
+        self.writer.submit(operation).await.map(drop)
     }
 
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
@@ -362,7 +375,7 @@ impl Store for SqliteStore {
         component: Vec<u8>,
     ) -> Result<(), StoreError> {
         let operation = Operation::UseVersion { tenant: tenant.to_owned(), in_use, version, component };
-        self.writer.ask(operation).await.map(drop)
+        self.writer.submit(operation).await.map(drop)
     }
 
     async fn versions_in_use(&self, tenant: &str) -> Result<Vec<InUse>, StoreError> {
@@ -399,11 +412,11 @@ impl Store for SqliteStore {
     async fn complete_build(&self, tenant: &str, build: &Build) -> Result<(), StoreError> {
         let operation =
             Operation::CompleteBuild { tenant: tenant.to_owned(), build: Box::new(build.clone()) };
-        self.writer.ask(operation).await.map(drop)
+        self.writer.submit(operation).await.map(drop)
     }
 
     async fn record_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError> {
-        self.writer.ask(Operation::RecordAudit { tenant: tenant.to_owned(), entry }).await.map(drop)
+        self.writer.submit(Operation::RecordAudit { tenant: tenant.to_owned(), entry }).await.map(drop)
     }
 
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
@@ -416,8 +429,8 @@ impl Store for SqliteStore {
         from: PruneCursor,
         now: Timestamp,
     ) -> Result<Pruned, StoreError> {
-        match self.writer.ask(Operation::Prune { retention: retention.clone(), from, now }).await? {
-            Answer::Pruned(pruned) => Ok(pruned),
+        match self.writer.submit(Operation::Prune { retention: retention.clone(), from, now }).await? {
+            OperationResult::Pruned(pruned) => Ok(pruned),
             other => other.unexpected(),
         }
     }
@@ -432,20 +445,20 @@ impl Store for SqliteStore {
     }
 
     async fn delete_tenant_chunk(&self, tenant: &str) -> Result<bool, StoreError> {
-        match self.writer.ask(Operation::Forget { tenant: tenant.to_owned() }).await? {
-            Answer::Found(found) => Ok(found),
+        match self.writer.submit(Operation::DeleteTenantChunk { tenant: tenant.to_owned() }).await? {
+            OperationResult::Found(found) => Ok(found),
             other => other.unexpected(),
         }
     }
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
-        let (transactions, operations) = self.writer.done.read();
+        let (transactions, operations) = self.writer.counts.read();
         let stats = stats::read(&mut *self.reader().await?).await?;
         Ok(StoreStats { transactions, operations, ..stats })
     }
 
     async fn add_token(&self, token: &Token, hash: TokenHash) -> Result<(), StoreError> {
-        self.writer.ask(Operation::AddToken { token: token.clone(), hash }).await.map(drop)
+        self.writer.submit(Operation::AddToken { token: token.clone(), hash }).await.map(drop)
     }
 
     async fn tokens(&self) -> Result<Vec<(Token, TokenHash)>, StoreError> {
@@ -453,19 +466,22 @@ impl Store for SqliteStore {
     }
 
     async fn revoke_token(&self, tenant: &str, id: &str) -> Result<bool, StoreError> {
-        match self.writer.ask(Operation::RevokeToken { tenant: tenant.to_owned(), id: id.to_owned() }).await?
+        match self
+            .writer
+            .submit(Operation::RevokeToken { tenant: tenant.to_owned(), id: id.to_owned() })
+            .await?
         {
-            Answer::Found(found) => Ok(found),
+            OperationResult::Found(found) => Ok(found),
             other => other.unexpected(),
         }
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.writer.ask(Operation::Ping).await.map(drop)
+        self.writer.submit(Operation::Ping).await.map(drop)
     }
 
     async fn close(&self) {
-        let _ = self.writer.ask(Operation::Close).await;
+        let _ = self.writer.submit(Operation::Close).await;
         self.readers.close().await;
     }
 }

@@ -1,6 +1,6 @@
-//! What workers bring back: messages to keep, and what became of deliveries.
+//! Results of workers: prepared messages, and settlements of deliveries.
 //!
-//! All that gathered for a transaction is written in one round trip to SQLite's thread each.
+//! Those of a transaction are written together, in one round trip to SQLite's thread for each of the two kinds.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::statement_batch::StatementBatch;
 use crate::{DeliveryId, Settlement, StoreError};
 use campanile_model::Timestamp;
 
-/// Of each, the delivery, its message, and the digest of the version that wrote it.
+/// Delivery, its message, and the digest of the callback version that wrote it.
 pub(super) type Saved<'a> = (DeliveryId, &'a [u8], Option<&'a str>);
 
 /// Keeps prepared messages with their deliveries.
@@ -30,14 +30,15 @@ pub(super) async fn save_messages(tx: &mut SqliteConnection, saved: &[Saved<'_>]
     Ok(())
 }
 
-/// Of each, the delivery, what became of it, and when.
+/// Delivery, its settlement, and the time of that.
 pub(super) type Settled<'a> = (DeliveryId, &'a Settlement, Timestamp);
 
-/// Notes what came of deliveries. One that was settled meanwhile by whoever took the lease over stays so, but the
-/// attempt counts.
+/// Records settlements. A delivery that was settled meanwhile by whoever took the lease over stays so, but the attempt
+/// counts: the message went out twice, and the list of attempts must show it.
 pub(super) async fn settle(tx: &mut SqliteConnection, settled: &[Settled<'_>]) -> Result<(), StoreError> {
     let mut rest = settled.to_vec();
-    // A delivery is twice in a group only if its lease ran out: then the first one counts, as it would alone.
+    // A delivery is twice in a group only if its lease ran out: then the first one counts, as it would alone. In one
+    // `UPDATE ... FROM` it would be arbitrary which.
     while !rest.is_empty() {
         let mut seen = HashSet::new();
         let (round, again) = rest.into_iter().partition(|(id, ..)| seen.insert(*id));
@@ -47,6 +48,7 @@ pub(super) async fn settle(tx: &mut SqliteConnection, settled: &[Settled<'_>]) -
     Ok(())
 }
 
+/// Records settlements of different deliveries.
 async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) -> Result<(), StoreError> {
     let rows: Vec<_> = settled
         .iter()
@@ -56,7 +58,7 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
         })
         .collect();
     let mut writes = StatementBatch::default();
-    // Of a delivery that there is not, nothing is noted.
+    // A delivery that was pruned or whose tenant is gone has no attempts.
     writes.put(
         "INSERT INTO attempts (delivery, at, state, code, text) \
          SELECT d.id, r.value->>6, r.value->>1, r.value->>2, r.value->>3 \
@@ -74,6 +76,8 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
          FROM json_each(?) r WHERE d.id = r.value->>0 AND d.state = 'waiting'",
         &rows,
     );
+    // The next one of each key is free, and only the next: were two of them free, they could be sent side by side and
+    // overtake each other.
     writes.put(
         "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
          WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \

@@ -1,4 +1,4 @@
-//! What pollers have seen.
+//! The memory of pollers.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::append::json;
 use super::statement_batch::StatementBatch;
 use crate::{PollState, Seen, StoreError, parse};
 
-/// Has it kept what pollers have seen, by tenant and poller.
+/// Adds the statement that keeps the memory of pollers, by tenant and poller.
 pub(super) fn keep(seen: &BTreeMap<(&str, &str), &Seen>, writes: &mut StatementBatch) {
     let rows: Vec<_> = seen
         .iter()
@@ -21,7 +21,7 @@ pub(super) fn keep(seen: &BTreeMap<(&str, &str), &Seen>, writes: &mut StatementB
     );
 }
 
-/// What a poller has seen at a source.
+/// Reads the memory of a poller of a source.
 pub(super) async fn seen(
     reader: &mut SqliteConnection,
     tenant: &str,

@@ -1,6 +1,11 @@
-//! What events come to, in memory: a unit of work that `unit` fills from the database and writes back.
+//! The projection of events to builders, builds, steps, changes and logs, in memory: `append` fills it with all that a
+//! group of batches touches, applies their events, and writes what changed.
 //!
-//! Invariant: no I/O. Everything that `apply` looks at was loaded before; what is not there does not exist.
+//! In memory, because in a group of batches later events build on earlier ones: a build that starts and ends in one group
+//! is written once.
+//!
+//! Invariant: no I/O. Everything that `apply` looks at was loaded before; what is not there does not exist. An event of
+//! a new kind must therefore be named in `append::Needs` too, or its rows are taken for new ones and replaced.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -11,24 +16,27 @@ use campanile_model::{
     Timestamp, Worker,
 };
 
-/// A build as the database keys it: tenant, builder, number.
+/// Key of a build: tenant, builder, number.
 pub(super) type BuildKey = (String, String, i64);
 
-/// A row of one tenant, named by text or number.
+/// Key of another row: tenant, and its name or number.
 pub(super) type TenantKey<K> = (String, K);
 
+/// A build that is touched.
 #[derive(Debug, Default)]
 pub(super) struct BuildSlot {
+    /// Row of the database.
     pub(super) id: i64,
     pub(super) finished: bool,
-    /// Loaded only when some event needs it.
+    /// The build, loaded only when some event needs it.
     pub(super) build: Option<Build>,
     pub(super) dirty: bool,
     pub(super) steps: Vec<StepSlot>,
-    /// It ended in this unit: its rows in `steps` have become part of it.
+    /// True if it ended in this group: its rows in `steps` have become part of it, and go.
     pub(super) ended: bool,
 }
 
+/// A step of a running build; `event` and `place` are its order of appearance.
 #[derive(Debug)]
 pub(super) struct StepSlot {
     pub(super) event: i64,
@@ -37,41 +45,45 @@ pub(super) struct StepSlot {
     pub(super) dirty: bool,
 }
 
-/// A row whose change is to be written; `None` is a row to delete.
+/// A builder that is touched; `None` is a row to delete, or that there is not yet.
 #[derive(Debug)]
 pub(super) struct BuilderSlot {
     pub(super) builder: Option<Builder>,
     pub(super) dirty: bool,
 }
 
-/// Text that came for a log, in order.
+/// Text for a log, in order.
 pub(super) type LogText = Vec<(LogChannel, String)>;
 
-/// Texts by row of the build, step and log.
+/// Texts by row of the build, step and name of the log.
 pub(super) type LogTexts = BTreeMap<(i64, String, String), LogText>;
 
-/// Everything that a group of appends looks at and changes.
+/// All rows that a group of batches looks at and changes.
 #[derive(Debug, Default)]
 pub(super) struct Projection {
+    /// Row for the next new build.
     pub(super) next_build: i64,
     pub(super) builds: HashMap<BuildKey, BuildSlot>,
     pub(super) builders: HashMap<TenantKey<String>, BuilderSlot>,
+    /// Number of the next change by tenant.
     pub(super) next_change: HashMap<String, u64>,
     pub(super) changes: Vec<(String, Change)>,
-    /// With whether it is complete; those that did not change have no data.
+    /// Completeness and data; those that did not change have no data.
     pub(super) buildsets: HashMap<TenantKey<u64>, (bool, Option<Buildset>)>,
     pub(super) requests: HashMap<TenantKey<u64>, BuildRequest>,
     pub(super) workers: HashMap<TenantKey<String>, Worker>,
-    /// By build row, step and log.
+    /// Texts to append.
     pub(super) logs: LogTexts,
 }
 
+/// Makes the key of a build.
 pub(super) fn key(tenant: &str, id: &BuildId) -> BuildKey {
     (tenant.to_owned(), id.builder.clone(), id.number.cast_signed())
 }
 
 impl Projection {
-    /// Takes an event in. Returns it as it is to be stored, or none if it repeats a known fact.
+    /// Applies an event. Returns it as it is to be stored and told of, completed with what was known before; none if it
+    /// repeats a known fact.
     pub(super) fn apply<'e>(
         &mut self,
         tenant: &str,
@@ -97,7 +109,7 @@ impl Projection {
             }
             Event::BuildsetSubmitted { buildset } => {
                 let slot = self.buildsets.entry((tenant.to_owned(), buildset.bsid)).or_default();
-                // A late `submitted` must not reopen what is complete.
+                // A late `submitted` must not reopen what is complete: its end would be told twice.
                 if !slot.0 {
                     *slot = (buildset.complete, Some(buildset.clone()));
                 }
@@ -160,7 +172,7 @@ impl Projection {
             Event::WorkerUnpaused { worker } => {
                 self.worker(tenant, Worker { paused: false, ..worker.clone() });
             }
-            // Estimates are news, not knowledge; and a log's end, or the engine's, changes nothing that is kept.
+            // Estimates are of no use later; and a log's end, or the engine's, changes nothing that is kept.
             Event::BuildEtaUpdate { .. }
             | Event::StepEtaUpdate { .. }
             | Event::LogFinished { .. }
@@ -170,6 +182,7 @@ impl Projection {
         Some(Cow::Borrowed(event))
     }
 
+    /// Starts a build; none if it has ended, as when its events come out of order.
     fn start<'e>(
         &mut self,
         tenant: &str,
@@ -190,10 +203,11 @@ impl Projection {
         if build.tags.is_empty() {
             build.tags = tags;
         }
-        // It runs, whatever it says.
+        // It runs, whatever it says: with an end of its own it would be finished without `buildFinished` ever being
+        // told of.
         (build.finished, build.results) = (None, None);
         for (place, step) in (0..).zip(steps) {
-            slot.take_step(step, event_id, place);
+            slot.merge_step(step, event_id, place);
         }
         slot.build = Some(build.clone());
         slot.dirty = true;
@@ -201,6 +215,7 @@ impl Projection {
         Some(Cow::Owned(Event::BuildStarted { build: Box::new(build) }))
     }
 
+    /// Ends a build; none if it has ended before (M-EV-04).
     fn finish<'e>(&mut self, tenant: &str, event: &Build, now: Timestamp) -> Option<Cow<'e, Event>> {
         let mut build = event.clone();
         let key = key(tenant, &build.id());
@@ -226,13 +241,13 @@ impl Projection {
         Some(Cow::Owned(Event::BuildFinished { build: Box::new(build) }))
     }
 
-    /// What a build without tags has instead; asked again at its end, when they may be known.
+    /// The tags of its builder, which a build without tags has; asked for once more at its end, when they may be known.
     fn tags(&self, tenant: &str, builder: &str) -> Vec<String> {
         let slot = self.builders.get(&(tenant.to_owned(), builder.to_owned()));
         slot.and_then(|slot| slot.builder.as_ref()).map(|builder| builder.tags.clone()).unwrap_or_default()
     }
 
-    /// The slot of a build; one that nobody told of begins now, as far as we know.
+    /// Finds the slot of a build; one that nobody told of begins now, as far as is known.
     fn build(&mut self, tenant: &str, id: &BuildId, started: Timestamp) -> &mut BuildSlot {
         let key = key(tenant, id);
         if !self.builds.contains_key(&key) {
@@ -246,14 +261,14 @@ impl Projection {
         self.builds.entry(key).or_default()
     }
 
-    /// The slot of a builder; one that nobody told of exists by its name alone.
+    /// Finds the slot of a builder; one that nobody told of exists by its name alone.
     fn builder(&mut self, tenant: &str, name: &str) -> &mut BuilderSlot {
         let slot = self
             .builders
             .entry((tenant.to_owned(), name.to_owned()))
             .or_insert(BuilderSlot { builder: None, dirty: false });
         if slot.builder.is_none() {
-            // It builds, so it is not offline, whatever else nobody told.
+            // It builds, so it is not offline, whatever else is unknown.
             let state = BuilderState::Idle;
             slot.builder = Some(Builder { name: name.to_owned(), state, ..Builder::default() });
             slot.dirty = true;
@@ -261,19 +276,22 @@ impl Projection {
         slot
     }
 
+    /// Takes a worker as it is told of.
     fn worker(&mut self, tenant: &str, worker: Worker) {
         self.workers.insert((tenant.to_owned(), worker.name.clone()), worker);
     }
 
+    /// Takes news of a step.
     fn step(&mut self, tenant: &str, build: &BuildId, event_id: i64, now: Timestamp, step: Step) {
         let started = step.started.unwrap_or(now);
         let slot = self.build(tenant, build, started);
         // What a finished build came to stays as it was told (M-CB-01).
         if !slot.finished {
-            slot.take_step(step, event_id, 0);
+            slot.merge_step(step, event_id, 0);
         }
     }
 
+    /// Finds the text of a log, which exists from now on.
     fn log(&mut self, tenant: &str, log: &LogRef, now: Timestamp) -> &mut LogText {
         let build = self.build(tenant, &log.build, now).id;
         self.logs.entry((build, log.step.clone(), log.log.clone())).or_default()
@@ -281,7 +299,8 @@ impl Projection {
 }
 
 impl BuildSlot {
-    fn take_step(&mut self, mut step: Step, event: i64, place: i64) {
+    /// Adds a step, or completes the one of this name. Names are few, so they are looked through.
+    fn merge_step(&mut self, mut step: Step, event: i64, place: i64) {
         match self.steps.iter_mut().find(|slot| slot.step.name == step.name) {
             Some(slot) => {
                 merge::complete_step(&mut step, std::mem::take(&mut slot.step));

@@ -1,4 +1,4 @@
-//! Removes what is old, a bounded number of rows at a time.
+//! Pruning: removes old rows, a bounded number of them at a time, because the writer does nothing else meanwhile.
 //!
 //! Rows are looked at in the order of their ids, which is the order in which they came. The newest event, delivery,
 //! change and so on stay however old they are: the next one's number comes from them, and no number is given twice.
@@ -9,39 +9,41 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnection;
 
 use super::append::json;
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::retention::PrunePart;
 use crate::{PruneCursor, Pruned, Retention, StoreError};
 use campanile_model::Timestamp;
 
-/// So many rows of a table are looked at in one transaction.
+/// Rows of a table that are looked at in one transaction.
 const PAGE: u32 = 500;
-/// So many pieces of logs go in one transaction, or all of one build.
+/// Pieces of logs that go in one transaction, or all of one build: each of them is pages of the file.
 const LOG_PIECES: i64 = 2_000;
 
-/// One step of the walk.
+/// Takes one step of the walk.
 pub(super) async fn step(
     tx: &mut SqliteConnection,
     retention: &Retention,
     from: PruneCursor,
     now: Timestamp,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let pruned = match from.part {
         PrunePart::Events => events(tx, retention, from.after, now).await?,
         PrunePart::Builds => builds(tx, retention, from.after, now).await?,
-        PrunePart::Records => records(tx, &Old::at(now, retention)).await?,
+        PrunePart::Records => records(tx, &Cutoffs::at(now, retention)).await?,
     };
-    Ok(Answer::Pruned(pruned))
+    Ok(OperationResult::Pruned(pruned))
 }
 
-/// What is from before these moments is old, in the database's form.
-struct Old {
+/// Moments before which rows are old, in the database's form.
+struct Cutoffs {
     /// For tenants with no moment of their own.
     all: i64,
+    /// By tenant.
     of: BTreeMap<String, i64>,
 }
 
-impl Old {
+impl Cutoffs {
+    /// Computes the moments from ages.
     fn at(now: Timestamp, retention: &Retention) -> Self {
         let before = |keep: &Duration| {
             now.as_micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX))
@@ -51,24 +53,26 @@ impl Old {
         Self { all, of: retention.of.iter().map(|(tenant, keep)| (tenant.clone(), before(keep))).collect() }
     }
 
+    /// Finds the moment of a tenant.
     fn of(&self, tenant: &str) -> i64 {
         self.of.get(tenant).copied().unwrap_or(self.all)
     }
 
-    /// What is from after this is old for nobody.
+    /// Finds the latest moment: rows from after it are old for nobody.
     fn latest(&self) -> i64 {
         self.of.values().copied().fold(self.all, i64::max)
     }
 
-    /// Moments by tenant, for `coalesce((SELECT value FROM json_each(?) WHERE key = tenant), ?)`.
+    /// Writes the moments by tenant, for `coalesce((SELECT value FROM json_each(?) WHERE key = tenant), ?)`.
     fn by_tenant(&self) -> String {
         serde_json::to_string(&self.of).unwrap_or_else(|_| "{}".to_owned())
     }
 }
 
-/// What waits has yet to be prepared, and may ask for builds and changes as they were when its event came: for these
-/// the clock stands still at the oldest such event.
-async fn clock_of_what_waits(tx: &mut SqliteConnection, now: Timestamp) -> Result<Timestamp, StoreError> {
+/// Finds the time by which builds and changes count as old: now, or the time of the oldest event with a delivery that has
+/// yet to be prepared. That one may ask for builds and changes as they were when its event came, so for these the clock
+/// stands still. Costs a look at each waiting delivery.
+async fn waiting_horizon(tx: &mut SqliteConnection, now: Timestamp) -> Result<Timestamp, StoreError> {
     let oldest: Option<i64> = sqlx::query_scalar(
         "SELECT min(e.at) FROM deliveries d JOIN events e ON e.id = d.event \
          WHERE d.state = 'waiting' AND d.message IS NULL",
@@ -78,14 +82,14 @@ async fn clock_of_what_waits(tx: &mut SqliteConnection, now: Timestamp) -> Resul
     Ok(oldest.map_or(now, |oldest| now.min(Timestamp::from_micros(oldest))))
 }
 
-/// Events that nothing waits for, with their settled deliveries and what they told of.
+/// Prunes events without waiting deliveries, with their settled deliveries and the rows that they brought.
 async fn events(
     tx: &mut SqliteConnection,
     retention: &Retention,
     after: i64,
     now: Timestamp,
 ) -> Result<Pruned, StoreError> {
-    let old = Old::at(now, retention);
+    let old = Cutoffs::at(now, retention);
     let page: Vec<(i64, i64, String, String)> =
         sqlx::query_as("SELECT id, at, name, tenant FROM events WHERE id > ? ORDER BY id LIMIT ?")
             .bind(after)
@@ -98,11 +102,11 @@ async fn events(
     else {
         return Ok(Pruned { next: Some(PruneCursor::builds(0)), ..Pruned::default() });
     };
-    let old_for_news = Old::at(clock_of_what_waits(tx, now).await?, retention);
+    let old_for_more = Cutoffs::at(waiting_horizon(tx, now).await?, retention);
     let candidates: Vec<i64> = page
         .iter()
         .filter(|(_, at, name, tenant)| {
-            *at < if tells_of_more(name) { old_for_news.of(tenant) } else { old.of(tenant) }
+            *at < if brings_more(name) { old_for_more.of(tenant) } else { old.of(tenant) }
         })
         .map(|(id, ..)| *id)
         .collect();
@@ -157,19 +161,19 @@ async fn events(
     Ok(Pruned { events, deliveries, changes, requests, next: Some(next), ..Pruned::default() })
 }
 
-/// Whether more than the event itself goes with it.
-fn tells_of_more(event: &str) -> bool {
+/// Tells if rows that the event brought go with it.
+fn brings_more(event: &str) -> bool {
     matches!(event, "changeAdded" | "buildsetComplete" | "requestSubmitted" | "requestCancelled")
 }
 
-/// Finished builds, and their logs with them.
+/// Prunes finished builds, and their logs with them.
 async fn builds(
     tx: &mut SqliteConnection,
     retention: &Retention,
     after: i64,
     now: Timestamp,
 ) -> Result<Pruned, StoreError> {
-    let old = Old::at(now, retention);
+    let old = Cutoffs::at(now, retention);
     let page: Vec<(i64, Option<i64>)> =
         sqlx::query_as("SELECT id, finished FROM builds WHERE id > ? ORDER BY id LIMIT ?")
             .bind(after)
@@ -181,7 +185,7 @@ async fn builds(
         return over;
     }
     let Some((last, _)) = page.last() else { return over };
-    let clock = clock_of_what_waits(tx, now).await?;
+    let clock = waiting_horizon(tx, now).await?;
     let rows: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT b.id, (SELECT count(*) FROM logs l JOIN log_chunks c ON c.log = l.id WHERE l.build = b.id) \
          FROM json_each(?1) j CROSS JOIN builds b ON b.id = j.value \
@@ -190,10 +194,10 @@ async fn builds(
          AND n.finished IS NOT NULL AND n.results IS NOT 5 AND n.finished <= ?3 LIMIT ?4)) >= ?4 ORDER BY b.id",
     )
     .bind(json(&page.iter().map(|(id, _)| id).collect::<Vec<_>>()))
-    .bind(Old::at(clock, retention).by_tenant())
+    .bind(Cutoffs::at(clock, retention).by_tenant())
     .bind(clock.as_micros())
     .bind(retention.builds)
-    .bind(Old::at(clock, retention).all)
+    .bind(Cutoffs::at(clock, retention).all)
     .fetch_all(&mut *tx)
     .await?;
     let mut pieces = 0;
@@ -213,8 +217,8 @@ async fn builds(
     Ok(Pruned { builds, next: Some(next), ..Pruned::default() })
 }
 
-/// The call log and the audit log, oldest first.
-async fn records(tx: &mut SqliteConnection, old: &Old) -> Result<Pruned, StoreError> {
+/// Prunes the call log and the audit log, oldest first.
+async fn records(tx: &mut SqliteConnection, old: &Cutoffs) -> Result<Pruned, StoreError> {
     let mut counts = [0; 2];
     for (count, statement) in counts.iter_mut().zip([
         "DELETE FROM callback_log WHERE id IN (SELECT id FROM (SELECT id, at, tenant FROM callback_log ORDER BY id \
@@ -244,6 +248,7 @@ async fn records(tx: &mut SqliteConnection, old: &Old) -> Result<Pruned, StoreEr
     Ok(Pruned { calls, audit, next, ..Pruned::default() })
 }
 
+/// Runs a deletion for the ids of a JSON array; returns the number of rows.
 async fn delete(tx: &mut SqliteConnection, statement: &'static str, rows: &str) -> Result<u64, StoreError> {
     Ok(sqlx::query(statement).bind(rows).execute(tx).await?.rows_affected())
 }

@@ -1,4 +1,4 @@
-//! Queues of targets: numbers for what is added, and room made by dropping what is oldest (P-PKT-01, P-Q-02).
+//! Queues of targets: numbers for new deliveries, and room made by dropping the oldest ones (P-PKT-01, P-Q-02).
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,14 +13,17 @@ use campanile_model::Timestamp;
 #[derive(Default)]
 pub(super) struct Queues(HashMap<(String, String), Slot>);
 
+/// A queue that is added to.
 struct Slot {
+    /// Number of the next delivery.
     next: i64,
     started: Timestamp,
-    /// What was last added: to which batch it belonged, how long the queue may be, and its ordering key.
+    /// Last delivery that was added: its batch, the bounds of the queue, and its ordering key.
     added: Option<(usize, Queue, String)>,
 }
 
 impl Queues {
+    /// Loads the queues that batches add to.
     pub(super) async fn load(
         tx: &mut SqliteConnection,
         batches: &[(&str, &Batch, Timestamp)],
@@ -48,7 +51,7 @@ impl Queues {
         ))
     }
 
-    /// The number of a delivery that is added, if it goes to a queue.
+    /// Gives a new delivery its number, if it goes to a queue.
     pub(super) fn number(
         &mut self,
         tenant: &str,
@@ -68,6 +71,7 @@ impl Queues {
         Some(number)
     }
 
+    /// Adds the statement that keeps the next numbers.
     pub(super) fn save(&self, writes: &mut StatementBatch) {
         let rows: Vec<_> = self
             .0
@@ -76,13 +80,13 @@ impl Queues {
             .map(|((tenant, target), slot)| (tenant, target, slot.next, slot.started.as_micros()))
             .collect();
         writes.put(
-            "REPLACE INTO queues SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
+            "REPLACE INTO queues (tenant, target, next, started) SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
             &rows,
         );
     }
 
-    /// Drops the oldest of what waits in queues that have grown too long, but nothing that is on its way. What was
-    /// dropped is told with the place of the batch that made it so.
+    /// Drops the oldest deliveries that wait in queues that have grown too long, but none that is leased: it may be out
+    /// already. Each result has the position of the batch that caused it.
     pub(super) async fn make_room(
         self,
         tx: &mut SqliteConnection,
@@ -118,6 +122,7 @@ impl Queues {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+            // As after a settlement: the oldest one that is left goes next.
             sqlx::query(
                 "UPDATE deliveries SET blocked = 0 WHERE id = (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
                  AND tenant = ? AND target = ? AND ordering_key = ?)",

@@ -1,4 +1,4 @@
-//! What is asked of the projection: events, builders, builds, changes.
+//! Reads of events and of their projection: builders, builds, buildsets, changes.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::merge;
 use crate::{BuildQuery, BuilderRow, EventId, Page, StoreError, parse};
 use campanile_model::{Build, BuildId, Builder, Buildset, Change, Event, Step};
 
-/// The event as it was stored; a finished build in it also tells of the logs that came since.
+/// Reads an event as it was stored; a finished build in it also has the logs that came since.
 pub(super) async fn event(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -31,6 +31,7 @@ pub(super) async fn event(
     Ok(builds.pop().map(|(_, build)| Event::BuildFinished { build: Box::new(build) }))
 }
 
+/// Lists builders in natural order of their names.
 pub(super) async fn builders(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -53,7 +54,8 @@ pub(super) async fn builders(
     Ok(builders)
 }
 
-/// Of one builder by number; of all by when they became known, where `before` is how many to pass over.
+/// Lists builds, newest first: of one builder by number; of all by when they became known, where `before` is the number
+/// of rows to pass over.
 pub(super) async fn builds(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -84,9 +86,10 @@ pub(super) async fn builds(
             .await?
         }
     };
-    whole(reader, rows).await
+    assemble(reader, rows).await
 }
 
+/// Reads a build.
 pub(super) async fn build(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -100,9 +103,10 @@ pub(super) async fn build(
     .bind(id.number.cast_signed())
     .fetch_all(&mut *reader)
     .await?;
-    Ok(whole(reader, rows).await?.pop())
+    Ok(assemble(reader, rows).await?.pop())
 }
 
+/// Finds the row of a build.
 pub(super) async fn build_row(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -116,6 +120,7 @@ pub(super) async fn build_row(
         .await?)
 }
 
+/// Lists finished builds with a lower number that can be a previous build, newest first.
 pub(super) async fn earlier_builds(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -132,9 +137,10 @@ pub(super) async fn earlier_builds(
     .bind(limit)
     .fetch_all(&mut *reader)
     .await?;
-    whole(reader, rows).await
+    assemble(reader, rows).await
 }
 
+/// Lists builds that have not finished, lowest number first.
 pub(super) async fn running_builds(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -148,10 +154,10 @@ pub(super) async fn running_builds(
     .bind(builder)
     .fetch_all(&mut *reader)
     .await?;
-    whole(reader, rows).await
+    assemble(reader, rows).await
 }
 
-/// A buildset as it was last told of.
+/// Reads a buildset as it was last told of.
 pub(super) async fn buildset(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -165,7 +171,7 @@ pub(super) async fn buildset(
     data.map(|data| parse("a buildset", &data)).transpose()
 }
 
-/// Of the builds that name this buildset, the finished ones: by their first request, then by number (M-22).
+/// Lists the finished builds that name a buildset: by their first request, then by number (M-22).
 pub(super) async fn builds_of_buildset(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -178,13 +184,14 @@ pub(super) async fn builds_of_buildset(
     .bind(bsid.cast_signed())
     .fetch_all(&mut *reader)
     .await?;
-    let mut builds = whole(reader, rows).await?;
+    let mut builds = assemble(reader, rows).await?;
     let request = |build: &Build| build.requests.iter().copied().min().unwrap_or(u64::MAX);
     builds.sort_by(|a, b| (request(a), a.number, &a.builder).cmp(&(request(b), b.number, &b.builder)));
     Ok(builds)
 }
 
-/// The newest events of which people may have been told that are about this, newest first.
+/// Lists the newest events of which people may have been told that are about this, newest first. The names are those of
+/// the index `events_told`, which is only used while they are the same.
 pub(super) async fn events_about(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -202,6 +209,7 @@ pub(super) async fn events_about(
     .await?)
 }
 
+/// Lists changes, newest first.
 pub(super) async fn changes(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -218,8 +226,8 @@ pub(super) async fn changes(
     rows.iter().map(|data| parse("a change", data)).collect()
 }
 
-/// Builds from rows of id, whether finished, and data; with steps and log sizes.
-async fn whole(
+/// Assembles builds from their rows (id, finished or not, data) with steps and sizes of logs.
+async fn assemble(
     reader: &mut SqliteConnection,
     rows: Vec<(i64, bool, String)>,
 ) -> Result<Vec<Build>, StoreError> {
@@ -250,6 +258,7 @@ async fn whole(
     Ok(builds.into_iter().map(|(_, build)| build).collect())
 }
 
+/// Notes the sizes of stored logs at the steps of builds.
 async fn attach_logs(reader: &mut SqliteConnection, builds: &mut [(i64, Build)]) -> Result<(), StoreError> {
     if builds.is_empty() {
         return Ok(());

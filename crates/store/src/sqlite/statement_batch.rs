@@ -1,4 +1,4 @@
-//! Several writing statements in one round trip to SQLite's thread, whose waking costs more than a statement does.
+//! A batch of writing statements: one round trip to SQLite's thread, whose waking costs more than a statement does.
 
 use serde::Serialize;
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::append::json;
 use crate::StoreError;
 
-/// Statements to be run in order, each over the rows of one JSON array.
+/// Statements to run in order, each over the rows of one JSON array.
 #[derive(Default)]
 pub(super) struct StatementBatch {
     sql: String,
@@ -15,7 +15,8 @@ pub(super) struct StatementBatch {
 }
 
 impl StatementBatch {
-    /// Adds a statement with one `?` for its rows; not at all when there are none.
+    /// Adds a statement with one `?` for its rows; none when there are no rows. It names the columns that it writes: a
+    /// later column would otherwise shift the values.
     pub(super) fn put<T: Serialize>(&mut self, statement: &'static str, rows: &[T]) {
         if !rows.is_empty() {
             self.sql.push_str(statement);
@@ -24,7 +25,7 @@ impl StatementBatch {
         }
     }
 
-    /// Runs what was added.
+    /// Runs the statements in the order in which they were added.
     pub(super) async fn run(self, tx: &mut SqliteConnection) -> Result<(), StoreError> {
         if self.rows.is_empty() {
             return Ok(());

@@ -1,11 +1,11 @@
-//! What the file tells of itself: its size, and what waits.
+//! Figures of the file: its size, and the backlog of each target.
 
 use sqlx::sqlite::SqliteConnection;
 
-use crate::{StoreError, StoreStats, Waiting};
+use crate::{StoreError, StoreStats, TargetBacklog};
 use campanile_model::Timestamp;
 
-/// All but what the writer counts.
+/// Reads all figures but the writer's.
 pub(super) async fn read(reader: &mut SqliteConnection) -> Result<StoreStats, StoreError> {
     let (page, pages, free): (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT page_size FROM pragma_page_size()), (SELECT page_count FROM pragma_page_count()), \
@@ -19,7 +19,7 @@ pub(super) async fn read(reader: &mut SqliteConnection) -> Result<StoreStats, St
     )
     .fetch_all(reader)
     .await?;
-    let waiting = |(tenant, target, count, oldest): (String, String, i64, i64)| Waiting {
+    let backlog = |(tenant, target, count, oldest): (String, String, i64, i64)| TargetBacklog {
         tenant,
         target,
         count: count.cast_unsigned(),
@@ -28,7 +28,7 @@ pub(super) async fn read(reader: &mut SqliteConnection) -> Result<StoreStats, St
     Ok(StoreStats {
         bytes: (page * pages).cast_unsigned(),
         free_bytes: (page * free).cast_unsigned(),
-        waiting: rows.into_iter().map(waiting).collect(),
+        waiting: rows.into_iter().map(backlog).collect(),
         ..StoreStats::default()
     })
 }

@@ -129,7 +129,7 @@ async fn one_bad_job_does_not_spoil_its_neighbours() {
         last: true,
     };
     let (bad, good, ping) = tokio::join!(
-        store.writer.ask(Operation::Log(gone)),
+        store.writer.submit(Operation::WriteLog(gone)),
         store.append("t", batch(2), Timestamp::from_seconds(2)),
         store.ping()
     );

@@ -1,16 +1,17 @@
-//! Tokens for the API.
+//! Tokens for the API, by their hashes.
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::{Role, StoreError, Token, TokenHash};
 use campanile_model::Timestamp;
 
+/// Adds a token.
 pub(super) async fn add(
     tx: &mut SqliteConnection,
     token: &Token,
     hash: &TokenHash,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let Token { id, tenant, name, role, created, expires } = token;
     sqlx::query(
         "INSERT INTO tokens (id, tenant, name, role, hash, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -24,19 +25,24 @@ pub(super) async fn add(
     .bind(expires.map(Timestamp::as_micros))
     .execute(tx)
     .await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
 
-pub(super) async fn revoke(tx: &mut SqliteConnection, tenant: &str, id: &str) -> Result<Answer, StoreError> {
+/// Removes a token of a tenant.
+pub(super) async fn revoke(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    id: &str,
+) -> Result<OperationResult, StoreError> {
     let gone =
         sqlx::query("DELETE FROM tokens WHERE tenant = ? AND id = ?").bind(tenant).bind(id).execute(tx);
-    Ok(Answer::Found(gone.await?.rows_affected() > 0))
+    Ok(OperationResult::Found(gone.await?.rows_affected() > 0))
 }
 
 /// Id, tenant, name, role, hash, created, expires.
 type Row = (String, String, String, String, Vec<u8>, i64, Option<i64>);
 
-/// All of them, oldest first.
+/// Lists all tokens, oldest first.
 pub(super) async fn all(reader: &mut SqliteConnection) -> Result<Vec<(Token, TokenHash)>, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, tenant, name, role, hash, created, expires FROM tokens ORDER BY created, id",

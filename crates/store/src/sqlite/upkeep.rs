@@ -1,4 +1,4 @@
-//! What operators do with a store's file: one engine at a time, copies, restoring one, giving space back.
+//! Upkeep of a store's file by operators: the lock of the one engine, backup, restore, vacuum.
 //!
 //! A copy is checked before it counts, on disk before it has its name, and takes no other file's place.
 
@@ -16,47 +16,48 @@ use tempfile::NamedTempFile;
 use super::migrations::MIGRATIONS;
 use campanile_model::Timestamp;
 
-/// Why nothing was done.
+/// Failure of an upkeep command: nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
-    /// An engine, or another such command, is at it.
+    /// An engine, or another such command, has the store.
     #[error("another engine uses the store `{0}`: stop it, or set another `store.url`")]
     Locked(String),
-    /// Nothing is overwritten.
+    /// The file is there already; none is overwritten.
     #[error("`{}` is there already: name a file that is not", .0.display())]
     Exists(PathBuf),
     /// There is no store to copy.
     #[error("there is no store at `{}`", .0.display())]
     Missing(PathBuf),
-    /// What is to be restored is no whole store that this program can use.
+    /// The file to restore is no whole store that this program can use.
     #[error("`{}` can't be restored: {reason}", file.display())]
     Unusable {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// Fault of the file.
         reason: String,
     },
     /// A file can't be used.
     #[error("cannot {doing} `{}`: {source}", file.display())]
     File {
-        /// What was to be done with it.
+        /// Verb of the failed step.
         doing: &'static str,
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// Why not.
+        /// Words of the system.
         source: io::Error,
     },
     /// The database refused.
     #[error("cannot {doing}: {source}")]
     Database {
-        /// What was to be done.
+        /// Verb of the failed step.
         doing: &'static str,
-        /// What it said.
+        /// Words of the database.
         source: sqlx::Error,
     },
 }
 
-/// Makes a store one's own for as long as the file is kept: a store belongs to one engine at a time.
+/// Locks a store for as long as the returned file is kept open: a store belongs to one engine at a time. The lock goes
+/// with the process, so a crash leaves none.
 ///
 /// # Errors
 /// When somebody has it, or nothing can be written beside it.
@@ -149,7 +150,7 @@ pub async fn vacuum(url: &str) -> Result<(u64, u64), UpkeepError> {
     Ok((before, size(&path)))
 }
 
-/// That a file is a whole store, of a form that this program knows. Returns its bytes.
+/// Verifies that a file is a whole store, of a form that this program knows. Returns its bytes.
 async fn verify(file: &Path) -> Result<u64, UpkeepError> {
     let unusable = |reason: String| UpkeepError::Unusable { file: file.to_owned(), reason };
     // Nobody else writes it: no log, no locks.
@@ -186,6 +187,7 @@ async fn verify(file: &Path) -> Result<u64, UpkeepError> {
     })
 }
 
+/// Opens a store that is there.
 async fn open(url: &str) -> Result<SqliteConnection, UpkeepError> {
     let path = path_of(url)?;
     if !path.exists() {
@@ -196,13 +198,14 @@ async fn open(url: &str) -> Result<SqliteConnection, UpkeepError> {
     connected.map_err(|source| UpkeepError::Database { doing: "open the store", source })
 }
 
+/// Reads the path in an address.
 fn path_of(url: &str) -> Result<PathBuf, UpkeepError> {
     let options = SqliteConnectOptions::from_str(url);
     let options = options.map_err(|source| UpkeepError::Database { doing: "read `store.url`", source })?;
     Ok(options.get_filename().to_owned())
 }
 
-/// A file that only its owner can read, and that goes when it is dropped.
+/// Makes a file that only its owner can read, and that goes when it is dropped.
 fn partial_in(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".campanile-").suffix(".partial").tempfile_in(folder)
 }
@@ -218,16 +221,19 @@ fn put(partial: NamedTempFile, name: &Path) -> Result<(), UpkeepError> {
     File::open(folder_of(name)).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
+/// Finds the folder that holds a file.
 fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Makes the path of a file with a longer name.
 fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
+/// Sums up the bytes of a store and its write-ahead log.
 fn size(store: &Path) -> u64 {
     ["", "-wal"].iter().filter_map(|suffix| Some(fs::metadata(beside(store, suffix)).ok()?.len())).sum()
 }

@@ -1,16 +1,17 @@
-//! One upload of a raw log: cuts and compresses what comes, and hands it to the writer in parts of bounded size.
+//! An upload of a raw log: cuts and compresses the text, and submits it to the writer in parts of bounded size.
 
 use async_trait::async_trait;
 
 use super::Writer;
 use super::logs::{self, Chunk, LogPart};
-use super::writer::{Answer, Operation};
+use super::writer::{Operation, OperationResult};
 use crate::{LogWriter, StoreError};
 use campanile_model::LogRef;
 
-/// So much text is gathered before it is handed on: few enough commits, little enough memory.
+/// Bytes of text that are gathered before they are submitted: few enough commits, little enough memory.
 const PART_BYTES: usize = 1024 * 1024;
 
+/// An upload in progress.
 pub(super) struct Upload {
     writer: Writer,
     build: i64,
@@ -18,8 +19,9 @@ pub(super) struct Upload {
     name: String,
     chunk_bytes: usize,
     buffer: Vec<u8>,
-    /// The invisible log, once something of it is stored; taken away when it is finished or given up.
+    /// Row of the invisible log, once something of it is stored; none again when it is finished.
     log: Option<i64>,
+    /// True after a failure: what is stored of it is then unknown.
     broken: bool,
 }
 
@@ -37,7 +39,8 @@ impl Upload {
         }
     }
 
-    async fn hand_on(&mut self, chunks: Vec<Chunk>, last: bool) -> Result<(u64, u64), StoreError> {
+    /// Submits chunks; returns lines and bytes kept so far.
+    async fn submit_part(&mut self, chunks: Vec<Chunk>, last: bool) -> Result<(u64, u64), StoreError> {
         let part = LogPart {
             log: self.log,
             build: self.build,
@@ -46,10 +49,11 @@ impl Upload {
             chunks,
             last,
         };
-        // Stays so when this is dropped half-way: what the writer made of it is then not known.
+        // Stays so when this future is dropped half-way: the part may be stored or not, and sent once more it could be
+        // there twice.
         self.broken = true;
-        match self.writer.ask(Operation::Log(part)).await? {
-            Answer::Log { log, lines, bytes } => {
+        match self.writer.submit(Operation::WriteLog(part)).await? {
+            OperationResult::LogWritten { log, lines, bytes } => {
                 self.log = (!last).then_some(log);
                 self.broken = false;
                 Ok((lines, bytes))
@@ -70,7 +74,7 @@ impl LogWriter for Upload {
             if self.buffer.len() >= PART_BYTES {
                 let pieces = logs::cut(&mut self.buffer, self.chunk_bytes);
                 let chunks = logs::pack(pieces).await?;
-                self.hand_on(chunks, false).await?;
+                self.submit_part(chunks, false).await?;
             }
         }
         Ok(())
@@ -85,7 +89,7 @@ impl LogWriter for Upload {
             pieces.push(std::mem::take(&mut self.buffer));
         }
         let chunks = logs::pack(pieces).await?;
-        self.hand_on(chunks, true).await
+        self.submit_part(chunks, true).await
     }
 }
 

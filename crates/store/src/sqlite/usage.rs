@@ -1,16 +1,17 @@
-//! How much there is of a tenant, and its end.
+//! The usage of a tenant, and the removal of all that it has.
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::append::json;
-use super::writer::Answer;
+use super::writer::OperationResult;
 use crate::StoreError;
 use campanile_model::Timestamp;
 
-/// So many rows of a table go in one transaction.
+/// Rows of a table that go in one transaction.
 const PAGE: u32 = 500;
 
-/// Events are numbered in the order in which they came: where `since` is among them is found by halving.
+/// Counts events since a moment. Events are numbered in the order in which they came, so the first of them is found by
+/// halving; an index of times would be written for each event.
 pub(super) async fn events_since(
     reader: &mut SqliteConnection,
     tenant: &str,
@@ -42,7 +43,7 @@ pub(super) async fn events_since(
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Lengths are known without what is long being read.
+/// Sums up what a tenant has. SQLite knows lengths without reading the bytes.
 pub(super) async fn stored_bytes(reader: &mut SqliteConnection, tenant: &str) -> Result<u64, StoreError> {
     let bytes: f64 = sqlx::query_scalar(
         "SELECT (SELECT total(octet_length(payload)) FROM events WHERE tenant = ?1) \
@@ -59,13 +60,14 @@ pub(super) async fn stored_bytes(reader: &mut SqliteConnection, tenant: &str) ->
     Ok(bytes as u64)
 }
 
-/// One step of forgetting a tenant.
+/// Removes a bounded part of a tenant; true while there may be more. A part, because the writer does nothing else
+/// meanwhile.
 pub(super) async fn delete_tenant_chunk(
     tx: &mut SqliteConnection,
     tenant: &str,
-) -> Result<Answer, StoreError> {
+) -> Result<OperationResult, StoreError> {
     let mut gone = 0;
-    // What lets people in goes first.
+    // Tokens go first: nobody is to come in while the rest goes.
     for statement in [
         "DELETE FROM tokens WHERE tenant = ?",
         "DELETE FROM queues WHERE tenant = ?",
@@ -117,5 +119,5 @@ pub(super) async fn delete_tenant_chunk(
             sqlx::query(statement).bind(tenant).execute(&mut *tx).await?;
         }
     }
-    Ok(Answer::Found(gone > 0))
+    Ok(OperationResult::Found(gone > 0))
 }

@@ -1,7 +1,13 @@
-//! Group commit: one task owns the only writing connection and does what has gathered in one transaction.
+//! Group commit: one task owns the only writing connection and performs all operations that have gathered in one
+//! transaction.
 //!
-//! All that a transaction did is answered after its commit. Work that fails by itself is told from its neighbours by
-//! doing each alone again; that is safe as long as nothing was committed.
+//! A commit waits for the disk, milliseconds in which nothing else can be written. One for each caller would allow a few
+//! hundred a second in all; shared, each of hundreds of callers waits for one or two of them.
+//!
+//! Results are sent after the commit, never before: a hook that was answered 202 must survive loss of power. When an
+//! operation fails, the whole transaction is rolled back and each is performed alone, so that one bad operation does not
+//! fail its neighbours; that is safe because nothing was committed. A commit that fails is not repeated: it may have
+//! happened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,92 +27,92 @@ use crate::{
 };
 use campanile_model::{Build, Timestamp};
 
-/// At most so many jobs share a transaction.
+/// Greatest number of jobs that share a transaction: it bounds how long the first of them waits, and what is in memory.
 pub(super) const MAX_JOBS: usize = 256;
 
-/// How many turns of the runtime a transaction waits for company: microseconds, where a commit takes milliseconds.
+/// Turns of the runtime that a transaction waits for company: microseconds, where a commit takes milliseconds.
 const GATHER_TURNS: usize = 100;
 
-/// How often rows that have had their time are removed.
+/// Interval, by the clock of appends, at which keys of old requests and abandoned uploads are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 
-/// Something to do, and who waits for it.
+/// An operation, and the caller that waits for it.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) operation: Operation,
-    pub(super) reply: oneshot::Sender<Result<Answer, StoreError>>,
+    pub(super) reply: oneshot::Sender<Result<OperationResult, StoreError>>,
 }
 
-/// What there is to do.
+/// A writing operation.
 #[derive(Debug)]
 pub(super) enum Operation {
     Append { tenant: String, batch: Batch, now: Timestamp },
     SaveMessage { id: DeliveryId, message: Vec<u8>, version: Option<String> },
     Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
-    Claim { owner: String, shares: ClaimQuota, lease: Duration, now: Timestamp },
+    Claim { owner: String, quotas: ClaimQuota, lease: Duration, now: Timestamp },
     ClaimRun { owner: String, first: DeliveryId, limit: u32, until: Timestamp },
-    Rest { tenant: String, target: String, key: String, until: Timestamp },
-    GiveBack { owner: String, ids: Vec<DeliveryId> },
+    DeferTarget { tenant: String, target: String, key: String, until: Timestamp },
+    ReleaseUnattempted { owner: String, ids: Vec<DeliveryId> },
     Release { owner: String },
     Retry { tenant: String, id: DeliveryId, now: Timestamp },
-    Hasten { tenant: String, target: String, now: Timestamp },
+    RetryNow { tenant: String, target: String, now: Timestamp },
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     RecordCall { tenant: String, call: CallEntry },
     CompleteBuild { tenant: String, build: Box<Build> },
     AddToken { token: Token, hash: TokenHash },
     RevokeToken { tenant: String, id: String },
     RecordAudit { tenant: String, entry: AuditEntry },
-    Log(LogPart),
+    WriteLog(LogPart),
     DiscardLog { log: i64 },
     Prune { retention: Retention, from: PruneCursor, now: Timestamp },
-    Forget { tenant: String },
+    DeleteTenantChunk { tenant: String },
     Ping,
     Close,
 }
 
-/// What came of it.
+/// Result of an operation; each kind has its own.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum OperationResult {
     Appended(Appended),
     Claimed(Vec<Delivery>),
     Found(bool),
     Pruned(Pruned),
-    Log { log: i64, lines: u64, bytes: u64 },
+    LogWritten { log: i64, lines: u64, bytes: u64 },
     Done,
 }
 
-impl Answer {
-    /// For an answer of another kind than the question's.
+impl OperationResult {
+    /// Panics: the result is of another kind than the operation's.
     pub(super) fn unexpected<T>(self) -> T {
-        unreachable!("each kind of work has its kind of answer, and this is not it: {self:?}")
+        unreachable!("each kind of operation has its kind of result, and this is not it: {self:?}")
     }
 }
 
-/// What was done since the start.
+/// Counts since the start, for metrics.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct WriteCounts {
     transactions: AtomicU64,
     operations: AtomicU64,
 }
 
-impl Done {
-    /// Transactions, and what they were for.
+impl WriteCounts {
+    /// Transactions, and the operations that they were for.
     pub(super) fn read(&self) -> (u64, u64) {
         (self.transactions.load(Ordering::Relaxed), self.operations.load(Ordering::Relaxed))
     }
 
-    fn note(&self, operations: usize) {
+    fn add(&self, operations: usize) {
         self.transactions.fetch_add(1, Ordering::Relaxed);
         self.operations.fetch_add(operations as u64, Ordering::Relaxed);
     }
 }
 
-/// Works until all senders are gone or a `Close` comes; what was sent before that is done first.
+/// Writes until all senders are gone or a `Close` comes; jobs that were sent before that are done first.
 pub(super) async fn run(
     mut connection: SqliteConnection,
     mut receiver: mpsc::Receiver<Job>,
     options: StoreOptions,
-    done: Arc<Done>,
+    counts: Arc<WriteCounts>,
 ) {
     let mut jobs = Vec::with_capacity(MAX_JOBS);
     let mut closers = Vec::new();
@@ -130,24 +136,26 @@ pub(super) async fn run(
             _ => None,
         });
         pruned = prune.unwrap_or(pruned);
-        done.note(operations.len());
-        for (reply, answer) in
-            replies.into_iter().zip(commit(&mut connection, &operations, &options, prune).await)
-        {
-            // Nobody listening is no fault: the caller went away, its work is done all the same.
-            let _ = reply.send(answer);
+        counts.add(operations.len());
+        let results = commit(&mut connection, &operations, &options, prune).await;
+        for (reply, result) in replies.into_iter().zip(results) {
+            // Nobody listening is no fault: the caller went away, its operation is done all the same.
+            let _ = reply.send(result);
         }
     }
     if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the store did not close cleanly; nothing that was answered is lost");
+        tracing::warn!(%error, "store: did not close cleanly; nothing that was answered is lost");
     }
     for closer in closers {
-        let _ = closer.send(Ok(Answer::Done));
+        let _ = closer.send(Ok(OperationResult::Done));
     }
 }
 
-/// Waits a moment for as many jobs as the last transaction had. Those callers have just been answered and are about to
-/// ask again; the first of them would otherwise get a whole commit to itself while all others wait for the next one.
+/// Waits a moment for as many jobs as the last transaction had.
+///
+/// Those callers have just been answered and are about to ask again; the first of them would otherwise get a whole commit
+/// to itself while all others wait for the next one. Yielding and not sleeping: they are ready to run, and a timer's
+/// least step is a good part of a commit.
 async fn gather(receiver: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, usual: usize) {
     for _ in 0..GATHER_TURNS {
         if jobs.len() >= usual {
@@ -162,7 +170,7 @@ async fn gather(receiver: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, usual: 
     }
 }
 
-/// What kept a transaction from happening.
+/// Failure of a transaction.
 enum Failure {
     /// Before the commit: nothing of it is stored.
     Operation(StoreError),
@@ -170,32 +178,32 @@ enum Failure {
     Commit(sqlx::Error),
 }
 
-/// Does all works, together if possible; one answer each, in order.
+/// Performs all operations, together if possible; one result each, in order.
 async fn commit(
     connection: &mut SqliteConnection,
     operations: &[Operation],
     options: &StoreOptions,
     prune: Option<Timestamp>,
-) -> Vec<Result<Answer, StoreError>> {
+) -> Vec<Result<OperationResult, StoreError>> {
     if operations.is_empty() {
         return Vec::new();
     }
     let error = match transaction(connection, operations, options, prune).await {
-        Ok(answers) => return answers.into_iter().map(Ok).collect(),
+        Ok(results) => return results.into_iter().map(Ok).collect(),
         Err(Failure::Operation(error)) if operations.len() == 1 => return vec![Err(error)],
         Err(Failure::Operation(_)) => {
-            let mut answers = Vec::with_capacity(operations.len());
+            let mut results = Vec::with_capacity(operations.len());
             for operation in operations {
-                answers.push(
+                results.push(
                     match transaction(connection, std::slice::from_ref(operation), options, None).await {
-                        // Exactly one work was asked for.
+                        // Exactly one operation was asked for.
                         Ok(mut alone) => alone.pop().ok_or(StoreError::Closed),
                         Err(Failure::Operation(error)) => Err(error),
                         Err(Failure::Commit(error)) => Err(error.into()),
                     },
                 );
             }
-            return answers;
+            return results;
         }
         Err(Failure::Commit(error)) => error,
     };
@@ -203,26 +211,29 @@ async fn commit(
     operations.iter().map(|_| Err(sqlx::Error::Protocol(text.clone()).into())).collect()
 }
 
+/// Performs operations in one transaction.
 async fn transaction(
     connection: &mut SqliteConnection,
     operations: &[Operation],
     options: &StoreOptions,
     prune: Option<Timestamp>,
-) -> Result<Vec<Answer>, Failure> {
-    // IMMEDIATE: the lock that another process may hold is waited for here, not in the middle.
+) -> Result<Vec<OperationResult>, Failure> {
+    // IMMEDIATE: a lock that another process holds (an operator's `sqlite3`) is waited for here. Begun as a reader, the
+    // transaction could not become a writer once somebody else has written, and would fail in the middle.
     let mut tx =
         connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| Failure::Operation(error.into()))?;
-    let answers = perform(&mut tx, operations, options, prune).await.map_err(Failure::Operation)?;
+    let results = perform(&mut tx, operations, options, prune).await.map_err(Failure::Operation)?;
     tx.commit().await.map_err(Failure::Commit)?;
-    Ok(answers)
+    Ok(results)
 }
 
+/// Performs operations within a transaction; one result each, in order.
 async fn perform(
     tx: &mut SqliteTransaction<'_>,
     operations: &[Operation],
     options: &StoreOptions,
     prune: Option<Timestamp>,
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Vec<OperationResult>, StoreError> {
     let appends: Vec<_> = operations
         .iter()
         .filter_map(|operation| match operation {
@@ -230,7 +241,9 @@ async fn perform(
             _ => None,
         })
         .collect();
-    // First and at once, kind by kind: nobody can tell, because none of these callers has an answer yet.
+    // Appends, messages and settlements are nearly all that is written, so each kind is written at once, in one round
+    // trip to SQLite's thread. That they are done before what was sent earlier is seen by nobody: none of these callers
+    // has its result yet, so none can have sent one because of another.
     let mut appended = append::append(tx, &appends, options).await?.into_iter();
     let saved: Vec<_> = operations
         .iter()
@@ -248,25 +261,29 @@ async fn perform(
         })
         .collect();
     outcomes::settle(tx, &settled).await?;
-    let mut answers = Vec::with_capacity(operations.len());
+    let mut results = Vec::with_capacity(operations.len());
     for operation in operations {
-        answers.push(match operation {
-            Operation::Append { .. } => {
-                Answer::Appended(appended.next().expect("`append` answers each of its batches"))
+        results.push(match operation {
+            Operation::Append { .. } => OperationResult::Appended(
+                appended.next().expect("`append` has a result for each of its batches"),
+            ),
+            Operation::SaveMessage { .. } | Operation::Settle { .. } | Operation::Close => {
+                OperationResult::Done
             }
-            Operation::SaveMessage { .. } | Operation::Settle { .. } | Operation::Close => Answer::Done,
-            Operation::Claim { owner, shares, lease, now } => {
-                deliveries::claim(tx, owner, shares, now.after(*lease), *now).await?
+            Operation::Claim { owner, quotas, lease, now } => {
+                deliveries::claim(tx, owner, quotas, now.after(*lease), *now).await?
             }
             Operation::ClaimRun { owner, first, limit, until } => {
                 deliveries::claim_run(tx, owner, *first, *limit, *until).await?
             }
-            Operation::Rest { tenant, target, key, until } => {
+            Operation::DeferTarget { tenant, target, key, until } => {
                 deliveries::defer_target(tx, tenant, target, key, *until).await?
             }
-            Operation::GiveBack { owner, ids } => deliveries::give_back(tx, owner, ids).await?,
+            Operation::ReleaseUnattempted { owner, ids } => {
+                deliveries::release_unattempted(tx, owner, ids).await?
+            }
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
-            Operation::Hasten { tenant, target, now } => {
+            Operation::RetryNow { tenant, target, now } => {
                 deliveries::retry_now(tx, tenant, target, *now).await?
             }
             Operation::Retry { tenant, id, now } => deliveries::retry(tx, tenant, *id, *now).await?,
@@ -279,23 +296,23 @@ async fn perform(
             }
             Operation::AddToken { token, hash } => tokens::add(tx, token, hash).await?,
             Operation::RevokeToken { tenant, id } => tokens::revoke(tx, tenant, id).await?,
-            Operation::RecordAudit { tenant, entry } => audit::note(tx, tenant, entry).await?,
-            Operation::Log(part) => logs::upload(tx, part, options.max_log_bytes).await?,
+            Operation::RecordAudit { tenant, entry } => audit::record(tx, tenant, entry).await?,
+            Operation::WriteLog(part) => logs::upload(tx, part, options.max_log_bytes).await?,
             Operation::DiscardLog { log } => logs::discard(tx, *log).await?,
             Operation::Prune { retention, from, now } => prune::step(tx, retention, *from, *now).await?,
-            Operation::Forget { tenant } => usage::delete_tenant_chunk(tx, tenant).await?,
+            Operation::DeleteTenantChunk { tenant } => usage::delete_tenant_chunk(tx, tenant).await?,
             Operation::Ping => ping(tx).await?,
         });
     }
     if let Some(now) = prune {
-        append::forget_requests(tx, now).await?;
+        append::prune_dedup_keys(tx, now).await?;
         logs::discard_abandoned(tx).await?;
     }
-    Ok(answers)
+    Ok(results)
 }
 
-/// Writes a row that says nothing, since only a write proves that writing works.
-async fn ping(tx: &mut SqliteConnection) -> Result<Answer, StoreError> {
+/// Writes a row as it is, since only a write proves that writing works: a full disk can be read.
+async fn ping(tx: &mut SqliteConnection) -> Result<OperationResult, StoreError> {
     sqlx::query("UPDATE delivery_counts SET count = count WHERE state = 'waiting'").execute(tx).await?;
-    Ok(Answer::Done)
+    Ok(OperationResult::Done)
 }
