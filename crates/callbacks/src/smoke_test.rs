@@ -11,7 +11,7 @@ use super::{
     Announcement, BuildInfo, Callback, Caller, ChatEvent, HookRequest, Kind, Mode, Modes, Packet, Sample,
     Status,
 };
-use campanile_model::{Build, Dicts, Event, Results, Surroundings};
+use campanile_model::{Build, Dicts, Event, Results, PacketContext};
 
 /// What a callback is tried on.
 #[derive(Clone)]
@@ -168,7 +168,7 @@ fn packets(build: &Build) -> Vec<Packet> {
             id,
             event: event.name().to_owned(),
             timestamp: time.to_packet_text(),
-            payload: Dicts::plain().payload(&event, &Surroundings::default()).into(),
+            payload: Dicts::plain().payload(&event, &PacketContext::default()).into(),
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use campanile_model::{
     Build, BuildId, Buildset, Change, Event, LogChannel, LogRef, LogSummary, Patch, Properties, Results,
-    SourceStamp, Step, Timestamp, said, state_text,
+    SourceStamp, Step, Timestamp, non_empty, state_text,
 };
 
 #[derive(Deserialize)]
@@ -208,7 +208,7 @@ impl TheirBuild {
         let worker =
             ["workername", "slavename"].iter().find_map(|name| all.value(name)?.as_str().map(str::to_owned));
         let mut build = Build::new(self.builder.name, self.number);
-        build.url = said(self.url);
+        build.url = non_empty(self.url);
         build.tags = self.builder.tags;
         if self.complete {
             // A build that is over and says nothing of its end did not go well.
@@ -252,7 +252,7 @@ impl TheirBuildset {
     pub fn into_set(self) -> Buildset {
         Buildset {
             bsid: self.bsid,
-            external_idstring: said(self.external_idstring),
+            external_idstring: non_empty(self.external_idstring),
             reason: self.reason.unwrap_or_default(),
             submitted_at: self.submitted_at.unwrap_or_default(),
             complete: self.complete,
@@ -269,13 +269,13 @@ impl From<TheirStamp> for SourceStamp {
         Self {
             ssid: stamp.ssid,
             codebase: stamp.codebase.unwrap_or_default(),
-            branch: said(stamp.branch),
-            revision: said(stamp.revision),
+            branch: non_empty(stamp.branch),
+            revision: non_empty(stamp.revision),
             repository: stamp.repository.unwrap_or_default(),
             project: stamp.project.unwrap_or_default(),
             patch: stamp.patch.map(|patch| Patch {
                 level: patch.level,
-                subdir: said(patch.subdir),
+                subdir: non_empty(patch.subdir),
                 author: patch.author.unwrap_or_default(),
                 comment: patch.comment.unwrap_or_default(),
                 body: patch.body.unwrap_or_default(),
@@ -290,13 +290,13 @@ impl From<TheirChange> for Change {
         Self {
             number: change.changeid,
             who: change.author,
-            committer: said(change.committer),
+            committer: non_empty(change.committer),
             files: change.files,
             comments: change.comments,
-            revision: said(change.revision),
-            branch: said(change.branch),
+            revision: non_empty(change.revision),
+            branch: non_empty(change.branch),
             when: change.when_timestamp.unwrap_or_default(),
-            category: said(change.category),
+            category: non_empty(change.category),
             revlink: change.revlink.unwrap_or_default(),
             repository: change.repository,
             project: change.project,
@@ -325,7 +325,7 @@ impl From<TheirStep> for Step {
                 .logs
                 .into_iter()
                 .flatten()
-                .map(|log| LogSummary { name: log.name, url: said(log.url), lines: log.num_lines, bytes: 0 })
+                .map(|log| LogSummary { name: log.name, url: non_empty(log.url), lines: log.num_lines, bytes: 0 })
                 .collect(),
             name: step.name,
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::native::{EventsError, bad};
 use super::read::{build_event, builder_name, set, typed};
 use super::{BuildNumbering, ParsedBatch};
-use campanile_model::{Build, Change, Results, SourceStamp, Timestamp, build_text, one_line, said};
+use campanile_model::{Build, Change, Results, SourceStamp, Timestamp, build_text, one_line, non_empty};
 
 /// Of properties.
 const SET_BY: &str = "CDEvents";
@@ -84,10 +84,10 @@ pub(super) fn parse(
     };
     let Content { pipeline_name, task_name, url, outcome, errors, artifact_id, pipeline_run } =
         subject.content;
-    let source = said(subject.source).unwrap_or_else(|| context.source.clone());
+    let source = non_empty(subject.source).unwrap_or_else(|| context.source.clone());
     let (builder, key) = match what {
-        "pipelinerun" => (said(pipeline_name), "pipelineName"),
-        "taskrun" => (said(task_name), "taskName"),
+        "pipelinerun" => (non_empty(pipeline_name), "pipelineName"),
+        "taskrun" => (non_empty(task_name), "taskName"),
         // A `build` has no name of its own.
         "build" => (Some(source.clone()), "source"),
         _ => return Ok(ParsedBatch::nothing(format!("`{what}.{predicate}` tells nothing of builds"))),
@@ -113,7 +113,7 @@ pub(super) fn parse(
         None => Custom::default(),
     };
     let mut build = Build::new(builder, 0);
-    build.url = said(url);
+    build.url = non_empty(url);
     match results {
         None => build.started = context.timestamp.unwrap_or_default(),
         Some(_) => build.finished = context.timestamp,
@@ -140,7 +140,7 @@ pub(super) fn parse(
 impl Custom {
     fn stamp(self, when: Option<Timestamp>) -> Option<SourceStamp> {
         let Self { branch, revision, repository, project, comments, who } = self;
-        let (branch, revision) = (said(branch), said(revision));
+        let (branch, revision) = (non_empty(branch), non_empty(revision));
         let (repository, project) = (repository.unwrap_or_default(), project.unwrap_or_default());
         if branch.is_none()
             && revision.is_none()

@@ -10,9 +10,7 @@ use super::native::EventsError;
 use super::read::{build_event, build_number, builder_name, header_text, json, moment, person, set, typed};
 use super::{ParsedBatch, Proof, Source};
 use campanile_config::{Hash, Secret, is_mac};
-use campanile_model::{
-    Build, Change, Results, SourceStamp, Step, Timestamp, said, step_text, unique_step_name,
-};
+use campanile_model::{Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name};
 
 /// Of properties.
 const SET_BY: &str = "Drone";
@@ -141,36 +139,36 @@ fn told(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
         }
         other => Some(status(other)),
     };
-    let project = match (said(repo.slug), said(repo.namespace)) {
+    let project = match (non_empty(repo.slug), non_empty(repo.namespace)) {
         (Some(slug), _) => slug,
         (None, Some(owner)) => format!("{owner}/{}", repo.name),
         (None, None) => repo.name,
     };
     let builder = builder_name("$.repo.slug", &[&project])?;
     let mut build = Build::new(builder, build_number("$.build.number", Some(theirs.number))?);
-    build.url = said(theirs.link.clone());
+    build.url = non_empty(theirs.link.clone());
     let event = theirs.event.as_deref().filter(|event| !event.is_empty()).unwrap_or("build");
-    let sender = said(theirs.sender.clone());
+    let sender = non_empty(theirs.sender.clone());
     build.reason = sender.as_ref().map_or_else(|| event.to_owned(), |by| format!("{event} by {by}"));
     build.started = moment(theirs.started).or(moment(theirs.created)).unwrap_or_default();
     build.finished = results.and(moment(theirs.finished));
     let stages = theirs.stages.unwrap_or_default();
     if let [stage] = stages.as_slice()
-        && let Some(machine) = said(stage.machine.clone())
+        && let Some(machine) = non_empty(stage.machine.clone())
     {
         build.worker = machine;
     }
     build.steps = steps(&stages)?;
-    if let (Some(results), Some(error)) = (results, said(theirs.error)) {
+    if let (Some(results), Some(error)) = (results, non_empty(theirs.error)) {
         build.text = campanile_model::build_text(results, [&[error][..]]);
     }
     let name = theirs.author_name.as_deref().filter(|name| !name.is_empty());
     let who = person(name.or(theirs.author_login.as_deref()), theirs.author_email.as_deref());
     // A pull request's own branch is the source; anything else has but one.
-    let source = said(theirs.source).filter(|_| event == "pull_request");
-    let branch = source.or_else(|| said(theirs.target.clone()));
-    let revision = said(theirs.after);
-    let repository = said(repo.link).unwrap_or_default();
+    let source = non_empty(theirs.source).filter(|_| event == "pull_request");
+    let branch = source.or_else(|| non_empty(theirs.target.clone()));
+    let revision = non_empty(theirs.after);
+    let repository = non_empty(repo.link).unwrap_or_default();
     let change = Change {
         comments: theirs.message.clone().unwrap_or_default(),
         revision: revision.clone(),
@@ -220,7 +218,7 @@ fn steps(stages: &[Stage]) -> Result<Vec<Step>, EventsError> {
             let is_bad = matches!(results, Some(Results::Failure | Results::Exception | Results::Warnings));
             let mut text = step_text(std::slice::from_ref(&name), results);
             let code = step.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
-            text.extend(said(step.error.clone()).or(code).filter(|_| is_bad));
+            text.extend(non_empty(step.error.clone()).or(code).filter(|_| is_bad));
             steps.push(Step {
                 text,
                 text2: is_bad.then(|| name.clone()).into_iter().collect(),

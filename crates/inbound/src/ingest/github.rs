@@ -12,9 +12,7 @@ use super::read::{
 };
 use super::{ParsedBatch, Proof, Source};
 use campanile_config::{Hash, Secret, is_signed};
-use campanile_model::{
-    Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, said, step_text,
-};
+use campanile_model::{Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, non_empty, step_text};
 
 /// Of properties.
 const SET_BY: &str = "GitHub";
@@ -227,7 +225,7 @@ fn run(hook: &RunHook) -> Outcome {
         1 => page.clone(),
         _ => format!("{page}/attempts/{attempt}"),
     });
-    let login = |account: &Option<Account>| account.as_ref().and_then(|account| said(account.login.clone()));
+    let login = |account: &Option<Account>| account.as_ref().and_then(|account| non_empty(account.login.clone()));
     let by = login(&run.triggering_actor).or_else(|| login(&run.actor));
     let event = run.event.as_deref().unwrap_or("run");
     build.reason = by.as_ref().map_or_else(|| event.to_owned(), |by| format!("{event} by {by}"));
@@ -272,7 +270,7 @@ fn job(hook: &JobHook) -> Outcome {
     let failed: Vec<String> = failed.filter_map(|step| step.name.as_deref()).map(one_line).collect();
     let mut text = step_text(std::slice::from_ref(&name), results);
     text.extend((!failed.is_empty()).then(|| format!("in {}", failed.join(", "))));
-    text.extend(said(job.runner_name.clone()).map(|runner| format!("on {runner}")));
+    text.extend(non_empty(job.runner_name.clone()).map(|runner| format!("on {runner}")));
     let is_bad = matches!(results, Some(Results::Failure | Results::Exception));
     let step = Step {
         text2: is_bad.then(|| name.clone()).into_iter().collect(),
@@ -357,10 +355,10 @@ fn stamp(
                 author.and_then(|author| author.email.as_deref()),
             )
         };
-        let revision = said(commit.id.clone()).or_else(|| said(revision.clone()));
+        let revision = non_empty(commit.id.clone()).or_else(|| non_empty(revision.clone()));
         Change {
             who: who(&commit.author),
-            committer: said(Some(who(&commit.committer))),
+            committer: non_empty(Some(who(&commit.committer))),
             comments: commit.message.clone().unwrap_or_default(),
             revlink: revision
                 .as_ref()
@@ -368,7 +366,7 @@ fn stamp(
                 .map(|revision| format!("{page}/commit/{revision}"))
                 .unwrap_or_default(),
             revision,
-            branch: said(branch.clone()),
+            branch: non_empty(branch.clone()),
             when: commit.timestamp.unwrap_or_default(),
             repository: page.clone(),
             project: repository.full_name.clone(),
@@ -377,8 +375,8 @@ fn stamp(
         }
     };
     SourceStamp {
-        branch: said(branch.clone()),
-        revision: said(revision.clone()),
+        branch: non_empty(branch.clone()),
+        revision: non_empty(revision.clone()),
         project: repository.full_name.clone(),
         changes: commit.map(change).into_iter().collect(),
         repository: page.clone(),

@@ -11,7 +11,7 @@ use super::native::{EventsError, bad};
 use super::read::{build_event, build_number, builder_name, id, json, set, typed};
 use super::{ParsedBatch, Source};
 use campanile_model::{
-    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, said,
+    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, non_empty,
     step_text,
 };
 
@@ -83,7 +83,7 @@ fn told(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
     let path = url.as_deref().map(job_path).unwrap_or_default();
     let builder = builder_name("$.name", &[if path.is_empty() { &name } else { &path }])?;
     let mut build = Build::new(builder, build_number("$.build.number", Some(theirs.number))?);
-    build.url = said(theirs.full_url);
+    build.url = non_empty(theirs.full_url);
     let at = timestamp(theirs.timestamp.as_ref())?;
     match results {
         None => build.started = at.unwrap_or_default(),
@@ -111,7 +111,7 @@ fn told(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
     set(properties, SET_BY, "artifacts", theirs.artifacts.filter(|value| !is_blank(value)));
     let build_id = id(&build.builder, build.number);
     let mut events = Vec::new();
-    if let (Some(text), Some(_)) = (said(theirs.log), results) {
+    if let (Some(text), Some(_)) = (non_empty(theirs.log), results) {
         let log = LogRef { build: build_id.clone(), step: STEP.to_owned(), log: LOG.to_owned() };
         let is_bad = matches!(results, Some(Results::Failure | Results::Exception));
         build.steps.push(Step {
@@ -166,10 +166,10 @@ fn timestamp(value: Option<&Value>) -> Result<Option<Timestamp>, EventsError> {
 
 /// What was built; none if the plugin found nothing.
 fn stamp(scm: Scm, at: Option<Timestamp>) -> Option<SourceStamp> {
-    let branch = said(scm.branch);
+    let branch = non_empty(scm.branch);
     // Jenkins names branches as its own clone does.
     let branch = branch.map(|branch| branch.strip_prefix("origin/").map_or(branch.clone(), str::to_owned));
-    let (repository, revision) = (said(scm.url).unwrap_or_default(), said(scm.commit));
+    let (repository, revision) = (non_empty(scm.url).unwrap_or_default(), non_empty(scm.commit));
     let files = scm.changes.unwrap_or_default();
     let mut people: Vec<String> = scm.culprits.iter().flatten().map(|who| one_line(who)).collect();
     people.retain(|who| !who.is_empty());

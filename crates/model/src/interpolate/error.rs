@@ -4,18 +4,18 @@ use super::parse::MAX_DEPTH;
 
 /// An error of a template's text and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: {problem}")]
+#[error("column {column}: {kind}")]
 pub struct TemplateError {
     /// Beginning of the innermost substitution with the error, in characters from 1 over the whole text.
     pub column: usize,
     /// The kind of error.
-    pub problem: Problem,
+    pub kind: TemplateErrorKind,
 }
 
 /// Kinds of errors in a template's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum TemplateErrorKind {
     /// N-ERR-01.
     #[error("invalid Interpolate substitution without selector '{0}'")]
     NoSelector(String),
@@ -24,7 +24,7 @@ pub enum Problem {
     UnknownSelector(String),
     /// N-ERR-03.
     #[error("invalid Interpolate default type '{0}'")]
-    UnknownHow(String),
+    UnknownModifier(String),
     /// N-ERR-04.
     #[error("Property name must be alphanumeric for prop Interpolation '{0}'")]
     PropertyName(String),
