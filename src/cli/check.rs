@@ -138,8 +138,8 @@ fn as_json(problem: &Problem) -> serde_json::Value {
         Severity::Warning => "warning",
     };
     json!({
-        "file": problem.place.file,
-        "line": problem.place.line,
+        "file": problem.location.file,
+        "line": problem.location.line,
         "severity": severity,
         "text": problem.text,
     })

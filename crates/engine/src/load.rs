@@ -9,7 +9,7 @@ use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
 use campanile_ci::buildbot::{self, Connected};
 use campanile_ci::control::{self, Steering};
 use campanile_config::{
-    Document, Place, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
+    Document, Location, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
 };
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
@@ -43,7 +43,7 @@ pub struct Checked {
     pub collector: Option<Collector>,
 }
 
-/// Reads a settings file and makes everything that it names. Gives all problems, by place; the value is there when
+/// Reads a settings file and makes everything that it names. Gives all problems, by location; the value is there when
 /// none of them is an error, `unloaded` aside, which is for the caller to judge.
 pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Problem>) {
     let problems = Problems::new();
@@ -108,9 +108,9 @@ async fn make(
     if let Some(most) = settings.limits.targets
         && targets.len() > most
     {
-        let place = Place { file: document.file().to_owned(), line: 1 };
+        let location = Location { file: document.file().to_owned(), line: 1 };
         let text = format!("{} targets are more than `targets` of the limits allows: {most}", targets.len());
-        problems.add(Severity::Error, place, text);
+        problems.add(Severity::Error, location, text);
     }
     for table in TABLES {
         root.item(table);

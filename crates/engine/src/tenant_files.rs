@@ -102,10 +102,8 @@ impl Engine {
     fn home_of(&self, name: &str) -> Result<(TenantsSettings, Home), TenantChangeError> {
         let own = self.tenant();
         let settings = own.tenants_settings().ok_or(TenantChangeError::Alone)?;
-        if !TenantsSettings::is_name(name) {
-            return Err(TenantChangeError::Name(
-                name.chars().take(100).flat_map(char::escape_debug).collect(),
-            ));
+        if !TenantsSettings::is_valid_name(name) {
+            return Err(TenantChangeError::Name(name.chars().take(100).flat_map(char::escape_debug).collect()));
         }
         Ok((settings.clone(), Home::of(settings, name)))
     }

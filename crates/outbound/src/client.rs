@@ -14,7 +14,7 @@ use url::{Host, Url};
 use super::error::{Forbidden, origin};
 use super::resolver::{Guarded, Resolver, SystemResolver};
 use super::{Allowed, Dialer, OutboundError, Request, Response, trace};
-use campanile_config::{Reader, ranges};
+use campanile_config::{Reader, read_ip_ranges};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP: Duration = Duration::from_secs(90);
@@ -47,7 +47,7 @@ impl Outbound {
     pub fn from_settings(root: &Reader<'_>) -> Self {
         let mut allowed = Vec::new();
         if let Some(table) = root.table("outbound") {
-            allowed = ranges(&table, "allow");
+            allowed = read_ip_ranges(&table, "allow");
             table.finish();
         }
         Self::new(Allowed::new(allowed), Arc::new(SystemResolver))

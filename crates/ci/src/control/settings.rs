@@ -26,7 +26,7 @@ pub fn from_settings(root: &Reader<'_>, outbound: &Outbound, connected: Option<&
     };
     let shuts_engine = match table.text("shutdown").as_deref() {
         None | Some("ci") => false,
-        Some("engine") => !table.is_kept_from_tenants("shutdown", "it ends the engine for everybody"),
+        Some("engine") => !table.deny_to_tenants("shutdown", "it ends the engine for everybody"),
         Some(other) => {
             table.error("shutdown", format!("`shutdown` must be `ci` or `engine`, not `{other}`"));
             false

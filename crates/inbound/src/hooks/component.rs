@@ -10,7 +10,7 @@ use super::commit::{Overrides, once_each, one_line};
 use super::request::{Method, RawHook, Verified};
 use super::{Dialect, Parsed, Rejection};
 use campanile_callbacks::{Callback, Caller, HookRequest, Kind};
-use campanile_config::{Hash, Reader, Secret, is_signed};
+use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
 use campanile_model::{Change, Timestamp};
 
 /// Headers that say who somebody is, and are nothing for a guest (H-WASM-02).
@@ -210,7 +210,7 @@ impl Proof {
         match self.algorithm {
             Algorithm::Token => self.secrets.iter().filter(|secret| secret.matches(sent)).count() > 0,
             Algorithm::Hmac(hash) => {
-                std::str::from_utf8(sent).is_ok_and(|hex| is_signed(hash, &request.body, &self.secrets, hex))
+                std::str::from_utf8(sent).is_ok_and(|hex| verify_hex_hmac(hash, &request.body, &self.secrets, hex))
             }
         }
     }

@@ -8,7 +8,7 @@ use super::github_options::GithubOptions;
 use super::request::{MediaType, Method, RawHook};
 use super::signature::{self, Unsigned};
 use super::{Dialect, Rejection};
-use campanile_config::{Hash, Reader, Secret, is_signed};
+use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
 
 const GITEA: Flavour = Flavour { name: "gitea", title: "Gitea", ..COMMON };
 const FORGEJO: Flavour = Flavour { name: "forgejo", title: "Forgejo", ..COMMON };
@@ -54,7 +54,7 @@ fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), R
     let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
     let own = ["x-forgejo-signature", "x-gitea-signature"].iter().filter_map(|name| hook.header(name));
     match own.into_iter().find(|hex| !hex.trim().is_empty()) {
-        Some(hex) if is_signed(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
+        Some(hex) if verify_hex_hmac(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
         Some(_) => Err(Rejection::forbidden("Hash mismatch")),
         None => signature::check(&signed, secrets, unsigned),
     }

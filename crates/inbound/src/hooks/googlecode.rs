@@ -8,7 +8,7 @@ use super::json::Json;
 use super::outcome::Outcome;
 use super::request::{RawHook, Verified};
 use super::{Dialect, Parsed, Rejection};
-use campanile_config::{Hash, Reader, Secret, is_signed};
+use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
 use campanile_model::{Change, Timestamp};
 
 const NAME: &str = "googlecode";
@@ -51,7 +51,7 @@ impl Dialect for Googlecode {
 
     fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
         let hex = request.header(SIGNATURE).unwrap_or_default();
-        if self.has_secret() && !is_signed(Hash::Md5, &request.body, &self.secrets, &hex) {
+        if self.has_secret() && !verify_hex_hmac(Hash::Md5, &request.body, &self.secrets, &hex) {
             return Err(Rejection::forbidden("googlecode: authentication failed"));
         }
         Ok(Verified::pass(request))

@@ -2,7 +2,7 @@
 
 use super::Rejection;
 use super::request::RawHook;
-use campanile_config::{Hash, Secret, is_signed};
+use campanile_config::{Hash, Secret, verify_hex_hmac};
 
 /// Whether a request without a signature passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> R
         "sha1" if !only_256 => Hash::Sha1,
         _ => return Err(Rejection::forbidden(format!("Unknown hash type: {hash}"))),
     };
-    if is_signed(hash, &hook.body, secrets, hex) {
+    if verify_hex_hmac(hash, &hook.body, secrets, hex) {
         Ok(())
     } else {
         Err(Rejection::forbidden("Hash mismatch"))

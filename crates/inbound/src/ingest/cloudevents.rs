@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::native::{self, EventsError, Form, bad};
 use super::read::{header_text, json, media_type, typed};
-use super::{ParsedBatch, Proof, Source, cdevents};
-use campanile_config::{Hash, Secret, is_mac};
+use super::{Proof, Source, ParsedBatch, cdevents};
+use campanile_config::{Hash, Secret, verify_hmac};
 use campanile_model::Timestamp;
 
 /// No more events are taken in one batch.
@@ -74,7 +74,7 @@ fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Timestam
             Some(encoded) => STANDARD.decode(encoded).unwrap_or_default(),
             None => secret.as_bytes().to_vec(),
         };
-        !key.is_empty() && codes.iter().any(|code| is_mac(Hash::Sha256, &key, &text, code))
+        !key.is_empty() && codes.iter().any(|code| verify_hmac(Hash::Sha256, &key, &text, code))
     };
     // Every secret is tried, so that the time does not tell which one is in use.
     secrets.iter().filter(matches).count() > 0 && is_fresh

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::native::EventsError;
 use super::read::{build_event, build_number, builder_name, header_text, json, moment, person, set, typed};
-use super::{ParsedBatch, Proof, Source};
-use campanile_config::{Hash, Secret, is_mac};
+use super::{Proof, Source, ParsedBatch};
+use campanile_config::{Hash, Secret, verify_hmac};
 use campanile_model::{Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name};
 
 /// Of properties.
@@ -45,7 +45,7 @@ fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp)
     let Some((text, code)) = header_text(headers, "signature").and_then(|sent| signed(headers, sent)) else {
         return false;
     };
-    let matches = |secret: &&Secret| is_mac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
+    let matches = |secret: &&Secret| verify_hmac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
     // Every secret is tried, so that the time does not tell which one is in use.
     secrets.iter().filter(matches).count() > 0
 }
@@ -259,8 +259,8 @@ mod tests {
         let (text, code) = signed(&headers, sent).unwrap();
         assert_eq!(text, format!("date: Fri, 15 Jul 2022 18:47:25 GMT\ndigest: {digest}"));
         let key = b"a34999ae0599f579eca8582058b46eee";
-        assert!(is_mac(Hash::Sha256, key, text.as_bytes(), &code));
-        assert!(!is_mac(Hash::Sha256, b"another", text.as_bytes(), &code));
+        assert!(verify_hmac(Hash::Sha256, key, text.as_bytes(), &code));
+        assert!(!verify_hmac(Hash::Sha256, b"another", text.as_bytes(), &code));
         for wrong in
             ["", "headers=\"date\"", "headers=\"digest none\",algorithm=\"hmac-sha256\",signature=\"\""]
         {

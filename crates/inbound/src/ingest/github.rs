@@ -10,8 +10,8 @@ use super::read::{
     attempt_number, build_event, build_number, builder_name, header_text, id, json, media_type, person, set,
     typed,
 };
-use super::{ParsedBatch, Proof, Source};
-use campanile_config::{Hash, Secret, is_signed};
+use super::{Proof, Source, ParsedBatch};
+use campanile_config::{Hash, Secret, verify_hex_hmac};
 use campanile_model::{Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, non_empty, step_text};
 
 /// Of properties.
@@ -62,7 +62,7 @@ impl Source for Github {
 /// GitHub signs the body with the hook's secret.
 fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp) -> bool {
     let sent = header_text(headers, "x-hub-signature-256").and_then(|sent| sent.strip_prefix("sha256="));
-    sent.is_some_and(|hex| is_signed(Hash::Sha256, body, secrets, hex))
+    sent.is_some_and(|hex| verify_hex_hmac(Hash::Sha256, body, secrets, hex))
 }
 
 /// The JSON itself, or in the field `payload` of a form, which is what GitHub sends unless told otherwise.

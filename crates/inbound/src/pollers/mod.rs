@@ -118,7 +118,7 @@ pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>>
     for (kind, interval, runs_program, build) in KINDS {
         let tables = root.tables(kind);
         // A program reaches whatever this machine reaches.
-        if *runs_program && !tables.is_empty() && root.is_kept_from_tenants(kind, "it runs a program") {
+        if *runs_program && !tables.is_empty() && root.deny_to_tenants(kind, "it runs a program") {
             continue;
         }
         for table in tables {
