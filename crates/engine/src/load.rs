@@ -91,7 +91,7 @@ async fn make(
     }
     let outbound = match operators {
         None => Outbound::from_settings(&root),
-        Some(operators) => Outbound::of_tenant(Allowed::new(operators.allow.clone())),
+        Some(operators) => Outbound::for_tenant(Allowed::new(operators.allow.clone())),
     };
     let collector = operators.is_none().then(|| Collector::from_settings(&root, &outbound)).flatten();
     let connected = buildbot::from_settings(&root, &outbound);

@@ -34,7 +34,7 @@ impl Master {
     pub fn from_table(table: &Reader<'_>, name: &'static str, outbound: &Outbound) -> Option<Self> {
         let url = address(table);
         let token = table.secret("token");
-        let client = outbound.client_of(table);
+        let client = outbound.client_for(table);
         let login = table.login();
         Some(Self::new(client?, url?, token, login, name))
     }

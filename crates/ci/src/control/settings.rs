@@ -42,7 +42,7 @@ fn read(table: &Reader<'_>, outbound: &Outbound, connected: Option<&Connected>) 
     match table.required_text("kind")?.as_str() {
         "http" => {
             let (url, token) = (buildbot::address(table), table.secret("token"));
-            let client = outbound.client_of(table);
+            let client = outbound.client_for(table);
             Some(Arc::new(Http { client: client?, url: url?, token }))
         }
         "buildbot" => {
