@@ -88,7 +88,7 @@ async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode>
     // Types are known only after linking.
     if validation_errors.is_empty() {
         let runtime = super::preview::runtime()?;
-        if let Err(error) = Version::of(&runtime, wasm).await {
+        if let Err(error) = Version::from_wasm(&runtime, wasm).await {
             validation_errors.push(error.to_string());
         }
     }
@@ -127,7 +127,7 @@ fn describe(path: &Path, found: &Inspection) -> anyhow::Result<()> {
         );
     }
     let lane =
-        if found.is_heavy() { "the lane for script languages" } else { "the lane for compiled callbacks" };
+        if found.is_interpreted() { "the lane for script languages" } else { "the lane for compiled callbacks" };
     out!("It runs in {lane}.");
     Ok(())
 }

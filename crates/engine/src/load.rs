@@ -154,7 +154,7 @@ async fn load_callbacks(
 ) -> Vec<(String, (Callback, Option<CompileError>))> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
-        let made = Callback::new(runtime, name, callback).metered(meter);
+        let made = Callback::new(runtime, name, callback).with_budget(meter);
         let error = match &callback.component {
             Some(component) => put_in(runtime, &made, component, settings.limits.component_bytes).await.err(),
             None => None,
