@@ -54,7 +54,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             match connected.master.probe().await {
                 Ok(offer) => out!("buildbot: {offer}"),
                 Err(error) => {
-                    eprintln!("buildbot: {}: {error}", connected.master.shown());
+                    eprintln!("buildbot: {}: {error}", connected.master.origin());
                     code = ExitCode::FAILURE;
                 }
             }

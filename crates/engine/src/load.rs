@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::telemetry::Collector;
+use campanile_ci::buildbot::{self, ConnectedMaster};
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
 use campanile_ci::buildbot::{self, Connected};
 use campanile_ci::control::{self, Steering};
 use campanile_config::{
     Document, Location, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
 };
+use campanile_ci::control::{self, ControlSettings};
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::{self, Poller};
@@ -23,9 +24,9 @@ pub struct Checked {
     /// What is nobody's own.
     pub settings: Settings,
     /// The Buildbot master that is asked for what nobody told, if there is one.
-    pub connected: Option<Connected>,
+    pub connected: Option<ConnectedMaster>,
     /// How the CI is steered.
-    pub steering: Steering,
+    pub steering: ControlSettings,
     /// The targets in their order.
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::ParsedBatch;
 use super::native::{EventsError, bad};
 use super::read::typed;
-use campanile_ci::buildbot::{TheirBuild, TheirBuildset, TheirSet, TheirWish, results};
+use campanile_ci::buildbot::{BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results};
 use campanile_model::{BuildRequest, Buildset, Event, Results, Timestamp};
 
 /// The source `buildbot`.
@@ -35,14 +35,14 @@ fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
         return Err(bad("$", "must be an object: a build, a buildset or a request"));
     }
     if let Some(build) = value.get("build").filter(|build| build.is_object()) {
-        let build = typed::<TheirBuild>(build, "$.build")?;
-        return Ok(told_build(build));
+        let build = typed::<BuildbotBuild>(build, "$.build")?;
+        return Ok(build_batch(build));
     }
     if value.get("builds").is_some_and(Value::is_array) {
-        return typed::<TheirSet>(&value, "$").map(told_set);
+        return typed::<BuildbotBuildsetReport>(&value, "$").map(set_batch);
     }
     if value.get("buildrequest").is_some_and(Value::is_object) && value.get("number").is_none() {
-        return typed::<TheirWish>(&value, "$").map(told_wish);
+        return typed::<BuildbotRequestReport>(&value, "$").map(request_batch);
     }
     if value.get("number").is_none() {
         return Err(bad(
@@ -50,13 +50,13 @@ fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
             "neither a build (`number`), nor a buildset (`builds`), nor a request (`buildrequest`)",
         ));
     }
-    typed::<TheirBuild>(&value, "$").map(told_build)
+    typed::<BuildbotBuild>(&value, "$").map(build_batch)
 }
 
-fn told_build(build: TheirBuild) -> ParsedBatch {
+fn build_batch(build: BuildbotBuild) -> ParsedBatch {
     let set = build.buildset.clone();
     let (id, started, is_over) = (build.id(), build.started_at, build.complete);
-    let set_is_over = set.as_ref().is_some_and(TheirBuildset::is_over);
+    let set_is_over = set.as_ref().is_some_and(BuildbotBuildset::is_over);
     let name = format!(
         "{}/{}/{}/{is_over}/{set_is_over}",
         id.builder,
@@ -64,20 +64,20 @@ fn told_build(build: TheirBuild) -> ParsedBatch {
         started.map_or(0, Timestamp::as_seconds)
     );
     let mut events = build.into_events();
-    events.extend(set.filter(TheirBuildset::is_over).map(TheirBuildset::into_event));
+    events.extend(set.filter(BuildbotBuildset::is_over).map(BuildbotBuildset::into_event));
     ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
 }
 
-fn told_set(set: TheirSet) -> ParsedBatch {
+fn set_batch(set: BuildbotBuildsetReport) -> ParsedBatch {
     let name =
         format!("set/{}/{:?}/{}", set.buildset.bsid, set.buildset.submitted_at, set.buildset.is_over());
-    let mut events: Vec<Event> = set.builds.into_iter().flat_map(TheirBuild::into_events).collect();
+    let mut events: Vec<Event> = set.builds.into_iter().flat_map(BuildbotBuild::into_events).collect();
     events.push(set.buildset.into_event());
     ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
 }
 
-fn told_wish(wish: TheirWish) -> ParsedBatch {
-    let TheirWish { buildrequest: request, buildset, builder, properties } = wish;
+fn request_batch(report: BuildbotRequestReport) -> ParsedBatch {
+    let BuildbotRequestReport { buildrequest: request, buildset, builder, properties } = report;
     let name = format!("request/{}/{:?}/{}", request.buildrequestid, request.submitted_at, request.complete);
     let mut events = Vec::new();
     if let Some(mut set) = buildset {

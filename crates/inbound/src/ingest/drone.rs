@@ -71,7 +71,7 @@ fn signed(headers: &HeaderMap, sent: &str) -> Option<(String, Vec<u8>)> {
 #[derive(Deserialize)]
 struct Hook {
     repo: Repo,
-    build: TheirBuild,
+    build: DroneBuild,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ struct Repo {
 }
 
 #[derive(Deserialize)]
-struct TheirBuild {
+struct DroneBuild {
     number: u64,
     status: String,
     error: Option<String>,
@@ -114,11 +114,11 @@ struct TheirBuild {
 struct Stage {
     name: String,
     machine: Option<String>,
-    steps: Option<Vec<TheirStep>>,
+    steps: Option<Vec<DroneStep>>,
 }
 
 #[derive(Deserialize)]
-struct TheirStep {
+struct DroneStep {
     name: String,
     status: String,
     error: Option<String>,

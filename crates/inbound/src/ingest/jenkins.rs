@@ -43,11 +43,11 @@ impl Source for Jenkins {
 struct Job {
     name: String,
     url: Option<String>,
-    build: TheirBuild,
+    build: JenkinsBuild,
 }
 
 #[derive(Deserialize)]
-struct TheirBuild {
+struct JenkinsBuild {
     number: u64,
     phase: String,
     full_url: Option<String>,
