@@ -1,12 +1,15 @@
-//! What Buildbot's own HttpStatusPush posts, from 0.9.6 on: a build, a build with what a formatter put around it, a
-//! buildset with its builds, or a request. What it leaves out stays blank; what we have no use for is passed over.
+//! JSON of Buildbot's own HttpStatusPush, from 0.9.6 on: a build, a build inside of a formatter's own object, a
+//! buildset with its builds, or a request. Fields that it leaves out stay blank; those that nobody uses are passed
+//! over.
 
 use serde_json::Value;
 
 use super::ParsedBatch;
 use super::native::{EventsError, bad};
 use super::read::typed;
-use campanile_ci::buildbot::{BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results};
+use campanile_ci::buildbot::{
+    BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results,
+};
 use campanile_model::{BuildRequest, Buildset, Event, Results, Timestamp};
 
 /// The source `buildbot`.
@@ -22,8 +25,8 @@ impl super::Source for Buildbot {
     }
 }
 
-/// Reads a body; its name is the same for one that tells the same of the same build: reporters repeat themselves, and each
-/// other.
+/// Reads a body; its name is the same for one that tells the same of the same build: reporters repeat themselves, and
+/// each other.
 fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
     if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" {
         let why = "the body is empty: the reporter's formatter writes text, which HttpStatusPush leaves out; \
@@ -57,7 +60,7 @@ fn build_batch(build: BuildbotBuild) -> ParsedBatch {
     let set = build.buildset.clone();
     let (id, started, is_over) = (build.id(), build.started_at, build.complete);
     let set_is_over = set.as_ref().is_some_and(BuildbotBuildset::is_over);
-    let name = format!(
+    let key = format!(
         "{}/{}/{}/{is_over}/{set_is_over}",
         id.builder,
         id.number,
@@ -65,20 +68,19 @@ fn build_batch(build: BuildbotBuild) -> ParsedBatch {
     );
     let mut events = build.into_events();
     events.extend(set.filter(BuildbotBuildset::is_over).map(BuildbotBuildset::into_event));
-    ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
+    ParsedBatch { events, idempotency_key: Some(key), ..ParsedBatch::default() }
 }
 
 fn set_batch(set: BuildbotBuildsetReport) -> ParsedBatch {
-    let name =
-        format!("set/{}/{:?}/{}", set.buildset.bsid, set.buildset.submitted_at, set.buildset.is_over());
+    let key = format!("set/{}/{:?}/{}", set.buildset.bsid, set.buildset.submitted_at, set.buildset.is_over());
     let mut events: Vec<Event> = set.builds.into_iter().flat_map(BuildbotBuild::into_events).collect();
     events.push(set.buildset.into_event());
-    ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
+    ParsedBatch { events, idempotency_key: Some(key), ..ParsedBatch::default() }
 }
 
 fn request_batch(report: BuildbotRequestReport) -> ParsedBatch {
     let BuildbotRequestReport { buildrequest: request, buildset, builder, properties } = report;
-    let name = format!("request/{}/{:?}/{}", request.buildrequestid, request.submitted_at, request.complete);
+    let key = format!("request/{}/{:?}/{}", request.buildrequestid, request.submitted_at, request.complete);
     let mut events = Vec::new();
     if let Some(mut set) = buildset {
         if set.properties.is_none() {
@@ -107,7 +109,7 @@ fn request_batch(report: BuildbotRequestReport) -> ParsedBatch {
     } else {
         Event::RequestSubmitted { request }
     });
-    ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
+    ParsedBatch { events, idempotency_key: Some(key), ..ParsedBatch::default() }
 }
 
 #[cfg(test)]
@@ -164,7 +166,10 @@ mod tests {
                 (_, None) => assert!(name.starts_with("buildset-combined"), "{name}"),
             }
             if name.starts_with("all-") {
-                assert!(names.insert(told.name), "{name}: each body of a series tells something new");
+                assert!(
+                    names.insert(told.idempotency_key),
+                    "{name}: each body of a series tells something new"
+                );
             }
             count += 1;
         }
@@ -230,7 +235,7 @@ mod tests {
         assert_eq!(names("buildrequest-21-success-cancelled"), ["buildsetSubmitted", "requestCancelled"]);
         assert_eq!(names("start-end-10-retry-once-retry"), ["buildFinished"]);
         // The same told twice has one name; what is new has another.
-        let told = |name: &str| parse(&sample(name)).unwrap().name;
+        let told = |name: &str| parse(&sample(name)).unwrap().idempotency_key;
         assert_eq!(told("all-02-success-success"), told("all-02-success-success"));
         assert_ne!(told("all-01-success-started"), told("all-02-success-success"));
     }

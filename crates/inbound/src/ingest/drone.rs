@@ -1,4 +1,5 @@
-//! What Drone's system webhooks post, and its plugin `webhook`. `docs/connect/woodpecker-drone.md` says what becomes what.
+//! Drone's system webhooks, and its plugin `webhook`. `docs/connect/woodpecker-drone.md` gives the meaning of their
+//! fields.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,9 +9,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::native::EventsError;
 use super::read::{build_event, build_number, builder_name, header_text, json, moment, person, set, typed};
-use super::{Proof, Source, ParsedBatch};
+use super::{ParsedBatch, Proof, Source};
 use campanile_config::{Hash, Secret, verify_hmac};
-use campanile_model::{Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name};
+use campanile_model::{
+    Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
+};
 
 /// Of properties.
 const SET_BY: &str = "Drone";
@@ -30,8 +33,8 @@ impl Source for Drone {
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsError> {
         let body = json(body)?;
         match header_text(headers, "x-drone-event") {
-            Some("build") | None => told(typed::<Hook>(&body, "$")?),
-            Some(other) => Ok(ParsedBatch::nothing(format!("`{other}` tells nothing of builds"))),
+            Some("build") | None => parse_hook(typed::<Hook>(&body, "$")?),
+            Some(other) => Ok(ParsedBatch::ignored(format!("`{other}` tells nothing of builds"))),
         }
     }
 }
@@ -45,12 +48,13 @@ fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp)
     let Some((text, code)) = header_text(headers, "signature").and_then(|sent| signed(headers, sent)) else {
         return false;
     };
-    let matches = |secret: &&Secret| verify_hmac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
+    let matches =
+        |secret: &&Secret| verify_hmac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
     // Every secret is tried, so that the time does not tell which one is in use.
     secrets.iter().filter(matches).count() > 0
 }
 
-/// What was signed, and the signature: draft-cavage-http-signatures-10, section 2.3, as far as Drone uses it.
+/// The signed text, and the signature: draft-cavage-http-signatures-10, section 2.3, as far as Drone uses it.
 fn signed(headers: &HeaderMap, sent: &str) -> Option<(String, Vec<u8>)> {
     let part = |name: &str| {
         let mut parts = sent.split(',').filter_map(|part| part.trim().split_once('='));
@@ -129,13 +133,13 @@ struct DroneStep {
     stopped: Option<i64>,
 }
 
-fn told(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
+fn parse_hook(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
     let Hook { repo, build: theirs } = hook;
     let results = match theirs.status.as_str() {
         // `started` is what the documented samples say, `running` what the server does.
         "running" | "started" => None,
         "blocked" | "pending" | "waiting_on_dependencies" => {
-            return Ok(ParsedBatch::nothing(format!("build {}: told of when it runs", theirs.status)));
+            return Ok(ParsedBatch::ignored(format!("build {}: told of when it runs", theirs.status)));
         }
         other => Some(status(other)),
     };
@@ -198,8 +202,8 @@ fn told(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
     // A running build is told again with each of its steps.
     let part = if results.is_some() { "end" } else { "start" };
     let created = theirs.created.unwrap_or_default();
-    let name = format!("{}/{}/{created}/{part}", build.builder, build.number);
-    Ok(ParsedBatch::events(vec![build_event(build, results)], Some(name)))
+    let key = format!("{}/{}/{created}/{part}", build.builder, build.number);
+    Ok(ParsedBatch::events(vec![build_event(build, results)], Some(key)))
 }
 
 fn steps(stages: &[Stage]) -> Result<Vec<Step>, EventsError> {

@@ -1,5 +1,5 @@
-//! What GitHub's webhooks tell of GitHub Actions and of other apps' check suites. `docs/connect/github-actions.md` says
-//! what becomes what.
+//! GitHub's webhooks about GitHub Actions and other apps' check suites. `docs/connect/github-actions.md` gives the
+//! meaning of their fields.
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -10,9 +10,11 @@ use super::read::{
     attempt_number, build_event, build_number, builder_name, header_text, id, json, media_type, person, set,
     typed,
 };
-use super::{Proof, Source, ParsedBatch};
+use super::{ParsedBatch, Proof, Source};
 use campanile_config::{Hash, Secret, verify_hex_hmac};
-use campanile_model::{Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, non_empty, step_text};
+use campanile_model::{
+    Build, Change, Event, Results, SourceStamp, Step, Timestamp, non_empty, one_line, step_text,
+};
 
 /// Of properties.
 const SET_BY: &str = "GitHub";
@@ -43,18 +45,18 @@ impl Source for Github {
             return Err(bad("$", "the header `X-GitHub-Event` is missing: is this GitHub's webhook?"));
         };
         let body = payload(headers, body)?;
-        let told = match event {
+        let parsed = match event {
             "workflow_run" => run(&typed::<RunHook>(&body, "$")?)?,
             "workflow_job" => job(&typed::<JobHook>(&body, "$")?)?,
             "check_suite" => suite(&typed::<SuiteHook>(&body, "$")?)?,
             other => Err(format!("`{other}` tells nothing of builds")),
         };
-        match told {
+        match parsed {
             Ok(event) => {
-                let name = header_text(headers, "x-github-delivery").map(str::to_owned);
-                Ok(ParsedBatch::events(vec![event], name))
+                let key = header_text(headers, "x-github-delivery").map(str::to_owned);
+                Ok(ParsedBatch::events(vec![event], key))
             }
-            Err(note) => Ok(ParsedBatch::nothing(note)),
+            Err(note) => Ok(ParsedBatch::ignored(note)),
         }
     }
 }
@@ -225,7 +227,8 @@ fn run(hook: &RunHook) -> Outcome {
         1 => page.clone(),
         _ => format!("{page}/attempts/{attempt}"),
     });
-    let login = |account: &Option<Account>| account.as_ref().and_then(|account| non_empty(account.login.clone()));
+    let login =
+        |account: &Option<Account>| account.as_ref().and_then(|account| non_empty(account.login.clone()));
     let by = login(&run.triggering_actor).or_else(|| login(&run.actor));
     let event = run.event.as_deref().unwrap_or("run");
     build.reason = by.as_ref().map_or_else(|| event.to_owned(), |by| format!("{event} by {by}"));
@@ -248,8 +251,8 @@ fn run(hook: &RunHook) -> Outcome {
     Ok(Ok(build_event(build, results)))
 }
 
-/// A job is a step of its workflow's run: the payload has the run's id, but neither its commit's author nor the workflow's
-/// other jobs, so by itself it would be a build that nobody is to blame for.
+/// A job is a step of its workflow's run: the payload has the run's id, but neither its commit's author nor the
+/// workflow's other jobs, so by itself it would be a build that nobody is to blame for.
 fn job(hook: &JobHook) -> Outcome {
     let JobHook { action, workflow_job: job, repository } = hook;
     let results = match action.as_str() {
@@ -328,7 +331,8 @@ fn suite(hook: &SuiteHook) -> Outcome {
     Ok(Ok(build_event(build, Some(conclusion(suite.conclusion.as_deref())))))
 }
 
-/// What GitHub counts as passed is a success here; what nobody can pass by a better commit is no failure.
+/// Results of a conclusion: one that GitHub counts as passed is a success, one that no better commit can pass no
+/// failure.
 fn conclusion(text: Option<&str>) -> Results {
     match text {
         Some("success" | "neutral") => Results::Success,

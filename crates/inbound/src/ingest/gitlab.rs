@@ -1,4 +1,4 @@
-//! What GitLab's webhooks tell of pipelines and jobs. `docs/connect/gitlab.md` says what becomes what.
+//! GitLab's webhooks about pipelines and jobs. `docs/connect/gitlab.md` gives the meaning of their fields.
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -9,7 +9,9 @@ use super::read::{
 };
 use super::{BuildNumbering, ParsedBatch, Proof, Source};
 use campanile_config::Secret;
-use campanile_model::{Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name};
+use campanile_model::{
+    Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
+};
 
 /// Of properties.
 const SET_BY: &str = "GitLab";
@@ -36,17 +38,17 @@ impl Source for Gitlab {
             Some(kind) => kind.as_str().ok_or_else(|| bad("$.object_kind", "must be a text"))?,
             None => return Err(bad("$.object_kind", "missing: is this GitLab's webhook?")),
         };
-        let told = match kind {
+        let parsed = match kind {
             "pipeline" => pipeline(typed::<PipelineHook>(&body, "$")?)?,
             "build" => job(typed::<JobHook>(&body, "$")?)?,
             other => Err(format!("`{other}` tells nothing of builds")),
         };
-        Ok(match told {
-            Ok(told) => {
-                let name = header_text(headers, "idempotency-key").map(str::to_owned);
-                vec![ParsedBatch { name, ..told }]
+        Ok(match parsed {
+            Ok(batch) => {
+                let idempotency_key = header_text(headers, "idempotency-key").map(str::to_owned);
+                vec![ParsedBatch { idempotency_key, ..batch }]
             }
-            Err(note) => ParsedBatch::nothing(note),
+            Err(note) => ParsedBatch::ignored(note),
         })
     }
 }
@@ -58,7 +60,7 @@ fn is_proven(headers: &HeaderMap, _: &[u8], secrets: &[Secret], _: Timestamp) ->
     secrets.iter().filter(|secret| secret.matches(sent)).count() > 0
 }
 
-/// What is told, or why nothing is.
+/// The events, or the reason for which there are none.
 type Outcome = Result<Result<ParsedBatch, String>, EventsError>;
 
 #[derive(Deserialize)]
@@ -178,7 +180,7 @@ struct JobRepository {
     git_http_url: Option<String>,
 }
 
-/// Where a pipeline or a job stands.
+/// State of a pipeline or a job.
 enum Status {
     /// It does not run yet.
     Waiting,

@@ -1,4 +1,4 @@
-//! What Jenkins' notification plugin posts as JSON. `docs/connect/jenkins.md` says what becomes what.
+//! JSON of Jenkins' notification plugin. `docs/connect/jenkins.md` gives the meaning of its fields.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::native::{EventsError, bad};
 use super::read::{build_event, build_number, builder_name, id, json, set, typed};
 use super::{ParsedBatch, Source};
 use campanile_model::{
-    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, non_empty,
+    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, non_empty, one_line,
     step_text,
 };
 
@@ -35,7 +35,7 @@ impl Source for Jenkins {
             return Err(bad("$", "is XML: choose the format JSON at the job's notification endpoint"));
         }
         let job = typed::<Job>(&json(body)?, "$")?;
-        told(job)
+        parse_job(job)
     }
 }
 
@@ -72,13 +72,13 @@ struct Scm {
     culprits: Option<Vec<String>>,
 }
 
-fn told(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
+fn parse_job(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
     let Job { name, url, build: theirs } = job;
     let results = match theirs.phase.as_str() {
         "STARTED" => None,
         // The first of the two ends the build; what comes after it can't change the result.
         "COMPLETED" | "FINALIZED" => Some(status(theirs.status.as_deref())),
-        other => return Ok(ParsedBatch::nothing(format!("phase {other}: told of when it runs"))),
+        other => return Ok(ParsedBatch::ignored(format!("phase {other}: told of when it runs"))),
     };
     let path = url.as_deref().map(job_path).unwrap_or_default();
     let builder = builder_name("$.name", &[if path.is_empty() { &name } else { &path }])?;
@@ -164,7 +164,7 @@ fn timestamp(value: Option<&Value>) -> Result<Option<Timestamp>, EventsError> {
     }
 }
 
-/// What was built; none if the plugin found nothing.
+/// The source stamp of a build; none if the plugin found nothing.
 fn stamp(scm: Scm, at: Option<Timestamp>) -> Option<SourceStamp> {
     let branch = non_empty(scm.branch);
     // Jenkins names branches as its own clone does.

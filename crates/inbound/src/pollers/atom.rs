@@ -160,7 +160,7 @@ impl Atom {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Entry {
     id: String,
-    /// What follows the last slash or colon of the id.
+    /// The part of the id after its last slash or colon.
     revision: String,
     author: String,
     when: Option<Timestamp>,

@@ -60,16 +60,16 @@ enum Branches {
     All,
 }
 
-/// When a change was made.
+/// Time that a change gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Times {
-    /// When it was committed (`usetimestamps`).
+    /// The commit's own (`usetimestamps`).
     Committed,
-    /// When it was seen.
+    /// That of the poll which found it.
     Seen,
 }
 
-/// What a branch makes that moved to commits which are known (`build_pushes_with_no_commits`).
+/// Effect of a branch that moved to commits which are known (`build_pushes_with_no_commits`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EmptyPushes {
     Nothing,
@@ -118,7 +118,7 @@ pub(super) fn from_settings(
     Some(Box::new(git))
 }
 
-/// Why an address is not given to `git`.
+/// The objection to an address that is not given to `git`.
 fn objection(repourl: &str) -> Option<String> {
     if repourl.is_empty() || repourl.starts_with('-') || repourl.contains("::") {
         return Some(format!(
@@ -166,7 +166,7 @@ fn read_branches(table: &Reader<'_>) -> Branches {
     branches
 }
 
-/// Whether Git lets a branch have this name: git-check-ref-format, as far as it matters here.
+/// True for a name that Git lets a branch have: git-check-ref-format, as far as it matters here.
 fn is_branch(name: &str) -> bool {
     let odd = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
@@ -206,7 +206,7 @@ impl Source for Git {
     }
 }
 
-/// Whether the branches stand where they stood.
+/// True if the branches stand where they stood.
 fn same(known: &PollState, heads: &Heads) -> bool {
     known.iter().filter(|(name, _)| !name.starts_with(LEFT)).eq(heads.iter())
 }
@@ -285,7 +285,7 @@ impl Git {
         Ok(heads.map(|(branch, revision)| (branch.to_owned(), revision.to_owned())).collect())
     }
 
-    /// What came to the branches between two looks.
+    /// Finds the commits that came to the branches between two polls.
     async fn compare(&self, known: &PollState, heads: Heads, now: Timestamp) -> Result<Look, PollError> {
         let mut look = Look::default();
         let left = known.keys().filter_map(|key| key.strip_prefix(LEFT));
@@ -410,7 +410,7 @@ impl Git {
     }
 }
 
-/// Whether a folder looks like a bare clone, so that nothing else is ever removed.
+/// True for a folder that looks like a bare clone, so that nothing else is ever removed.
 fn is_clone(folder: &Path) -> bool {
     ["HEAD", "objects", "refs"].iter().all(|entry| folder.join(entry).exists())
 }

@@ -35,7 +35,7 @@ pub use schedule::Schedule;
 /// Something that can be looked at.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// What it is: with another address everything is new to the poller.
+    /// Its identity: with another address everything is new to the poller.
     fn address(&self) -> &str;
 
     /// Looks. `known` is what the last look saw; none at the first one, which finds no changes but the state to start
@@ -46,16 +46,16 @@ pub trait Source: Send + Sync {
     async fn look(&self, known: Option<&PollState>, now: Timestamp) -> Result<Look, PollError>;
 }
 
-/// What a look found.
+/// Result of a poll.
 #[derive(Debug, Default, PartialEq)]
 pub struct Look {
-    /// What is new, oldest first.
+    /// New changes, oldest first.
     pub changes: Vec<Change>,
-    /// What has been seen now.
+    /// State to poll from the next time.
     pub state: PollState,
-    /// Whether there is more, so that the next look should be at once.
+    /// There is more, so that the next poll should be at once.
     pub more: bool,
-    /// What somebody should know, such as commits that could not be told.
+    /// Remarks for the log, such as commits that could not be told.
     pub notes: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ pub struct Look {
 pub struct Poller {
     /// Unique among pollers: `name`, else the source's address (H-PO-02).
     pub name: String,
-    /// When.
+    /// Its times.
     pub schedule: Schedule,
     /// At what.
     pub source: Box<dyn Source>,
@@ -71,7 +71,7 @@ pub struct Poller {
     pub wish: Notify,
 }
 
-/// What changes of a poller say that the source doesn't know.
+/// Fields of a poller's changes that the settings give, since the source doesn't know them.
 #[derive(Clone, Debug, Default)]
 struct Labels {
     project: String,

@@ -173,7 +173,7 @@ impl Svn {
     }
 }
 
-/// What `svn info` says.
+/// Answer of `svn info`.
 #[derive(Debug, PartialEq, Eq)]
 struct Info {
     /// The repository's newest revision.
@@ -182,7 +182,7 @@ struct Info {
     prefix: String,
 }
 
-/// What `svn log` says of a revision.
+/// A revision in the answer of `svn log`.
 #[derive(Debug, PartialEq)]
 struct Entry {
     revision: u64,
