@@ -7,7 +7,7 @@ use campanile_config::Reader;
 /// The times at which a poller polls by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// From look to look; none: only when told to (H-PO-07).
+    /// From poll to poll; none: only when told to (H-PO-07).
     pub interval: Option<Duration>,
     /// It polls once at start, before the first interval has passed.
     pub at_launch: bool,
