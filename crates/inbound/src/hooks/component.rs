@@ -7,76 +7,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::commit::{Overrides, once_each, one_line};
+use super::commit::Overrides;
+use super::component_call::ComponentCall;
 use super::request::{Method, RawHook, Verified};
 use super::{Dialect, HookError, HookOutcome, ParsedHook};
-use campanile_callbacks::{Callback, Caller, HookRequest, Kind};
+use campanile_callbacks::{Callback, HookRequest, Kind};
 use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
-use campanile_model::{Change, Timestamp};
+use campanile_model::Timestamp;
 
 /// Headers that prove identities, and are kept from guests (H-WASM-02).
 const HIDDEN: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
-
-/// A call of a dialect's component, to be made.
-pub struct ComponentCall {
-    callback: Callback,
-    options: Value,
-    request: HookRequest,
-    overrides: Overrides,
-}
-
-impl std::fmt::Debug for ComponentCall {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ComponentCall").field("callback", &self.callback.name()).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for ComponentCall {
-    fn eq(&self, other: &Self) -> bool {
-        self.callback.name() == other.callback.name() && self.request == other.request
-    }
-}
-
-impl ComponentCall {
-    /// Calls the component; its changes become like those of every dialect (H-WASM-04).
-    ///
-    /// # Errors
-    /// The component's own refusal, 400 to 499; 500 if it failed (H-WASM-03).
-    pub async fn run(
-        self,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<(Vec<Change>, Option<String>), HookError> {
-        let Self { callback, options, request, overrides } = self;
-        let parsed = match callback.parse_request(caller, request, &options).await {
-            Ok((Ok(parsed), _)) => parsed,
-            Ok((Err(refused), _)) => {
-                return Err(HookError { status: refused.status, message: one_line(&refused.message) });
-            }
-            Err(fault) => {
-                tracing::warn!(callback = callback.name(), "hook dialect failed: {fault}");
-                return Err(HookError { status: 500, message: "Error processing changes.".to_owned() });
-            }
-        };
-        let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let finished = |change: Change| {
-            let mut change = Change {
-                who: one_line(&change.who),
-                committer: present(change.committer.map(|name| one_line(&name))),
-                files: once_each(change.files),
-                revision: present(change.revision),
-                branch: present(change.branch),
-                category: present(change.category),
-                src: parsed.src.clone(),
-                ..change
-            };
-            overrides.apply(&mut change);
-            change.clamp_time(now);
-            change
-        };
-        Ok((parsed.changes.into_iter().map(finished).collect(), parsed.note))
-    }
-}
 
 struct ComponentDialect {
     name: String,

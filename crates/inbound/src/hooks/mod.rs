@@ -16,6 +16,8 @@ mod bitbucket_events;
 mod bitbucket_server;
 mod commit;
 mod component;
+mod component_call;
+mod error;
 mod gitea;
 mod github;
 mod github_flavour;
@@ -31,6 +33,7 @@ mod json;
 mod options;
 mod outcome;
 mod payload;
+mod poll_request;
 mod poller;
 mod push;
 mod request;
@@ -47,10 +50,11 @@ use std::fmt;
 
 use http::HeaderMap;
 
-pub use component::ComponentCall;
+pub use component_call::ComponentCall;
+pub use error::HookError;
 pub use github_look_up::LookUp;
 pub use outcome::{HookOutcome, ParsedHook};
-pub use poller::PollRequest;
+pub use poll_request::PollRequest;
 pub use request::{Method, RawHook, Verified};
 
 use campanile_callbacks::Callback;
@@ -102,39 +106,6 @@ pub trait Dialect: Send + Sync {
     /// # Errors
     /// 400, with the error and its path (H-GEN-14).
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError>;
-}
-
-/// The refusal of a request, as its sender is answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{status}: {message}")]
-pub struct HookError {
-    /// The HTTP status to answer.
-    pub status: u16,
-    /// The answer's text, for the person who set up the sender: one line, in which control characters of the request
-    /// are escaped (H-GEN-14, H-GEN-15).
-    pub message: String,
-}
-
-impl HookError {
-    fn bad_request(message: impl AsRef<str>) -> Self {
-        Self { status: 400, message: escaped(message.as_ref()) }
-    }
-
-    fn forbidden(message: impl AsRef<str>) -> Self {
-        Self { status: 403, message: escaped(message.as_ref()) }
-    }
-}
-
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];

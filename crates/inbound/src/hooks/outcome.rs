@@ -1,9 +1,9 @@
 //! The outcome of a parsed request, and the last touch that all dialects give their changes.
 
 use super::commit::Overrides;
-use super::component::ComponentCall;
+use super::component_call::ComponentCall;
 use super::github_look_up::LookUp;
-use super::poller::PollRequest;
+use super::poll_request::PollRequest;
 use super::request::RawHook;
 use campanile_model::{Change, Timestamp};
 

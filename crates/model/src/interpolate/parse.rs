@@ -1,12 +1,7 @@
 //! Reads a template's text; gathers all errors instead of stopping at the first (sections 1, 2 and 6).
 
+use super::error::{MAX_DEPTH, MAX_WIDTH};
 use super::{Form, TemplateError, TemplateErrorKind};
-
-/// Nested templates beyond this are refused, so that no text can exhaust the stack.
-pub(super) const MAX_DEPTH: usize = 100;
-
-/// Widths beyond this are refused, so that no text can exhaust memory.
-pub(super) const MAX_WIDTH: usize = 10_000;
 
 /// The selectors of section 3.
 pub(super) const SELECTORS: [&str; 6] = ["prop", "src", "kw", "worker", "slave", "secret"];
