@@ -190,16 +190,16 @@ impl Callback {
             Some(lane) => lane.run(work).await,
         };
         let answer = answer.unwrap_or_else(|LaneClosedError| {
-            Err(Failure::plain(CallbackError::Trapped("the engine is stopping".to_owned())))
+            Err(CallFault::plain(CallbackError::Trapped("the engine is stopping".to_owned())))
         });
         let (duration, peak_memory) = (began.elapsed(), recorder.peak_memory());
         let mut lines = recorder.take_lines();
         let outcome = match &answer {
             Ok(Ok(_)) => "ok",
             Ok(Err(_)) => "answered-error",
-            Err(failure) => {
-                lines.extend(failure.lines());
-                failure.fault.outcome()
+            Err(fault) => {
+                lines.extend(fault.lines());
+                fault.error.outcome()
             }
         };
         caller.status.record(CallRecord {
@@ -212,7 +212,7 @@ impl Callback {
             lines,
         });
         let cost = CallCost { version: version.digest().to_owned(), duration, peak_memory };
-        answer.map(|answer| (answer, cost)).map_err(|failure| failure.fault)
+        answer.map(|answer| (answer, cost)).map_err(|fault| fault.error)
     }
 
     /// Runs a call here for as long as quick calls take, and the rest of it in the slow lane. A guest that loops yields
@@ -235,7 +235,7 @@ impl Callback {
         caller: &Caller,
         recorder: &Arc<CallRecorder>,
         call: impl FnOnce(Store<HostState>) -> F + Send + 'static,
-    ) -> impl Future<Output = Result<Result<T, E>, Failure>> + Send + 'static
+    ) -> impl Future<Output = Result<Result<T, E>, CallFault>> + Send + 'static
     where
         F: Future<Output = (Store<HostState>, wasmtime::Result<Result<T, E>>)> + Send + 'static,
         T: Send + 'static,
@@ -254,37 +254,37 @@ impl Callback {
         store.epoch_deadline_async_yield_and_update(1);
         async move {
             let Ok((store, answer)) = tokio::time::timeout(limits.deadline, call(store)).await else {
-                return Err(Failure::plain(CallbackError::TimedOut(limits.deadline)));
+                return Err(CallFault::plain(CallbackError::TimedOut(limits.deadline)));
             };
-            answer.map_err(|error| Failure::of(&error, store.data().hit.as_deref()))
+            answer.map_err(|error| CallFault::of(&error, store.data().hit.as_deref()))
         }
     }
 }
 
-/// A call's end without an answer, and where in the guest that was.
-struct Failure {
-    fault: CallbackError,
+/// An error of a call, and the guest's frames at that point.
+struct CallFault {
+    error: CallbackError,
     backtrace: Option<String>,
 }
 
-impl Failure {
-    fn plain(fault: CallbackError) -> Self {
-        Self { fault, backtrace: None }
+impl CallFault {
+    fn plain(error: CallbackError) -> Self {
+        Self { error, backtrace: None }
     }
 
-    fn of(error: &wasmtime::Error, hit: Option<&str>) -> Self {
-        let fault = match hit {
+    fn of(trap: &wasmtime::Error, hit: Option<&str>) -> Self {
+        let error = match hit {
             Some(limit) => CallbackError::OverLimit(limit.to_owned()),
-            None => CallbackError::Trapped(error.root_cause().to_string()),
+            None => CallbackError::Trapped(trap.root_cause().to_string()),
         };
-        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
-        Self { fault, backtrace }
+        let backtrace = trap.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
+        Self { error, backtrace }
     }
 
     /// For the callback's log.
     fn lines(&self) -> Vec<LogLine> {
         let line = |text: String| LogLine { level: Level::Error, text };
-        let what = line(format!("the call failed: {}", self.fault));
+        let what = line(format!("the call failed: {}", self.error));
         let frames = self.backtrace.iter().flat_map(|text| text.lines());
         std::iter::once(what).chain(frames.map(|frame| line(frame.to_owned()))).collect()
     }

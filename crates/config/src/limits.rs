@@ -33,7 +33,7 @@ impl Limits {
     /// The limits of every tenant, unless the operator says otherwise: enough for a busy project, and no way to be a
     /// nuisance.
     #[must_use]
-    pub fn tenant_defaults() -> Self {
+    pub(crate) fn tenant_defaults() -> Self {
         Self {
             events_per_second: Some(100),
             events_per_day: Some(500_000),

@@ -35,7 +35,7 @@ pub use change::Change;
 pub use clock::now;
 pub use dict::{BuilderActivity, Dicts, worker_info};
 pub use event::{Event, LogChannel, LogRef, StepRef};
-pub use literal::{is_true, push_value_text, value_text};
+pub(crate) use literal::{is_true, push_value_text};
 pub use order::{
     build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
 };

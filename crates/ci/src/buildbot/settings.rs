@@ -31,7 +31,7 @@ pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Option<Connected
 impl Master {
     /// Reads `url`, `token`, `user`, `password` and the certificates from a table of this name.
     #[must_use]
-    pub fn from_table(table: &Reader<'_>, name: &'static str, outbound: &Outbound) -> Option<Self> {
+    pub(crate) fn from_table(table: &Reader<'_>, name: &'static str, outbound: &Outbound) -> Option<Self> {
         let url = address(table);
         let token = table.secret("token");
         let client = outbound.client_for(table);

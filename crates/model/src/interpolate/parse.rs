@@ -154,11 +154,11 @@ impl<'a> Parser<'a> {
         };
         let (format, after) = match read_format(after) {
             Ok((format, after)) => (Some(format), after),
-            Err(BadFormat::NoLetter) => {
+            Err(FormatError::NoLetter) => {
                 self.error(from, TemplateErrorKind::NoLetter(excerpt(key)));
                 (None, after)
             }
-            Err(BadFormat::TooWide) => {
+            Err(FormatError::TooWide) => {
                 self.error(from, TemplateErrorKind::TooWide(excerpt(key)));
                 (None, after)
             }
@@ -312,7 +312,7 @@ fn split_outside_parentheses(text: &str, wanted: char) -> Option<(&str, &str)> {
     None
 }
 
-enum BadFormat {
+enum FormatError {
     NoLetter,
     TooWide,
 }
@@ -320,7 +320,7 @@ enum BadFormat {
 /// Flags, width, precision and `s`, and the text after them (N-LEX-02).
 ///
 /// A space is no flag here, unlike in C: it would change nothing, and `%(prop:x) started` is a forgotten letter.
-fn read_format(text: &str) -> Result<(Format, &str), BadFormat> {
+fn read_format(text: &str) -> Result<(Format, &str), FormatError> {
     let flags_end = text.find(|c| !matches!(c, '-' | '+' | '#' | '0')).unwrap_or(text.len());
     let (flags, rest) = text.split_at(flags_end);
     let (width, rest) = read_number(rest)?;
@@ -328,18 +328,18 @@ fn read_format(text: &str) -> Result<(Format, &str), BadFormat> {
         Some(rest) => read_number(rest).map(|(precision, rest)| (Some(precision), rest))?,
         None => (None, rest),
     };
-    let rest = rest.strip_prefix('s').ok_or(BadFormat::NoLetter)?;
+    let rest = rest.strip_prefix('s').ok_or(FormatError::NoLetter)?;
     let align = if flags.contains('-') { Align::Left } else { Align::Right };
     Ok((Format { width, precision, align }, rest))
 }
 
-fn read_number(text: &str) -> Result<(usize, &str), BadFormat> {
+fn read_number(text: &str) -> Result<(usize, &str), FormatError> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     if digits.is_empty() {
         return Ok((0, rest));
     }
-    let number = digits.parse().ok().filter(|&number| number <= MAX_WIDTH).ok_or(BadFormat::TooWide)?;
+    let number = digits.parse().ok().filter(|&number| number <= MAX_WIDTH).ok_or(FormatError::TooWide)?;
     Ok((number, rest))
 }
 
