@@ -126,8 +126,11 @@ fn describe(path: &Path, found: &Inspection) -> anyhow::Result<()> {
             "Its language needs WASI: it gets clocks, random numbers, and prints that go to the callback log."
         );
     }
-    let lane =
-        if found.is_interpreted() { "the lane for script languages" } else { "the lane for compiled callbacks" };
+    let lane = if found.is_interpreted() {
+        "the lane for script languages"
+    } else {
+        "the lane for compiled callbacks"
+    };
     out!("It runs in {lane}.");
     Ok(())
 }

@@ -234,8 +234,8 @@ impl Engine {
             return Ok(());
         }
         let kept = self.store.component(tenant.name(), callback.name(), digest).await?;
-        let wasm =
-            kept.ok_or_else(|| ActivateError::NoSuchVersion(format!("version {digest} is not kept any more")))?;
+        let wasm = kept
+            .ok_or_else(|| ActivateError::NoSuchVersion(format!("version {digest} is not kept any more")))?;
         callback.swap(Arc::new(Version::from_wasm(&self.runtime, wasm).await?));
         Ok(())
     }
@@ -255,7 +255,12 @@ impl Engine {
         Ok(())
     }
 
-    async fn compiled(&self, tenant: &Tenant, name: &str, wasm: &[u8]) -> Result<Arc<Version>, ActivateError> {
+    async fn compiled(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        wasm: &[u8],
+    ) -> Result<Arc<Version>, ActivateError> {
         let version = Version::from_wasm(&self.runtime, wasm.to_vec()).await;
         if version.is_err() {
             self.metrics.swap(tenant.name(), name, "refused");

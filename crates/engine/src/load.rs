@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use campanile_ci::buildbot::{self, ConnectedMaster};
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
-use campanile_ci::buildbot::{self, Connected};
-use campanile_ci::control::{self, Steering};
+use campanile_ci::buildbot::{self, ConnectedMaster};
+use campanile_ci::buildbot::{self, ConnectedMaster};
+use campanile_ci::control::{self, ControlSettings};
+use campanile_ci::control::{self, ControlSettings};
 use campanile_config::{
     Document, Location, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
 };
-use campanile_ci::control::{self, ControlSettings};
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::{self, Poller};

@@ -103,7 +103,9 @@ impl Engine {
         let own = self.tenant();
         let settings = own.tenants_settings().ok_or(TenantChangeError::Alone)?;
         if !TenantsSettings::is_valid_name(name) {
-            return Err(TenantChangeError::Name(name.chars().take(100).flat_map(char::escape_debug).collect()));
+            return Err(TenantChangeError::Name(
+                name.chars().take(100).flat_map(char::escape_debug).collect(),
+            ));
         }
         Ok((settings.clone(), Home::of(settings, name)))
     }

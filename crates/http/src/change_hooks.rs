@@ -17,10 +17,10 @@ use super::events;
 use super::numbering::Numbering;
 use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
-use campanile_model::now;
 use campanile_inbound::hooks::{HookError, HookOutcome, Method, RawHook, Verified, answer_text};
 use campanile_inbound::ingest::{self, Source};
 use campanile_model::Event;
+use campanile_model::now;
 use campanile_model::now;
 use campanile_store::{Appended, StoreError};
 

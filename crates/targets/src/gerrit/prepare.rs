@@ -4,7 +4,7 @@ use super::defaults::{self, infos};
 use super::find::{PatchSet, Unaddressed, patch_sets};
 use super::review::StoredReview;
 use super::settings::{GerritSettings, Words};
-use campanile_callbacks::{CallbackError, CallCost, Review};
+use campanile_callbacks::{CallCost, CallbackError, Review};
 use campanile_model::{Build, Buildset, Results};
 
 /// Of a build that has begun (G-EV-01).
