@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
 use campanile_ci::buildbot::{self, ConnectedMaster};
-use campanile_ci::buildbot::{self, ConnectedMaster};
-use campanile_ci::control::{self, ControlSettings};
 use campanile_ci::control::{self, ControlSettings};
 use campanile_config::{
     Document, Location, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,

@@ -21,7 +21,6 @@ use campanile_inbound::hooks::{HookError, HookOutcome, Method, RawHook, Verified
 use campanile_inbound::ingest::{self, Source};
 use campanile_model::Event;
 use campanile_model::now;
-use campanile_model::now;
 use campanile_store::{Appended, StoreError};
 
 /// `/change_hook` means the dialect `base` (H-GEN-01).
