@@ -92,13 +92,13 @@ async fn swaps(runtime: &Runtime, guests: &Path) {
     let (mut fresh, mut cached) = (Vec::new(), Vec::new());
     for number in 0..20 {
         let began = Instant::now();
-        callback.swap(Arc::new(Version::of(runtime, variant(&wasm, number)).await.unwrap()));
+        callback.swap(Arc::new(Version::from_wasm(runtime, variant(&wasm, number)).await.unwrap()));
         times(&callback, 1).await;
         fresh.push(began.elapsed());
     }
     for number in 0..20 {
         let began = Instant::now();
-        callback.swap(Arc::new(Version::of(runtime, variant(&wasm, number)).await.unwrap()));
+        callback.swap(Arc::new(Version::from_wasm(runtime, variant(&wasm, number)).await.unwrap()));
         times(&callback, 1).await;
         cached.push(began.elapsed());
     }

@@ -54,7 +54,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             match connected.master.probe().await {
                 Ok(offer) => out!("buildbot: {offer}"),
                 Err(error) => {
-                    eprintln!("buildbot: {}: {error}", connected.master.shown());
+                    eprintln!("buildbot: {}: {error}", connected.master.origin());
                     code = ExitCode::FAILURE;
                 }
             }
@@ -88,7 +88,7 @@ async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode>
     // Types are known only after linking.
     if validation_errors.is_empty() {
         let runtime = super::preview::runtime()?;
-        if let Err(error) = Version::of(&runtime, wasm).await {
+        if let Err(error) = Version::from_wasm(&runtime, wasm).await {
             validation_errors.push(error.to_string());
         }
     }
@@ -126,8 +126,11 @@ fn describe(path: &Path, found: &Inspection) -> anyhow::Result<()> {
             "Its language needs WASI: it gets clocks, random numbers, and prints that go to the callback log."
         );
     }
-    let lane =
-        if found.is_heavy() { "the lane for script languages" } else { "the lane for compiled callbacks" };
+    let lane = if found.is_interpreted() {
+        "the lane for script languages"
+    } else {
+        "the lane for compiled callbacks"
+    };
     out!("It runs in {lane}.");
     Ok(())
 }
@@ -138,8 +141,8 @@ fn as_json(problem: &Problem) -> serde_json::Value {
         Severity::Warning => "warning",
     };
     json!({
-        "file": problem.place.file,
-        "line": problem.place.line,
+        "file": problem.location.file,
+        "line": problem.location.line,
         "severity": severity,
         "text": problem.text,
     })

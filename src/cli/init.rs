@@ -14,7 +14,7 @@ use url::Url;
 
 use super::output::{out, printable};
 use campanile_ci::buildbot::{ForceScheduler, Master, MasterError};
-use campanile_config::{Secret, random};
+use campanile_config::{Secret, random_bytes};
 use campanile_outbound::{Allowed, Outbound, SystemResolver};
 
 #[derive(clap::Args)]
@@ -98,7 +98,7 @@ async fn look(options: &Options, inside: &BTreeSet<IpAddr>) -> anyhow::Result<Se
 
 /// 256 bits, in hexadecimal.
 fn token() -> anyhow::Result<String> {
-    let bytes = random::<32>().context("this machine gives no random numbers")?;
+    let bytes = random_bytes::<32>().context("this machine gives no random numbers")?;
     Ok(bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text never fails.
         let _ = write!(text, "{byte:02x}");

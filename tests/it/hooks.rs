@@ -273,7 +273,7 @@ async fn h_xgh_13_a_pull_requests_files_and_message_are_looked_up() {
     assert_eq!(send("beef", "../../user", "").await, "1 change found");
     assert_eq!(asked.lock().unwrap().len(), before);
     let log = engine.log();
-    assert!(log.contains("a look-up failed: 404") && !log.contains("hush-token"), "{log}");
+    assert!(log.contains("look-up failed: 404") && !log.contains("hush-token"), "{log}");
 }
 
 /// H-GEN-13: 25 MiB are taken, a byte more is not, however it is sent.

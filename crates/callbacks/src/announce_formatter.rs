@@ -3,16 +3,17 @@
 use serde::Serialize;
 
 use super::bindings::chat_announcing::exports::campanile::notifier::announce_formatter as wit;
-use super::call::Caller;
-use super::callback::{Callback, CallbackError, Report, caged_call};
+use super::callback::{CallCost, Callback, sandboxed_call};
+use super::caller::Caller;
 use super::convert;
-use super::version::Kind;
+use super::error::CallbackError;
+use super::kind::Kind;
 use campanile_model::{Build, Results};
 
 /// Something that a bot is about to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Announcement<'a> {
-    /// What has happened to the build.
+    /// The event that it tells of.
     pub event: ChatEvent,
     /// The channel or person that is told.
     pub contact: &'a str,
@@ -20,13 +21,13 @@ pub struct Announcement<'a> {
     pub asked_for: bool,
     /// The build.
     pub build: &'a Build,
-    /// What the build before came to, if there was one.
+    /// Outcome of the build before, if there was one.
     pub previous: Option<Results>,
-    /// What the bot would say by itself.
+    /// Lines that the bot would say by itself.
     pub usual: &'a [String],
 }
 
-/// What has happened to a build.
+/// An event of a build that bots tell of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChatEvent {
@@ -45,7 +46,7 @@ impl Callback {
         &self,
         caller: &Caller,
         announcement: &Announcement<'_>,
-    ) -> Result<(Vec<String>, Report), CallbackError> {
+    ) -> Result<(Vec<String>, CallCost), CallbackError> {
         let Announcement { event, contact, asked_for, build, previous, usual } = *announcement;
         let announcement = wit::Announcement {
             event: match event {
@@ -58,12 +59,12 @@ impl Callback {
             previous: previous.map(convert::results),
             usual: usual.to_vec(),
         };
-        let (answer, report) =
-            caged_call!(self, caller, announce_formatter, Kind::AnnounceFormatter, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, announce_formatter, Kind::AnnounceFormatter, |store, instance| {
                 instance.campanile_notifier_announce_formatter().call_announce(&mut store, &announcement)
             });
         let lines = answer.map_err(CallbackError::Answered)?;
         self.within_output(lines.iter().map(String::len).sum())?;
-        Ok((lines, report))
+        Ok((lines, cost))
     }
 }

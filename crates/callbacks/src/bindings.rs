@@ -1,7 +1,7 @@
 //! Rust types for the contract in `wit/`, made by wasmtime from the released text itself.
 #![allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::all)]
 
-/// What guests import, and the records that all interfaces share.
+/// Interfaces that guests import, and the records that all interfaces share.
 pub(super) mod host {
     wasmtime::component::bindgen!({
         path: "../../wit/0.1.1",

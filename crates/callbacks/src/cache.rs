@@ -1,7 +1,11 @@
-//! The private folder of finished code: bounded, and trusted only for what its checksum says.
+//! The private folder of artifacts (compiled components): bounded, and trusted only as far as checksums go.
 //!
 //! Entries are `COMPONENT-SETTINGS.cwasm` with a `.sum` beside each; both parts of the name are digests, so that code
-//! of another version of the engine is never taken. Whatever else lies there is left alone.
+//! of another version of the engine is never taken. Other files in the folder are left alone.
+//!
+//! The engine maps an artifact into its memory and runs it unchecked: a file that a crash cut off, or a bad disk changed,
+//! would be undefined behaviour. So each is read and summed before it is used. Against other users, the folder's mode is
+//! the guard; the sums are none.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -9,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-/// All finished code together; what was used longest ago goes first.
+/// Bytes of all artifacts together; those used longest ago go first.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// The folder.
@@ -27,16 +31,16 @@ impl Cache {
         Ok(Self { folder, settings })
     }
 
-    /// The finished code of a component, if it is there and whole.
+    /// The artifact of a component, if it is there and whole.
     pub(super) fn find(&self, digest: &str) -> Option<PathBuf> {
         let code = self.path(digest);
         let sum = std::fs::read_to_string(code.with_extension("sum")).ok()?;
         let bytes = std::fs::read(&code).ok()?;
-        if sum != super::compile::hex(&Sha256::digest(&bytes)) {
-            tracing::warn!("`{}` is damaged: it is compiled anew", code.display());
+        if sum != hex::encode(Sha256::digest(&bytes)) {
+            tracing::warn!(artifact = %code.display(), "artifact is damaged: it is compiled anew");
             return None;
         }
-        // Kept longest is what was used last. A file's own time; no event is dated by it.
+        // The time of use is the file's own, for `prune`; no event is dated by it.
         let now = campanile_model::clock::system_time();
         let used = std::fs::File::options().append(true).open(&code);
         let _ = used.and_then(|file| file.set_modified(now));
@@ -48,12 +52,15 @@ impl Cache {
         tempfile::NamedTempFile::new_in(&self.folder)
     }
 
-    /// Makes a written file the code of a component. The checksum is there first: code without one is not taken.
+    /// Makes a written file the artifact of a component.
+    ///
+    /// The checksum is renamed into place first, the artifact after it: a crash between the two leaves a sum without
+    /// code, or with code that it doesn't match, and either is compiled anew.
     pub(super) fn keep(&self, digest: &str, written: tempfile::NamedTempFile) -> std::io::Result<PathBuf> {
         let code = self.path(digest);
         let bytes = std::fs::read(written.path())?;
         let mut sum = self.new_entry()?;
-        sum.write_all(super::compile::hex(&Sha256::digest(&bytes)).as_bytes())?;
+        sum.write_all(hex::encode(Sha256::digest(&bytes)).as_bytes())?;
         sum.persist(code.with_extension("sum")).map_err(|error| error.error)?;
         written.persist(&code).map_err(|error| error.error)?;
         self.prune(MAX_BYTES)?;

@@ -1,4 +1,4 @@
-//! What surrounds a call: who asks, what it may use, and the record that is kept of it.
+//! The limits of a call, and the record that is kept of it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,36 +6,25 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Status;
-
 /// No more is kept of what one call logs.
 const MAX_LOG_BYTES: usize = 64 << 10;
 
-/// On whose behalf a callback is called.
-#[derive(Clone)]
-pub struct Caller {
-    /// The tenant's facts, which take the call's record too.
-    pub status: Arc<dyn Status>,
-    /// The delivery that the call is for, if it is for one.
-    pub delivery: Option<i64>,
-}
-
-/// What one call may use.
+/// Limits of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct CallLimits {
     /// Wall time.
     pub deadline: Duration,
     /// Bytes, summed over all memories.
     pub memory: usize,
-    /// The same, for guests of the heavy lane.
-    pub heavy_memory: usize,
+    /// The same, for interpreted guests.
+    pub interpreter_memory: usize,
     /// Bytes that may be copied out of the guest, host calls and result together.
     pub transfer: usize,
     /// Bytes of the result.
     pub output: usize,
 }
 
-/// What a call was like.
+/// Record of a call: its cost, outcome and log.
 #[derive(Clone, Debug)]
 pub struct CallRecord {
     /// The callback's name in the settings.
@@ -44,26 +33,26 @@ pub struct CallRecord {
     pub version: String,
     /// The delivery that it was for.
     pub delivery: Option<i64>,
-    /// How it ended: `ok`, `answered-error`, `trapped`, `timed-out`, `over-limit`.
+    /// Outcome: `ok`, `answered-error`, `trapped`, `timed-out`, `over-limit`.
     pub outcome: &'static str,
-    /// Wall time, waiting for a turn not counted.
+    /// Wall time, waiting for permits not counted.
     pub duration: Duration,
     /// Bytes of guest memory at its peak.
     pub peak_memory: usize,
-    /// What it logged and printed, and how it failed.
+    /// Lines that it logged and printed, and at the end its failure.
     pub lines: Vec<LogLine>,
 }
 
 /// A line of a callback's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogLine {
-    /// How much it matters.
+    /// Severity of the line.
     pub level: Level,
     /// The text, as the guest wrote it.
     pub text: String,
 }
 
-/// How much a line matters.
+/// Severity of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -90,9 +79,9 @@ impl Level {
     }
 }
 
-/// What a call leaves behind, also when it is cut off.
+/// Collects a call's log and memory, shared with its store so that they survive a call that is cut off.
 #[derive(Debug, Default)]
-pub(super) struct Traces {
+pub(super) struct CallRecorder {
     log: Mutex<CallLog>,
     memory: AtomicUsize,
 }
@@ -106,7 +95,7 @@ struct CallLog {
     partial: Vec<u8>,
 }
 
-impl Traces {
+impl CallRecorder {
     pub(super) fn log(&self, level: Level, text: String) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(level, text);
     }
@@ -166,27 +155,27 @@ impl CallLog {
 
 #[cfg(test)]
 mod tests {
-    use super::{Level, MAX_LOG_BYTES, Traces};
+    use super::{CallRecorder, Level, MAX_LOG_BYTES};
 
     #[test]
     fn printed_text_becomes_lines() {
-        let traces = Traces::default();
-        traces.print(Level::Info, b"one\r\ntw");
-        traces.print(Level::Error, b"o\nrest");
+        let recorder = CallRecorder::default();
+        recorder.print(Level::Info, b"one\r\ntw");
+        recorder.print(Level::Error, b"o\nrest");
         let lines: Vec<_> =
-            traces.take_lines().into_iter().map(|line| (line.level.name(), line.text)).collect();
+            recorder.take_lines().into_iter().map(|line| (line.level.name(), line.text)).collect();
         let owned = |level, text: &str| (level, text.to_owned());
         assert_eq!(lines, [owned("info", "one"), owned("error", "two"), owned("info", "rest")]);
     }
 
     #[test]
     fn a_flood_is_cut_and_counted() {
-        let traces = Traces::default();
+        let recorder = CallRecorder::default();
         for _ in 0..3 {
-            traces.log(Level::Info, "x".repeat(MAX_LOG_BYTES / 2));
+            recorder.log(Level::Info, "x".repeat(MAX_LOG_BYTES / 2));
         }
-        traces.print(Level::Info, &[b'y'; 1000]);
-        let lines = traces.take_lines();
+        recorder.print(Level::Info, &[b'y'; 1000]);
+        let lines = recorder.take_lines();
         assert_eq!(lines.len(), 3, "{lines:?}");
         let told = format!("({} more bytes were logged and are not kept)", MAX_LOG_BYTES / 2 + 1000);
         assert_eq!(lines[2].text, told);

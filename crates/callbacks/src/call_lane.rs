@@ -3,26 +3,29 @@
 //! A lane is one thread, not more: two interpreters side by side in one process are slower than one after the other,
 //! because each page that they write makes the other threads stop (docs/callbacks.md). It gives way to the engine's own
 //! threads, where quick callbacks run.
+//!
+//! Interpreters and long calls have a lane each: a long call would hold up every interpreter, and most long calls are
+//! loops that end at their deadline.
 
 use std::future::Future;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, oneshot};
 
-/// How far a lane stands back behind other threads, as `nice` counts.
+/// Niceness of a lane's thread: other threads go before it.
 const NICENESS: i32 = 10;
 
 /// One thread that runs calls away from the others.
 pub(super) struct CallLane {
     handle: Handle,
-    turn: Semaphore,
+    permits: Semaphore,
     /// Dropped with the lane; then its thread ends.
     _stop: oneshot::Sender<()>,
 }
 
-/// The thread is gone.
+/// The lane's thread is gone, or the call panicked.
 #[derive(Debug)]
-pub(super) struct Closed;
+pub(super) struct LaneClosedError;
 
 impl CallLane {
     pub(super) fn start(name: &str) -> std::io::Result<Self> {
@@ -35,28 +38,31 @@ impl CallLane {
             // Ends when the other side is dropped.
             let _ = runtime.block_on(stopped);
         })?;
-        Ok(Self { handle, turn: Semaphore::new(1), _stop: stop })
+        Ok(Self { handle, permits: Semaphore::new(1), _stop: stop })
     }
 
-    /// To be held by an interpreter's call, whose time counts from then on.
-    pub(super) async fn turn(&self) -> tokio::sync::SemaphorePermit<'_> {
-        self.turn.acquire().await.expect("the semaphore is never closed")
+    /// The permit for the lane, to be held by an interpreter's call, whose time counts from then on.
+    ///
+    /// The slow lane is used without: its calls have begun, their deadlines run, and they yield at each tick.
+    pub(super) async fn acquire(&self) -> tokio::sync::SemaphorePermit<'_> {
+        self.permits.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Runs a future on the lane's thread. It is dropped when its caller goes away.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Closed> {
+    ) -> Result<T, LaneClosedError> {
         AbortOnDrop(self.handle.spawn(work)).finish().await
     }
 }
 
+/// Ends a call whose caller is gone: a task that is only detached would go on until its deadline, and hold up the lane.
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
 impl<T> AbortOnDrop<T> {
-    async fn finish(mut self) -> Result<T, Closed> {
-        (&mut self.0).await.map_err(|_| Closed)
+    async fn finish(mut self) -> Result<T, LaneClosedError> {
+        (&mut self.0).await.map_err(|_| LaneClosedError)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A callback in use: a name, the version behind it, and its caged calls.
+//! A callback in use: a name, the version behind it, and its sandboxed calls.
 
 use std::future::Future;
 use std::path::Path;
@@ -9,13 +9,16 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, WasmBacktrace};
 
-use super::call::{CallRecord, Caller, Level, Limits, LogLine, Traces};
-use super::call_lane::Closed;
+use super::call::{CallLimits, CallRecord, CallRecorder, Level, LogLine};
+use super::call_lane::LaneClosedError;
+use super::caller::Caller;
 use super::compile::CompileError;
 use super::cpu_budget::CpuBudget;
+use super::error::CallbackError;
 use super::host_state::HostState;
+use super::kind::Kind;
 use super::runtime::{MAX_MEMORY, Runtime};
-use super::version::{Kind, Version};
+use super::version::Version;
 use campanile_config::CallbackSettings;
 
 /// A call that takes longer than this goes on in the slow lane. Guests are interrupted every 5 ms.
@@ -30,55 +33,21 @@ pub struct Callback {
 struct Inner {
     name: Arc<str>,
     runtime: Runtime,
-    limits: Limits,
+    limits: CallLimits,
     permits: Semaphore,
-    meter: Arc<CpuBudget>,
+    budget: Arc<CpuBudget>,
     version: ArcSwapOption<Version>,
 }
 
-/// What a call cost.
+/// Cost of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct CallCost {
     /// Digest of the version that was called, sha256 in hex.
     pub version: String,
     /// Wall time.
     pub duration: Duration,
     /// Bytes of guest memory.
     pub peak_memory: usize,
-}
-
-/// Why a call gave no answer, for the one who wrote the callback.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallbackError {
-    /// The settings name no component, and none was pushed yet.
-    #[error("it has no component yet: push one with `campanile callbacks push`")]
-    Empty,
-    /// The component has no such callback.
-    #[error("it exports no {}", .0.name())]
-    NotExported(Kind),
-    /// The guest answered with an error of its own.
-    #[error("it answered: {0}")]
-    Answered(String),
-    /// The guest stopped itself or broke a rule of WebAssembly.
-    #[error("it stopped: {0}")]
-    Trapped(String),
-    /// The deadline passed.
-    #[error("it took longer than {} ms", .0.as_millis())]
-    TimedOut(Duration),
-    /// It asked for more than it may have.
-    #[error("{0}")]
-    OverLimit(String),
-}
-
-impl CallbackError {
-    fn outcome(&self) -> &'static str {
-        match self {
-            Self::Empty | Self::NotExported(_) | Self::Answered(_) => "answered-error",
-            Self::Trapped(_) => "trapped",
-            Self::TimedOut(_) => "timed-out",
-            Self::OverLimit(_) => "over-limit",
-        }
-    }
 }
 
 impl Callback {
@@ -88,10 +57,10 @@ impl Callback {
         let memory = |default: u64| {
             usize::try_from(settings.memory.unwrap_or(default)).unwrap_or(usize::MAX).min(MAX_MEMORY)
         };
-        let limits = Limits {
+        let limits = CallLimits {
             deadline: settings.deadline,
             memory: memory(64 << 20),
-            heavy_memory: memory(128 << 20),
+            interpreter_memory: memory(128 << 20),
             transfer: 4 << 20,
             output: 1 << 20,
         };
@@ -99,25 +68,24 @@ impl Callback {
     }
 
     /// As `new`, with limits of one's own.
-    #[must_use]
-    pub fn with_limits(runtime: &Runtime, name: &str, limits: Limits, concurrency: usize) -> Self {
+    fn with_limits(runtime: &Runtime, name: &str, limits: CallLimits, concurrency: usize) -> Self {
         Self {
             inner: Arc::new(Inner {
                 name: name.into(),
                 runtime: runtime.clone(),
                 limits,
                 permits: Semaphore::new(concurrency),
-                meter: Arc::default(),
+                budget: Arc::default(),
                 version: ArcSwapOption::empty(),
             }),
         }
     }
 
-    /// Computes together with all that share this meter. For one that was just made.
+    /// Shares a budget with the tenant's other callbacks. Takes effect only before the callback is cloned.
     #[must_use]
-    pub fn metered(mut self, meter: &Arc<CpuBudget>) -> Self {
+    pub fn with_budget(mut self, budget: &Arc<CpuBudget>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
-            inner.meter = Arc::clone(meter);
+            inner.budget = Arc::clone(budget);
         }
         self
     }
@@ -139,11 +107,11 @@ impl Callback {
 
     /// The same callback with another version behind it, to be tried.
     #[must_use]
-    pub fn beside(&self, version: Arc<Version>) -> Self {
-        let beside = Self::with_limits(&self.inner.runtime, &self.inner.name, self.inner.limits, 1);
-        let beside = beside.metered(&self.inner.meter);
-        beside.swap(version);
-        beside
+    pub fn with_version(&self, version: Arc<Version>) -> Self {
+        let other = Self::with_limits(&self.inner.runtime, &self.inner.name, self.inner.limits, 1);
+        let other = other.with_budget(&self.inner.budget);
+        other.swap(version);
+        other
     }
 
     /// Puts another version to use; calls under way end on the one that they began with.
@@ -163,7 +131,7 @@ impl Callback {
         &self.inner.name
     }
 
-    /// Whether it can be called as this. One without a version may become anything.
+    /// True if it can be called as this kind. One without a version may become anything.
     #[must_use]
     pub fn can_be(&self, kind: Kind) -> bool {
         self.inner.version.load().as_ref().is_none_or(|version| version.kinds().contains(&kind))
@@ -183,48 +151,55 @@ impl Callback {
         self.inner.version.load_full().ok_or(CallbackError::Empty)
     }
 
-    /// Runs one call in a fresh cage, within its deadline, and has it recorded. The guest's own error comes back as
+    /// Runs one call in a fresh sandbox, within its deadline, and has it recorded. The guest's own error comes back as
     /// the inner result.
+    ///
+    /// Cancel safe: a call that is dropped ends, wherever it runs, but leaves no record.
     pub(super) async fn run<T, E, F>(
         &self,
         version: &Version,
         caller: &Caller,
         call: impl FnOnce(Store<HostState>) -> F + Send + 'static,
-    ) -> Result<(Result<T, E>, Report), CallbackError>
+    ) -> Result<(Result<T, E>, CallCost), CallbackError>
     where
         F: Future<Output = (Store<HostState>, wasmtime::Result<Result<T, E>>)> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
-        let _tenants_turn = self.inner.meter.turn().await?;
+        // From the narrowest share to the widest: a call that waits for its tenant, or for its callback, holds nothing
+        // that others wait for.
+        let _tenants_permit = self.inner.budget.acquire().await?;
         let _permit = self.inner.permits.acquire().await.expect("the semaphore is never closed");
         let _instance = self.inner.runtime.instance().await;
-        let lane = version.is_heavy().then(|| self.inner.runtime.heavy_lane());
-        let _turn = match lane {
-            Some(lane) => Some(lane.turn().await),
+        let lane = version.is_interpreted().then(|| self.inner.runtime.interpreter_lane());
+        let _lane_permit = match lane {
+            Some(lane) => Some(lane.acquire().await),
             None => None,
         };
-        let _ticks = self.inner.runtime.tick();
+        let _ticks = self.inner.runtime.keep_ticking();
+        // The time of a call, and its deadline, begin here: waiting for others is not the guest's doing.
         let began = Instant::now();
-        let traces = Arc::new(Traces::default());
-        let (meter, work) =
-            (Arc::clone(&self.inner.meter), self.caged(version.is_heavy(), caller, &traces, call));
-        let work = async move { meter.measure(work).await };
+        let recorder = Arc::new(CallRecorder::default());
+        let (budget, work) = (
+            Arc::clone(&self.inner.budget),
+            self.sandboxed(version.is_interpreted(), caller, &recorder, call),
+        );
+        let work = async move { budget.measure(work).await };
         let answer = match lane {
             None => self.quick_or_slow(work).await,
             Some(lane) => lane.run(work).await,
         };
-        let answer = answer.unwrap_or_else(|Closed| {
-            Err(Failure::plain(CallbackError::Trapped("the engine is stopping".to_owned())))
+        let answer = answer.unwrap_or_else(|LaneClosedError| {
+            Err(CallFault::plain(CallbackError::Trapped("the engine is stopping".to_owned())))
         });
-        let (duration, peak_memory) = (began.elapsed(), traces.peak_memory());
-        let mut lines = traces.take_lines();
+        let (duration, peak_memory) = (began.elapsed(), recorder.peak_memory());
+        let mut lines = recorder.take_lines();
         let outcome = match &answer {
             Ok(Ok(_)) => "ok",
             Ok(Err(_)) => "answered-error",
-            Err(failure) => {
-                lines.extend(failure.lines());
-                failure.fault.outcome()
+            Err(fault) => {
+                lines.extend(fault.lines());
+                fault.error.outcome()
             }
         };
         caller.status.record(CallRecord {
@@ -236,16 +211,16 @@ impl Callback {
             peak_memory,
             lines,
         });
-        let report = Report { version: version.digest().to_owned(), duration, peak_memory };
-        answer.map(|answer| (answer, report)).map_err(|failure| failure.fault)
+        let cost = CallCost { version: version.digest().to_owned(), duration, peak_memory };
+        answer.map(|answer| (answer, cost)).map_err(|fault| fault.error)
     }
 
-    /// Runs a call here for as long as quick calls take, and what is left of it in the slow lane: a guest that loops
-    /// must not take turns with the others until its deadline.
+    /// Runs a call here for as long as quick calls take, and the rest of it in the slow lane. A guest that loops yields
+    /// at each tick, but would be polled again and again until its deadline, on threads that answer HTTP and send mail.
     async fn quick_or_slow<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Closed> {
+    ) -> Result<T, LaneClosedError> {
         let mut work = Box::pin(work);
         match tokio::time::timeout(QUICK, &mut work).await {
             Ok(answer) => Ok(answer),
@@ -253,14 +228,14 @@ impl Callback {
         }
     }
 
-    /// The call itself, which may run on another thread.
-    fn caged<T, E, F>(
+    /// The call itself, in a store of its own; may run on another thread.
+    fn sandboxed<T, E, F>(
         &self,
         interpreted: bool,
         caller: &Caller,
-        traces: &Arc<Traces>,
+        recorder: &Arc<CallRecorder>,
         call: impl FnOnce(Store<HostState>) -> F + Send + 'static,
-    ) -> impl Future<Output = Result<Result<T, E>, Failure>> + Send + 'static
+    ) -> impl Future<Output = Result<Result<T, E>, CallFault>> + Send + 'static
     where
         F: Future<Output = (Store<HostState>, wasmtime::Result<Result<T, E>>)> + Send + 'static,
         T: Send + 'static,
@@ -268,54 +243,55 @@ impl Callback {
     {
         let mut limits = self.inner.limits;
         if interpreted {
-            limits.memory = limits.heavy_memory;
+            limits.memory = limits.interpreter_memory;
         }
-        let cage = HostState::new(Arc::clone(&caller.status), Arc::clone(traces), &limits);
-        let mut store = Store::new(self.inner.runtime.engine(), cage);
-        store.limiter(|cage| cage);
+        let host_state = HostState::new(Arc::clone(&caller.status), Arc::clone(recorder), &limits);
+        let mut store = Store::new(self.inner.runtime.engine(), host_state);
+        store.limiter(|host_state| host_state);
         store.set_hostcall_fuel(limits.transfer);
+        // At each tick the guest yields, so that the timeout below gets to see the time.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         async move {
             let Ok((store, answer)) = tokio::time::timeout(limits.deadline, call(store)).await else {
-                return Err(Failure::plain(CallbackError::TimedOut(limits.deadline)));
+                return Err(CallFault::plain(CallbackError::TimedOut(limits.deadline)));
             };
-            answer.map_err(|error| Failure::of(&error, store.data().hit.as_deref()))
+            answer.map_err(|error| CallFault::of(&error, store.data().hit.as_deref()))
         }
     }
 }
 
-/// A call's end without an answer, and where in the guest that was.
-struct Failure {
-    fault: CallbackError,
+/// An error of a call, and the guest's frames at that point.
+struct CallFault {
+    error: CallbackError,
     backtrace: Option<String>,
 }
 
-impl Failure {
-    fn plain(fault: CallbackError) -> Self {
-        Self { fault, backtrace: None }
+impl CallFault {
+    fn plain(error: CallbackError) -> Self {
+        Self { error, backtrace: None }
     }
 
-    fn of(error: &wasmtime::Error, hit: Option<&str>) -> Self {
-        let fault = match hit {
+    fn of(trap: &wasmtime::Error, hit: Option<&str>) -> Self {
+        let error = match hit {
             Some(limit) => CallbackError::OverLimit(limit.to_owned()),
-            None => CallbackError::Trapped(error.root_cause().to_string()),
+            None => CallbackError::Trapped(trap.root_cause().to_string()),
         };
-        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
-        Self { fault, backtrace }
+        let backtrace = trap.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
+        Self { error, backtrace }
     }
 
     /// For the callback's log.
     fn lines(&self) -> Vec<LogLine> {
         let line = |text: String| LogLine { level: Level::Error, text };
-        let what = line(format!("the call failed: {}", self.fault));
+        let what = line(format!("the call failed: {}", self.error));
         let frames = self.backtrace.iter().flat_map(|text| text.lines());
         std::iter::once(what).chain(frames.map(|frame| line(frame.to_owned()))).collect()
     }
 }
 
 /// Runs one export of a callback: finds it, instantiates, calls. An error of the guest's own stays inside.
-macro_rules! caged_call {
+macro_rules! sandboxed_call {
     ($callback:expr, $caller:expr, $field:ident, $kind:expr, |$store:ident, $instance:ident| $call:expr) => {{
         let version = $callback.current()?;
         let Some(export) = version.exports.$field.clone() else {
@@ -337,4 +313,4 @@ macro_rules! caged_call {
             .await?
     }};
 }
-pub(super) use caged_call;
+pub(super) use sandboxed_call;

@@ -1,6 +1,7 @@
 //! Compiling components, in a process of its own with limits.
 //!
-//! Compiling is the dangerous part of hostile WebAssembly: some hundred kilobytes can cost minutes and gigabytes.
+//! Compiling is the dangerous part of hostile WebAssembly: some hundred kilobytes can cost minutes and gigabytes, and
+//! the compiler can't be stopped from within. A process can be limited and killed, and takes nothing down with it.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,21 +11,20 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
-use wasmtime::Engine;
+use wasmtime::{Config, Engine};
 
 use super::cache::Cache;
-use super::runtime::code_settings;
 
-/// No larger component is looked at.
+/// Size of the largest component that is looked at, in bytes.
 pub const MAX_COMPONENT: usize = 32 << 20;
-/// So many components are compiled side by side.
+/// Components that are compiled side by side.
 const COMPILERS: usize = 2;
-/// Address space of the compiling process.
+/// Address space of the compiling process, in bytes.
 const COMPILER_MEMORY: u64 = 3 << 30;
-/// CPU time of the compiling process.
+/// CPU time of the compiling process; wall time too.
 const COMPILER_SECONDS: u64 = 60;
 
-/// Why a component can't be used.
+/// Reasons for a component to be unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// The WebAssembly engine itself did not start.
@@ -33,9 +33,9 @@ pub enum CompileError {
     /// The file can't be read.
     #[error("cannot read `{path}`: {reason}")]
     Read {
-        /// Which file.
+        /// The component's file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's own words.
         reason: String,
     },
     /// It is no component, or it needs what callbacks don't get.
@@ -44,13 +44,13 @@ pub enum CompileError {
     /// It took too much to compile.
     #[error("compiling it took more than {COMPILER_SECONDS} s or {} GiB", COMPILER_MEMORY >> 30)]
     TooCostly,
-    /// The cache of finished code failed.
+    /// The cache of artifacts failed.
     #[error("the cache of compiled callbacks failed: {0}")]
     Cache(String),
 }
 
 impl CompileError {
-    /// What a component larger than allowed is told.
+    /// Refusal of a component that is larger than allowed; sizes in bytes.
     #[must_use]
     pub fn too_large(size: u64, most: u64) -> Self {
         let (unit, shift) = if most >= 1 << 20 { ("MiB", 20) } else { ("bytes", 0) };
@@ -58,12 +58,22 @@ impl CompileError {
     }
 }
 
-/// Turns components into finished code, by way of the cache.
+/// Settings that artifacts depend on; the engine and the compiler process must agree on them.
+pub(super) fn code_settings() -> Config {
+    let mut config = Config::new();
+    config.wasm_component_model(true);
+    config.concurrency_support(false);
+    config.epoch_interruption(true);
+    config.memory_init_cow(true);
+    config
+}
+
+/// Compiles components to artifacts, by way of the cache.
 pub(super) struct Compiler {
     program: PathBuf,
     cache: Cache,
-    /// Compiling is heavy; more than these wait.
-    turns: tokio::sync::Semaphore,
+    /// Compilers that may run: each one takes a core and up to 3 GiB.
+    permits: tokio::sync::Semaphore,
 }
 
 impl Compiler {
@@ -74,17 +84,18 @@ impl Compiler {
         let settings = format!("{:016x}", hasher.finish());
         let cache = Cache::open(cache.to_owned(), settings)
             .map_err(|error| CompileError::Cache(format!("{}: {error}", cache.display())))?;
-        Ok(Self { program, cache, turns: tokio::sync::Semaphore::new(COMPILERS) })
+        Ok(Self { program, cache, permits: tokio::sync::Semaphore::new(COMPILERS) })
     }
 
-    /// The digest of a component, and the file of its finished code.
+    /// The digest of a component, and the file of its artifact. Compiles it unless that is cached.
     pub(super) async fn compile(&self, wasm: &[u8]) -> Result<(String, PathBuf), CompileError> {
-        let digest = hex(&Sha256::digest(wasm));
-        // What is finished already never waits behind what is being compiled.
+        let digest = hex::encode(Sha256::digest(wasm));
+        // A component that is cached never waits behind those that are being compiled.
         if let Some(code) = self.cache.find(&digest) {
             return Ok((digest, code));
         }
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        // Looked for again: of two loads of the same component, the second one has waited for the first.
         let code = match self.cache.find(&digest) {
             Some(code) => code,
             None => self.run_compiler(wasm, &digest).await?,
@@ -98,6 +109,7 @@ impl Compiler {
         let mut child = tokio::process::Command::new(&self.program)
             .arg("compile-component")
             .arg(partial.path())
+            // The compiler needs no secret of ours, should a component ever take it over.
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -106,7 +118,7 @@ impl Compiler {
             .spawn()
             .map_err(cache_error)?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A child that stops reading has said why on stderr.
+            // A child that stops reading has given its reason on standard error.
             let _ = stdin.write_all(wasm).await;
         }
         let waited = tokio::time::timeout(Duration::from_secs(COMPILER_SECONDS), child.wait_with_output());
@@ -117,6 +129,7 @@ impl Compiler {
                 let text = String::from_utf8_lossy(&output.stderr);
                 Err(CompileError::Refused(text.trim().chars().take(2_000).collect()))
             }
+            // Killed by a limit: out of memory aborts, out of CPU time is a signal.
             _ => Err(CompileError::TooCostly),
         }
     }
@@ -133,8 +146,8 @@ pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError>
     tokio::fs::read(path).await.map_err(failed)
 }
 
-/// What the hidden command `compile-component OUTPUT` does: limits itself, reads a component from standard input and
-/// writes finished code. Exit code 1: refused, with the reason on standard error.
+/// Runs the hidden command `compile-component OUTPUT`: limits itself, reads a component from standard input and writes
+/// its artifact. Exit code 1: refused, with the reason on standard error.
 #[must_use]
 pub fn compile_component(output: &Path) -> std::process::ExitCode {
     match compile_within_limits(output) {
@@ -147,6 +160,7 @@ pub fn compile_component(output: &Path) -> std::process::ExitCode {
 }
 
 fn compile_within_limits(output: &Path) -> Result<(), String> {
+    // Before the first byte is read. The hard limits too, so that nothing in this process can lift them.
     let limit = |value| Rlimit { current: Some(value), maximum: Some(value) };
     setrlimit(Resource::As, limit(COMPILER_MEMORY)).map_err(|error| error.to_string())?;
     setrlimit(Resource::Cpu, limit(COMPILER_SECONDS)).map_err(|error| error.to_string())?;
@@ -157,12 +171,4 @@ fn compile_within_limits(output: &Path) -> Result<(), String> {
     let code =
         engine.precompile_component(&wasm).map_err(|error| format!("it is no valid component: {error:#}"))?;
     std::fs::write(output, code).map_err(|error| error.to_string())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

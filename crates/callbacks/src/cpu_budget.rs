@@ -1,4 +1,4 @@
-//! How much all callbacks of one tenant compute together: so many calls side by side, so much time a minute.
+//! The most that all callbacks of one tenant compute together: so many calls side by side, so much time a minute.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -7,19 +7,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::callback::CallbackError;
+use super::error::CallbackError;
 
-/// What the limit of time counts for.
+/// Length of time that the budget is for.
 const SPAN: Duration = Duration::from_secs(60);
 
-/// Shared by all callbacks of a tenant.
+/// The budget of a tenant, shared by all its callbacks.
 #[derive(Debug, Default)]
 pub struct CpuBudget {
     calls: Option<Semaphore>,
     time: Option<Bucket>,
 }
 
-/// Fills with the time that calls take, and runs empty within a minute.
+/// A leaky bucket: it fills with the time that calls take, and runs empty within a minute.
+///
+/// Not a counter that starts anew each minute: a tenant could then compute twice its time around the turn of a minute.
 #[derive(Debug)]
 struct Bucket {
     size: Duration,
@@ -34,11 +36,16 @@ impl CpuBudget {
         Self { calls: calls.map(Semaphore::new), time: time.map(|size| Bucket { size, level: level() }) }
     }
 
-    /// A turn among the tenant's calls. Held until the call is over.
-    pub(super) async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>, CallbackError> {
+    /// A permit among the tenant's calls, to be held until the call is over. Waits for a call to end, but not for time
+    /// to come back: a tenant that has used up its minute is refused.
+    ///
+    /// # Errors
+    /// When the minute's time is used up.
+    pub(super) async fn acquire(&self) -> Result<Option<SemaphorePermit<'_>>, CallbackError> {
         if let Some(bucket) = &self.time
             && bucket.level(Instant::now()) >= bucket.size
         {
+            // The call that crosses the line may still end: its own deadline bounds the excess.
             let text = format!(
                 "callbacks have computed for the {} ms that they may in a minute (`callback_cpu` of the limits)",
                 bucket.size.as_millis()
@@ -51,10 +58,12 @@ impl CpuBudget {
         })
     }
 
-    /// Does the work and counts the time that it computes; waiting costs nothing.
+    /// Runs the work and counts the time that it computes; waiting costs nothing.
     pub(super) async fn measure<T>(&self, work: impl Future<Output = T>) -> T {
         let Some(bucket) = &self.time else { return work.await };
         let mut work = pin!(work);
+        // Only polls are counted. The wall time of a call that waits for the store, or for its lane, is nobody's CPU; and
+        // what a call has computed counts while it runs, so that others of the tenant are refused before it ends.
         poll_fn(|context| {
             let began = Instant::now();
             let polled = work.as_mut().poll(context);
@@ -95,25 +104,25 @@ mod tests {
 
     #[tokio::test]
     async fn computing_counts_and_waiting_does_not() {
-        let meter = CpuBudget::new(None, Some(Duration::from_millis(40)));
-        meter.measure(tokio::time::sleep(Duration::from_millis(60))).await;
-        assert!(meter.turn().await.is_ok());
-        meter
+        let budget = CpuBudget::new(None, Some(Duration::from_millis(40)));
+        budget.measure(tokio::time::sleep(Duration::from_millis(60))).await;
+        assert!(budget.acquire().await.is_ok());
+        budget
             .measure(async {
                 let began = Instant::now();
                 while began.elapsed() < Duration::from_millis(60) {}
             })
             .await;
-        let refused = meter.turn().await.map(|_| ()).unwrap_err();
+        let refused = budget.acquire().await.map(|_| ()).unwrap_err();
         assert!(refused.to_string().contains("40 ms"), "{refused}");
     }
 
     #[tokio::test]
     async fn calls_wait_for_their_tenants_turn() {
-        let meter = CpuBudget::new(Some(1), None);
-        let first = meter.turn().await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(20), meter.turn()).await.is_err());
+        let budget = CpuBudget::new(Some(1), None);
+        let first = budget.acquire().await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(20), budget.acquire()).await.is_err());
         drop(first);
-        assert!(meter.turn().await.unwrap().is_some());
+        assert!(budget.acquire().await.unwrap().is_some());
     }
 }

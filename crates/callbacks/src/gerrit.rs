@@ -6,13 +6,14 @@ use serde_json::Value;
 use super::Status;
 use super::bindings::gerrit_summary::exports::campanile::notifier::summary_callback as wit;
 use super::bindings::host::campanile::notifier::reviews;
-use super::call::Caller;
-use super::callback::{Callback, CallbackError, Report, caged_call};
+use super::callback::{CallCost, Callback, sandboxed_call};
+use super::caller::Caller;
 use super::convert;
-use super::version::Kind;
+use super::error::CallbackError;
+use super::kind::Kind;
 use campanile_model::{Build, Results};
 
-/// What a Gerrit review says.
+/// A Gerrit review: a text and votes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Review {
     /// The text.
@@ -50,16 +51,16 @@ impl Callback {
         build: &Build,
         results: Results,
         arg: Option<&Value>,
-    ) -> Result<(Option<Review>, Report), CallbackError> {
+    ) -> Result<(Option<Review>, CallCost), CallbackError> {
         let record = convert::build(build, &*caller.status);
         let (builder, results, arg) =
             (builder.to_owned(), convert::results(results), arg.map(Value::to_string));
-        let (answer, report) =
-            caged_call!(self, caller, review_callback, Kind::ReviewCallback, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, review_callback, Kind::ReviewCallback, |store, instance| {
                 let exports = instance.campanile_notifier_review_callback();
                 exports.call_review_build(&mut store, &builder, &record, results, arg.as_ref())
             });
-        Ok((self.review(answer)?, report))
+        Ok((self.review(answer)?, cost))
     }
 
     /// Runs startCB on a build that began; none: nothing is sent.
@@ -72,17 +73,17 @@ impl Callback {
         builder: &str,
         build: &Build,
         arg: Option<&Value>,
-    ) -> Result<(Option<String>, Report), CallbackError> {
+    ) -> Result<(Option<String>, CallCost), CallbackError> {
         let record = convert::build(build, &*caller.status);
         let (builder, arg) = (builder.to_owned(), arg.map(Value::to_string));
-        let (answer, report) =
-            caged_call!(self, caller, start_callback, Kind::StartCallback, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, start_callback, Kind::StartCallback, |store, instance| {
                 let exports = instance.campanile_notifier_start_callback();
                 exports.call_announce_start(&mut store, &builder, &record, arg.as_ref())
             });
         let message = answer.map_err(CallbackError::Answered)?;
         self.within_output(message.as_ref().map_or(0, String::len))?;
-        Ok((message, report))
+        Ok((message, cost))
     }
 
     /// Runs summaryCB on the builds of a complete set.
@@ -95,15 +96,15 @@ impl Callback {
         builds: &[BuildInfo],
         results: Results,
         arg: Option<&Value>,
-    ) -> Result<(Option<Review>, Report), CallbackError> {
+    ) -> Result<(Option<Review>, CallCost), CallbackError> {
         let builds: Vec<_> = builds.iter().map(|info| build_info(info, &*caller.status)).collect();
         let (results, arg) = (convert::results(results), arg.map(Value::to_string));
-        let (answer, report) =
-            caged_call!(self, caller, summary_callback, Kind::SummaryCallback, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, summary_callback, Kind::SummaryCallback, |store, instance| {
                 let exports = instance.campanile_notifier_summary_callback();
                 exports.call_summarize(&mut store, &builds, results, arg.as_ref())
             });
-        Ok((self.review(answer)?, report))
+        Ok((self.review(answer)?, cost))
     }
 
     fn review(

@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bindings::hook_parsing::exports::campanile::notifier::hook_dialect as wit;
-use super::call::Caller;
-use super::callback::{Callback, CallbackError, Report, caged_call};
+use super::callback::{CallCost, Callback, sandboxed_call};
+use super::caller::Caller;
 use super::convert;
-use super::version::Kind;
+use super::error::CallbackError;
+use super::kind::Kind;
 use campanile_model::Change;
 
 /// A request to a hook, as a dialect sees it.
@@ -19,16 +20,16 @@ pub struct HookRequest {
     pub query: Vec<(String, String)>,
     /// Names in lower case, and values. What proves the sender is left out.
     pub headers: Vec<(String, String)>,
-    /// What was sent.
+    /// The body as it was sent.
     pub body: Vec<u8>,
 }
 
-/// What a dialect made of a request.
+/// Changes that a dialect read out of a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Parsed {
     /// In the order in which they were made.
     pub changes: Vec<Change>,
-    /// What kind of user names the authors are: `git`, `hg`, `svn`...
+    /// Kind of user names that the authors are: `git`, `hg`, `svn`...
     pub src: Option<String>,
     /// For the log: why there are no changes.
     pub note: Option<String>,
@@ -54,11 +55,11 @@ impl Callback {
         caller: &Caller,
         request: HookRequest,
         options: &Value,
-    ) -> Result<(Result<Parsed, Rejection>, Report), CallbackError> {
+    ) -> Result<(Result<Parsed, Rejection>, CallCost), CallbackError> {
         let HookRequest { method, query, headers, body } = request;
         let (request, options) = (wit::HookRequest { method, query, headers, body }, options.to_string());
-        let (answer, report) =
-            caged_call!(self, caller, hook_dialect, Kind::HookDialect, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, hook_dialect, Kind::HookDialect, |store, instance| {
                 let exports = instance.campanile_notifier_hook_dialect();
                 exports.call_parse_request(&mut store, &request, &options)
             });
@@ -69,7 +70,7 @@ impl Callback {
                 Err(Rejection { status: if (400..500).contains(&status) { status } else { 400 }, message })
             }
         };
-        Ok((answer, report))
+        Ok((answer, cost))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The cage of one call: its memory and log limits, and the host functions that a guest may call.
+//! The state of one call on the host's side: its memory and table limits, and the functions that its guest may call.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use wasmtime::{ResourceLimiter, Result, bail};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::bindings::host::campanile::notifier::{logging, reviews, status, types};
-use super::call::{Level, Limits, Traces};
+use super::call::{CallLimits, CallRecorder, Level};
 use super::{Status, convert, wasi};
 use campanile_model::LogRef;
 
@@ -21,7 +21,7 @@ const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Everything that belongs to one call; gone when it is over.
 pub(super) struct HostState {
     status: Arc<dyn Status>,
-    traces: Arc<Traces>,
+    recorder: Arc<CallRecorder>,
     memory_limit: usize,
     memory: usize,
     table_elements: usize,
@@ -31,11 +31,11 @@ pub(super) struct HostState {
 }
 
 impl HostState {
-    pub(super) fn new(status: Arc<dyn Status>, traces: Arc<Traces>, limits: &Limits) -> Self {
+    pub(super) fn new(status: Arc<dyn Status>, recorder: Arc<CallRecorder>, limits: &CallLimits) -> Self {
         Self {
             status,
-            wasi: wasi::closed(&traces),
-            traces,
+            wasi: wasi::closed(&recorder),
+            recorder,
             memory_limit: limits.memory,
             memory: 0,
             table_elements: 0,
@@ -59,7 +59,7 @@ impl ResourceLimiter for HostState {
             bail!("memory limit");
         }
         self.memory = total;
-        self.traces.grown_to(total);
+        self.recorder.grown_to(total);
         Ok(true)
     }
 
@@ -141,7 +141,7 @@ impl logging::Host for HostState {
             logging::Level::Warn => Level::Warn,
             logging::Level::Error => Level::Error,
         };
-        self.traces.log(level, message);
+        self.recorder.log(level, message);
         Ok(())
     }
 }

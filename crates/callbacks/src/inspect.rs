@@ -1,16 +1,16 @@
-//! What a component asks for and offers, read from its bytes before anything is compiled.
+//! Imports and exports of a component, read from its bytes before anything is compiled.
 
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::compile::CompileError;
-use super::version::Kind;
+use super::kind::Kind;
 
 /// The package whose interfaces are callbacks.
 const PACKAGE: &str = "campanile:notifier/";
-/// From this size on, a component is an interpreter with a program inside.
-const HEAVY_BYTES: usize = 1 << 20;
+/// From this size on, a component counts as an interpreter with a program inside.
+const INTERPRETER_BYTES: usize = 1 << 20;
 
-/// A component's outside.
+/// The outside of a component: its imports and exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inspection {
     /// Names that it wants to be given.
@@ -68,16 +68,16 @@ impl Inspection {
             .collect()
     }
 
-    /// Whether its language runtime wants WASI, which it gets closed.
+    /// True if its language runtime imports WASI, which it gets closed.
     #[must_use]
     pub fn wants_wasi(&self) -> bool {
         self.imports.iter().any(|name| name.starts_with("wasi:"))
     }
 
-    /// Whether it belongs into the lane for script languages.
+    /// True if it belongs into the interpreters' lane.
     #[must_use]
-    pub fn is_heavy(&self) -> bool {
-        self.size > HEAVY_BYTES || self.wants_wasi()
+    pub fn is_interpreted(&self) -> bool {
+        self.size > INTERPRETER_BYTES || self.wants_wasi()
     }
 
     /// Everything that keeps it from being a callback, in sentences.

@@ -1,9 +1,11 @@
-//! The user's own functions: WebAssembly components, each call in a cage of its own.
+//! Callbacks: the users' own functions, as WebAssembly components, each call in a sandbox of its own.
 //!
-//! `inspect` looks at a component, `compile` makes code of it in a process of its own, `cache` keeps that, `runtime` is
-//! the engine and what guests link to, `version` a component ready to be called, `callback` a named one in use, `cage`
-//! and `call` what one call may use and leaves behind, `meter` what all of a tenant's use together, `lane` where interpreters run. Each interface of the contract is
-//! a small file of its own and a line in `version`; `trial` runs any of them on a `sample` or a stored build.
+//! Reading order: `kind` (the interfaces of the contract), `inspect` (imports and exports of a component), `compile` (in
+//! a process of its own), `cache` (artifacts), `runtime` (the engine, and what guests link), `version` (a component ready
+//! to be called), `callback` (a named one in use), `host_state` and `call` (limits and traces of a call), `cpu_budget`
+//! (what all of a tenant's use together), `call_lane` (threads for interpreters and long calls). Each interface of the
+//! contract is a small file of its own and a line in `kind`; `smoke_test` calls any of them on a `sample` or a stored
+//! build.
 //!
 //! Invariant: a callback reaches nothing but what `Status` and its log give; it has no file, socket or state.
 
@@ -13,15 +15,18 @@ mod cache;
 mod call;
 mod call_lane;
 mod callback;
-mod clock;
+mod caller;
 mod compile;
 mod convert;
 mod cpu_budget;
 mod email_lookup;
+mod epoch_ticker;
+mod error;
 mod gerrit;
 mod hook_dialect;
 mod host_state;
 mod inspect;
+mod kind;
 mod message_formatter;
 mod previous_build_getter;
 mod push_callback;
@@ -33,17 +38,20 @@ mod version;
 mod wasi;
 
 pub use announce_formatter::{Announcement, ChatEvent};
-pub use call::{CallRecord, Caller, Level, Limits, LogLine};
-pub use callback::{Callback, CallbackError, Report};
+pub use call::{CallRecord, Level, LogLine};
+pub use callback::{CallCost, Callback};
+pub use caller::Caller;
 pub use compile::{CompileError, MAX_COMPONENT, compile_component};
 pub use cpu_budget::CpuBudget;
+pub use error::CallbackError;
 pub use gerrit::{BuildInfo, Review};
 pub use hook_dialect::{HookRequest, Parsed, Rejection};
 pub use inspect::{Inspection, inspect};
+pub use kind::Kind;
 pub use message_formatter::{FormattedMessage, MessageKind, Mode, Modes};
-pub use push_callback::{HttpRequest, Packet, Pushed};
+pub use push_callback::{HttpRequest, Packet, PushOutcome};
 pub use runtime::Runtime;
 pub use sample::{Sample, SampleError};
 pub use smoke_test::{Subject, Trial, smoke_test};
 pub use status::{Status, StatusError};
-pub use version::{Kind, Version};
+pub use version::Version;

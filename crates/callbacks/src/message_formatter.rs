@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::bindings::message_formatting::exports::campanile::notifier::message_formatter as wit;
-use super::call::Caller;
-use super::callback::{Callback, CallbackError, Report, caged_call};
+use super::callback::{CallCost, Callback, sandboxed_call};
+use super::caller::Caller;
 use super::convert;
-use super::version::Kind;
+use super::error::CallbackError;
+use super::kind::Kind;
 use campanile_model::{Build, Results};
 
 impl Callback {
@@ -21,17 +22,17 @@ impl Callback {
         name: &str,
         build: &Build,
         results: Results,
-    ) -> Result<(FormattedMessage, Report), CallbackError> {
+    ) -> Result<(FormattedMessage, CallCost), CallbackError> {
         let record = convert::build(build, &*caller.status);
         let (name, results) = (name.to_owned(), convert::results(results));
-        let (answer, report) =
-            caged_call!(self, caller, message_formatter, Kind::MessageFormatter, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, message_formatter, Kind::MessageFormatter, |store, instance| {
                 let exports = instance.campanile_notifier_message_formatter();
                 exports.call_format_message(&mut store, modes.into(), &name, &record, results)
             });
         let message = FormattedMessage::from(answer.map_err(CallbackError::Answered)?);
         self.within_output(message.size())?;
-        Ok((message, report))
+        Ok((message, cost))
     }
 }
 
@@ -127,13 +128,13 @@ impl Modes {
         Self(self.0 | 1 << mode as u8)
     }
 
-    /// Whether it is in the set.
+    /// True if the mode is in the set.
     #[must_use]
     pub fn contains(self, mode: Mode) -> bool {
         self.0 & (1 << mode as u8) != 0
     }
 
-    /// Whether none is.
+    /// True if no mode is.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -151,7 +152,7 @@ impl FromIterator<Mode> for Modes {
     }
 }
 
-/// What a formatter gives back. Nothing in it is trusted yet: the mail target checks subject and headers.
+/// Answer of a formatter. Nothing in it is trusted yet: the mail target checks subject and headers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FormattedMessage {
@@ -159,7 +160,7 @@ pub struct FormattedMessage {
     pub subject: Option<String>,
     /// The text or page.
     pub body: String,
-    /// Which of both it is.
+    /// Kind of the body.
     pub kind: MessageKind,
     /// Plain text beside a page.
     pub alternative: Option<String>,
@@ -167,7 +168,7 @@ pub struct FormattedMessage {
     pub headers: Vec<(String, String)>,
 }
 
-/// What a body is (M-43).
+/// Kind of a body (M-43).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageKind {

@@ -1,9 +1,10 @@
 //! The MailNotifier previousBuildGetter (M-19).
 
-use super::call::Caller;
-use super::callback::{Callback, CallbackError, Report, caged_call};
+use super::callback::{CallCost, Callback, sandboxed_call};
+use super::caller::Caller;
 use super::convert;
-use super::version::Kind;
+use super::error::CallbackError;
+use super::kind::Kind;
 use campanile_model::{Build, BuildId};
 
 impl Callback {
@@ -15,14 +16,19 @@ impl Callback {
         &self,
         caller: &Caller,
         build: &Build,
-    ) -> Result<(Option<BuildId>, Report), CallbackError> {
+    ) -> Result<(Option<BuildId>, CallCost), CallbackError> {
         let record = convert::build(build, &*caller.status);
-        let (answer, report) =
-            caged_call!(self, caller, previous_build_getter, Kind::PreviousBuildGetter, |store, instance| {
+        let (answer, cost) = sandboxed_call!(
+            self,
+            caller,
+            previous_build_getter,
+            Kind::PreviousBuildGetter,
+            |store, instance| {
                 let exports = instance.campanile_notifier_previous_build_getter();
                 exports.call_get_previous_build(&mut store, &record)
-            });
+            }
+        );
         let id = answer.map_err(CallbackError::Answered)?;
-        Ok((id.map(convert::build_id_from), report))
+        Ok((id.map(convert::build_id_from), cost))
     }
 }

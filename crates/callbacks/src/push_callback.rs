@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bindings::status_pushing::exports::campanile::notifier::push_callback as wit;
-use super::call::Caller;
-use super::callback::{Callback, CallbackError, Report, caged_call};
-use super::version::Kind;
+use super::callback::{CallCost, Callback, sandboxed_call};
+use super::caller::Caller;
+use super::error::CallbackError;
+use super::kind::Kind;
 
 /// A queued event.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +16,9 @@ pub struct Packet {
     pub id: u64,
     /// The event's name.
     pub event: String,
-    /// When it happened.
+    /// Time of the event, as packets have it.
     pub timestamp: String,
-    /// What it says.
+    /// Content of the packet.
     pub payload: Value,
 }
 
@@ -26,17 +27,17 @@ pub struct Packet {
 pub struct HttpRequest {
     /// Such as `POST`.
     pub method: String,
-    /// Where to.
+    /// Address to send it to.
     pub url: String,
     /// Names and values.
     pub headers: Vec<(String, String)>,
-    /// What to send.
+    /// Body to send.
     pub body: Vec<u8>,
 }
 
-/// What a call made of the queue.
+/// Requests for a part of the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Pushed {
+pub struct PushOutcome {
     /// So many packets from the front are in the requests, or are not to be sent at all.
     pub consumed: u32,
     /// To be sent in this order.
@@ -52,7 +53,7 @@ impl Callback {
         &self,
         caller: &Caller,
         packets: &[Packet],
-    ) -> Result<(Pushed, Report), CallbackError> {
+    ) -> Result<(PushOutcome, CallCost), CallbackError> {
         let packets: Vec<_> = packets
             .iter()
             .map(|packet| wit::Packet {
@@ -62,14 +63,14 @@ impl Callback {
                 payload: packet.payload.to_string(),
             })
             .collect();
-        let (answer, report) =
-            caged_call!(self, caller, push_callback, Kind::PushCallback, |store, instance| {
+        let (answer, cost) =
+            sandboxed_call!(self, caller, push_callback, Kind::PushCallback, |store, instance| {
                 instance.campanile_notifier_push_callback().call_push_packets(&mut store, &packets)
             });
         let pushed = answer.map_err(CallbackError::Answered)?;
         let requests: Vec<_> = pushed.requests.into_iter().map(HttpRequest::from).collect();
         self.within_output(requests.iter().map(HttpRequest::size).sum())?;
-        Ok((Pushed { consumed: pushed.consumed, requests }, report))
+        Ok((PushOutcome { consumed: pushed.consumed, requests }, cost))
     }
 }
 

@@ -1,19 +1,19 @@
-//! The one WebAssembly engine of the process: its settings, its clock, what guests can link to.
+//! The one WebAssembly engine of the process: its settings, its ticker, its lanes, and the interfaces that guests link.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::host::campanile::notifier::{logging, status};
 use super::call_lane::CallLane;
-use super::clock::{self, Clock};
-use super::compile::{CompileError, Compiler, MAX_COMPONENT};
+use super::compile::{CompileError, Compiler, MAX_COMPONENT, code_settings};
+use super::epoch_ticker::{EpochTicker, TickGuard};
 use super::host_state::HostState;
 use super::inspect::inspect;
-use super::version::Kind;
+use super::kind::Kind;
 
 /// Calls that can be under way at once, in all.
 const MAX_CALLS: u32 = 64;
@@ -27,10 +27,10 @@ pub struct Runtime {
     linker: Arc<Linker<HostState>>,
     /// For guests whose language runtime asks for WASI.
     with_wasi: Arc<Linker<HostState>>,
-    heavy_lane: Arc<CallLane>,
+    interpreter_lane: Arc<CallLane>,
     slow_lane: Arc<CallLane>,
     compiler: Arc<Compiler>,
-    clock: Arc<Clock>,
+    ticker: Arc<EpochTicker>,
     /// One for each instance that the pool has room for.
     instances: Arc<Semaphore>,
 }
@@ -39,30 +39,21 @@ pub struct Runtime {
 pub(super) struct Linked {
     pub(super) digest: String,
     pub(super) interpreted: bool,
-    /// The callbacks among its exports, by name; whether they have the right types is not known yet.
+    /// The callbacks among its exports, by name; their types are not checked yet.
     pub(super) exports: Vec<Kind>,
     pub(super) instance: InstancePre<HostState>,
 }
 
-/// Settings that decide what code is compiled to; engine and compiler process must agree on them.
-pub(super) fn code_settings() -> Config {
-    let mut config = Config::new();
-    config.wasm_component_model(true);
-    config.concurrency_support(false);
-    config.epoch_interruption(true);
-    config.memory_init_cow(true);
-    config
-}
-
 impl Runtime {
     /// Starts the engine. `program` is this program itself, which compiles in a process of its own; `cache` is a
-    /// private folder for finished code.
+    /// private folder for artifacts.
     ///
     /// # Errors
     /// When the machine refuses the address space, or the folder can't be made.
     pub fn new(program: PathBuf, cache: &Path) -> Result<Self, CompileError> {
         let mut pool = PoolingAllocationConfig::new();
-        // Room for the script languages' components, of some 40 core modules each (docs/callbacks.md).
+        // A pool, so that a call costs no mapping of memory. It has room for the script languages' components, of some 40
+        // core modules each (docs/callbacks.md).
         pool.total_component_instances(MAX_CALLS)
             .total_core_instances(MAX_CALLS * 40)
             .total_memories(MAX_CALLS * 2)
@@ -84,33 +75,35 @@ impl Runtime {
 
         let failed = |error: wasmtime::Error| CompileError::Engine(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
-        status::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut HostState| cage).map_err(failed)?;
-        logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |cage: &mut HostState| cage).map_err(failed)?;
+        status::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state).map_err(failed)?;
+        logging::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)
+            .map_err(failed)?;
         let mut with_wasi = linker.clone();
         wasmtime_wasi::p2::add_to_linker_async(&mut with_wasi).map_err(failed)?;
 
         let lane = |name| CallLane::start(name).map_err(|error| CompileError::Engine(error.to_string()));
-        let (heavy_lane, slow_lane) = (Arc::new(lane("callback-scripts")?), Arc::new(lane("callback-slow")?));
-        let clock = Clock::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
+        let (interpreter_lane, slow_lane) =
+            (Arc::new(lane("callback-scripts")?), Arc::new(lane("callback-slow")?));
+        let ticker = EpochTicker::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
         let compiler = Compiler::new(program, cache, &engine)?;
         Ok(Self {
             engine,
             linker: Arc::new(linker),
             with_wasi: Arc::new(with_wasi),
-            heavy_lane,
+            interpreter_lane,
             slow_lane,
             compiler: Arc::new(compiler),
-            clock: Arc::new(clock),
+            ticker: Arc::new(ticker),
             instances: Arc::new(Semaphore::new(MAX_CALLS as usize)),
         })
     }
 
-    /// Looks at a component, compiles it or takes its finished code from the cache, and links it.
+    /// Looks at a component, compiles it or takes its artifact from the cache, and links it.
     pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<Linked, CompileError> {
         if wasm.len() > MAX_COMPONENT {
             return Err(CompileError::too_large(wasm.len() as u64, MAX_COMPONENT as u64));
         }
-        // What can't be used is told before anything is compiled.
+        // Compiling costs; a component that can't be used is refused before.
         let outside = inspect(&wasm)?;
         let validation_errors = outside.validation_errors();
         if !validation_errors.is_empty() {
@@ -122,20 +115,20 @@ impl Runtime {
         let instance = linker
             .instantiate_pre(&component)
             .map_err(|error| CompileError::Refused(format!("it does not fit the contract: {error:#}")))?;
-        Ok(Linked { digest, interpreted: outside.is_heavy(), exports: outside.kinds(), instance })
+        Ok(Linked { digest, interpreted: outside.is_interpreted(), exports: outside.kinds(), instance })
     }
 
-    /// Where calls go on that take longer than a tick.
+    /// The lane of calls that take longer than a tick.
     pub(super) fn slow_lane(&self) -> &CallLane {
         &self.slow_lane
     }
 
-    /// The lane of heavy guests.
-    pub(super) fn heavy_lane(&self) -> &CallLane {
-        &self.heavy_lane
+    /// The lane of interpreted guests.
+    pub(super) fn interpreter_lane(&self) -> &CallLane {
+        &self.interpreter_lane
     }
 
-    /// Room for a call. Who comes when all is taken waits: the pool would refuse it.
+    /// Room for a call's instance. A call that finds all of it taken waits here: the pool would refuse it.
     pub(super) async fn instance(&self) -> SemaphorePermit<'_> {
         self.instances.acquire().await.expect("the semaphore is never closed")
     }
@@ -145,8 +138,8 @@ impl Runtime {
     }
 
     /// To be held while a call is under way.
-    pub(super) fn tick(&self) -> clock::Running<'_> {
-        self.clock.run()
+    pub(super) fn keep_ticking(&self) -> TickGuard<'_> {
+        self.ticker.keep_ticking()
     }
 
     #[allow(unsafe_code)]

@@ -30,7 +30,7 @@ pub struct Sample {
     /// Text of logs, by `STEP/LOG`.
     #[serde(default)]
     logs: BTreeMap<String, String>,
-    /// What GerritStatusPush callbacks get as their argument.
+    /// Argument of GerritStatusPush callbacks.
     #[serde(default)]
     pub arg: Option<Value>,
     /// The user that a lookup is asked for.
@@ -42,7 +42,7 @@ pub struct Sample {
     /// The dialect's options.
     #[serde(default)]
     pub options: Value,
-    /// What calls were like, until somebody takes it.
+    /// Records of calls, until somebody takes them.
     #[serde(skip)]
     records: Mutex<Vec<CallRecord>>,
 }
@@ -119,7 +119,7 @@ impl Sample {
         }
     }
 
-    /// What the calls since the last time were like.
+    /// Takes the records of the calls since the last time.
     #[must_use]
     pub fn take_records(self: &Arc<Self>) -> Vec<CallRecord> {
         std::mem::take(&mut *self.records.lock().unwrap_or_else(PoisonError::into_inner))

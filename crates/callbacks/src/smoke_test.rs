@@ -1,4 +1,4 @@
-//! Running any callback on one build, to see what it does: for previews, and before a new version is put to use.
+//! Smoke tests: any callback called on one build, for previews and before a new version is put to use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,21 +6,22 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::callback::{CallbackError, Report};
+use super::callback::CallCost;
+use super::error::CallbackError;
 use super::{
     Announcement, BuildInfo, Callback, Caller, ChatEvent, HookRequest, Kind, Mode, Modes, Packet, Sample,
     Status,
 };
-use campanile_model::{Build, Dicts, Event, Results, Surroundings};
+use campanile_model::{Build, Dicts, Event, PacketContext, Results};
 
-/// What a callback is tried on.
+/// Arguments for a smoke test of any kind of callback.
 #[derive(Clone)]
 pub struct Subject {
     /// The build.
     pub build: Build,
-    /// Who answers the callback's questions, and takes the record.
+    /// Answers the callback's questions, and takes the record.
     pub status: Arc<dyn Status>,
-    /// What GerritStatusPush callbacks get as their argument.
+    /// Argument of GerritStatusPush callbacks.
     pub arg: Option<Value>,
     /// The user that a lookup is asked for.
     pub user: String,
@@ -49,17 +50,17 @@ impl Subject {
     }
 }
 
-/// What a call came to.
+/// Outcome of a smoke test.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Trial {
     /// The interface.
     pub callback: &'static str,
-    /// What it was tried on, such as `linux #4`.
+    /// Subject of the call, such as `linux #4`.
     pub subject: String,
-    /// What it answered.
+    /// Its answer; absent after a fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Value>,
-    /// Why there is no answer.
+    /// Reason for which there is no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// Wall time in milliseconds.
@@ -80,21 +81,21 @@ pub async fn smoke_test(callback: &Callback, kind: Kind, subject: &Subject) -> O
     let outcome = match kind {
         Kind::MessageFormatter => {
             let modes = [Mode::Failing, Mode::Passing, Mode::Warnings].into_iter().collect::<Modes>();
-            told(callback.format_message(&caller, modes, &build.builder, build, results).await)
+            to_json(callback.format_message(&caller, modes, &build.builder, build, results).await)
         }
-        Kind::PreviousBuildGetter => told(callback.previous_build(&caller, build).await),
+        Kind::PreviousBuildGetter => to_json(callback.previous_build(&caller, build).await),
         Kind::EmailLookup => {
             about.clone_from(&subject.user);
-            told(callback.look_up(&caller, &subject.user).await)
+            to_json(callback.look_up(&caller, &subject.user).await)
         }
         Kind::ReviewCallback => {
-            told(callback.review_build(&caller, &build.builder, build, results, arg).await)
+            to_json(callback.review_build(&caller, &build.builder, build, results, arg).await)
         }
-        Kind::StartCallback => told(callback.announce_start(&caller, &build.builder, build, arg).await),
-        Kind::SummaryCallback => {
-            told(callback.summarize(&caller, &[info(build, results, &*subject.status)], results, arg).await)
-        }
-        Kind::PushCallback => told(callback.push_packets(&caller, &packets(build)).await),
+        Kind::StartCallback => to_json(callback.announce_start(&caller, &build.builder, build, arg).await),
+        Kind::SummaryCallback => to_json(
+            callback.summarize(&caller, &[info(build, results, &*subject.status)], results, arg).await,
+        ),
+        Kind::PushCallback => to_json(callback.push_packets(&caller, &packets(build)).await),
         Kind::AnnounceFormatter => {
             let usual = [format!("build #{} of {} is complete: {results}", build.number, build.builder)];
             let announcement = Announcement {
@@ -105,14 +106,14 @@ pub async fn smoke_test(callback: &Callback, kind: Kind, subject: &Subject) -> O
                 previous: None,
                 usual: &usual,
             };
-            told(callback.announce(&caller, &announcement).await)
+            to_json(callback.announce(&caller, &announcement).await)
         }
         Kind::HookDialect => {
             let (request, options) = subject.request.as_ref()?;
             about = format!("a request of {} bytes", request.body.len());
             match callback.parse_request(&caller, request.clone(), options).await {
-                Ok((Ok(parsed), report)) => told(Ok((parsed, report))),
-                Ok((Err(rejection), report)) => told(Ok((json!({"rejected": rejection}), report))),
+                Ok((Ok(parsed), cost)) => to_json(Ok((parsed, cost))),
+                Ok((Err(rejection), cost)) => to_json(Ok((json!({"rejected": rejection}), cost))),
                 Err(fault) => Err(fault),
             }
         }
@@ -126,19 +127,21 @@ pub async fn smoke_test(callback: &Callback, kind: Kind, subject: &Subject) -> O
         peak_memory: None,
     };
     match outcome {
-        Ok((answer, report)) => {
+        Ok((answer, cost)) => {
             trial.answer = Some(answer);
-            trial.milliseconds = Some(milliseconds(report.duration));
-            trial.peak_memory = Some(report.peak_memory);
+            trial.milliseconds = Some(milliseconds(cost.duration));
+            trial.peak_memory = Some(cost.peak_memory);
         }
         Err(fault) => trial.fault = Some(fault.to_string()),
     }
     Some(trial)
 }
 
-fn told<T: Serialize>(outcome: Result<(T, Report), CallbackError>) -> Result<(Value, Report), CallbackError> {
-    outcome.map(|(answer, report)| {
-        (serde_json::to_value(answer).expect("answers hold only JSON-able data with text keys"), report)
+fn to_json<T: Serialize>(
+    outcome: Result<(T, CallCost), CallbackError>,
+) -> Result<(Value, CallCost), CallbackError> {
+    outcome.map(|(answer, cost)| {
+        (serde_json::to_value(answer).expect("answers hold only JSON-able data with text keys"), cost)
     })
 }
 
@@ -168,7 +171,7 @@ fn packets(build: &Build) -> Vec<Packet> {
             id,
             event: event.name().to_owned(),
             timestamp: time.to_packet_text(),
-            payload: Dicts::plain().payload(&event, &Surroundings::default()).into(),
+            payload: Dicts::plain().payload(&event, &PacketContext::default()).into(),
         })
         .collect()
 }

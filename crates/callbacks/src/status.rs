@@ -1,4 +1,4 @@
-//! What the engine tells about one tenant: the `master_status` of Buildbot's callbacks.
+//! The engine's facts about one tenant: the `master_status` of Buildbot's callbacks.
 //!
 //! Targets read through the same door as guests do, so that both see the same builds and logs.
 
@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use super::CallRecord;
 use campanile_model::{Build, BuildId, Builder, Buildset, LogRef};
 
-/// One tenant's builds and logs, and how it is called.
+/// Facts of one tenant: its builds and logs, its title and pages.
 #[async_trait]
 pub trait Status: Send + Sync {
-    /// What the installation is called.
+    /// Title of the installation.
     fn title(&self) -> &str;
-    /// Where its pages start, with a final slash.
+    /// Address that its pages start with, with a final slash.
     fn url(&self) -> Option<&str>;
     /// Page of a build (M-URL-02), if pages are known.
     fn url_for(&self, id: &BuildId) -> Option<String>;
@@ -38,7 +38,7 @@ pub trait Status: Send + Sync {
     }
     /// Finished builds of a buildset: by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError>;
-    /// What was asked for: a buildset as it was submitted, or as it was when it was complete.
+    /// A buildset as it was submitted, or as it was when it was complete.
     async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError>;
     /// The last lines of a log without header lines, at most `max_bytes`.
     async fn log_tail(
@@ -50,7 +50,7 @@ pub trait Status: Send + Sync {
     /// A part of a log without header lines.
     async fn log_read(&self, log: &LogRef, offset: u64, limit: usize)
     -> Result<Option<Vec<u8>>, StatusError>;
-    /// Takes what a call was like, for the tenant's callback log and the metrics. Quick, and never fails.
+    /// Takes the record of a call, for the tenant's callback log and the metrics. Quick, and never fails.
     fn record(&self, call: CallRecord);
 }
 

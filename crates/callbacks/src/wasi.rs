@@ -9,7 +9,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
-use super::call::{Level, Traces};
+use super::call::{CallRecorder, Level};
 
 /// No more random bytes are made at once.
 const MAX_RANDOM: u64 = 64 << 10;
@@ -17,8 +17,8 @@ const MAX_RANDOM: u64 = 64 << 10;
 const MAX_WRITE: usize = 1 << 20;
 
 /// A context without any authority.
-pub(super) fn closed(traces: &Arc<Traces>) -> WasiCtx {
-    let print = |level| Print { traces: Arc::clone(traces), level };
+pub(super) fn closed(recorder: &Arc<CallRecorder>) -> WasiCtx {
+    let print = |level| Print { recorder: Arc::clone(recorder), level };
     WasiCtxBuilder::new()
         .stdout(print(Level::Info))
         .stderr(print(Level::Error))
@@ -32,7 +32,7 @@ pub(super) fn closed(traces: &Arc<Traces>) -> WasiCtx {
 /// Standard output or error of one call.
 #[derive(Clone)]
 struct Print {
-    traces: Arc<Traces>,
+    recorder: Arc<CallRecorder>,
     level: Level,
 }
 
@@ -55,7 +55,7 @@ impl StdoutStream for Print {
 
 impl OutputStream for Print {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.traces.print(self.level, &bytes);
+        self.recorder.print(self.level, &bytes);
         Ok(())
     }
 

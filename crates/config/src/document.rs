@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Place, Problems, Reach, Severity};
+use super::{FileScope, Location, Problems, Severity};
 
 /// A settings file, read and parsed.
 #[derive(Debug)]
 pub struct Document {
     pub(super) file: PathBuf,
     pub(super) root: Node,
-    pub(super) reach: Reach,
+    pub(super) file_scope: FileScope,
 }
 
 /// A value and its line.
@@ -54,7 +54,7 @@ impl Node {
 }
 
 impl Value {
-    /// What a person would call it.
+    /// Name of its type, for people.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a text",
@@ -75,8 +75,8 @@ impl Document {
         match std::fs::read_to_string(file) {
             Ok(source) => Some(Self::parse(file, &source, problems)),
             Err(error) => {
-                let place = Place { file: file.to_owned(), line: 1 };
-                problems.add(Severity::Error, place, format!("cannot be read: {error}"));
+                let location = Location { file: file.to_owned(), line: 1 };
+                problems.add(Severity::Error, location, format!("cannot be read: {error}"));
                 None
             }
         }
@@ -90,16 +90,16 @@ impl Document {
         for error in errors {
             let line = error.span().map_or(1, |span| lines.line(span.start));
             let text = error.message().trim().replace('\n', ", ");
-            problems.add(Severity::Error, Place { file: file.to_owned(), line }, text);
+            problems.add(Severity::Error, Location { file: file.to_owned(), line }, text);
         }
         let root = Node { line: 1, value: Value::Table(lines.table(table.get_ref())) };
-        Self { file: file.to_owned(), root, reach: Reach::Machine }
+        Self { file: file.to_owned(), root, file_scope: FileScope::Machine }
     }
 
     /// The same as a tenant's, who may name files of this folder only.
     #[must_use]
     pub fn confined_to(self, folder: &Path) -> Self {
-        Self { reach: Reach::Folder(folder.to_owned()), ..self }
+        Self { file_scope: FileScope::Folder(folder.to_owned()), ..self }
     }
 
     /// The file itself.
@@ -111,7 +111,7 @@ impl Document {
     /// The folder that relative paths in the file start at.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        if let Reach::Folder(folder) = &self.reach {
+        if let FileScope::Folder(folder) = &self.file_scope {
             return folder;
         }
         self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

@@ -1,13 +1,13 @@
 //! `campanile.toml` as checked, typed settings, with every problem found at once and each at its `file:line`.
 //!
-//! `document` reads TOML into a tree that knows its places, `reader` takes typed values out of it and notes what is
-//! wrong, `settings` is the shape of the whole file. What a target, a dialect or a poller may be told is theirs to
-//! read: here their tables are only handed on.
+//! `document` reads TOML into a tree that knows its lines, `reader` takes typed values out of it and notes what is
+//! wrong, `settings` is the shape of the whole file. Tables of targets, dialects and pollers are handed on: only they
+//! know their keys.
 
 mod document;
+mod file_scope;
 mod limits;
 mod problems;
-mod reach;
 mod reader;
 mod secret;
 mod settings;
@@ -17,12 +17,12 @@ mod tenants;
 mod units;
 
 pub use document::Document;
+use file_scope::FileScope;
 pub use limits::Limits;
-pub use problems::{Place, Problem, Problems, Severity};
-pub use reach::Reach;
+pub use problems::{Location, Problem, Problems, Severity};
 pub use reader::{Item, Reader};
-pub use secret::{Secret, random};
+pub use secret::{Secret, random_bytes};
 pub use settings::{CallbackSettings, HookSettings, ServerSettings, Settings, TABLES, User};
-pub use signature::{Hash, is_mac, is_signed};
-pub use tenants::{TenantsSettings, ranges};
+pub use signature::{Hash, verify_hex_hmac, verify_hmac};
+pub use tenants::{TenantsSettings, read_ip_ranges};
 pub use units::parse_duration;

@@ -1,10 +1,10 @@
-//! `[limits]`: how much of everything one tenant may use.
+//! `[limits]`: the most that one tenant may use of everything.
 
 use std::time::Duration;
 
 use super::Reader;
 
-/// How much of everything one tenant may use. None: as much as there is.
+/// The most that one tenant may use of everything. None: as much as there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Events a second, on average over ten; a burst of ten seconds' worth is taken at once.
@@ -13,7 +13,7 @@ pub struct Limits {
     pub events_per_day: Option<u64>,
     /// Bytes of events, messages and logs that are kept.
     pub stored_bytes: Option<u64>,
-    /// What is older than this is removed, where the engine itself keeps it longer.
+    /// Age at which events and messages are removed, where the engine itself keeps them longer.
     pub keep: Option<Duration>,
     /// Calls of callbacks side by side, of all of them together.
     pub callback_calls: Option<usize>,
@@ -25,15 +25,15 @@ pub struct Limits {
     pub component_bytes: Option<u64>,
     /// Deliveries that are prepared and sent side by side.
     pub in_flight: Option<usize>,
-    /// How many targets may be set up.
+    /// Number of targets that may be set up.
     pub targets: Option<usize>,
 }
 
 impl Limits {
-    /// Those of every tenant, unless the operator says otherwise: enough for a busy project, and no way to be a
+    /// The limits of every tenant, unless the operator says otherwise: enough for a busy project, and no way to be a
     /// nuisance.
     #[must_use]
-    pub fn of_tenants() -> Self {
+    pub(crate) fn tenant_defaults() -> Self {
         Self {
             events_per_second: Some(100),
             events_per_day: Some(500_000),
@@ -48,36 +48,36 @@ impl Limits {
         }
     }
 
-    /// What a table says, and for the rest what `otherwise` does. `"none"` takes a limit away.
+    /// Reads a table; `defaults` stand for the keys that it doesn't have. `"none"` takes a limit away.
     #[must_use]
-    pub fn read(table: &Reader<'_>, otherwise: &Self) -> Self {
+    pub fn read(table: &Reader<'_>, defaults: &Self) -> Self {
         let count = |key: &str, most: i64| table.integer(key, 1..=most).and_then(|n| u64::try_from(n).ok());
         let size = |count: Option<u64>| count.and_then(|count| usize::try_from(count).ok());
         Self {
-            events_per_second: limit(table, "events_per_second", otherwise.events_per_second, || {
+            events_per_second: limit(table, "events_per_second", defaults.events_per_second, || {
                 count("events_per_second", 1_000_000).and_then(|n| u32::try_from(n).ok())
             }),
-            events_per_day: limit(table, "events_per_day", otherwise.events_per_day, || {
+            events_per_day: limit(table, "events_per_day", defaults.events_per_day, || {
                 count("events_per_day", i64::MAX)
             }),
-            stored_bytes: limit(table, "stored_bytes", otherwise.stored_bytes, || table.size("stored_bytes")),
-            keep: limit(table, "keep", otherwise.keep, || {
+            stored_bytes: limit(table, "stored_bytes", defaults.stored_bytes, || table.size("stored_bytes")),
+            keep: limit(table, "keep", defaults.keep, || {
                 table.duration("keep").filter(|keep| !keep.is_zero())
             }),
-            callback_calls: limit(table, "callback_calls", otherwise.callback_calls, || {
+            callback_calls: limit(table, "callback_calls", defaults.callback_calls, || {
                 size(count("callback_calls", 1_024))
             }),
-            callback_cpu: limit(table, "callback_cpu", otherwise.callback_cpu, || {
+            callback_cpu: limit(table, "callback_cpu", defaults.callback_cpu, || {
                 table.duration("callback_cpu")
             }),
-            callback_deadline: limit(table, "callback_deadline", otherwise.callback_deadline, || {
+            callback_deadline: limit(table, "callback_deadline", defaults.callback_deadline, || {
                 table.duration("callback_deadline")
             }),
-            component_bytes: limit(table, "component_bytes", otherwise.component_bytes, || {
+            component_bytes: limit(table, "component_bytes", defaults.component_bytes, || {
                 table.size("component_bytes")
             }),
-            in_flight: limit(table, "in_flight", otherwise.in_flight, || size(count("in_flight", 1_024))),
-            targets: limit(table, "targets", otherwise.targets, || size(count("targets", 100_000))),
+            in_flight: limit(table, "in_flight", defaults.in_flight, || size(count("in_flight", 1_024))),
+            targets: limit(table, "targets", defaults.targets, || size(count("targets", 100_000))),
         }
     }
 }
@@ -106,7 +106,7 @@ mod tests {
         let problems = Problems::new();
         let document = Document::parse(Path::new("a.toml"), source, &problems);
         let root = Reader::root(&document, &problems);
-        let limits = Limits::read(&root, &Limits::of_tenants());
+        let limits = Limits::read(&root, &Limits::tenant_defaults());
         root.finish();
         (limits, problems.into_sorted().iter().map(ToString::to_string).collect())
     }
@@ -121,7 +121,7 @@ mod tests {
             keep: Some(Duration::from_secs(3 * 86_400)),
             targets: None,
             stored_bytes: Some(1 << 20),
-            ..Limits::of_tenants()
+            ..Limits::tenant_defaults()
         };
         assert_eq!(limits, expected);
     }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_wrong_limit_is_told_and_never_takes_one_away() {
         let (limits, problems) = read("in_flight = 0\ncallback_cpu = 5\nevents_per_second = \"many\"\n");
-        assert_eq!(limits, Limits::of_tenants());
+        assert_eq!(limits, Limits::tenant_defaults());
         assert_eq!(problems.len(), 3, "{problems:?}");
     }
 }

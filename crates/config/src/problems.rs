@@ -1,25 +1,25 @@
-//! What is wrong with the settings: gathered, so that all of it can be told at once.
+//! Problems of the settings: gathered, so that all of them can be told at once.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where something stands: a file and a line in it, counted from 1.
+/// A position in a settings file: the file and a line in it, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     /// The settings file.
     pub file: PathBuf,
     /// Line, from 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
 }
 
-/// Whether a problem keeps the settings from being used.
+/// Weight of a problem: an error keeps the settings from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The settings cannot be used.
@@ -31,11 +31,11 @@ pub enum Severity {
 /// One thing that is wrong, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands.
-    pub place: Place,
-    /// How bad it is.
+    /// Position of the value that it is about.
+    pub location: Location,
+    /// Its weight.
     pub severity: Severity,
-    /// What is wrong and what to do, in one sentence without a final dot.
+    /// The problem and its remedy, in one sentence without a final dot.
     pub text: String,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Problem {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{}: {severity}: {}", self.place, self.text)
+        write!(f, "{}: {severity}: {}", self.location, self.text)
     }
 }
 
@@ -61,21 +61,21 @@ impl Problems {
     }
 
     /// Adds one.
-    pub fn add(&self, severity: Severity, place: Place, text: impl Into<String>) {
-        self.0.borrow_mut().push(Problem { place, severity, text: text.into() });
+    pub fn add(&self, severity: Severity, location: Location, text: impl Into<String>) {
+        self.0.borrow_mut().push(Problem { location, severity, text: text.into() });
     }
 
-    /// Whether one of them keeps the settings from being used.
+    /// True if one of them keeps the settings from being used.
     #[must_use]
     pub fn any_error(&self) -> bool {
         self.0.borrow().iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// All of them, by place.
+    /// All of them, by location.
     #[must_use]
     pub fn into_sorted(self) -> Vec<Problem> {
         let mut problems = self.0.into_inner();
-        problems.sort_by(|a, b| (&a.place, a.severity).cmp(&(&b.place, b.severity)));
+        problems.sort_by(|a, b| (&a.location, a.severity).cmp(&(&b.location, b.severity)));
         problems.dedup();
         problems
     }

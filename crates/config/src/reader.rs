@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::document::{Document, Node, Value};
 use super::spelling::{is_camel_case_of, quoted_list};
 use super::units::{parse_duration, parse_size};
-use super::{Place, Problems, Reach, Secret, Severity};
+use super::{FileScope, Location, Problems, Secret, Severity};
 
 /// One table that is being read. `finish` reports the keys that nobody asked for.
 ///
@@ -22,7 +22,7 @@ pub struct Reader<'a> {
     asked: RefCell<Vec<String>>,
 }
 
-/// One value whose type is the asker's business, with its place.
+/// One value whose type is the asker's business, with its location.
 #[derive(Clone, Copy)]
 pub struct Item<'a> {
     document: &'a Document,
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
 
     /// The path that a value of `key` names, as [`Reader::file`] takes it.
     pub fn path_at(&self, key: &str, path: &str) -> Option<PathBuf> {
-        match self.document.reach.file(self.folder(), path) {
+        match self.document.file_scope.file(self.folder(), path) {
             Ok(path) => Some(path),
             Err(objection) => {
                 self.error(key, format!("`{key}`: {objection}"));
@@ -159,14 +159,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether these settings are a tenant's.
+    /// True for a tenant's settings, false for the operator's own.
     #[must_use]
     pub fn is_tenants(&self) -> bool {
-        self.document.reach != Reach::Machine
+        self.document.file_scope != FileScope::Machine
     }
 
-    /// Notes that a tenant's settings can't have this; true if they are a tenant's.
-    pub fn is_kept_from_tenants(&self, key: &str, what: &str) -> bool {
+    /// Notes an error at a key that tenants' settings can't have; true if these are a tenant's.
+    pub fn deny_to_tenants(&self, key: &str, what: &str) -> bool {
         if self.is_tenants() {
             self.error(key, format!("`{key}`: {what}: only the operator's own settings can have this"));
         }
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&self, severity: Severity, line: usize, text: impl Into<String>) {
-        self.problems.add(severity, Place { file: self.document.file.clone(), line }, text);
+        self.problems.add(severity, Location { file: self.document.file.clone(), line }, text);
     }
 }
 
@@ -351,9 +351,7 @@ impl<'a> Item<'a> {
             return self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }");
         };
         let secret = match (table.text("env"), table.file("file")) {
-            (Some(_), None) if table.is_kept_from_tenants("env", "it names the engine's own environment") => {
-                None
-            }
+            (Some(_), None) if table.deny_to_tenants("env", "it names the engine's own environment") => None,
             (Some(name), None) => self.secret_from_env(key, &name),
             (None, Some(path)) => self.secret_from_file(key, &path),
             _ => self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }"),
@@ -368,10 +366,10 @@ impl<'a> Item<'a> {
         self.node.to_json()
     }
 
-    /// Where the value stands, for what is judged later.
+    /// Position of the value, for what is judged later.
     #[must_use]
-    pub fn place(self) -> Place {
-        Place { file: self.document.file.clone(), line: self.node.line }
+    pub fn location(self) -> Location {
+        Location { file: self.document.file.clone(), line: self.node.line }
     }
 
     /// Notes an error here.
@@ -412,7 +410,7 @@ impl<'a> Item<'a> {
     }
 
     fn report(self, severity: Severity, text: impl Into<String>) {
-        self.problems.add(severity, self.place(), text);
+        self.problems.add(severity, self.location(), text);
     }
 }
 

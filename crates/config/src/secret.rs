@@ -1,14 +1,14 @@
-//! Secrets: texts that never reach logs, errors or callbacks.
+//! Secrets: texts that never file_scope logs, errors or callbacks.
 
 use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// So many random bytes, fit for secrets; none if the machine gives none.
+/// Random bytes of the operating system's generator, fit for secrets; none if the machine gives none.
 #[must_use]
-pub fn random<const BYTES: usize>() -> Option<[u8; BYTES]> {
+pub fn random_bytes<const BYTES: usize>() -> Option<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
-    rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+    getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
 }
 
@@ -23,13 +23,13 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one place that has to hand it to the far side.
+    /// The text itself, for the one caller that has to hand it to the far side.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether it equals `other`; takes the same time wherever they differ.
+    /// Compares with `other` in constant time, so that the time does not tell at which byte they differ.
     #[must_use]
     pub fn matches(&self, other: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(other).into()

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Item, Limits, Place, Reader, Secret, TenantsSettings};
+use super::{Item, Limits, Location, Reader, Secret, TenantsSettings};
 use campanile_model::UrlStyle;
 
 /// Top-level tables that are read here; all others belong to targets and pollers.
@@ -16,7 +16,7 @@ pub const TABLES: &[&str] =
 const ENGINE_TABLES: &[&str] = &["store", "outbound", "tenants", "telemetry"];
 
 /// Nobody can look at what is gone sooner.
-const SHORTEST_KEEP: Duration = Duration::from_secs(1);
+const MIN_KEEP: Duration = Duration::from_secs(1);
 
 /// Everything but the targets.
 #[derive(Debug)]
@@ -37,24 +37,24 @@ pub struct Settings {
     pub users: Vec<User>,
     /// `delivery.max_age`: a delivery that fails for longer than this is dead.
     pub max_age: Duration,
-    /// `delivery.concurrency`: how many deliveries are prepared and sent side by side.
+    /// `delivery.concurrency`: number of deliveries that are prepared and sent side by side.
     pub concurrency: usize,
-    /// `[limits]`: how much of everything a tenant may use.
+    /// `[limits]`: the most that a tenant may use of everything.
     pub limits: Limits,
-    /// `[tenants]`: who else uses this engine.
+    /// `[tenants]`: those who share this engine.
     pub tenants: Option<TenantsSettings>,
 }
 
 /// `[server]`.
 #[derive(Debug)]
 pub struct ServerSettings {
-    /// Where the HTTP door listens.
+    /// Address that the HTTP server listens at.
     pub listen: SocketAddr,
-    /// Where links in messages start; none: messages have no links.
+    /// Address that links in messages start with; none: messages have no links.
     pub url: Option<String>,
     /// `default`, `chapter` or `modern` (M-URL-02).
     pub url_style: UrlStyle,
-    /// What the installation is called.
+    /// Name of the installation.
     pub title: String,
     /// Bearer token for `/api`; without one it answers loopback peers only.
     pub api_token: Option<Secret>,
@@ -62,7 +62,7 @@ pub struct ServerSettings {
     pub events_token: Option<Secret>,
     /// Path prefix in front of every route, for a proxy that does not strip it (H-GEN-19).
     pub base_path: String,
-    /// How long a drain may take at a stop.
+    /// Time that a drain may take at a stop.
     pub shutdown_timeout: Duration,
 }
 
@@ -97,8 +97,8 @@ pub struct User {
     pub login: Option<String>,
     /// Mail address, any text: mail targets judge it.
     pub email: Option<String>,
-    /// Where it stands.
-    pub email_place: Option<Place>,
+    /// Position of the address, for those who judge it later.
+    pub email_location: Option<Location>,
     /// Names at version control systems, by kind (`git`, `svn`...).
     pub vcs: Vec<(String, String)>,
 }
@@ -109,7 +109,7 @@ impl Settings {
     #[must_use]
     pub fn read(root: &Reader<'_>, limits: &Limits) -> Self {
         for table in ENGINE_TABLES.iter().filter(|table| root.is_tenants() && root.item(table).is_some()) {
-            root.is_kept_from_tenants(table, "it is about the whole engine");
+            root.deny_to_tenants(table, "it is about the whole engine");
         }
         let mut settings = Self {
             server: ServerSettings::read(root.table("server")),
@@ -150,7 +150,7 @@ impl Settings {
             match store.item("keep").and_then(Item::as_text) {
                 Some("forever") => settings.keep = None,
                 _ => match store.duration("keep") {
-                    Some(keep) if keep < SHORTEST_KEEP => store.error("keep", "`keep` is at least \"1s\""),
+                    Some(keep) if keep < MIN_KEEP => store.error("keep", "`keep` is at least \"1s\""),
                     Some(keep) => settings.keep = Some(keep),
                     None => {}
                 },
@@ -175,7 +175,7 @@ impl Settings {
             self.max_age = max_age;
         }
         if let Some(concurrency) = delivery.integer("concurrency", 1..=1024)
-            && !delivery.is_kept_from_tenants("concurrency", "`in_flight` of `[limits]` is a tenant's share")
+            && !delivery.deny_to_tenants("concurrency", "`in_flight` of `[limits]` is a tenant's share")
         {
             self.concurrency = usize::try_from(concurrency).unwrap_or(self.concurrency);
         }
@@ -198,7 +198,7 @@ impl ServerSettings {
         let Some(table) = table else { return settings };
         for key in ["listen", "base_path", "shutdown_timeout"] {
             if table.item(key).is_some() {
-                table.is_kept_from_tenants(key, "it is about the whole engine");
+                table.deny_to_tenants(key, "it is about the whole engine");
             }
         }
         if let Some(listen) = table.text("listen") {
@@ -279,7 +279,7 @@ impl User {
             identifier: table.required_text("identifier").unwrap_or_default(),
             login: table.text("login"),
             email: table.text("email"),
-            email_place: table.item("email").map(Item::place),
+            email_location: table.item("email").map(Item::location),
             vcs: Vec::new(),
         };
         for kind in ["git", "svn", "hg", "cvs", "darcs", "bzr"] {

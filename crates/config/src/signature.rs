@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use super::Secret;
 
-/// What an HMAC is made with.
+/// Hash function of an HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-256.
@@ -19,18 +19,18 @@ pub enum Hash {
     Md5,
 }
 
-/// Whether hex digits of either case are the HMAC of a body under any of the secrets.
+/// Verifies an HMAC of a body, written as hex digits of either case, under any of the secrets.
 #[must_use]
-pub fn is_signed(hash: Hash, body: &[u8], secrets: &[Secret], hex: &str) -> bool {
-    let Some(code) = from_hex(hex.trim()) else { return false };
-    let matches = |secret: &&Secret| is_mac(hash, secret.expose().as_bytes(), body, &code);
+pub fn verify_hex_hmac(hash: Hash, body: &[u8], secrets: &[Secret], digits: &str) -> bool {
+    let Ok(code) = hex::decode(digits.trim()) else { return false };
+    let matches = |secret: &&Secret| verify_hmac(hash, secret.expose().as_bytes(), body, &code);
     // Every secret is tried, so that the time does not tell which one is in use.
     secrets.iter().filter(matches).count() > 0
 }
 
-/// Whether a code is the HMAC of a body under a key; compared in constant time.
+/// Verifies the HMAC of a body under a key, in constant time.
 #[must_use]
-pub fn is_mac(hash: Hash, key: &[u8], body: &[u8], code: &[u8]) -> bool {
+pub fn verify_hmac(hash: Hash, key: &[u8], body: &[u8], code: &[u8]) -> bool {
     match hash {
         Hash::Sha256 => verify::<Hmac<Sha256>>(key, body, code),
         Hash::Sha1 => verify::<Hmac<Sha1>>(key, body, code),
@@ -40,12 +40,4 @@ pub fn is_mac(hash: Hash, key: &[u8], body: &[u8], code: &[u8]) -> bool {
 
 fn verify<M: Mac + KeyInit>(key: &[u8], body: &[u8], code: &[u8]) -> bool {
     <M as KeyInit>::new_from_slice(key).is_ok_and(|mac| mac.chain_update(body).verify_slice(code).is_ok())
-}
-
-/// The bytes that hex digits of either case stand for.
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect()
 }

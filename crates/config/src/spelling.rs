@@ -1,6 +1,6 @@
 //! The spellings of keys that are taken.
 
-/// Whether a key is written as the manual writes it: `sendToInterestedUsers` for `send_to_interested_users`, `useSSL` for
+/// True for a key as the manual writes it: `sendToInterestedUsers` for `send_to_interested_users`, `useSSL` for
 /// `use_ssl`, `reviewCB` for `review_cb`.
 pub(super) fn is_camel_case_of(given: &str, key: &str) -> bool {
     let mut parts = key.split('_');

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use campanile_ci::buildbot::{Connected, MasterError};
+use campanile_ci::buildbot::{ConnectedMaster, MasterError};
 use campanile_model::{Build, BuildId, Event, LogRef, Results, Timestamp};
 use campanile_store::{Store, StoreError};
 use campanile_targets::{Fault, FaultCode};
@@ -22,7 +22,7 @@ const EARLIER: (u32, u32) = (10, 100);
 
 /// The master, and what it has said.
 pub(super) struct MasterBackfill {
-    connected: Connected,
+    connected: ConnectedMaster,
     store: Arc<dyn Store>,
     tenant: Arc<str>,
     /// By build, and whether it had ended.
@@ -41,7 +41,7 @@ enum BackfillError {
 }
 
 impl MasterBackfill {
-    pub(super) fn new(connected: Connected, store: Arc<dyn Store>, tenant: Arc<str>) -> Self {
+    pub(super) fn new(connected: ConnectedMaster, store: Arc<dyn Store>, tenant: Arc<str>) -> Self {
         Self {
             connected,
             store,
@@ -65,7 +65,7 @@ impl MasterBackfill {
     ) -> Result<(), Fault> {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else { return Ok(()) };
         let Err(missing) = self.complete(build).await else { return Ok(()) };
-        let (id, master) = (build.id(), self.connected.master.shown());
+        let (id, master) = (build.id(), self.connected.master.origin());
         let text = format!("cannot ask the Buildbot at {master} for changes and steps of {id}: {missing}");
         if now < created.after(self.connected.patience) {
             return Err(Fault::transient(FaultCode::Connection, text));

@@ -236,7 +236,7 @@ impl Engine {
         let kept = self.store.component(tenant.name(), callback.name(), digest).await?;
         let wasm = kept
             .ok_or_else(|| ActivateError::NoSuchVersion(format!("version {digest} is not kept any more")))?;
-        callback.swap(Arc::new(Version::of(&self.runtime, wasm).await?));
+        callback.swap(Arc::new(Version::from_wasm(&self.runtime, wasm).await?));
         Ok(())
     }
 
@@ -261,7 +261,7 @@ impl Engine {
         name: &str,
         wasm: &[u8],
     ) -> Result<Arc<Version>, ActivateError> {
-        let version = Version::of(&self.runtime, wasm.to_vec()).await;
+        let version = Version::from_wasm(&self.runtime, wasm.to_vec()).await;
         if version.is_err() {
             self.metrics.swap(tenant.name(), name, "refused");
         }
@@ -330,7 +330,7 @@ impl Engine {
         let builds = self.store.builds(tenant.name(), &query).await?;
         let finished: Vec<Build> =
             builds.into_iter().filter(Build::is_finished).take(TRIALS as usize).collect();
-        let beside = callback.beside(Arc::clone(version));
+        let beside = callback.with_version(Arc::clone(version));
         let mut trials = Vec::new();
         for build in finished {
             let subject = Subject::of_build(build, Arc::clone(tenant.status()));

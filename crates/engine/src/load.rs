@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::telemetry::Collector;
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
-use campanile_ci::buildbot::{self, Connected};
-use campanile_ci::control::{self, Steering};
+use campanile_ci::buildbot::{self, ConnectedMaster};
+use campanile_ci::control::{self, ControlSettings};
 use campanile_config::{
-    Document, Place, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
+    Document, Location, Problem, Problems, Reader, Settings, Severity, TABLES, TenantsSettings,
 };
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
@@ -23,9 +22,9 @@ pub struct Checked {
     /// What is nobody's own.
     pub settings: Settings,
     /// The Buildbot master that is asked for what nobody told, if there is one.
-    pub connected: Option<Connected>,
+    pub connected: Option<ConnectedMaster>,
     /// How the CI is steered.
-    pub steering: Steering,
+    pub steering: ControlSettings,
     /// The targets in their order.
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.
@@ -43,7 +42,7 @@ pub struct Checked {
     pub collector: Option<Collector>,
 }
 
-/// Reads a settings file and makes everything that it names. Gives all problems, by place; the value is there when
+/// Reads a settings file and makes everything that it names. Gives all problems, by location; the value is there when
 /// none of them is an error, `unloaded` aside, which is for the caller to judge.
 pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Problem>) {
     let problems = Problems::new();
@@ -91,7 +90,7 @@ async fn make(
     }
     let outbound = match operators {
         None => Outbound::from_settings(&root),
-        Some(operators) => Outbound::of_tenant(Allowed::new(operators.allow.clone())),
+        Some(operators) => Outbound::for_tenant(Allowed::new(operators.allow.clone())),
     };
     let collector = operators.is_none().then(|| Collector::from_settings(&root, &outbound)).flatten();
     let connected = buildbot::from_settings(&root, &outbound);
@@ -108,9 +107,9 @@ async fn make(
     if let Some(most) = settings.limits.targets
         && targets.len() > most
     {
-        let place = Place { file: document.file().to_owned(), line: 1 };
+        let location = Location { file: document.file().to_owned(), line: 1 };
         let text = format!("{} targets are more than `targets` of the limits allows: {most}", targets.len());
-        problems.add(Severity::Error, place, text);
+        problems.add(Severity::Error, location, text);
     }
     for table in TABLES {
         root.item(table);
@@ -154,7 +153,7 @@ async fn load_callbacks(
 ) -> Vec<(String, (Callback, Option<CompileError>))> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
-        let made = Callback::new(runtime, name, callback).metered(meter);
+        let made = Callback::new(runtime, name, callback).with_budget(meter);
         let error = match &callback.component {
             Some(component) => put_in(runtime, &made, component, settings.limits.component_bytes).await.err(),
             None => None,

@@ -134,7 +134,7 @@ impl Engine {
     /// there are passed over.
     pub fn poll_now(&self, tenant: &Tenant, names: &[String]) {
         for poller in tenant.pollers().iter().filter(|poller| names.contains(&poller.name)) {
-            poller.wish.notify_one();
+            poller.wake.notify_one();
         }
     }
 
@@ -169,7 +169,7 @@ impl Engine {
                 biased;
                 _ = halted.wait_for(|halted| *halted) => break,
                 () = due => {}
-                () = poller.wish.notified() => {}
+                () = poller.wake.notified() => {}
             }
             // A look counts for every time that has come by now, and does not move the times after it (H-PO-07).
             if let Some((due, interval)) = &mut standing.due
@@ -197,7 +197,7 @@ impl Engine {
                 }
             };
         }
-        standing.at_once |= poller.wish.notified().now_or_never().is_some();
+        standing.at_once |= poller.wake.notified().now_or_never().is_some();
         (key, standing)
     }
 
@@ -207,7 +207,7 @@ impl Engine {
         let Some(tenant) = self.tenant_named(tenant) else { return Ok(false) };
         let source = poller.source.address();
         let known = self.store.seen(tenant.name(), &poller.name, source).await?;
-        let look = poller.source.look(known.as_ref(), now()).await?;
+        let look = poller.source.poll(known.as_ref(), now()).await?;
         for note in &look.notes {
             tracing::warn!(poller = poller.name, "poll: {note}");
         }

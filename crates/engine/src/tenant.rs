@@ -73,7 +73,7 @@ impl Tenant {
             control: steering.control,
             store: Arc::clone(&store),
             tenant: Arc::clone(&name),
-            own_end: steering.shuts_engine.then(|| Arc::clone(end)),
+            own_end: steering.shutdown_ends_engine.then(|| Arc::clone(end)),
         });
         let fetched = connected
             .map(|connected| Arc::new(MasterBackfill::new(connected, Arc::clone(&store), Arc::clone(&name))));

@@ -102,7 +102,7 @@ impl Engine {
     fn home_of(&self, name: &str) -> Result<(TenantsSettings, Home), TenantChangeError> {
         let own = self.tenant();
         let settings = own.tenants_settings().ok_or(TenantChangeError::Alone)?;
-        if !TenantsSettings::is_name(name) {
+        if !TenantsSettings::is_valid_name(name) {
             return Err(TenantChangeError::Name(
                 name.chars().take(100).flat_map(char::escape_debug).collect(),
             ));

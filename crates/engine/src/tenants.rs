@@ -209,7 +209,7 @@ fn names(dir: &Path) -> Vec<String> {
     let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     files
         .filter_map(|file| file.strip_suffix(".toml").map(str::to_owned))
-        .filter(|name| TenantsSettings::is_name(name))
+        .filter(|name| TenantsSettings::is_valid_name(name))
         .collect()
 }
 

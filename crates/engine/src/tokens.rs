@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
 
 use super::now;
-use campanile_config::{Secret, random};
+use campanile_config::{Secret, random_bytes};
 use campanile_store::{Role, Store, StoreError, Token, TokenHash};
 
 /// Every token begins so: it can be recognised where it does not belong.
@@ -126,5 +126,5 @@ impl Tokens {
 
 /// So many random bytes, as text that may stand anywhere.
 fn random_text<const BYTES: usize>() -> Result<String, TokenError> {
-    Ok(URL_SAFE_NO_PAD.encode(random::<BYTES>().ok_or(TokenError::Random)?))
+    Ok(URL_SAFE_NO_PAD.encode(random_bytes::<BYTES>().ok_or(TokenError::Random)?))
 }

@@ -55,7 +55,9 @@ pub(super) async fn list(CurrentTenant(tenant): CurrentTenant) -> Json<Callbacks
             name: name.clone(),
             version: version.as_ref().map(|version| version.digest().to_owned()),
             exports: exports.into_iter().map(Kind::name).collect(),
-            lane: version.as_ref().map(|version| if version.is_heavy() { "scripts" } else { "compiled" }),
+            lane: version
+                .as_ref()
+                .map(|version| if version.is_interpreted() { "scripts" } else { "compiled" }),
         }
     });
     Json(Callbacks { callbacks: callbacks.collect() })

@@ -17,7 +17,7 @@ use super::events;
 use super::numbering::Numbering;
 use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
-use campanile_inbound::hooks::{Method, RawHook, Rejection, Verified, answer_text};
+use campanile_inbound::hooks::{HookError, HookOutcome, Method, RawHook, Verified, answer_text};
 use campanile_inbound::ingest::{self, Source};
 use campanile_model::Event;
 use campanile_model::now;
@@ -148,34 +148,33 @@ async fn take(
     {
         return pass_on((engine, tenant), numbering, source, &verified).await;
     }
-    let mut parsed = dialect.parse(&verified, now())?;
-    if let Some(call) = parsed.call.take() {
-        let caller = Caller { status: Arc::clone(tenant.status()), delivery: None };
-        (parsed.changes, parsed.note) = call.run(&caller, now()).await?;
-    }
-
-    if let (Some(look_up), [change]) = (parsed.look_up.take(), &mut parsed.changes[..])
-        && let Some(reason) = look_up.run(change).await
-    {
-        parsed.changes.clear();
-        parsed.note = Some(reason);
-    }
-    if let Some(poll) = &parsed.poll {
-        let chosen =
-            poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
-        engine.poll_now(tenant, &chosen);
-        let note = Some(format!("told to look: {}", chosen.join(", ")));
-        return Ok(Taken { note, ..Taken::default() });
-    }
+    let parsed = dialect.parse(&verified, now())?;
+    let (changes, note) = match parsed.outcome {
+        HookOutcome::Changes(changes) => (changes, None),
+        HookOutcome::Ignored(reason) => (Vec::new(), Some(reason)),
+        HookOutcome::PullRequest { mut change, look_up } => match look_up.run(&mut change).await {
+            Some(reason) => (Vec::new(), Some(reason)),
+            None => (vec![*change], None),
+        },
+        HookOutcome::Component(call) => {
+            let caller = Caller { status: Arc::clone(tenant.status()), delivery: None };
+            call.run(&caller, now()).await?
+        }
+        HookOutcome::Poll(poll) => {
+            let chosen =
+                poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
+            engine.poll_now(tenant, &chosen);
+            let note = Some(format!("told to look: {}", chosen.join(", ")));
+            return Ok(Taken { note, ..Taken::default() });
+        }
+    };
     let delivery_id = parsed.delivery_id.as_ref().map(|id| format!("hook/{name}/{id}"));
-    let taken =
-        Taken { note: parsed.note, event: parsed.event, delivery: parsed.delivery_id, ..Taken::default() };
-    let count = parsed.changes.len();
+    let taken = Taken { note, event: parsed.event, delivery: parsed.delivery_id, ..Taken::default() };
+    let count = changes.len();
     if count == 0 {
         return Ok(taken);
     }
-    let events =
-        parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
+    let events = changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
     match engine.accept(tenant, events, delivery_id).await? {
         Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();
@@ -276,10 +275,10 @@ impl Refusal {
     }
 }
 
-impl From<Rejection> for Refusal {
-    fn from(rejection: Rejection) -> Self {
-        let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_REQUEST);
-        Self::new(status, rejection.message)
+impl From<HookError> for Refusal {
+    fn from(error: HookError) -> Self {
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(status, error.message)
     }
 }
 

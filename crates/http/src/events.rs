@@ -139,7 +139,7 @@ pub(super) async fn take_from(
             taken.note = taken.note.or(told.note);
             continue;
         }
-        let dedup_key = told.name.as_ref().map(|name| format!("{}/{name}", source.name()));
+        let dedup_key = told.idempotency_key.as_ref().map(|key| format!("{}/{key}", source.name()));
         match numbering.store((engine, tenant), told, dedup_key).await? {
             Some(Appended::Stored { ids, .. }) => {
                 let before = taken.ids.len();

@@ -36,7 +36,7 @@ pub(super) async fn at(
     request: Request,
 ) -> Response {
     let nothing = || Problem::not_found("there is no such page").into_response();
-    if !TenantsSettings::is_name(&tenant) {
+    if !TenantsSettings::is_valid_name(&tenant) {
         return nothing();
     }
     let (parts, body) = request.into_parts();

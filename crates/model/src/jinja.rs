@@ -13,7 +13,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Va
 /// One fuel pays for one instruction, or for 64 bytes: this is some 10 ms of work and 32 MiB at most.
 const FUEL: u64 = 500_000;
 /// The largest source of a template, in bytes.
-const MOST_SOURCE: usize = 256 * 1024;
+const MAX_SOURCE: usize = 256 * 1024;
 /// Templates have no names of their own; each is alone in its environment.
 const NAME: &str = "template";
 
@@ -53,8 +53,8 @@ impl Template {
         sample: &Value,
         open: &[&str],
     ) -> (Option<Self>, Vec<JinjaError>) {
-        if source.len() > MOST_SOURCE {
-            let text = format!("it has {} bytes; {MOST_SOURCE} are the most", source.len());
+        if source.len() > MAX_SOURCE {
+            let text = format!("it has {} bytes; {MAX_SOURCE} are the most", source.len());
             return (None, vec![JinjaError { line: 1, text, always: true }]);
         }
         let mut environment = Environment::new();
@@ -215,6 +215,6 @@ mod tests {
         let doubling = "{% set a = a ~ a %}".repeat(40);
         let faults = read(&format!("{{% set a = 'abcdefgh' %}}{doubling}")).1;
         assert!(faults.iter().any(|fault| fault.text.contains("makes too much")), "{faults:?}");
-        assert!(read(&"x".repeat(MOST_SOURCE + 1)).0.is_none());
+        assert!(read(&"x".repeat(MAX_SOURCE + 1)).0.is_none());
     }
 }

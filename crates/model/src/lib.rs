@@ -35,12 +35,12 @@ pub use change::Change;
 pub use clock::now;
 pub use dict::{BuilderActivity, Dicts, worker_info};
 pub use event::{Event, LogChannel, LogRef, StepRef};
-pub use literal::{is_true, push_value_text, value_text};
+pub(crate) use literal::{is_true, push_value_text};
 pub use order::{
     build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
 };
-pub use packet::{EXTRA_EVENTS, PACKET_SCHEMA, Surroundings, packet_name};
-pub use people::{Owners, gather_owners, one_line, owners, said};
+pub use packet::{EXTRA_EVENTS, PACKET_SCHEMA, PacketContext, packet_name};
+pub use people::{Owners, gather_owners, non_empty, one_line, owners};
 pub use property::{Properties, Property};
 pub use queries::{short_revision, unique_step_name};
 pub use results::{ParseResultsError, Results, StepFlags};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Number, Value};
 
 /// Appends a value as text: texts as they are, null as nothing, the rest as Python literals (N-EV-01, N-EV-02).
-pub fn push_value_text(value: &Value, out: &mut String) {
+pub(crate) fn push_value_text(value: &Value, out: &mut String) {
     match value {
         Value::Null => {}
         Value::String(text) => out.push_str(text),
@@ -15,7 +15,7 @@ pub fn push_value_text(value: &Value, out: &mut String) {
 
 /// A value as text; see [`push_value_text`].
 #[must_use]
-pub fn value_text(value: &Value) -> String {
+pub(crate) fn value_text(value: &Value) -> String {
     let mut out = String::new();
     push_value_text(value, &mut out);
     out
@@ -23,7 +23,7 @@ pub fn value_text(value: &Value) -> String {
 
 /// True for a value that counts as true: not null, false, 0, nor anything empty (N-EV, section 4).
 #[must_use]
-pub fn is_true(value: &Value) -> bool {
+pub(crate) fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,

@@ -11,7 +11,7 @@ pub const PACKET_SCHEMA: &str = "campanile/1";
 
 /// Facts that must be known beside an event, where they matter to it.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct PacketContext {
     /// The build that a step's or log's event is about, with its steps.
     pub build: Option<Build>,
     /// Activity of the builder that the event is about.
@@ -63,7 +63,7 @@ pub const EXTRA_EVENTS: [&str; 8] = [
 impl Dicts {
     /// Content of this event's packet (P-PKT-03, P-PKT-07).
     #[must_use]
-    pub fn payload(&self, event: &Event, around: &Surroundings) -> Map<String, Value> {
+    pub fn payload(&self, event: &Event, around: &PacketContext) -> Map<String, Value> {
         let value = match event {
             Event::Start {} | Event::Shutdown {} => json!({"status": self.master(&around.master)}),
             Event::BuilderAdded { builder } => {
@@ -142,7 +142,7 @@ impl Dicts {
         payload
     }
 
-    fn of_named_step(&self, around: &Surroundings, name: &str) -> Value {
+    fn of_named_step(&self, around: &PacketContext, name: &str) -> Value {
         let step = around.build.as_ref().and_then(|build| {
             let (number, step) = build.steps.iter().enumerate().find(|(_, step)| step.name == name)?;
             Some(self.step(build, number, step))
@@ -150,7 +150,7 @@ impl Dicts {
         Self::of_step(around, &step.unwrap_or_else(|| name.into()))
     }
 
-    fn of_step(around: &Surroundings, step: &Value) -> Value {
+    fn of_step(around: &PacketContext, step: &Value) -> Value {
         let properties = around.build.as_ref().map_or_else(|| json!([]), |build| triples(&build.properties));
         json!({"properties": properties, "step": step})
     }
@@ -199,7 +199,7 @@ mod tests {
             let mut build = Build::new("b", 1);
             build.steps = vec![super::super::Step { name: "s".to_owned(), ..Default::default() }];
             build.properties.set("branch", "main", "Build");
-            let around = Surroundings { build: Some(build), ..Surroundings::default() };
+            let around = PacketContext { build: Some(build), ..PacketContext::default() };
             let payload = Dicts::plain().payload(&event, &around);
             assert!(payload.get("step").is_none_or(|step| step["name"] == "s"), "{payload:?}");
             assert!(payload.get("properties").is_none_or(|all| all[0][0] == "branch"), "{payload:?}");

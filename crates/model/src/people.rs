@@ -54,7 +54,7 @@ pub fn gather_owners<'a>(requests: impl IntoIterator<Item = &'a Properties>) -> 
 
 /// A text that says something: both null and "" stand for none.
 #[must_use]
-pub fn said(text: Option<String>) -> Option<String> {
+pub fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 

@@ -11,15 +11,15 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity};
 use url::{Host, Url};
 
-use super::error::{Forbidden, origin};
+use super::error::{ForbiddenError, origin};
 use super::resolver::{Guarded, Resolver, SystemResolver};
 use super::{Allowed, Dialer, OutboundError, Request, Response, trace};
-use campanile_config::{Reader, ranges};
+use campanile_config::{Reader, read_ip_ranges};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const KEEP: Duration = Duration::from_secs(90);
+const KEEP_ALIVE: Duration = Duration::from_secs(90);
 
-/// What everything that goes out has in common: `[outbound]`.
+/// The parts that everything going out has in common: guard, dialer, connections. Read from `[outbound]`.
 #[derive(Clone)]
 pub struct Outbound {
     guarded: Guarded,
@@ -47,7 +47,7 @@ impl Outbound {
     pub fn from_settings(root: &Reader<'_>) -> Self {
         let mut allowed = Vec::new();
         if let Some(table) = root.table("outbound") {
-            allowed = ranges(&table, "allow");
+            allowed = read_ip_ranges(&table, "allow");
             table.finish();
         }
         Self::new(Allowed::new(allowed), Arc::new(SystemResolver))
@@ -55,8 +55,8 @@ impl Outbound {
 
     /// With these ranges opened, and names looked up there.
     #[must_use]
-    pub fn new(allowed: Allowed, names: Arc<dyn Resolver>) -> Self {
-        let guarded = Guarded { names, allowed };
+    pub fn new(allowed: Allowed, resolver: Arc<dyn Resolver>) -> Self {
+        let guarded = Guarded { resolver, allowed };
         let plain = Client::new(&guarded, &Tls::default())
             .expect("without certificates of its own there is nothing to refuse in a client");
         Self { dialer: Dialer::default(), guarded, plain }
@@ -64,18 +64,18 @@ impl Outbound {
 
     /// For a tenant, whose mail, chat and SSH are guarded as HTTP is: only these ranges inside are opened.
     #[must_use]
-    pub fn of_tenant(allowed: Allowed) -> Self {
+    pub fn for_tenant(allowed: Allowed) -> Self {
         let outbound = Self::new(allowed, Arc::new(SystemResolver));
         Self { dialer: Dialer::guarded(outbound.guarded.clone()), ..outbound }
     }
 
-    /// What connects to everything that is not spoken to by HTTP.
+    /// The dialer for protocols other than HTTP.
     #[must_use]
     pub fn dialer(&self) -> &Dialer {
         &self.dialer
     }
 
-    /// Whether connections may go to this address.
+    /// True if connections may go to this address.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         self.guarded.allowed.check(address).is_ok()
@@ -94,7 +94,7 @@ impl Outbound {
 
     /// The client for a table, with its certificates; what is wrong with them is noted.
     #[must_use]
-    pub fn client_of(&self, table: &Reader<'_>) -> Option<Client> {
+    pub fn client_for(&self, table: &Reader<'_>) -> Option<Client> {
         let client = self.client(&Tls::read(table));
         client.map_err(|error| table.error("tls_ca", error.to_string())).ok()
     }
@@ -163,8 +163,8 @@ impl Client {
             .no_proxy()
             .dns_resolver(guarded.clone())
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(KEEP)
-            .tcp_keepalive(KEEP)
+            .pool_idle_timeout(KEEP_ALIVE)
+            .tcp_keepalive(KEEP_ALIVE)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .user_agent(concat!("campanile/", env!("CARGO_PKG_VERSION")))
             .tls_certs_merge(tls.authorities.iter().cloned());
@@ -209,7 +209,9 @@ impl Client {
         Ok(Response { status, headers, body: read.freeze(), truncated, origin: origin(&url), secrets })
     }
 
-    /// An address written as numbers never comes to the resolver, so it is judged here.
+    /// Refuses an address that this client is not for, or that the guard forbids.
+    ///
+    /// A host written as numbers never comes to the resolver, so the guard judges it here; all others are judged there.
     fn admit(&self, url: &Url) -> Result<(), OutboundError> {
         if !matches!(url.scheme(), "http" | "https") {
             let text = format!("`{}` addresses are not for HTTP: write http or https", url.scheme());
@@ -227,6 +229,6 @@ impl Client {
         let Some(address) = literal else { return Ok(()) };
         self.allowed
             .check(address)
-            .map_err(|inside| OutboundError::forbidden(url, Forbidden { address, inside }))
+            .map_err(|class| OutboundError::forbidden(url, ForbiddenError { address, class }))
     }
 }

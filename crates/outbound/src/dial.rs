@@ -1,5 +1,5 @@
-//! Connections to mail relays, chat servers and SSH: wherever the operator's own settings say, but a tenant's are
-//! guarded as everything by HTTP is.
+//! TCP connections to mail relays, chat servers and SSH. The operator's own settings may name any address; a tenant's
+//! are guarded as everything by HTTP is.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +27,10 @@ impl Dialer {
         Self { guarded: Some(Arc::new(guarded)) }
     }
 
-    /// Connects to a name or an address. What is judged is what is connected to.
+    /// Connects to a name or an address, the first of the name's that answers.
+    ///
+    /// The name is resolved once, and the addresses that were judged are those that are connected to: nothing is looked
+    /// up between the two.
     ///
     /// # Errors
     /// When nobody answers, or the address may not be reached.
@@ -35,7 +38,7 @@ impl Dialer {
         let Some(guarded) = &self.guarded else { return TcpStream::connect((host, port)).await };
         let found = match host.parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) => guarded.names.look_up(host).await?,
+            Err(_) => guarded.resolver.look_up(host).await?,
         };
         let reachable = guarded.reachable(found).map_err(io::Error::other)?;
         let reachable: Vec<SocketAddr> =

@@ -1,4 +1,4 @@
-//! Why nothing came back, without a word of what must stay secret.
+//! Errors of outbound requests, without a word of anything secret.
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -8,21 +8,22 @@ use url::Url;
 
 use super::range::NonPublicAddress;
 
-/// Why a request has no response. Names the far side by its origin only: paths and queries may hold secrets.
+/// Reasons for a request to have no response. They name the far side by its origin only: paths and queries may hold
+/// secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
     /// The address lies inside, and the operator has not opened it.
     #[error(
-        "{origin} leads to {address}, {inside}: if that is meant, name its range in `[outbound]`, \
+        "{origin} leads to {address}, {class}: if that is meant, name its range in `[outbound]`, \
          such as `allow = [\"{address}/{bits}\"]`"
     )]
     Forbidden {
         /// `https://host:port`.
         origin: String,
-        /// Where it leads.
+        /// The address that the origin leads to.
         address: IpAddr,
-        /// What is inside about it.
-        inside: NonPublicAddress,
+        /// Its class.
+        class: NonPublicAddress,
         /// Length of the address.
         bits: u8,
     },
@@ -34,7 +35,7 @@ pub enum OutboundError {
     Connection {
         /// `https://host:port`.
         origin: String,
-        /// What the system said.
+        /// The system's own words.
         reason: String,
     },
     /// The far side's certificate is not right, or ours was not taken.
@@ -42,7 +43,7 @@ pub enum OutboundError {
     Tls {
         /// `https://host:port`.
         origin: String,
-        /// What is wrong.
+        /// The TLS library's own words.
         reason: String,
     },
     /// It took too long.
@@ -50,17 +51,17 @@ pub enum OutboundError {
     Timeout {
         /// `https://host:port`.
         origin: String,
-        /// How long was waited.
+        /// Time that was waited.
         limit: Duration,
     },
 }
 
 /// An address that the resolver won't give out; travels through the client as the cause of its error.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("{address} is {inside}")]
-pub(super) struct Forbidden {
+#[error("{address} is {class}")]
+pub(super) struct ForbiddenError {
     pub(super) address: IpAddr,
-    pub(super) inside: NonPublicAddress,
+    pub(super) class: NonPublicAddress,
 }
 
 /// `https://host:port`, the part of an address that holds no secret.
@@ -69,10 +70,10 @@ pub(super) fn origin(url: &Url) -> String {
 }
 
 impl OutboundError {
-    pub(super) fn forbidden(url: &Url, forbidden: Forbidden) -> Self {
-        let Forbidden { address, inside } = forbidden;
+    pub(super) fn forbidden(url: &Url, forbidden: ForbiddenError) -> Self {
+        let ForbiddenError { address, class } = forbidden;
         let bits = if address.is_ipv4() { 32 } else { 128 };
-        Self::Forbidden { origin: origin(url), address, inside, bits }
+        Self::Forbidden { origin: origin(url), address, class, bits }
     }
 
     pub(super) fn of(error: &reqwest::Error, url: &Url, limit: Duration) -> Self {
@@ -83,7 +84,7 @@ impl OutboundError {
         // The error itself names the whole address; its causes say what happened.
         let causes: Vec<&(dyn Error + 'static)> =
             std::iter::successors(error.source(), |&error| error.source()).collect();
-        if let Some(forbidden) = causes.iter().find_map(|cause| cause.downcast_ref::<Forbidden>()) {
+        if let Some(forbidden) = causes.iter().find_map(|cause| cause.downcast_ref::<ForbiddenError>()) {
             return Self::forbidden(url, *forbidden);
         }
         let reason = causes.last().map_or_else(|| "the connection broke".to_owned(), ToString::to_string);
@@ -95,7 +96,7 @@ impl OutboundError {
     }
 }
 
-/// Whether an error is, or wraps, one of TLS. I/O errors don't tell what they wrap as their cause, and wrap each other.
+/// True if an error is, or wraps, one of TLS. I/O errors don't tell what they wrap as their cause, and wrap each other.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))

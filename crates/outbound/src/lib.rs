@@ -5,7 +5,7 @@
 //! secret in an error. And a guard: a name or an address in the settings, or in an event, can't be used to reach what
 //! is inside of the operator's network, unless the operator named that range (`[outbound] allow`).
 //!
-//! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
+//! Reading order: `range` (addresses that are not public), `resolver` (the one that connections use, and its guard), `dial`
 //! (connections to everything but HTTP), `client`, `request`, `response`, `error`.
 //!
 //! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.

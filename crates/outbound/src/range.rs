@@ -1,11 +1,11 @@
-//! Which addresses lie inside, and which of them the operator has opened.
+//! The guard's rules: the ranges that are no part of the public internet, and those of them that are opened.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Why an address is not reached without being named.
+/// Class of an address that is not reached without being named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NonPublicAddress {
     /// This machine.
@@ -14,7 +14,7 @@ pub enum NonPublicAddress {
     LinkLocal,
     /// A private network, also a carrier's.
     Private,
-    /// Where clouds hand out credentials.
+    /// Services by which clouds hand out credentials.
     Metadata,
     /// No single machine.
     Multicast,
@@ -35,7 +35,7 @@ impl fmt::Display for NonPublicAddress {
     }
 }
 
-/// Where clouds answer with credentials: Amazon, Google, Azure and others; Amazon by IPv6; Alibaba; Oracle.
+/// Addresses at which clouds hand out credentials: Amazon, Google, Azure and others; Amazon by IPv6; Alibaba; Oracle.
 const METADATA: [IpAddr; 4] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
@@ -54,28 +54,29 @@ impl Allowed {
         Self(ranges)
     }
 
-    /// Whether connections may go to this address.
+    /// Checks that connections may go to this address.
     ///
     /// A metadata address is opened only by its own range of one, not by a wider one around it; a multicast address
     /// never.
     ///
     /// # Errors
-    /// What is inside about it.
+    /// The class of an address that is not public, and that the operator has not opened.
     pub fn check(&self, address: IpAddr) -> Result<(), NonPublicAddress> {
-        // An address that carries another one is judged by what is behind it, and opened by either.
-        let meant = carried(address);
-        let Some(inside) = inside(meant) else { return Ok(()) };
+        // `::ffff:127.0.0.1` connects to this machine as `127.0.0.1` does: an address that embeds another one is judged by
+        // that one, and opened by a range around either.
+        let effective = embedded(address);
+        let Some(class) = classify(effective) else { return Ok(()) };
         let named = |range: &IpNet| {
-            let named = range.contains(&address) || range.contains(&meant);
+            let named = range.contains(&address) || range.contains(&effective);
             let alone = range.prefix_len() == range.max_prefix_len();
-            named && (alone || inside != NonPublicAddress::Metadata)
+            named && (alone || class != NonPublicAddress::Metadata)
         };
-        if inside != NonPublicAddress::Multicast && self.0.iter().any(named) { Ok(()) } else { Err(inside) }
+        if class != NonPublicAddress::Multicast && self.0.iter().any(named) { Ok(()) } else { Err(class) }
     }
 }
 
 /// The IPv4 address that an IPv6 one stands for, if it does: mapped, compatible, NAT64, 6to4, Teredo.
-fn carried(address: IpAddr) -> IpAddr {
+fn embedded(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| {
@@ -94,17 +95,17 @@ fn carried(address: IpAddr) -> IpAddr {
     }
 }
 
-fn inside(address: IpAddr) -> Option<NonPublicAddress> {
+fn classify(address: IpAddr) -> Option<NonPublicAddress> {
     if METADATA.contains(&address) {
         return Some(NonPublicAddress::Metadata);
     }
     match address {
-        IpAddr::V4(v4) => inside_v4(v4),
-        IpAddr::V6(v6) => inside_v6(v6),
+        IpAddr::V4(v4) => classify_v4(v4),
+        IpAddr::V6(v6) => classify_v6(v6),
     }
 }
 
-fn inside_v4(v4: Ipv4Addr) -> Option<NonPublicAddress> {
+fn classify_v4(v4: Ipv4Addr) -> Option<NonPublicAddress> {
     let [a, b, c, _] = v4.octets();
     match (a, b, c) {
         // Linux takes 0.0.0.0 for this machine.
@@ -124,7 +125,7 @@ fn inside_v4(v4: Ipv4Addr) -> Option<NonPublicAddress> {
     }
 }
 
-fn inside_v6(v6: Ipv6Addr) -> Option<NonPublicAddress> {
+fn classify_v6(v6: Ipv6Addr) -> Option<NonPublicAddress> {
     let [a, b, ..] = v6.segments();
     match (a, b) {
         _ if v6.is_loopback() || v6.is_unspecified() => Some(NonPublicAddress::Loopback),

@@ -10,9 +10,9 @@ use url::Url;
 use super::OutboundError;
 use campanile_config::Secret;
 
-/// How long a whole exchange may take, if nothing else is said (P-HTTP-13, GS-API-06).
+/// Longest time of a whole exchange, unless the request says otherwise (P-HTTP-13, GS-API-06).
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of an answer is read, if nothing else is said.
+/// Bytes of a response that are read, unless the request says otherwise.
 const MAX_RESPONSE: usize = 1 << 20;
 
 /// A request to be sent once.
@@ -113,13 +113,13 @@ impl Request {
         self
     }
 
-    /// How long the whole exchange may take.
+    /// Limits the time of the whole exchange.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// How many bytes of the answer's body are read.
+    /// Limits the bytes that are read of the response's body.
     #[must_use]
     pub fn max_response(self, max_response: usize) -> Self {
         Self { max_response, ..self }

@@ -1,5 +1,5 @@
-//! Names become addresses here, in the very resolver that connections use: what it gives out is what is connected to,
-//! so that a name that changes its mind between a check and a connection (DNS rebinding) gains nothing.
+//! The guarded resolver that connections use: the addresses that it gives out are those that are connected to, so that
+//! a name that changes its mind between a check and a connection (DNS rebinding) gains nothing.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::error::Forbidden;
+use super::error::ForbiddenError;
 use super::range::Allowed;
 
-/// Looks names up. The system does, but for tests.
+/// A source of addresses for names: the system, but for tests.
 #[async_trait]
 pub trait Resolver: Send + Sync {
     /// All addresses of a name.
@@ -32,22 +32,26 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Gives out only addresses that may be reached.
+/// A resolver that gives out only addresses that may be reached.
+///
+/// The guard is here, and not before the request, because the client connects to whatever its resolver says: a check
+/// that resolves a name for itself, and lets the client resolve it again, judges another answer than the one used.
 #[derive(Clone)]
 pub(super) struct Guarded {
-    pub(super) names: Arc<dyn Resolver>,
+    pub(super) resolver: Arc<dyn Resolver>,
     pub(super) allowed: Allowed,
 }
 
 impl Guarded {
-    /// Those of the found addresses that may be reached.
-    pub(super) fn reachable(&self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Forbidden> {
+    /// Filters the found addresses by the guard; an error if none is left. A name with one public and one private
+    /// address is reached by the public one.
+    pub(super) fn reachable(&self, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, ForbiddenError> {
         let mut forbidden = None;
         let mut reachable = Vec::with_capacity(found.len());
         for address in found {
             match self.allowed.check(address) {
                 Ok(()) => reachable.push(address),
-                Err(inside) => forbidden = Some(Forbidden { address, inside }),
+                Err(class) => forbidden = Some(ForbiddenError { address, class }),
             }
         }
         match forbidden {
@@ -61,7 +65,7 @@ impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
         let guarded = self.clone();
         Box::pin(async move {
-            let found = guarded.names.look_up(name.as_str()).await?;
+            let found = guarded.resolver.look_up(name.as_str()).await?;
             let reachable = guarded.reachable(found)?.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(reachable) as Addrs)
         })

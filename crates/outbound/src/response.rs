@@ -1,4 +1,4 @@
-//! What came back, as much of it as was asked for.
+//! A response, as much of it as the request asked for.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -9,7 +9,7 @@ use campanile_config::Secret;
 /// So many characters of a body are shown to people.
 const EXCERPT: usize = 300;
 
-/// What came back.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Its status.
@@ -18,7 +18,7 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Its body, at most as long as the request said.
     pub body: Bytes,
-    /// Whether the body was longer than that.
+    /// The body was longer than that.
     pub truncated: bool,
     /// `https://host:port` of who answered.
     pub origin: String,

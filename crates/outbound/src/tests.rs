@@ -86,8 +86,8 @@ fn opened(ranges: &[&str]) -> Allowed {
     Allowed::new(ranges.iter().map(|range| range.parse().unwrap()).collect())
 }
 
-fn client(ranges: &[&str], names: Arc<dyn Resolver>) -> Client {
-    Outbound::new(opened(ranges), names).client(&Tls::default()).unwrap()
+fn client(ranges: &[&str], resolver: Arc<dyn Resolver>) -> Client {
+    Outbound::new(opened(ranges), resolver).client(&Tls::default()).unwrap()
 }
 
 async fn get(client: &Client, url: Url) -> Result<Response, OutboundError> {

@@ -1,4 +1,4 @@
-//! The trace that what is under way belongs to: requests that go out meanwhile carry it on.
+//! The current trace of a task: requests that go out as part of it carry it on.
 
 use campanile_model::TraceContext;
 
@@ -6,7 +6,7 @@ tokio::task_local! {
     static CURRENT: Option<TraceContext>;
 }
 
-/// Does this as part of a trace; what it leaves to other tasks does not belong to it.
+/// Runs a future as part of a trace; tasks that it spawns are no part of it.
 pub async fn within<F: Future>(context: Option<TraceContext>, work: F) -> F::Output {
     CURRENT.scope(context, work).await
 }

@@ -236,7 +236,7 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// The client for a table, with its certificates; the error is noted.
     fn client(&self, reader: &Reader<'_>) -> Option<Client> {
-        self.outbound.client_of(reader)
+        self.outbound.client_for(reader)
     }
 }
 

@@ -1,6 +1,5 @@
-//! Buildbot's own JSON, as its reporters post it and its REST API answers, and what it is in our terms. What it leaves
-//! out stays blank; what we have no use for is passed over.
-#![allow(missing_docs)] // the fields are the sender's own, by its names
+//! Buildbot's own JSON, as its reporters post it and its REST API answers, and its meaning in the model's terms. Fields
+//! that it leaves out stay blank; those that nobody uses are passed over.
 
 use std::collections::BTreeMap;
 
@@ -9,48 +8,48 @@ use serde_json::Value;
 
 use campanile_model::{
     Build, BuildId, Buildset, Change, Event, LogChannel, LogRef, LogSummary, Patch, Properties, Results,
-    SourceStamp, Step, Timestamp, said, state_text,
+    SourceStamp, Step, Timestamp, non_empty, state_text,
 };
 
 #[derive(Deserialize)]
-pub struct TheirBuild {
-    pub number: u64,
-    pub builder: TheirBuilder,
-    pub buildrequestid: Option<u64>,
-    pub started_at: Option<Timestamp>,
-    pub complete_at: Option<Timestamp>,
+pub(crate) struct BuildbotBuild {
+    pub(crate) number: u64,
+    pub(crate) builder: BuildbotBuilder,
+    pub(crate) buildrequestid: Option<u64>,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) complete_at: Option<Timestamp>,
     #[serde(default)]
-    pub complete: bool,
-    pub state_string: Option<String>,
-    pub results: Option<i64>,
-    pub properties: Option<TheirProperties>,
-    pub buildset: Option<TheirBuildset>,
-    pub url: Option<String>,
-    pub steps: Option<Vec<TheirStep>>,
-    pub changes: Option<Vec<TheirChange>>,
+    pub(crate) complete: bool,
+    pub(crate) state_string: Option<String>,
+    pub(crate) results: Option<i64>,
+    pub(crate) properties: Option<BuildbotProperties>,
+    pub(crate) buildset: Option<BuildbotBuildset>,
+    pub(crate) url: Option<String>,
+    pub(crate) steps: Option<Vec<BuildbotStep>>,
+    pub(crate) changes: Option<Vec<BuildbotChange>>,
 }
 
 #[derive(Deserialize)]
-pub struct TheirSet {
-    pub buildset: TheirBuildset,
-    pub builds: Vec<TheirBuild>,
+pub(crate) struct BuildbotBuildsetReport {
+    pub(crate) buildset: BuildbotBuildset,
+    pub(crate) builds: Vec<BuildbotBuild>,
 }
 
 #[derive(Deserialize)]
-pub struct TheirWish {
-    pub buildrequest: TheirRequest,
-    pub buildset: Option<TheirBuildset>,
-    pub builder: Option<TheirBuilder>,
-    pub properties: Option<TheirProperties>,
+pub(crate) struct BuildbotRequestReport {
+    pub(crate) buildrequest: BuildbotRequest,
+    pub(crate) buildset: Option<BuildbotBuildset>,
+    pub(crate) builder: Option<BuildbotBuilder>,
+    pub(crate) properties: Option<BuildbotProperties>,
 }
 
 #[derive(Deserialize)]
-pub struct TheirRequest {
-    pub buildrequestid: u64,
-    pub buildsetid: Option<u64>,
-    pub buildername: Option<String>,
-    pub priority: Option<i64>,
-    pub claimed_at: Option<Timestamp>,
+pub(crate) struct BuildbotRequest {
+    pub(crate) buildrequestid: u64,
+    pub(crate) buildsetid: Option<u64>,
+    pub(crate) buildername: Option<String>,
+    pub(crate) priority: Option<i64>,
+    pub(crate) claimed_at: Option<Timestamp>,
     #[serde(default)]
     pub complete: bool,
     pub complete_at: Option<Timestamp>,
@@ -60,43 +59,43 @@ pub struct TheirRequest {
 }
 
 #[derive(Deserialize)]
-pub struct TheirBuilder {
-    pub name: String,
+pub(crate) struct BuildbotBuilder {
+    pub(crate) name: String,
     #[serde(default)]
     pub tags: Vec<String>,
 }
 
 /// Name to value and source.
-pub(super) type TheirProperties = BTreeMap<String, (Value, String)>;
+pub(crate) type BuildbotProperties = BTreeMap<String, (Value, String)>;
 
 #[derive(Clone, Deserialize)]
-pub struct TheirBuildset {
-    pub bsid: u64,
-    pub external_idstring: Option<String>,
-    pub reason: Option<String>,
-    pub submitted_at: Option<Timestamp>,
+pub(crate) struct BuildbotBuildset {
+    pub(crate) bsid: u64,
+    pub(crate) external_idstring: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) submitted_at: Option<Timestamp>,
     #[serde(default)]
     pub complete: bool,
     pub complete_at: Option<Timestamp>,
     pub results: Option<i64>,
     #[serde(default)]
-    pub sourcestamps: Vec<TheirStamp>,
-    pub properties: Option<TheirProperties>,
+    pub(crate) sourcestamps: Vec<BuildbotSourceStamp>,
+    pub(crate) properties: Option<BuildbotProperties>,
 }
 
 #[derive(Clone, Deserialize)]
-pub struct TheirStamp {
-    pub ssid: Option<u64>,
-    pub branch: Option<String>,
-    pub revision: Option<String>,
-    pub project: Option<String>,
-    pub repository: Option<String>,
-    pub codebase: Option<String>,
-    pub patch: Option<TheirPatch>,
+pub(crate) struct BuildbotSourceStamp {
+    pub(crate) ssid: Option<u64>,
+    pub(crate) branch: Option<String>,
+    pub(crate) revision: Option<String>,
+    pub(crate) project: Option<String>,
+    pub(crate) repository: Option<String>,
+    pub(crate) codebase: Option<String>,
+    pub(crate) patch: Option<BuildbotPatch>,
 }
 
 #[derive(Clone, Deserialize)]
-pub struct TheirPatch {
+pub(crate) struct BuildbotPatch {
     #[serde(default)]
     pub level: u32,
     pub subdir: Option<String>,
@@ -106,7 +105,7 @@ pub struct TheirPatch {
 }
 
 #[derive(Deserialize)]
-pub struct TheirChange {
+pub(crate) struct BuildbotChange {
     #[serde(default)]
     pub changeid: u64,
     #[serde(default)]
@@ -126,45 +125,45 @@ pub struct TheirChange {
     #[serde(default)]
     pub project: String,
     #[serde(default)]
-    pub files: Vec<String>,
-    pub properties: Option<TheirProperties>,
+    pub(crate) files: Vec<String>,
+    pub(crate) properties: Option<BuildbotProperties>,
 }
 
 #[derive(Deserialize)]
-pub struct TheirStep {
-    pub name: String,
-    pub started_at: Option<Timestamp>,
-    pub complete_at: Option<Timestamp>,
-    pub results: Option<i64>,
+pub(crate) struct BuildbotStep {
+    pub(crate) name: String,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) complete_at: Option<Timestamp>,
+    pub(crate) results: Option<i64>,
     #[serde(default)]
     pub state_string: String,
     #[serde(default)]
-    pub urls: Vec<TheirLink>,
+    pub(crate) urls: Vec<BuildbotLink>,
     #[serde(default)]
-    pub hidden: bool,
-    pub logs: Option<Vec<TheirLog>>,
+    pub(crate) hidden: bool,
+    pub(crate) logs: Option<Vec<BuildbotLog>>,
 }
 
 #[derive(Deserialize)]
-pub struct TheirLink {
-    pub name: String,
-    pub url: String,
+pub(crate) struct BuildbotLink {
+    pub(crate) name: String,
+    pub(crate) url: String,
 }
 
 #[derive(Deserialize)]
-pub struct TheirLog {
-    pub name: String,
-    pub url: Option<String>,
+pub(crate) struct BuildbotLog {
+    pub(crate) name: String,
+    pub(crate) url: Option<String>,
     #[serde(default)]
     pub num_lines: u64,
     /// `s`: each line begins with the letter of its channel.
     #[serde(default, rename = "type")]
-    pub kind: String,
-    pub content: Option<TheirContent>,
+    pub(crate) kind: String,
+    pub(crate) content: Option<BuildbotContent>,
 }
 
 #[derive(Deserialize)]
-pub struct TheirContent {
+pub(crate) struct BuildbotContent {
     #[serde(default)]
     pub content: String,
 }
@@ -174,7 +173,7 @@ pub fn results(code: Option<i64>) -> Option<Results> {
     code.and_then(Results::from_code)
 }
 
-pub(super) fn properties(theirs: TheirProperties) -> Properties {
+pub(crate) fn properties(theirs: BuildbotProperties) -> Properties {
     let mut properties = Properties::new();
     for (name, (value, source)) in theirs {
         properties.set(name, value, source);
@@ -182,8 +181,8 @@ pub(super) fn properties(theirs: TheirProperties) -> Properties {
     properties
 }
 
-impl TheirBuild {
-    pub fn id(&self) -> BuildId {
+impl BuildbotBuild {
+    pub(crate) fn id(&self) -> BuildId {
         BuildId { builder: self.builder.name.clone(), number: self.number }
     }
 
@@ -208,7 +207,7 @@ impl TheirBuild {
         let worker =
             ["workername", "slavename"].iter().find_map(|name| all.value(name)?.as_str().map(str::to_owned));
         let mut build = Build::new(self.builder.name, self.number);
-        build.url = said(self.url);
+        build.url = non_empty(self.url);
         build.tags = self.builder.tags;
         if self.complete {
             // A build that is over and says nothing of its end did not go well.
@@ -238,8 +237,8 @@ impl TheirBuild {
     }
 }
 
-impl TheirBuildset {
-    pub fn is_over(&self) -> bool {
+impl BuildbotBuildset {
+    pub(crate) fn is_over(&self) -> bool {
         self.complete && results(self.results).is_some()
     }
 
@@ -252,7 +251,7 @@ impl TheirBuildset {
     pub fn into_set(self) -> Buildset {
         Buildset {
             bsid: self.bsid,
-            external_idstring: said(self.external_idstring),
+            external_idstring: non_empty(self.external_idstring),
             reason: self.reason.unwrap_or_default(),
             submitted_at: self.submitted_at.unwrap_or_default(),
             complete: self.complete,
@@ -264,18 +263,18 @@ impl TheirBuildset {
     }
 }
 
-impl From<TheirStamp> for SourceStamp {
-    fn from(stamp: TheirStamp) -> Self {
+impl From<BuildbotSourceStamp> for SourceStamp {
+    fn from(stamp: BuildbotSourceStamp) -> Self {
         Self {
             ssid: stamp.ssid,
             codebase: stamp.codebase.unwrap_or_default(),
-            branch: said(stamp.branch),
-            revision: said(stamp.revision),
+            branch: non_empty(stamp.branch),
+            revision: non_empty(stamp.revision),
             repository: stamp.repository.unwrap_or_default(),
             project: stamp.project.unwrap_or_default(),
             patch: stamp.patch.map(|patch| Patch {
                 level: patch.level,
-                subdir: said(patch.subdir),
+                subdir: non_empty(patch.subdir),
                 author: patch.author.unwrap_or_default(),
                 comment: patch.comment.unwrap_or_default(),
                 body: patch.body.unwrap_or_default(),
@@ -285,18 +284,18 @@ impl From<TheirStamp> for SourceStamp {
     }
 }
 
-impl From<TheirChange> for Change {
-    fn from(change: TheirChange) -> Self {
+impl From<BuildbotChange> for Change {
+    fn from(change: BuildbotChange) -> Self {
         Self {
             number: change.changeid,
             who: change.author,
-            committer: said(change.committer),
+            committer: non_empty(change.committer),
             files: change.files,
             comments: change.comments,
-            revision: said(change.revision),
-            branch: said(change.branch),
+            revision: non_empty(change.revision),
+            branch: non_empty(change.branch),
             when: change.when_timestamp.unwrap_or_default(),
-            category: said(change.category),
+            category: non_empty(change.category),
             revlink: change.revlink.unwrap_or_default(),
             repository: change.repository,
             project: change.project,
@@ -307,11 +306,11 @@ impl From<TheirChange> for Change {
     }
 }
 
-impl From<TheirStep> for Step {
-    fn from(step: TheirStep) -> Self {
+impl From<BuildbotStep> for Step {
+    fn from(step: BuildbotStep) -> Self {
         let results = results(step.results);
         let text = state_text(&step.state_string);
-        // What a step adds to its build's text, as far as one text tells it.
+        // Buildbot tells one text only; the words that a step adds to its build's are taken from that.
         let adds = matches!(results, Some(Results::Failure | Results::Exception | Results::Warnings));
         Self {
             text2: if adds { text.clone() } else { Vec::new() },
@@ -325,14 +324,19 @@ impl From<TheirStep> for Step {
                 .logs
                 .into_iter()
                 .flatten()
-                .map(|log| LogSummary { name: log.name, url: said(log.url), lines: log.num_lines, bytes: 0 })
+                .map(|log| LogSummary {
+                    name: log.name,
+                    url: non_empty(log.url),
+                    lines: log.num_lines,
+                    bytes: 0,
+                })
                 .collect(),
             name: step.name,
         }
     }
 }
 
-impl TheirLog {
+impl BuildbotLog {
     /// Its text, channel by channel.
     pub fn chunks(&self, place: &LogRef) -> Vec<Event> {
         let Some(content) = &self.content else { return Vec::new() };
@@ -365,12 +369,12 @@ mod tests {
 
     #[test]
     fn channels_of_a_log_are_told_apart() {
-        let log = TheirLog {
+        let log = BuildbotLog {
             name: "stdio".to_owned(),
             url: None,
             num_lines: 4,
             kind: "s".to_owned(),
-            content: Some(TheirContent { content: "hmake\noone\notwo\neoops\n".to_owned() }),
+            content: Some(BuildbotContent { content: "hmake\noone\notwo\neoops\n".to_owned() }),
         };
         let place = LogRef {
             build: BuildId { builder: "b".to_owned(), number: 1 },

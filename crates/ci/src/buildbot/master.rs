@@ -1,4 +1,4 @@
-//! Asks a master by its REST API, logged in where it wants that, and not at all for a while after it gave no answer.
+//! A client of a master's REST API: logged in where it wants that, and silent for a while after it gave no answer.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,35 +14,36 @@ use url::Url;
 use campanile_config::Secret;
 use campanile_outbound::{Client, Outbound, OutboundError, Request, Response, Tls};
 
-/// So many questions at once: a master does one thing at a time, and has builds to see to.
-const AT_ONCE: usize = 4;
-/// A master that gave no answer is not asked again before this; only what people ask for goes through.
-const REST: Duration = Duration::from_secs(10);
-/// So long an answer may take: its web server now and then leaves a question without one.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A builder that it did not have may have come by then.
-const UNKNOWN_FOR: Duration = Duration::from_secs(60);
-/// A page of a log is what is largest.
-const MAX_ANSWER: usize = 16 << 20;
+/// Requests at once: a master does one thing at a time, and has builds to see to.
+const MAX_CONCURRENT: usize = 4;
+/// A master that gave no answer is not asked again before this, so that it can recover; only requests of people go
+/// through.
+const COOLDOWN: Duration = Duration::from_secs(10);
+/// Time that an answer may take: its web server now and then leaves a request without one.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after which a builder is asked for again that the master did not have.
+const UNKNOWN_TTL: Duration = Duration::from_secs(60);
+/// Largest response, in bytes; a page of a log is what is largest.
+const MAX_RESPONSE: usize = 16 << 20;
 
 /// A Buildbot master.
 pub struct Master {
     client: Client,
-    /// Where its pages start.
+    /// Address that its pages start with.
     url: Url,
     token: Option<Secret>,
     /// For a master whose users log in by name and password.
     login: Option<(String, Secret)>,
     /// The table of the settings that it comes from, for people.
     table: &'static str,
-    turns: Semaphore,
+    permits: Semaphore,
     session: Mutex<Option<Secret>>,
-    rests_until: Mutex<Option<Instant>>,
+    cooldown_until: Mutex<Option<Instant>>,
     /// Its own numbers of builders, by name; none for a name that it did not know then.
     builders: Mutex<HashMap<String, (Option<u64>, Instant)>>,
 }
 
-/// Why a master did not do or say what it was asked for.
+/// Reasons for a master not to do or say what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MasterError {
     /// It said no.
@@ -51,7 +52,7 @@ pub enum MasterError {
     /// There is no such thing.
     #[error("{0}")]
     Unknown(String),
-    /// It did not answer. Whether it did as it was asked is not known.
+    /// It did not answer. It may have done as it was asked.
     #[error("{0}")]
     Unreachable(String),
 }
@@ -70,9 +71,9 @@ impl Master {
             token,
             login,
             table,
-            turns: Semaphore::new(AT_ONCE),
+            permits: Semaphore::new(MAX_CONCURRENT),
             session: Mutex::default(),
-            rests_until: Mutex::default(),
+            cooldown_until: Mutex::default(),
             builders: Mutex::default(),
         }
     }
@@ -85,9 +86,9 @@ impl Master {
         Ok(Self::new(outbound.client(&Tls::default())?, url, None, login, "buildbot"))
     }
 
-    /// What people are told of its address.
+    /// Its address without a path, for people.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
@@ -101,16 +102,16 @@ impl Master {
         Ok(url)
     }
 
-    /// Reads something. Answered from nothing at all while the master rests.
+    /// Reads something, in the background: waits for others, and fails at once during the cooldown.
     pub(super) async fn read(&self, url: Url) -> Result<Value, MasterError> {
-        if lock(&self.rests_until).is_some_and(|until| Instant::now() < until) {
-            return Err(MasterError::Unreachable(format!("{} gave no answer a moment ago", self.shown())));
+        if lock(&self.cooldown_until).is_some_and(|until| Instant::now() < until) {
+            return Err(MasterError::Unreachable(format!("{} gave no answer a moment ago", self.origin())));
         }
         // Never closed, so this is never refused.
-        let _turn = self.turns.acquire().await;
-        let read = self.ask(Request::get(url).timeout(PATIENCE)).await;
+        let _permit = self.permits.acquire().await;
+        let read = self.send_with_session(Request::get(url).timeout(TIMEOUT)).await;
         if let Err(MasterError::Unreachable(_)) = read {
-            *lock(&self.rests_until) = Some(Instant::now() + REST);
+            *lock(&self.cooldown_until) = Some(Instant::now() + COOLDOWN);
         }
         read
     }
@@ -118,19 +119,19 @@ impl Master {
     /// Gets something at once, on behalf of a person who waits for it.
     ///
     /// # Errors
-    /// What it said, or that it said nothing.
+    /// The refusal, or `Unreachable` when it said nothing.
     pub async fn get(&self, path: &[&str]) -> Result<Value, MasterError> {
-        self.ask(Request::get(self.address(path)?)).await
+        self.send_with_session(Request::get(self.address(path)?)).await
     }
 
     /// JSON-RPC, as its control API wants it. Asked once.
     ///
     /// # Errors
-    /// What it said, or that it said nothing.
+    /// The refusal, or `Unreachable` when it said nothing.
     pub async fn call(&self, path: &[&str], method: &str, params: Value) -> Result<Value, MasterError> {
         let body = json!({"jsonrpc": "2.0", "method": method, "id": 1, "params": params}).to_string();
         let request = Request::post(self.address(path)?, "application/json", body);
-        Ok(self.ask(request).await?.get("result").cloned().unwrap_or_default())
+        Ok(self.send_with_session(request).await?.get("result").cloned().unwrap_or_default())
     }
 
     /// Its own number for a builder; none if it has none of that name. Remembered.
@@ -141,7 +142,7 @@ impl Master {
         let now = Instant::now();
         match lock(&self.builders).get(name) {
             Some((Some(id), _)) => return Ok(Some(*id)),
-            Some((None, since)) if now < *since + UNKNOWN_FOR => return Ok(None),
+            Some((None, since)) if now < *since + UNKNOWN_TTL => return Ok(None),
             _ => {}
         }
         let mut url = self.address(&["api", "v2", "builders"])?;
@@ -152,9 +153,11 @@ impl Master {
         Ok(id)
     }
 
-    /// Asks; where it wants a login, with a session, which is got anew when it has run out: what was refused for that
-    /// has not been done.
-    async fn ask(&self, request: Request) -> Result<Value, MasterError> {
+    /// Sends a request; where the master wants a login, with a session.
+    ///
+    /// A session that has run out is renewed, and the request sent again: one that was refused for its session has not
+    /// been carried out, so that a force is not doubled.
+    async fn send_with_session(&self, request: Request) -> Result<Value, MasterError> {
         let known = lock(&self.session).clone();
         let had_one = known.is_some();
         let session = match (known, &self.login) {
@@ -165,9 +168,9 @@ impl Master {
         let denied = matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         if denied && had_one {
             let session = self.log_in().await?;
-            return answer(&self.send(request, session.as_ref()).await?);
+            return parse_response(&self.send(request, session.as_ref()).await?);
         }
-        answer(&response)
+        parse_response(&response)
     }
 
     async fn log_in(&self) -> Result<Option<Secret>, MasterError> {
@@ -185,9 +188,11 @@ impl Master {
         Ok(cookie)
     }
 
-    /// Each on a connection of its own: Buildbot's web server now and then leaves what comes on a kept one unanswered.
+    /// Sends a request on a connection of its own: Buildbot's web server now and then leaves a request on a kept one
+    /// without an answer.
     async fn send(&self, request: Request, session: Option<&Secret>) -> Result<Response, MasterError> {
-        let mut request = request.header(CONNECTION, "close").map_err(unreachable)?.max_response(MAX_ANSWER);
+        let mut request =
+            request.header(CONNECTION, "close").map_err(unreachable)?.max_response(MAX_RESPONSE);
         if let Some(token) = &self.token {
             request = request.secret_header(AUTHORIZATION, "Bearer ", token).map_err(unreachable)?;
         }
@@ -198,13 +203,13 @@ impl Master {
     }
 }
 
-/// What is locked is whole between any two statements.
+/// Locks, whatever happened to another holder: each of the values is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A JSON answer, or what it says is wrong.
-fn answer(response: &Response) -> Result<Value, MasterError> {
+fn parse_response(response: &Response) -> Result<Value, MasterError> {
     let json: Option<Value> = serde_json::from_slice(&response.body).ok();
     if response.status.is_success()
         && let Some(json) = json
@@ -212,7 +217,7 @@ fn answer(response: &Response) -> Result<Value, MasterError> {
         return Ok(json);
     }
     if response.truncated {
-        return Err(MasterError::Refused(format!("its answer is larger than {} MiB", MAX_ANSWER >> 20)));
+        return Err(MasterError::Refused(format!("its answer is larger than {} MiB", MAX_RESPONSE >> 20)));
     }
     let error = json.as_ref().and_then(|json| json.get("error"));
     let message = error.and_then(|error| error.get("message").or(Some(error)));

@@ -1,17 +1,19 @@
-//! A Buildbot master, as others of us meet it: its JSON, and its REST API.
+//! A Buildbot master: its JSON, and a client of its REST API.
 //!
-//! `bodies` is what its JSON means; `master` asks it and tells it; `questions` is what is worth asking; `settings` reads
-//! where it is.
+//! `bodies` has the types of its JSON and their meaning in the model; `master` is the client, with session and cooldown;
+//! `queries` the requests; `settings` reads its address.
 //!
-//! Invariant: keeps nothing but its session and the numbers of its builders. What an answer is good for is for others
-//! to say.
+//! Invariant: keeps nothing but its session and the numbers of its builders. The use of an answer is for others to
+//! decide.
 
 mod bodies;
 mod master;
-mod questions;
+mod queries;
 mod settings;
 
-pub use bodies::{TheirBuild, TheirBuildset, TheirSet, TheirWish, results};
+pub(crate) use bodies::{
+    BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results,
+};
 pub use master::{Master, MasterError};
-pub use questions::{ForceScheduler, TheirLogs};
-pub use settings::{Connected, address, from_settings};
+pub use queries::{ForceScheduler, LogPages};
+pub use settings::{ConnectedMaster, address, from_settings};

@@ -1,4 +1,4 @@
-//! Reads where a master is: `[buildbot]`, and what `[control]` has in common with it.
+//! Reads `[buildbot]`, and the keys that `[control]` has in common with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,38 +9,38 @@ use super::Master;
 use campanile_config::Reader;
 use campanile_outbound::Outbound;
 
-/// The master that is asked for what nobody told.
+/// The master that is asked for parts of builds that its reporters left out.
 #[derive(Clone)]
-pub struct Connected {
+pub struct ConnectedMaster {
     /// The way to it.
     pub master: Arc<Master>,
-    /// So long news waits for what the master does not say.
+    /// Time that an event waits for a master that does not answer.
     pub patience: Duration,
 }
 
 /// Reads `[buildbot]`.
 #[must_use]
-pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Option<Connected> {
+pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Option<ConnectedMaster> {
     let table = root.table("buildbot")?;
     let master = Master::from_table(&table, "buildbot", outbound);
     let patience = table.duration("patience").unwrap_or(Duration::from_secs(300));
     table.finish();
-    Some(Connected { master: Arc::new(master?), patience })
+    Some(ConnectedMaster { master: Arc::new(master?), patience })
 }
 
 impl Master {
     /// Reads `url`, `token`, `user`, `password` and the certificates from a table of this name.
     #[must_use]
-    pub fn from_table(table: &Reader<'_>, name: &'static str, outbound: &Outbound) -> Option<Self> {
+    pub(crate) fn from_table(table: &Reader<'_>, name: &'static str, outbound: &Outbound) -> Option<Self> {
         let url = address(table);
         let token = table.secret("token");
-        let client = outbound.client_of(table);
+        let client = outbound.client_for(table);
         let login = table.login();
         Some(Self::new(client?, url?, token, login, name))
     }
 }
 
-/// Reads `url`: where a CI's pages start.
+/// Reads `url`, the address that a CI's pages start with.
 pub fn address(table: &Reader<'_>) -> Option<Url> {
     let text = table.required_text("url")?;
     let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));

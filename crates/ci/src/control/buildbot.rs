@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::{Asker, Control, ControlError, Force, Forced, Lifecycle, Shutdown};
+use super::{Asker, Control, ControlError, Force, ForceReply, Lifecycle, Shutdown};
 use crate::buildbot::{Master, MasterError};
 use campanile_model::BuildId;
 
@@ -50,7 +50,7 @@ impl Buildbot {
 }
 
 /// The names of all fields of a force scheduler.
-fn fields(scheduler: &Value) -> BTreeSet<String> {
+fn field_names(scheduler: &Value) -> BTreeSet<String> {
     fn gather(fields: Option<&Value>, names: &mut BTreeSet<String>) {
         for field in fields.and_then(Value::as_array).into_iter().flatten() {
             names.extend(field.get("fullName").and_then(Value::as_str).map(str::to_owned));
@@ -62,15 +62,18 @@ fn fields(scheduler: &Value) -> BTreeSet<String> {
     names
 }
 
-/// What goes into which field. Buildbot passes over what it has no field for without a word, so that is refused here.
-fn filled(
+/// Parameters of a force, by the scheduler's fields.
+///
+/// Buildbot passes over a parameter that it has no field for, without a word, and builds something else than was asked
+/// for: such a force is refused here.
+fn force_params(
     force: &Force,
     fields: &BTreeSet<String>,
     scheduler: &str,
 ) -> Result<Map<String, Value>, ControlError> {
-    let mut filled = Map::new();
-    // Who asked stands in the reason: the field for that takes mail addresses only.
-    filled.insert("reason".to_owned(), force.reason.as_str().into());
+    let mut params = Map::new();
+    // The asker stands in the reason: the field for that takes mail addresses only.
+    params.insert("reason".to_owned(), force.reason.as_str().into());
     for (name, value) in [("branch", &force.branch), ("revision", &force.revision)] {
         let Some(value) = value else { continue };
         let suffix = format!("_{name}");
@@ -81,16 +84,16 @@ fn filled(
                 "the force scheduler `{scheduler}` has several codebases, or none, to take a {name}"
             )));
         };
-        filled.insert(field.clone(), value.as_str().into());
+        params.insert(field.clone(), value.as_str().into());
     }
     let mut free =
         fields.iter().filter_map(|field| field.strip_suffix("_name")).filter(|field| fields.contains(*field));
     for (name, value) in &force.properties {
         if fields.contains(name) {
-            filled.insert(name.clone(), value.as_str().into());
+            params.insert(name.clone(), value.as_str().into());
         } else if let Some(field) = free.next() {
-            filled.insert(format!("{field}_name"), name.as_str().into());
-            filled.insert(format!("{field}_value"), value.as_str().into());
+            params.insert(format!("{field}_name"), name.as_str().into());
+            params.insert(format!("{field}_value"), value.as_str().into());
         } else {
             return Err(ControlError::Refused(format!(
                 "the force scheduler `{scheduler}` has no field for the property `{name}`: add \
@@ -98,17 +101,17 @@ fn filled(
             )));
         }
     }
-    Ok(filled)
+    Ok(params)
 }
 
 #[async_trait]
 impl Control for Buildbot {
-    async fn force(&self, _: &Asker, force: &Force) -> Result<Forced, ControlError> {
+    async fn force(&self, _: &Asker, force: &Force) -> Result<ForceReply, ControlError> {
         let builder = self.builder_id(&force.builder).await?;
         let scheduler = self.scheduler_of(builder, &force.builder).await?;
         let path = ["api", "v2", "forceschedulers", &scheduler];
-        let fields = fields(&self.master.get(&path).await?);
-        let mut params = filled(force, &fields, &scheduler)?;
+        let fields = field_names(&self.master.get(&path).await?);
+        let mut params = force_params(force, &fields, &scheduler)?;
         params.insert("builderid".to_owned(), builder.into());
         let result = self.master.call(&path, "force", Value::Object(params)).await?;
         let buildset = result.get(0).and_then(Value::as_u64);
@@ -116,7 +119,7 @@ impl Control for Buildbot {
         let requests: Vec<u64> =
             requests.into_iter().flat_map(|map| map.values()).filter_map(Value::as_u64).collect();
         let said = format!("buildset {}", buildset.map_or("unknown".to_owned(), |id| id.to_string()));
-        Ok(Forced { buildset, requests, said })
+        Ok(ForceReply { buildset, requests, said })
     }
 
     async fn stop(&self, _: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError> {

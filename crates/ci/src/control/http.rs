@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Asker, Control, ControlError, Force, Forced, Lifecycle, Shutdown};
+use super::{Asker, Control, ControlError, Force, ForceReply, Lifecycle, Shutdown};
 use campanile_config::Secret;
 use campanile_model::BuildId;
 use campanile_outbound::{Client, Request};
@@ -17,7 +17,7 @@ pub(super) struct Http {
     pub(super) token: Option<Secret>,
 }
 
-/// What may be in an answer; all of it may be missing.
+/// The fields of an answer; all of them may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -61,7 +61,7 @@ fn unreachable(error: campanile_outbound::OutboundError) -> ControlError {
 
 #[async_trait]
 impl Control for Http {
-    async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError> {
+    async fn force(&self, asker: &Asker, force: &Force) -> Result<ForceReply, ControlError> {
         let properties: Map<String, Value> =
             force.properties.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
         let body = json!({
@@ -69,7 +69,7 @@ impl Control for Http {
             "properties": properties, "reason": force.reason,
         });
         let Answer { buildset, requests, said, .. } = self.ask(asker, "force", body).await?;
-        Ok(Forced { buildset, requests, said })
+        Ok(ForceReply { buildset, requests, said })
     }
 
     async fn stop(&self, asker: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError> {

@@ -1,7 +1,7 @@
-//! Asks the CI to force, stop or shut down, on behalf of people.
+//! The control of a CI: forces and stops builds there, and shuts it down, on behalf of people.
 //!
-//! `settings` reads `[control]`; `http` and `buildbot` are the two ways to reach a CI. Whoever asks gets the CI's own
-//! answer, or why there is none.
+//! `settings` reads `[control]`; `http` and `buildbot` are the two ways to reach a CI. The caller gets the CI's own
+//! answer, or the reason for which there is none.
 //!
 //! Invariant: asks once. A force that was asked for twice is two builds.
 
@@ -13,9 +13,9 @@ use async_trait::async_trait;
 
 use campanile_model::BuildId;
 
-pub use settings::{Steering, from_settings};
+pub use settings::{ControlSettings, from_settings};
 
-/// Who asks, and from where; for the CI's reason texts and the audit log.
+/// The person who asks, and the place where; for the CI's reason texts and the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asker {
     /// `IRC user <ada> on channel #ci`.
@@ -35,13 +35,13 @@ pub struct Force {
     pub revision: Option<String>,
     /// Names and values.
     pub properties: Vec<(String, String)>,
-    /// Who asked and why, in the words that the build is to show (I-CMD-38).
+    /// The person and the purpose, in the words that the build is to show (I-CMD-38).
     pub reason: String,
 }
 
-/// What the CI said to a force: by what the build can be recognised when it begins. Empty when the CI does not say.
+/// The CI's reply to a force: numbers by which the build can be recognised when it begins. Empty if it gives none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Forced {
+pub struct ForceReply {
     /// The buildset that came of it.
     pub buildset: Option<u64>,
     /// The requests in it.
@@ -50,10 +50,10 @@ pub struct Forced {
     pub said: String,
 }
 
-/// What to do about the CI's end (I-CMD-26).
+/// A request about the CI's end (I-CMD-26).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
-    /// Only say whether it is shutting down.
+    /// Only ask for the state.
     Check,
     /// No new builds; end when the running ones have.
     Start,
@@ -76,7 +76,7 @@ impl Shutdown {
     }
 }
 
-/// Whether the CI goes on.
+/// State of a CI with regard to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifecycle {
     /// It does.
@@ -85,16 +85,16 @@ pub enum Lifecycle {
     ShuttingDown,
 }
 
-/// Why nothing came of it.
+/// Reasons for which nothing came of a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// The settings don't say how to reach the CI, or not for this.
+    /// The settings name no way to the CI, or none for this request.
     #[error("control is not enabled: `[control]` in the settings does not say how")]
     NotConfigured,
     /// The CI said no.
     #[error("the CI refused: {0}")]
     Refused(String),
-    /// The CI did not answer. Whether it did as it was asked is not known.
+    /// The CI did not answer. It may have done as it was asked: the request is not repeated.
     #[error("the CI did not answer: {0}")]
     Unreachable(String),
 }
@@ -103,7 +103,7 @@ pub enum ControlError {
 #[async_trait]
 pub trait Control: Send + Sync {
     /// Asks for a build.
-    async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError>;
+    async fn force(&self, asker: &Asker, force: &Force) -> Result<ForceReply, ControlError>;
     /// Stops a running build; gives the CI's words.
     async fn stop(&self, asker: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError>;
     /// Takes a request of a builder back that has not begun; gives the CI's words.
@@ -114,7 +114,7 @@ pub trait Control: Send + Sync {
         request: u64,
         reason: &str,
     ) -> Result<String, ControlError>;
-    /// Ends the CI, or says whether it is ending.
+    /// Ends the CI, or only asks for its state; gives the state after it.
     async fn shutdown(&self, asker: &Asker, what: Shutdown) -> Result<Lifecycle, ControlError>;
 }
 
@@ -123,7 +123,7 @@ pub struct NotConfigured;
 
 #[async_trait]
 impl Control for NotConfigured {
-    async fn force(&self, _: &Asker, _: &Force) -> Result<Forced, ControlError> {
+    async fn force(&self, _: &Asker, _: &Force) -> Result<ForceReply, ControlError> {
         Err(ControlError::NotConfigured)
     }
 

@@ -46,7 +46,7 @@ impl Collector {
                 None
             }
         };
-        let client = outbound.client_of(&table);
+        let client = outbound.client_for(&table);
         table.finish();
         Some(Self { url: url?, client: client?, service })
     }

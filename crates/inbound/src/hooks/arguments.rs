@@ -7,7 +7,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
 
-use super::Rejection;
+use super::HookError;
 use super::request::{MediaType, Method, RawHook};
 
 /// Named texts in the order they were sent. A name may stand several times.
@@ -16,7 +16,7 @@ pub(super) struct Arguments(Vec<(String, String)>);
 
 impl Arguments {
     /// Query parameters and, for POST, form fields; a name in the form replaces all of its query values.
-    pub(super) fn read(hook: &RawHook) -> Result<Self, Rejection> {
+    pub(super) fn read(hook: &RawHook) -> Result<Self, HookError> {
         let fields = Self::form(hook)?;
         let replaced: HashSet<&str> = fields.0.iter().map(|(name, _)| name.as_str()).collect();
         let mut all = Self::query(&hook.query).0;
@@ -31,13 +31,13 @@ impl Arguments {
     }
 
     /// The fields of the body alone: none unless it is a POST with a form.
-    pub(super) fn form(hook: &RawHook) -> Result<Self, Rejection> {
+    pub(super) fn form(hook: &RawHook) -> Result<Self, HookError> {
         match (hook.method, hook.media_type()) {
             (Method::Post, MediaType::Form) => Ok(Self::urlencoded(&hook.body)),
             (Method::Post, MediaType::Multipart) => {
                 let content_type = hook.header("content-type").unwrap_or_default();
                 multipart(&content_type, hook.body.clone()).map(Self).map_err(|error| {
-                    Rejection::bad_request(format!("the multipart body cannot be read: {error}"))
+                    HookError::bad_request(format!("the multipart body cannot be read: {error}"))
                 })
             }
             _ => Ok(Self::default()),

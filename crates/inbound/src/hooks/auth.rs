@@ -1,4 +1,4 @@
-//! Who may use the hooks: HTTP Basic against a file or a list in the settings (H-AUTH-01 to H-AUTH-08).
+//! The guard of all hooks: HTTP Basic against a file or a list in the settings (H-AUTH-01 to H-AUTH-08).
 //!
 //! Reading the file is the one piece of I/O in `hooks`; it is read anew for each request, so that an edit counts at
 //! once.
@@ -12,14 +12,14 @@ use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::Rejection;
+use super::HookError;
 use campanile_config::Reader;
 
-/// The guard in front of all dialects: a request that any entry accepts may pass (H-AUTH-06).
+/// The guard in front of all dialects: a request that any checker accepts may pass (H-AUTH-06).
 #[derive(Debug)]
-pub(super) struct Auth(Vec<Entry>);
+pub(super) struct Auth(Vec<Checker>);
 
-enum Entry {
+enum Checker {
     File(PathBuf),
     Memory(Vec<User>),
 }
@@ -31,7 +31,7 @@ struct User {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PasswordScheme {
     Plain,
     Bcrypt,
     Argon2,
@@ -40,11 +40,11 @@ enum Kind {
 impl Auth {
     /// Makes the guard of `change_hooks.auth`, and notes what is wrong with it (H-AUTH-02, H-AUTH-05).
     pub(super) fn from_settings(descriptions: &[String], table: Option<&Reader<'_>>) -> Self {
-        let mut entries = Vec::new();
+        let mut checkers = Vec::new();
         for description in descriptions {
-            match (entry(description, table), table) {
-                (Some(entry), Some(table)) => {
-                    if let Entry::File(path) = &entry
+            match (checker(description, table), table) {
+                (Some(checker), Some(table)) => {
+                    if let Checker::File(path) = &checker
                         && let Err(error) = std::fs::read(path)
                     {
                         let path = path.display();
@@ -53,43 +53,44 @@ impl Auth {
                             format!("`{path}` cannot be read ({error}): every hook will be refused"),
                         );
                     }
-                    entries.push(entry);
+                    checkers.push(checker);
                 }
-                (Some(entry), None) => entries.push(entry),
+                (Some(checker), None) => checkers.push(checker),
                 (None, Some(table)) => table.error("auth", invalid(description)),
                 (None, None) => {}
             }
         }
-        Self(entries)
+        Self(checkers)
     }
 
     /// Lets a request with a known user's password through; 401 for all others (H-AUTH-07).
-    pub(super) fn authorize(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+    pub(super) fn authorize(&self, headers: &HeaderMap) -> Result<(), HookError> {
         let sent = credentials(headers);
         // Without credentials no file is read and no hash computed.
         let accepted = sent.is_some_and(|(user, password)| {
-            self.0.iter().fold(false, |accepted, entry| accepted | entry.accepts(&user, &password))
+            // All of them are asked, so that the time does not tell which one knows the user.
+            self.0.iter().fold(false, |accepted, checker| accepted | checker.accepts(&user, &password))
         });
-        if accepted { Ok(()) } else { Err(Rejection { status: 401, message: "Unauthorized".to_owned() }) }
+        if accepted { Ok(()) } else { Err(HookError { status: 401, message: "Unauthorized".to_owned() }) }
     }
 
-    /// Whether a check may block: on a file, or on computing a hash.
+    /// True if a check may block: on a file, or on computing a hash.
     pub(super) fn is_slow(&self) -> bool {
-        self.0.iter().any(|entry| match entry {
-            Entry::File(_) => true,
-            Entry::Memory(users) => users.iter().any(|user| user.kind() != Kind::Plain),
+        self.0.iter().any(|checker| match checker {
+            Checker::File(_) => true,
+            Checker::Memory(users) => users.iter().any(|user| user.scheme() != PasswordScheme::Plain),
         })
     }
 }
 
-impl Entry {
+impl Checker {
     fn accepts(&self, user: &[u8], password: &[u8]) -> bool {
         match self {
             Self::Memory(users) => accepts(users, user, password),
             Self::File(path) => match std::fs::read(path) {
                 Ok(bytes) => accepts(&users_of(&bytes), user, password),
                 Err(error) => {
-                    tracing::error!("`{}` of change_hooks.auth cannot be read: {error}", path.display());
+                    tracing::error!(file = %path.display(), "password file of change_hooks.auth cannot be read: {error}");
                     false
                 }
             },
@@ -97,7 +98,7 @@ impl Entry {
     }
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for Checker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
@@ -107,24 +108,24 @@ impl fmt::Debug for Entry {
 }
 
 impl User {
-    fn kind(&self) -> Kind {
+    fn scheme(&self) -> PasswordScheme {
         let begins = |prefix: &[u8]| self.password.starts_with(prefix);
         if begins(b"$2a$") || begins(b"$2b$") || begins(b"$2y$") {
-            Kind::Bcrypt
+            PasswordScheme::Bcrypt
         } else if begins(b"$argon2id$") {
-            Kind::Argon2
+            PasswordScheme::Argon2
         } else {
-            Kind::Plain
+            PasswordScheme::Plain
         }
     }
 
     fn has_password(&self, sent: &[u8]) -> bool {
         let hash = std::str::from_utf8(&self.password);
-        match self.kind() {
+        match self.scheme() {
             // Digests are compared, so that not even the length shows in the time.
-            Kind::Plain => Sha256::digest(&self.password).ct_eq(&Sha256::digest(sent)).into(),
-            Kind::Bcrypt => hash.is_ok_and(|hash| bcrypt::verify(sent, hash).unwrap_or(false)),
-            Kind::Argon2 => hash.is_ok_and(|hash| {
+            PasswordScheme::Plain => Sha256::digest(&self.password).ct_eq(&Sha256::digest(sent)).into(),
+            PasswordScheme::Bcrypt => hash.is_ok_and(|hash| bcrypt::verify(sent, hash).unwrap_or(false)),
+            PasswordScheme::Argon2 => hash.is_ok_and(|hash| {
                 PasswordHash::new(hash)
                     .is_ok_and(|hash| argon2::Argon2::default().verify_password(sent, &hash).is_ok())
             }),
@@ -143,9 +144,9 @@ fn accepts(users: &[User], name: &[u8], password: &[u8]) -> bool {
         }
     }
     let mut accepted = false;
-    for kind in [Kind::Plain, Kind::Bcrypt, Kind::Argon2] {
-        let mine = own.filter(|user| user.kind() == kind);
-        if let Some(tried) = mine.or_else(|| users.iter().find(|user| user.kind() == kind)) {
+    for scheme in [PasswordScheme::Plain, PasswordScheme::Bcrypt, PasswordScheme::Argon2] {
+        let mine = own.filter(|user| user.scheme() == scheme);
+        if let Some(tried) = mine.or_else(|| users.iter().find(|user| user.scheme() == scheme)) {
             let matches = tried.has_password(password);
             accepted |= matches && mine.is_some() && !tried.password.is_empty();
         }
@@ -153,10 +154,10 @@ fn accepts(users: &[User], name: &[u8], password: &[u8]) -> bool {
     accepted
 }
 
-fn entry(description: &str, table: Option<&Reader<'_>>) -> Option<Entry> {
+fn checker(description: &str, table: Option<&Reader<'_>>) -> Option<Checker> {
     let (scheme, argument) = description.split_once(':')?;
     match scheme {
-        "file" if !argument.is_empty() => Some(Entry::File(match table {
+        "file" if !argument.is_empty() => Some(Checker::File(match table {
             Some(table) => table.path_at("auth", argument)?,
             None => PathBuf::from(argument),
         })),
@@ -168,7 +169,7 @@ fn entry(description: &str, table: Option<&Reader<'_>>) -> Option<Entry> {
                 }
                 _ => None,
             });
-            users.collect::<Option<_>>().map(Entry::Memory)
+            users.collect::<Option<_>>().map(Checker::Memory)
         }
         _ => None,
     }

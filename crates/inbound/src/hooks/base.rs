@@ -6,7 +6,7 @@ use super::arguments::Arguments;
 use super::commit::{Codebases, once_each, one_line, texts};
 use super::json::Json;
 use super::request::{MediaType, Method, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection};
+use super::{Dialect, HookError, HookOutcome, ParsedHook};
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -46,25 +46,25 @@ impl Dialect for Base {
     }
 
     /// No header is looked at and no sender proven: the guard of all hooks is all there is.
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         Ok(Verified::pass(request))
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let values = Value::Object(values(hook.request())?);
         let mut change = change(&Json::top(NAME, &values)?, now)?;
         if values.get("codebase").is_none() {
             change.codebase = self.codebases.of(&[&change.repository]);
         }
         change.clamp_time(now);
-        Ok(Parsed { changes: vec![change], ..Parsed::default() })
+        Ok(HookOutcome::Changes(vec![change]).into())
     }
 }
 
-fn change(values: &Json<'_>, now: Timestamp) -> Result<Change, Rejection> {
-    let word = |name: &'static str| Ok::<_, Rejection>(values.at(name)?.word()?.unwrap_or_default());
+fn change(values: &Json<'_>, now: Timestamp) -> Result<Change, HookError> {
+    let word = |name: &'static str| Ok::<_, HookError>(values.at(name)?.word()?.unwrap_or_default());
     let present =
-        |name: &'static str| Ok::<_, Rejection>(values.at(name)?.word()?.filter(|text| !text.is_empty()));
+        |name: &'static str| Ok::<_, HookError>(values.at(name)?.word()?.filter(|text| !text.is_empty()));
     let mut author = one_line(&word("author")?);
     if author.is_empty() {
         author = one_line(&word("who")?);
@@ -103,7 +103,7 @@ fn change(values: &Json<'_>, now: Timestamp) -> Result<Change, Rejection> {
 }
 
 /// Seconds since the epoch, as a number or as its text, or a date (H-BASE-04); blank counts as absent.
-fn when(place: &Json<'_>) -> Result<Option<Timestamp>, Rejection> {
+fn when(place: &Json<'_>) -> Result<Option<Timestamp>, HookError> {
     let Some(text) = place.value().and_then(Value::as_str) else { return place.date() };
     let text = text.trim();
     let decimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
@@ -115,7 +115,7 @@ fn when(place: &Json<'_>) -> Result<Option<Timestamp>, Rejection> {
 }
 
 /// All arguments as JSON values: those of the query and of a form are texts, except the two that hold JSON.
-fn values(hook: &RawHook) -> Result<Map<String, Value>, Rejection> {
+fn values(hook: &RawHook) -> Result<Map<String, Value>, HookError> {
     let arguments = Arguments::read(hook)?;
     let mut values = Map::new();
     for name in ARGUMENTS {
@@ -123,16 +123,16 @@ fn values(hook: &RawHook) -> Result<Map<String, Value>, Rejection> {
         let value = match name {
             "files" | "properties" if text.trim().is_empty() => continue,
             "files" | "properties" => serde_json::from_str(text)
-                .map_err(|error| Rejection::bad_request(format!("{NAME}: {name}: not JSON: {error}")))?,
+                .map_err(|error| HookError::bad_request(format!("{NAME}: {name}: not JSON: {error}")))?,
             _ => text.into(),
         };
         values.insert(name.to_owned(), value);
     }
     if hook.method == Method::Post && hook.media_type() == MediaType::Json {
         let body: Value = serde_json::from_slice(&hook.body)
-            .map_err(|error| Rejection::bad_request(format!("{NAME}: the body is not JSON: {error}")))?;
+            .map_err(|error| HookError::bad_request(format!("{NAME}: the body is not JSON: {error}")))?;
         let Value::Object(members) = body else {
-            return Err(Rejection::bad_request(format!("{NAME}: the body must be a JSON object")));
+            return Err(HookError::bad_request(format!("{NAME}: the body must be a JSON object")));
         };
         values.extend(members);
     }

@@ -1,5 +1,5 @@
-//! The dialect `bitbucket`: the POST service of old (H-BB-01 to H-BB-06). Today's webhooks are handed on to the dialects
-//! that know them.
+//! The dialect `bitbucket`: the POST service of old (H-BB-01 to H-BB-06). Today's webhooks are handed on to the
+//! dialects that know them.
 
 use serde_json::Value;
 
@@ -8,9 +8,9 @@ use super::bitbucket_events::Options;
 use super::bitbucket_server::{BitbucketServer, is_servers};
 use super::commit::{once_each, one_line};
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::HookOutcome;
 use super::request::{MediaType, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection, payload};
+use super::{Dialect, HookError, ParsedHook, payload};
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -37,11 +37,11 @@ impl Dialect for Bitbucket {
     }
 
     /// The service of old signed nothing, so with a secret it is refused.
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         self.cloud.verify(request)
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let request = hook.request();
         let key = request.header("x-event-key");
         if let (Some(key), MediaType::Json) = (&key, request.media_type()) {
@@ -59,7 +59,7 @@ impl Dialect for Bitbucket {
 }
 
 impl Bitbucket {
-    fn push(&self, push: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+    fn push(&self, push: &Json<'_>, now: Timestamp) -> Result<HookOutcome, HookError> {
         let site = push.at("canon_url")?.required()?.text()?.unwrap_or_default();
         let path = push.at("repository.absolute_url")?.required()?.text()?.unwrap_or_default();
         let repository = format!("{}/{}/", site.trim_end_matches('/'), path.trim_matches('/'));
@@ -80,13 +80,13 @@ impl Bitbucket {
         }
         changes.reverse();
         if changes.is_empty() {
-            return Ok(Outcome::Ignored("no commits in the push".to_owned()));
+            return Ok(HookOutcome::Ignored("no commits in the push".to_owned()));
         }
-        Ok(Outcome::Changes(changes))
+        Ok(HookOutcome::Changes(changes))
     }
 }
 
-fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
+fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, HookError> {
     let commit = commit.required()?;
     let node = commit.at("raw_node")?.required()?.word()?.unwrap_or_default();
     let mut files = Vec::new();

@@ -3,9 +3,9 @@
 use super::bitbucket_events::{Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number};
 use super::commit::{one_line, person};
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::HookOutcome;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection, payload};
+use super::{Dialect, HookError, ParsedHook, payload};
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -31,28 +31,28 @@ impl Dialect for BitbucketCloud {
         !self.0.secrets.is_empty()
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         self.0.verify(request)
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let key = event_key(hook.request(), "Header X-Event-Key was not present")?;
         let value = payload::read(NAME, hook.request())?;
         let event = Json::top(NAME, &value)?;
         let outcome = match (key.as_str(), PullAction::of_key(&key)) {
             ("repo:push", _) => self.push(&event, now)?,
             (_, Some(action)) if key.starts_with("pullrequest:") => {
-                Outcome::Changes(vec![self.pull_request(&event, action, now)?])
+                HookOutcome::Changes(vec![self.pull_request(&event, action, now)?])
             }
-            _ => Outcome::Ignored(format!("Ignored event: {key}")),
+            _ => HookOutcome::Ignored(format!("Ignored event: {key}")),
         };
         Ok(outcome.parsed(hook.request(), Some(key), now))
     }
 }
 
 impl BitbucketCloud {
-    /// What every change knows of the repository.
-    fn template(&self, event: &Json<'_>) -> Result<Change, Rejection> {
+    /// A change with all that the repository tells, for every change of the event.
+    fn template(&self, event: &Json<'_>) -> Result<Change, HookError> {
         let repository = event.at("repository")?.required()?;
         let link = match self.0.repository_url {
             RepositoryUrl::Api => "links.self.href",
@@ -69,7 +69,7 @@ impl BitbucketCloud {
         })
     }
 
-    fn push(&self, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+    fn push(&self, event: &Json<'_>, now: Timestamp) -> Result<HookOutcome, HookError> {
         let template = self.template(event)?;
         let page = event.at("repository.links.html.href")?.text()?.unwrap_or_default();
         let actor = person(&event.at("actor")?, "display_name", "nickname")?;
@@ -99,9 +99,9 @@ impl BitbucketCloud {
             });
         }
         if changes.is_empty() {
-            return Ok(Outcome::Ignored("no changes in the push".to_owned()));
+            return Ok(HookOutcome::Ignored("no changes in the push".to_owned()));
         }
-        Ok(Outcome::Changes(changes))
+        Ok(HookOutcome::Changes(changes))
     }
 
     fn pull_request(
@@ -109,10 +109,10 @@ impl BitbucketCloud {
         event: &Json<'_>,
         action: PullAction,
         now: Timestamp,
-    ) -> Result<Change, Rejection> {
+    ) -> Result<Change, HookError> {
         let whole = event.at("pullrequest")?.required()?;
         let text =
-            |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
+            |paths: &[&'static str]| Ok::<_, HookError>(first(&whole, paths)?.text()?.unwrap_or_default());
         let hash = first(&whole, &["source.commit.hash", "fromRef.commit.hash"])?.required()?.word()?;
         let pull = Pull {
             action,

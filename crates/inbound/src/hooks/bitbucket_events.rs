@@ -1,7 +1,7 @@
-//! What the dialects of Bitbucket Cloud and of Bitbucket Data Center share: options, proof of the sender, event keys, and
-//! the fields of a pull request (H-XBC-01, H-XBC-02, H-XBC-04).
+//! Parts that the dialects of Bitbucket Cloud and of Bitbucket Data Center share: options, proof of the sender, event
+//! keys, and the fields of a pull request (H-XBC-01, H-XBC-02, H-XBC-04).
 
-use super::Rejection;
+use super::HookError;
 use super::commit::Codebases;
 use super::json::Json;
 use super::options::secrets;
@@ -11,7 +11,7 @@ use super::whitelist::Whitelist;
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Timestamp};
 
-/// What the user chose, checked.
+/// Options of the dialects, checked.
 #[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) secrets: Vec<Secret>,
@@ -20,7 +20,7 @@ pub(super) struct Options {
     pub(super) repository_url: RepositoryUrl,
 }
 
-/// Which of its addresses a repository goes by.
+/// The address that a repository goes by, of those that it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RepositoryUrl {
     /// That of the API, as the original has it.
@@ -57,7 +57,7 @@ impl Options {
     }
 
     /// With a secret, `X-Hub-Signature` must be there and right (H-XBC-02).
-    pub(super) fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    pub(super) fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         if !self.secrets.is_empty() {
             signature::check(&request, &self.secrets, Unsigned::Refuse)?;
         }
@@ -66,7 +66,7 @@ impl Options {
 }
 
 /// The event key of a request that calls its body JSON; `missing` is told when the header isn't there (H-XBC-01).
-pub(super) fn event_key(request: &RawHook, missing: &str) -> Result<String, Rejection> {
+pub(super) fn event_key(request: &RawHook, missing: &str) -> Result<String, HookError> {
     match request.media_type() {
         MediaType::Json => {}
         MediaType::Absent => return Err(unknown_content_type("none")),
@@ -74,10 +74,10 @@ pub(super) fn event_key(request: &RawHook, missing: &str) -> Result<String, Reje
         MediaType::Multipart => return Err(unknown_content_type("multipart/form-data")),
         MediaType::Other(sent) => return Err(unknown_content_type(&sent)),
     }
-    request.header("x-event-key").ok_or_else(|| Rejection::bad_request(missing))
+    request.header("x-event-key").ok_or_else(|| HookError::bad_request(missing))
 }
 
-/// What happened to a pull request.
+/// Events of pull requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PullAction {
     Created,
@@ -109,7 +109,7 @@ impl PullAction {
 }
 
 /// The number of a pull request: digits, as a number or as text (H-XBC-05). It stands in the name of a branch.
-pub(super) fn number(pull: &Json<'_>) -> Result<String, Rejection> {
+pub(super) fn number(pull: &Json<'_>) -> Result<String, HookError> {
     let place = pull.at("id")?.required()?;
     let number = place.word()?.unwrap_or_default();
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -165,7 +165,7 @@ impl Pull<'_> {
 }
 
 /// The first of several places that has something.
-pub(super) fn first<'a>(whole: &Json<'a>, paths: &[&'static str]) -> Result<Json<'a>, Rejection> {
+pub(super) fn first<'a>(whole: &Json<'a>, paths: &[&'static str]) -> Result<Json<'a>, HookError> {
     let mut place = whole.at(paths.first().copied().unwrap_or_default())?;
     for path in paths {
         let next = whole.at(path)?;

@@ -4,9 +4,9 @@
 use super::bitbucket_events::{Options, Pull, PullAction, event_key, first, full_ref, number};
 use super::commit::person;
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::HookOutcome;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection, payload};
+use super::{Dialect, HookError, ParsedHook, payload};
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -19,7 +19,7 @@ pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     Box::new(BitbucketServer(Options::read(options)))
 }
 
-/// Whether a payload or its event key is this product's and not Bitbucket Cloud's (H-BB-01).
+/// True if a payload or its event key is this product's and not Bitbucket Cloud's (H-BB-01).
 pub(super) fn is_servers(key: &str, event: &serde_json::Value) -> bool {
     let native_key = key == "repo:refs_changed" || key.starts_with("pr:") || key.starts_with("diagnostics:");
     let listed_links = event.pointer("/repository/links/self").is_some_and(serde_json::Value::is_array);
@@ -42,15 +42,15 @@ impl Dialect for BitbucketServer {
         !self.0.secrets.is_empty()
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         self.0.verify(request)
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let request = hook.request();
         let key = event_key(request, "Header X-Event-Key is not present")?;
         if key == "diagnostics:ping" || request.body.trim_ascii().is_empty() {
-            return Ok(Outcome::Ignored("a ping makes no changes".to_owned()).parsed(
+            return Ok(HookOutcome::Ignored("a ping makes no changes".to_owned()).parsed(
                 request,
                 Some(key),
                 now,
@@ -60,13 +60,13 @@ impl Dialect for BitbucketServer {
         let event = Json::top(NAME, &value)?;
         let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
         let outcome = match (key.as_str(), PullAction::of_key(&key)) {
-            _ if is_empty => Outcome::Ignored("an empty body makes no changes".to_owned()),
+            _ if is_empty => HookOutcome::Ignored("an empty body makes no changes".to_owned()),
             ("repo:push" | "repo:refs_changed", _) if event.at("push")?.value().is_some() => {
                 self.plugin_push(&event, now)?
             }
             ("repo:push" | "repo:refs_changed", _) => self.native_push(&event, now)?,
-            (_, Some(action)) => Outcome::Changes(vec![self.pull_request(&event, action, now)?]),
-            _ => Outcome::Ignored(format!("Ignored event: {key}")),
+            (_, Some(action)) => HookOutcome::Changes(vec![self.pull_request(&event, action, now)?]),
+            _ => HookOutcome::Ignored(format!("Ignored event: {key}")),
         };
         Ok(outcome.parsed(request, Some(key), now))
     }
@@ -79,7 +79,7 @@ struct Repository {
 }
 
 impl Repository {
-    fn read(repository: &Json<'_>) -> Result<Self, Rejection> {
+    fn read(repository: &Json<'_>) -> Result<Self, HookError> {
         if let Some(link) = repository.at("links.self")?.list()?.first()
             && let Some(link) = link.at("href")?.text()?
         {
@@ -108,7 +108,7 @@ impl Repository {
 }
 
 impl BitbucketServer {
-    fn template(&self, repository: &Json<'_>, read: &Repository) -> Result<Change, Rejection> {
+    fn template(&self, repository: &Json<'_>, read: &Repository) -> Result<Change, HookError> {
         let slug = repository.at("slug")?.text()?.unwrap_or_default();
         let full_name = match repository.at("full_name")?.text()? {
             Some(name) => name.to_owned(),
@@ -124,7 +124,7 @@ impl BitbucketServer {
     }
 
     /// `push.changes`, as the plugin sends it (H-XBS-03).
-    fn plugin_push(&self, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+    fn plugin_push(&self, event: &Json<'_>, now: Timestamp) -> Result<HookOutcome, HookError> {
         let place = event.at("repository")?.required()?;
         let repository = Repository::read(&place)?;
         let template = self.template(&place, &repository)?;
@@ -153,7 +153,7 @@ impl BitbucketServer {
     }
 
     /// `changes`, as Bitbucket itself sends it (H-XBS-04).
-    fn native_push(&self, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+    fn native_push(&self, event: &Json<'_>, now: Timestamp) -> Result<HookOutcome, HookError> {
         let place = event.at("repository")?.required()?;
         let repository = Repository::read(&place)?;
         let template = self.template(&place, &repository)?;
@@ -166,7 +166,7 @@ impl BitbucketServer {
                     return Ok(commit.at("message")?.text()?.map(str::to_owned));
                 }
             }
-            Ok::<_, Rejection>(None)
+            Ok::<_, HookError>(None)
         };
         let mut changes = Vec::new();
         for element in event.at("changes")?.required()?.list()? {
@@ -193,7 +193,7 @@ impl BitbucketServer {
         event: &Json<'_>,
         action: PullAction,
         now: Timestamp,
-    ) -> Result<Change, Rejection> {
+    ) -> Result<Change, HookError> {
         let whole = first(event, &["pullRequest", "pullrequest"])?.required()?;
         let place = match event.at("repository")? {
             place if place.value().is_some() => place,
@@ -201,7 +201,7 @@ impl BitbucketServer {
         };
         let repository = Repository::read(&place)?;
         let text =
-            |paths: &[&'static str]| Ok::<_, Rejection>(first(&whole, paths)?.text()?.unwrap_or_default());
+            |paths: &[&'static str]| Ok::<_, HookError>(first(&whole, paths)?.text()?.unwrap_or_default());
         let id = number(&whole)?;
         let link = match whole.at("links.self")?.list()?.first() {
             // The vendor's own sample has null here.
@@ -230,9 +230,9 @@ impl BitbucketServer {
     }
 }
 
-fn outcome(changes: Vec<Change>) -> Outcome {
+fn outcome(changes: Vec<Change>) -> HookOutcome {
     if changes.is_empty() {
-        return Outcome::Ignored("no changes in the push".to_owned());
+        return HookOutcome::Ignored("no changes in the push".to_owned());
     }
-    Outcome::Changes(changes)
+    HookOutcome::Changes(changes)
 }

@@ -1,9 +1,9 @@
-//! What every dialect makes of a commit: author, files, refs, and what the request's address says about it
+//! Parts of commits that all dialects share: author, files, refs, and the overrides in a request's address
 //! (H-CH-01 to H-CH-08, H-GEN-17, H-GEN-18).
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Rejection;
+use super::HookError;
 use super::arguments::Arguments;
 use super::json::Json;
 use campanile_config::Reader;
@@ -11,7 +11,7 @@ use campanile_model::Change;
 pub(super) use campanile_model::one_line;
 
 /// `NAME <EMAIL>` of an object with `name` and `email`; blank when neither is there (H-CH-04).
-pub(super) fn author(author: &Json<'_>) -> Result<String, Rejection> {
+pub(super) fn author(author: &Json<'_>) -> Result<String, HookError> {
     person(author, "name", "email")
 }
 
@@ -20,8 +20,8 @@ pub(super) fn person(
     object: &Json<'_>,
     name: &'static str,
     email: &'static str,
-) -> Result<String, Rejection> {
-    let text = |key: &'static str| Ok::<_, Rejection>(one_line(object.at(key)?.text()?.unwrap_or_default()));
+) -> Result<String, HookError> {
+    let text = |key: &'static str| Ok::<_, HookError>(one_line(object.at(key)?.text()?.unwrap_or_default()));
     Ok(match (text(name)?, text(email)?) {
         (name, email) if email.is_empty() => name,
         (name, email) if name.is_empty() => email,
@@ -30,7 +30,7 @@ pub(super) fn person(
 }
 
 /// `added`, then `modified`, then `removed`, each path once (H-CH-03).
-pub(super) fn files(commit: &Json<'_>) -> Result<Vec<String>, Rejection> {
+pub(super) fn files(commit: &Json<'_>) -> Result<Vec<String>, HookError> {
     let mut files = Vec::new();
     for key in ["added", "modified", "removed"] {
         texts(&commit.at(key)?, &mut files)?;
@@ -39,7 +39,7 @@ pub(super) fn files(commit: &Json<'_>) -> Result<Vec<String>, Rejection> {
 }
 
 /// Adds the texts of a list.
-pub(super) fn texts(list: &Json<'_>, into: &mut Vec<String>) -> Result<(), Rejection> {
+pub(super) fn texts(list: &Json<'_>, into: &mut Vec<String>) -> Result<(), HookError> {
     for item in list.list()? {
         into.extend(item.required()?.text()?.map(ToOwned::to_owned));
     }
@@ -53,7 +53,7 @@ pub(super) fn once_each(mut files: Vec<String>) -> Vec<String> {
     files
 }
 
-/// Whether a ref is gone: it says so, or its new revision is empty or all zeros (H-CH-08).
+/// True for a ref that is gone: it says so, or its new revision is empty or all zeros (H-CH-08).
 pub(super) fn is_deletion(deleted: Option<bool>, after: Option<&str>) -> bool {
     deleted == Some(true) || after.is_some_and(|after| after.bytes().all(|byte| byte == b'0'))
 }

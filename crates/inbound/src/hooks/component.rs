@@ -1,81 +1,22 @@
 //! A dialect of one's own: a component that exports `hook-dialect` (H-WASM-01 to H-WASM-04).
 //!
-//! The sender is proven here, so the component never sees a secret; calling it is left to the caller of [`Call::run`].
+//! The sender is proven here, so the component never sees a secret. The call itself is left to the caller, by
+//! [`ComponentCall::run`]: `parse` does no I/O.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::commit::{Overrides, once_each, one_line};
+use super::commit::Overrides;
+use super::component_call::ComponentCall;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, Parsed, Rejection};
-use campanile_callbacks::{Callback, Caller, HookRequest, Kind};
-use campanile_config::{Hash, Reader, Secret, is_signed};
-use campanile_model::{Change, Timestamp};
+use super::{Dialect, HookError, HookOutcome, ParsedHook};
+use campanile_callbacks::{Callback, HookRequest, Kind};
+use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
+use campanile_model::Timestamp;
 
-/// Headers that say who somebody is, and are nothing for a guest (H-WASM-02).
+/// Headers that prove identities, and are kept from guests (H-WASM-02).
 const HIDDEN: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
-
-/// A call of a dialect's component, to be made.
-pub struct Call {
-    callback: Callback,
-    options: Value,
-    request: HookRequest,
-    overrides: Overrides,
-}
-
-impl std::fmt::Debug for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("callback", &self.callback.name()).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Call {
-    fn eq(&self, other: &Self) -> bool {
-        self.callback.name() == other.callback.name() && self.request == other.request
-    }
-}
-
-impl Call {
-    /// Calls the component; its changes become like those of every dialect (H-WASM-04).
-    ///
-    /// # Errors
-    /// The component's own refusal, 400 to 499; 500 if it failed (H-WASM-03).
-    pub async fn run(
-        self,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<(Vec<Change>, Option<String>), Rejection> {
-        let Self { callback, options, request, overrides } = self;
-        let parsed = match callback.parse_request(caller, request, &options).await {
-            Ok((Ok(parsed), _)) => parsed,
-            Ok((Err(refused), _)) => {
-                return Err(Rejection { status: refused.status, message: one_line(&refused.message) });
-            }
-            Err(fault) => {
-                tracing::warn!(callback = callback.name(), "a hook dialect failed: {fault}");
-                return Err(Rejection { status: 500, message: "Error processing changes.".to_owned() });
-            }
-        };
-        let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let finished = |change: Change| {
-            let mut change = Change {
-                who: one_line(&change.who),
-                committer: present(change.committer.map(|name| one_line(&name))),
-                files: once_each(change.files),
-                revision: present(change.revision),
-                branch: present(change.branch),
-                category: present(change.category),
-                src: parsed.src.clone(),
-                ..change
-            };
-            overrides.apply(&mut change);
-            change.clamp_time(now);
-            change
-        };
-        Ok((parsed.changes.into_iter().map(finished).collect(), parsed.note))
-    }
-}
 
 struct ComponentDialect {
     name: String,
@@ -84,7 +25,7 @@ struct ComponentDialect {
     proof: Option<Proof>,
 }
 
-/// Makes one of its table, which names a `callback`; none if that can't be had.
+/// Makes a dialect from its table, which names a `callback`; none if there is no such callback.
 pub(super) fn from_options(
     name: &str,
     table: &Reader<'_>,
@@ -120,22 +61,22 @@ impl Dialect for ComponentDialect {
         self.proof.is_some()
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         match &self.proof {
             Some(proof) if !proof.holds(&request) => {
-                Err(Rejection::forbidden(format!("{}: authentication failed", self.name)))
+                Err(HookError::forbidden(format!("{}: authentication failed", self.name)))
             }
             _ => Ok(Verified::pass(request)),
         }
     }
 
-    fn parse(&self, hook: &Verified, _now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, _now: Timestamp) -> Result<ParsedHook, HookError> {
         let request = hook.request();
         let secret = self.proof.as_ref().map(|proof| proof.header.as_str());
         let shown = |name: &str| !HIDDEN.contains(&name) && secret != Some(name);
         let headers = request.headers.iter().filter(|(name, _)| shown(name.as_str()));
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let call = Call {
+        let call = ComponentCall {
             callback: self.callback.clone(),
             options: self.options.clone(),
             request: HookRequest {
@@ -151,11 +92,15 @@ impl Dialect for ComponentDialect {
             },
             overrides: Overrides::read(&request.query),
         };
-        Ok(Parsed { delivery_id: request.delivery_id(), call: Some(call), ..Parsed::default() })
+        Ok(ParsedHook {
+            event: None,
+            delivery_id: request.delivery_id(),
+            outcome: HookOutcome::Component(call),
+        })
     }
 }
 
-/// How a sender is proven before the component is called (H-WASM-02).
+/// Proof of the sender, checked before the component is called (H-WASM-02).
 struct Proof {
     /// In lower case.
     header: String,
@@ -209,9 +154,8 @@ impl Proof {
         let Some(sent) = sent.as_bytes().strip_prefix(self.prefix.as_bytes()) else { return false };
         match self.algorithm {
             Algorithm::Token => self.secrets.iter().filter(|secret| secret.matches(sent)).count() > 0,
-            Algorithm::Hmac(hash) => {
-                std::str::from_utf8(sent).is_ok_and(|hex| is_signed(hash, &request.body, &self.secrets, hex))
-            }
+            Algorithm::Hmac(hash) => std::str::from_utf8(sent)
+                .is_ok_and(|hex| verify_hex_hmac(hash, &request.body, &self.secrets, hex)),
         }
     }
 }

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use super::arguments::Arguments;
-use super::github::{Event, Flavour, Github};
+use super::github::Github;
+use super::github_flavour::{Event, Flavour};
 use super::github_options::GithubOptions;
 use super::request::{MediaType, Method, RawHook};
 use super::signature::{self, Unsigned};
-use super::{Dialect, Rejection};
-use campanile_config::{Hash, Reader, Secret, is_signed};
+use super::{Dialect, HookError};
+use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
 
 const GITEA: Flavour = Flavour { name: "gitea", title: "Gitea", ..COMMON };
 const FORGEJO: Flavour = Flavour { name: "forgejo", title: "Forgejo", ..COMMON };
@@ -43,9 +44,9 @@ pub(super) fn forgejo(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     Box::new(Github { options: GithubOptions::read(options, &FORGEJO), flavour: &FORGEJO })
 }
 
-/// `X-Forgejo-Signature` or `X-Gitea-Signature`, bare hex of HMAC-SHA256; else those of GitHub. What these forges sign is
-/// the payload, also where a form carries it; a blank header, as of a webhook without a secret, counts as none.
-fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), Rejection> {
+/// `X-Forgejo-Signature` or `X-Gitea-Signature`, bare hex of HMAC-SHA256; else those of GitHub. What these forges sign
+/// is the payload, also where a form carries it; a blank header, as of a webhook without a secret, counts as none.
+fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), HookError> {
     let form = match hook.media_type() {
         MediaType::Form | MediaType::Multipart => Some(Arguments::form(hook)?),
         _ => None,
@@ -54,8 +55,8 @@ fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), R
     let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
     let own = ["x-forgejo-signature", "x-gitea-signature"].iter().filter_map(|name| hook.header(name));
     match own.into_iter().find(|hex| !hex.trim().is_empty()) {
-        Some(hex) if is_signed(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
-        Some(_) => Err(Rejection::forbidden("Hash mismatch")),
+        Some(hex) if verify_hex_hmac(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
+        Some(_) => Err(HookError::forbidden("Hash mismatch")),
         None => signature::check(&signed, secrets, unsigned),
     }
 }

@@ -1,17 +1,17 @@
-//! The dialect `github`, and what forges that take after it share: pushes, and what signature and options say (H-GH-01 to
-//! H-GH-13, H-XGH-01 to H-XGH-12).
+//! The dialect `github`, also for the forges that take after it (H-GH-01 to H-GH-13, H-XGH-01 to H-XGH-12).
 
 use serde_json::Value;
 
-use super::github_look_up::LookUps;
+use super::github_flavour::{Event, Flavour};
+use super::github_look_up::LookUpSettings;
 use super::github_options::GithubOptions;
 use super::github_pull_request::{look_up, pull_request};
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::{HookOutcome, ParsedHook};
 use super::request::{Method, RawHook, Verified};
 use super::signature::{self, Unsigned};
-use super::{BOTH_METHODS, Dialect, Parsed, Rejection, payload, push};
-use campanile_config::{Reader, Secret};
+use super::{BOTH_METHODS, Dialect, HookError, payload, push};
+use campanile_config::Reader;
 use campanile_model::{Change, Properties, Timestamp};
 use campanile_outbound::Outbound;
 
@@ -19,40 +19,6 @@ const NAME: &str = "github";
 
 /// Properties of a push go with each of its commits; more than this many bytes of them in all is refused.
 const MAX_COPIED: usize = 64 << 20;
-
-/// What tells GitHub from forges that take after it.
-pub(super) struct Flavour {
-    /// Of the dialect, of its whitelist option, and before whitelisted properties.
-    pub(super) name: &'static str,
-    /// What people call a pull request's forge.
-    pub(super) title: &'static str,
-    /// The methods it is sent by (H-GEN-07).
-    pub(super) methods: &'static [Method],
-    /// Headers that name the event; the first that is there counts.
-    pub(super) event_headers: &'static [&'static str],
-    /// Checks the signature.
-    pub(super) check: fn(&RawHook, &[Secret], Unsigned) -> Result<(), Rejection>,
-    /// What each of these is called here.
-    pub(super) events: fn(&str) -> Event,
-    /// Actions of pull requests that make a change.
-    pub(super) actions: &'static [&'static str],
-    /// The usual `pullrequest_ref`.
-    pub(super) pullrequest_ref: &'static str,
-    /// Whether changes say if another branch had their commit, by this property.
-    pub(super) distinct_property: Option<&'static str>,
-    /// Whether there is a source of builds of the same name.
-    pub(super) has_builds: bool,
-}
-
-/// An event that is told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    Push,
-    PullRequest,
-    /// Known to make no changes.
-    Silent,
-    Unknown,
-}
 
 const GITHUB: Flavour = Flavour {
     name: NAME,
@@ -78,10 +44,10 @@ pub(super) struct Github {
     pub(super) flavour: &'static Flavour,
 }
 
-/// Makes the dialect from its options.
+/// Makes the dialect `github` from its options.
 pub(super) fn from_options(table: Option<&Reader<'_>>, outbound: &Outbound) -> Box<dyn Dialect> {
     let mut options = GithubOptions::read(table, &GITHUB);
-    options.look_ups = table.and_then(|table| LookUps::read(table, outbound));
+    options.look_ups = table.and_then(|table| LookUpSettings::read(table, outbound));
     Box::new(Github { options, flavour: &GITHUB })
 }
 
@@ -102,18 +68,18 @@ impl Dialect for Github {
         self.options.builds.of(self.flavour.name)
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         if self.has_secret() {
             // A GET has its payload in the query, which no signature covers.
             if request.method == Method::Get && self.options.unsigned == Unsigned::Refuse {
-                return Err(Rejection::forbidden("Request has no required signature"));
+                return Err(HookError::forbidden("Request has no required signature"));
             }
             (self.flavour.check)(&request, &self.options.secrets, self.options.unsigned)?;
         }
         Ok(Verified::pass(request))
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let request = hook.request();
         let named = self.flavour.event_headers.iter().find_map(|name| request.header(name));
         let event = named.unwrap_or_else(|| "push".to_owned());
@@ -121,37 +87,44 @@ impl Dialect for Github {
         let value = payload::read(self.flavour.name, request)?;
         let outcome = match (self.flavour.events)(&event) {
             Event::Push => self.push(&value, now)?,
-            Event::PullRequest => pull_request(self, &value, now)?,
-            Event::Silent => Outcome::Ignored(format!("`{event}' makes no changes")),
-            Event::Unknown => Outcome::Ignored(format!("Ignored event: {event}")),
+            Event::PullRequest => pull_request(&self.options, self.flavour, &value, now)?,
+            Event::Silent => HookOutcome::Ignored(format!("`{event}' makes no changes")),
+            Event::Unknown => HookOutcome::Ignored(format!("Ignored event: {event}")),
         };
         let is_pull_request = (self.flavour.events)(&event) == Event::PullRequest;
         let mut parsed = outcome.parsed(request, Some(event), now);
-        if let (true, [change]) = (is_pull_request, &parsed.changes[..]) {
-            parsed.look_up = look_up(&self.options, &value, change);
+        if is_pull_request
+            && let HookOutcome::Changes(changes) = &mut parsed.outcome
+            && let [change] = &mut changes[..]
+            && let Some(look_up) = look_up(&self.options, &value, change)
+        {
+            let change = Box::new(std::mem::take(change));
+            parsed.outcome = HookOutcome::PullRequest { change, look_up };
         }
         Ok(parsed)
     }
 }
 
 impl Github {
-    fn push(&self, value: &Value, now: Timestamp) -> Result<Outcome, Rejection> {
+    fn push(&self, value: &Value, now: Timestamp) -> Result<HookOutcome, HookError> {
         let Self { options, flavour } = self;
         let push = Json::top(flavour.name, value)?;
         let to = match push::pushed(&push, options.tags)? {
             Ok(to) => to,
-            Err(reason) => return Ok(Outcome::Ignored(reason)),
+            Err(reason) => return Ok(HookOutcome::Ignored(reason)),
         };
-        let repository = repository(&push)?;
+        let repository = push::repository(&push)?;
         let commits = push.at("commits")?.required()?.list()?;
         let head = push.at("head_commit")?;
         if let Some(message) = head.at("message")?.text()?
             && let Some(reason) = options.skips.reason(message)
         {
-            return Ok(Outcome::Ignored(reason));
+            return Ok(HookOutcome::Ignored(reason));
         }
         let commits = match (commits.is_empty(), head.value()) {
-            (true, None) => return Ok(Outcome::Ignored(format!("no commits in the push to `{}'", to.name))),
+            (true, None) => {
+                return Ok(HookOutcome::Ignored(format!("no commits in the push to `{}'", to.name)));
+            }
             (true, Some(_)) => vec![head],
             (false, _) => push::distinct(commits, options.non_distinct)?,
         };
@@ -171,10 +144,10 @@ impl Github {
                 "{0}: commits: too many to give each the properties of `{0}_property_whitelist`",
                 flavour.name
             );
-            return Err(Rejection::bad_request(text));
+            return Err(HookError::bad_request(text));
         }
         if commits.is_empty() {
-            return Ok(Outcome::Ignored(format!("no distinct commits in the push to `{}'", to.name)));
+            return Ok(HookOutcome::Ignored(format!("no distinct commits in the push to `{}'", to.name)));
         }
         let one = |commit: &Json<'_>| {
             let mut change = push::change(commit, &template, now)?;
@@ -185,16 +158,8 @@ impl Github {
             Ok(change)
         };
         let changes: Result<_, _> = commits.iter().map(one).collect();
-        changes.map(Outcome::Changes)
+        changes.map(HookOutcome::Changes)
     }
-}
-
-/// `repository.html_url`, else `repository.url` (H-GH-03).
-pub(super) fn repository<'a>(payload: &Json<'a>) -> Result<&'a str, Rejection> {
-    if let Some(page) = payload.at("repository.html_url")?.text()? {
-        return Ok(page);
-    }
-    Ok(payload.at("repository.url")?.required()?.text()?.unwrap_or_default())
 }
 
 fn size(properties: &Properties) -> usize {

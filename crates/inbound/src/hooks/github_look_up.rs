@@ -1,4 +1,4 @@
-//! Looking things up at GitHub about a pull request: its head commit's message, to skip by, and its files (H-XGH-13).
+//! Look-ups at GitHub about a pull request: its head commit's message, to skip by, and its files (H-XGH-13).
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use campanile_config::{Reader, Secret};
 use campanile_model::Change;
 use campanile_outbound::{Client, Outbound, Request, Tls};
 
-/// Where GitHub itself answers.
+/// GitHub's own API.
 const ENDPOINT: &str = "https://api.github.com";
 /// All requests together take no longer, for somebody waits for the hook's answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -21,15 +21,15 @@ const PAGES: u32 = 30;
 const PER_PAGE: usize = 100;
 const MAX_ANSWER: usize = 8 << 20;
 
-/// How to look things up, as the options say.
+/// Settings of look-ups: the API's address, and the token for it.
 #[derive(Clone)]
-pub(super) struct LookUps {
+pub(super) struct LookUpSettings {
     client: Client,
     endpoint: Url,
     token: Option<Secret>,
 }
 
-impl LookUps {
+impl LookUpSettings {
     /// Reads `token`, `pull_request_lookup`, `github_api_endpoint` and `verify`; none unless one of the first two asks
     /// for it.
     pub(super) fn read(table: &Reader<'_>, outbound: &Outbound) -> Option<Self> {
@@ -55,7 +55,7 @@ impl LookUps {
         wanted.then_some(Self { client: client.ok()?, endpoint: url?, token })
     }
 
-    /// What to look up about a pull request; none if its names can't be those of GitHub.
+    /// The look-up about a pull request; none if its names can't be those of GitHub.
     pub(super) fn about(
         &self,
         full_name: &str,
@@ -81,7 +81,7 @@ impl LookUps {
         Some(LookUp {
             commit: path(&["commits", revision])?,
             files: path(&["pulls", number, "files"])?,
-            ups: self.clone(),
+            settings: self.clone(),
             skips: skips.clone(),
         })
     }
@@ -89,7 +89,7 @@ impl LookUps {
 
 /// Requests about one pull request, to be made.
 pub struct LookUp {
-    ups: LookUps,
+    settings: LookUpSettings,
     commit: Url,
     files: Url,
     skips: Skips,
@@ -108,8 +108,8 @@ impl PartialEq for LookUp {
 }
 
 impl LookUp {
-    /// Asks, and puts the files into the change. Gives the reason when the head commit asks to be skipped. What can't be
-    /// had is logged, and the change goes on without.
+    /// Asks, and puts the files into the change. Gives the reason when the head commit asks to be skipped. What can't
+    /// be had is logged, and the change goes on without.
     pub async fn run(self, change: &mut Change) -> Option<String> {
         let until = Instant::now() + LIMIT;
         match self.ask(self.commit.clone(), until).await {
@@ -119,11 +119,11 @@ impl LookUp {
                     return Some(reason);
                 }
             }
-            Err(reason) => tracing::warn!(url = self.commit.as_str(), "a look-up failed: {reason}"),
+            Err(reason) => tracing::warn!(url = self.commit.as_str(), "look-up failed: {reason}"),
         }
         match self.all_files(until).await {
             Ok(files) => change.files = once_each(files),
-            Err(reason) => tracing::warn!(url = self.files.as_str(), "a look-up failed: {reason}"),
+            Err(reason) => tracing::warn!(url = self.files.as_str(), "look-up failed: {reason}"),
         }
         None
     }
@@ -156,11 +156,11 @@ impl LookUp {
         let request = Request::get(url).timeout(left).max_response(MAX_ANSWER);
         let mut request =
             request.header(ACCEPT, "application/vnd.github+json").map_err(|error| error.to_string())?;
-        if let Some(token) = &self.ups.token {
+        if let Some(token) = &self.settings.token {
             request =
                 request.secret_header(AUTHORIZATION, "token ", token).map_err(|error| error.to_string())?;
         }
-        let response = self.ups.client.send(request).await.map_err(|error| error.to_string())?;
+        let response = self.settings.client.send(request).await.map_err(|error| error.to_string())?;
         if !response.status.is_success() {
             return Err(format!("{} {}", response.status, response.excerpt()).trim_end().to_owned());
         }

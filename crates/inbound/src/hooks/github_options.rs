@@ -1,21 +1,21 @@
 //! The options of the dialect `github` and of those that take after it (H-XGH-01, H-XGH-02, H-XGH-04).
 
 use super::commit::Codebases;
-use super::github::Flavour;
-use super::github_look_up::LookUps;
+use super::github_flavour::Flavour;
+use super::github_look_up::LookUpSettings;
 use super::options::{Builds, NonDistinct, ProjectSource, Skips, Tags, secrets};
 use super::signature::Unsigned;
 use super::whitelist::Whitelist;
 use campanile_config::{Reader, Secret};
 
-/// What the user chose, checked.
+/// Options of the dialect, checked.
 pub(super) struct GithubOptions {
     pub(super) secrets: Vec<Secret>,
     pub(super) unsigned: Unsigned,
     pub(super) codebases: Codebases,
     pub(super) whitelist: Whitelist,
     pub(super) skips: Skips,
-    pub(super) look_ups: Option<LookUps>,
+    pub(super) look_ups: Option<LookUpSettings>,
     pub(super) pullrequest_ref: String,
     pub(super) tags: Tags,
     pub(super) non_distinct: NonDistinct,
@@ -31,7 +31,7 @@ impl GithubOptions {
             unsigned: Unsigned::Pass,
             codebases: Codebases::None,
             whitelist: Whitelist::default(),
-            skips: Skips::usual(),
+            skips: Skips::github_defaults(),
             look_ups: None,
             pullrequest_ref: flavour.pullrequest_ref.to_owned(),
             tags: Tags::default(),

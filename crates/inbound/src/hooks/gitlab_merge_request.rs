@@ -1,18 +1,22 @@
 //! Merge requests of GitLab, and notes on them (H-XGL-04 to H-XGL-06).
 
-use super::Rejection;
+use super::HookError;
 use super::commit::author;
-use super::gitlab::Gitlab;
+use super::gitlab_options::GitlabOptions;
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::HookOutcome;
 use campanile_model::{Change, Timestamp};
 
 /// One change for a merge request that was opened, reopened or got commits.
-pub(super) fn merge_request(gitlab: &Gitlab, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+pub(super) fn merge_request(
+    options: &GitlabOptions,
+    event: &Json<'_>,
+    now: Timestamp,
+) -> Result<HookOutcome, HookError> {
     let request = event.at("object_attributes")?.required()?;
     let state = request.at("state")?.text()?.unwrap_or_default();
     if matches!(state, "closed" | "merged" | "approved") {
-        return Ok(Outcome::Ignored(format!("merge request is {state}")));
+        return Ok(HookOutcome::Ignored(format!("merge request is {state}")));
     }
     let action = request.at("action")?.text()?.unwrap_or_default();
     let counts = match action {
@@ -22,20 +26,24 @@ pub(super) fn merge_request(gitlab: &Gitlab, event: &Json<'_>, now: Timestamp) -
         _ => false,
     };
     if !counts {
-        return Ok(Outcome::Ignored(format!("merge request action `{action}' makes no changes")));
+        return Ok(HookOutcome::Ignored(format!("merge request action `{action}' makes no changes")));
     }
-    one(gitlab, &request, "merge_request", now)
+    one(options, &request, "merge_request", now)
 }
 
 /// One change for a note on a merge request; a note on anything else makes none.
-pub(super) fn note(gitlab: &Gitlab, event: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+pub(super) fn note(
+    options: &GitlabOptions,
+    event: &Json<'_>,
+    now: Timestamp,
+) -> Result<HookOutcome, HookError> {
     let request = event.at("merge_request")?;
     if request.value().is_none() {
-        return Ok(Outcome::Ignored("a note on something that is no merge request".to_owned()));
+        return Ok(HookOutcome::Ignored("a note on something that is no merge request".to_owned()));
     }
     let text = event.at("object_attributes.note")?.text()?.unwrap_or_default();
-    let mut outcome = one(gitlab, &request, "note", now)?;
-    if let Outcome::Changes(changes) = &mut outcome {
+    let mut outcome = one(options, &request, "note", now)?;
+    if let HookOutcome::Changes(changes) = &mut outcome {
         for change in changes {
             change.properties.set("comments", text, "Change");
         }
@@ -43,13 +51,18 @@ pub(super) fn note(gitlab: &Gitlab, event: &Json<'_>, now: Timestamp) -> Result<
     Ok(outcome)
 }
 
-fn one(gitlab: &Gitlab, request: &Json<'_>, category: &str, now: Timestamp) -> Result<Outcome, Rejection> {
-    let text = |path: &'static str| Ok::<_, Rejection>(request.at(path)?.text()?.unwrap_or_default());
+fn one(
+    options: &GitlabOptions,
+    request: &Json<'_>,
+    category: &str,
+    now: Timestamp,
+) -> Result<HookOutcome, HookError> {
+    let text = |path: &'static str| Ok::<_, HookError>(request.at(path)?.text()?.unwrap_or_default());
     let commit = request.at("last_commit")?.required()?;
     if let Some(message) = commit.at("message")?.text()?
-        && let Some(reason) = gitlab.skips.reason(message)
+        && let Some(reason) = options.skips.reason(message)
     {
-        return Ok(Outcome::Ignored(reason));
+        return Ok(HookOutcome::Ignored(reason));
     }
     let number = request.at("iid")?.required()?.word()?.unwrap_or_default();
     let (title, description) = (text("title")?, text("description")?);
@@ -64,7 +77,7 @@ fn one(gitlab: &Gitlab, request: &Json<'_>, category: &str, now: Timestamp) -> R
         revlink: text("url")?.to_owned(),
         repository: repository.to_owned(),
         project: text("target.name")?.to_owned(),
-        codebase: gitlab.codebases.of(&[repository, text("target.path_with_namespace")?]),
+        codebase: options.codebases.of(&[repository, text("target.path_with_namespace")?]),
         src: Some("git".to_owned()),
         ..Change::default()
     };
@@ -82,5 +95,5 @@ fn one(gitlab: &Gitlab, request: &Json<'_>, category: &str, now: Timestamp) -> R
             change.properties.set(name, value.clone(), "Change");
         }
     }
-    Ok(Outcome::Changes(vec![change]))
+    Ok(HookOutcome::Changes(vec![change]))
 }

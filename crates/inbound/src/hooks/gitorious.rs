@@ -3,9 +3,9 @@
 
 use super::commit::{Codebases, is_deletion};
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::HookOutcome;
 use super::request::{RawHook, Verified};
-use super::{Dialect, Parsed, Rejection, payload, push};
+use super::{Dialect, HookError, ParsedHook, payload, push};
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -26,11 +26,11 @@ impl Dialect for Gitorious {
     }
 
     /// It signs nothing: the guard of all hooks is all there is.
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         Ok(Verified::pass(request))
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let value = payload::read(NAME, hook.request())?;
         let outcome = self.push(&Json::top(NAME, &value)?, now)?;
         Ok(outcome.parsed(hook.request(), None, now))
@@ -38,11 +38,11 @@ impl Dialect for Gitorious {
 }
 
 impl Gitorious {
-    fn push(&self, push: &Json<'_>, now: Timestamp) -> Result<Outcome, Rejection> {
+    fn push(&self, push: &Json<'_>, now: Timestamp) -> Result<HookOutcome, HookError> {
         let sent = push.at("ref")?.required()?.text()?.unwrap_or_default();
         let branch = sent.strip_prefix("refs/heads/").unwrap_or(sent);
         if is_deletion(None, push.at("after")?.word()?.as_deref()) {
-            return Ok(Outcome::Ignored(format!("branch `{branch}' deleted")));
+            return Ok(HookOutcome::Ignored(format!("branch `{branch}' deleted")));
         }
         let repository = push.at("repository.url")?.required()?.text()?.unwrap_or_default();
         let template = Change {
@@ -55,9 +55,9 @@ impl Gitorious {
         };
         let commits = push.at("commits")?.required()?.list()?;
         if commits.is_empty() {
-            return Ok(Outcome::Ignored(format!("no commits in the push to `{branch}'")));
+            return Ok(HookOutcome::Ignored(format!("no commits in the push to `{branch}'")));
         }
         let one = |commit: &Json<'_>| push::change_without_files(commit, &template, now);
-        commits.iter().map(one).collect::<Result<_, _>>().map(Outcome::Changes)
+        commits.iter().map(one).collect::<Result<_, _>>().map(HookOutcome::Changes)
     }
 }

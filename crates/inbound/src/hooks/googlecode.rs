@@ -1,14 +1,14 @@
-//! The dialect `googlecode`: pushes of a forge that is no more, and of scripts that still speak its language (H-GC-01 to
-//! H-GC-08).
+//! The dialect `googlecode`: pushes of a forge that is no more, and of scripts that still speak its language (H-GC-01
+//! to H-GC-08).
 
 use serde_json::Value;
 
 use super::commit::{Codebases, files, one_line};
 use super::json::Json;
-use super::outcome::Outcome;
+use super::outcome::HookOutcome;
 use super::request::{RawHook, Verified};
-use super::{Dialect, Parsed, Rejection};
-use campanile_config::{Hash, Reader, Secret, is_signed};
+use super::{Dialect, HookError, ParsedHook};
+use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
 use campanile_model::{Change, Timestamp};
 
 const NAME: &str = "googlecode";
@@ -49,17 +49,17 @@ impl Dialect for Googlecode {
         (!self.has_secret()).then_some("without `secret_key` it takes what nobody has signed")
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         let hex = request.header(SIGNATURE).unwrap_or_default();
-        if self.has_secret() && !is_signed(Hash::Md5, &request.body, &self.secrets, &hex) {
-            return Err(Rejection::forbidden("googlecode: authentication failed"));
+        if self.has_secret() && !verify_hex_hmac(Hash::Md5, &request.body, &self.secrets, &hex) {
+            return Err(HookError::forbidden("googlecode: authentication failed"));
         }
         Ok(Verified::pass(request))
     }
 
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let value: Value = serde_json::from_slice(&hook.request().body)
-            .map_err(|error| Rejection::bad_request(format!("{NAME}: payload: not JSON: {error}")))?;
+            .map_err(|error| HookError::bad_request(format!("{NAME}: payload: not JSON: {error}")))?;
         let push = Json::top(NAME, &value)?;
         let repository = push.at("repository_path")?.required()?.text()?.unwrap_or_default();
         let template = Change {
@@ -71,18 +71,18 @@ impl Dialect for Googlecode {
             ..Change::default()
         };
         let revisions = push.at("revisions")?.required()?.list()?;
-        let changes: Result<Vec<Change>, Rejection> =
+        let changes: Result<Vec<Change>, HookError> =
             revisions.iter().map(|revision| self.change(revision, &template, now)).collect();
         let outcome = match changes? {
-            none if none.is_empty() => Outcome::Ignored("no revisions in the push".to_owned()),
-            changes => Outcome::Changes(changes),
+            none if none.is_empty() => HookOutcome::Ignored("no revisions in the push".to_owned()),
+            changes => HookOutcome::Changes(changes),
         };
         Ok(outcome.parsed(hook.request(), None, now))
     }
 }
 
 impl Googlecode {
-    fn change(&self, revision: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
+    fn change(&self, revision: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, HookError> {
         let revision = revision.required()?;
         Ok(Change {
             who: one_line(revision.at("author")?.required()?.text()?.unwrap_or_default()),

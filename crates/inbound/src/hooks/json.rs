@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Rejection;
+use super::HookError;
 use campanile_model::Timestamp;
 
 /// A place in a payload: what stands there, if anything, and how to name it in an error. JSON null counts as absent.
@@ -62,17 +62,17 @@ impl fmt::Display for Path {
 
 impl<'a> Json<'a> {
     /// The top of a payload, which must be an object.
-    pub(super) fn top(dialect: &'a str, value: &'a Value) -> Result<Self, Rejection> {
+    pub(super) fn top(dialect: &'a str, value: &'a Value) -> Result<Self, HookError> {
         if value.is_object() {
             Ok(Self { dialect, path: Path::default(), value: Some(value) })
         } else {
             let kind = kind(value);
-            Err(Rejection::bad_request(format!("{dialect}: payload: must be an object, not {kind}")))
+            Err(HookError::bad_request(format!("{dialect}: payload: must be an object, not {kind}")))
         }
     }
 
     /// The place at a path such as `repository.url`. What lies on the way must be an object or absent.
-    pub(super) fn at(&self, path: &'static str) -> Result<Self, Rejection> {
+    pub(super) fn at(&self, path: &'static str) -> Result<Self, HookError> {
         let mut value = self.value;
         let mut gone = 0;
         for key in path.split('.') {
@@ -90,18 +90,18 @@ impl<'a> Json<'a> {
         Ok(Self { path: self.path.and(Part::Keys(path)), value, ..*self })
     }
 
-    /// What stands here.
+    /// The value at this path.
     pub(super) fn value(&self) -> Option<&'a Value> {
         self.value
     }
 
     /// Insists that something is here.
-    pub(super) fn required(self) -> Result<Self, Rejection> {
+    pub(super) fn required(self) -> Result<Self, HookError> {
         if self.value.is_some() { Ok(self) } else { Err(self.error("missing")) }
     }
 
     /// A text.
-    pub(super) fn text(&self) -> Result<Option<&'a str>, Rejection> {
+    pub(super) fn text(&self) -> Result<Option<&'a str>, HookError> {
         match self.value {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -110,7 +110,7 @@ impl<'a> Json<'a> {
     }
 
     /// A text; an integer becomes one (H-CH-07).
-    pub(super) fn word(&self) -> Result<Option<String>, Rejection> {
+    pub(super) fn word(&self) -> Result<Option<String>, HookError> {
         match self.value {
             Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(number.to_string())),
             _ => Ok(self.text()?.map(ToOwned::to_owned)),
@@ -118,7 +118,7 @@ impl<'a> Json<'a> {
     }
 
     /// A boolean.
-    pub(super) fn boolean(&self) -> Result<Option<bool>, Rejection> {
+    pub(super) fn boolean(&self) -> Result<Option<bool>, HookError> {
         match self.value {
             None => Ok(None),
             Some(Value::Bool(boolean)) => Ok(Some(*boolean)),
@@ -127,7 +127,7 @@ impl<'a> Json<'a> {
     }
 
     /// The places in a list; none when it is absent.
-    pub(super) fn list(&self) -> Result<Vec<Self>, Rejection> {
+    pub(super) fn list(&self) -> Result<Vec<Self>, HookError> {
         match self.value {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) => Ok(items
@@ -144,7 +144,7 @@ impl<'a> Json<'a> {
     }
 
     /// A date or seconds since the epoch (H-CH-06), to whole seconds.
-    pub(super) fn date(&self) -> Result<Option<Timestamp>, Rejection> {
+    pub(super) fn date(&self) -> Result<Option<Timestamp>, HookError> {
         match self.value {
             None => Ok(None),
             Some(Value::String(text)) => {
@@ -160,11 +160,11 @@ impl<'a> Json<'a> {
     }
 
     /// The refusal that names this place: `github: repository.url: missing`.
-    pub(super) fn error(&self, what: &str) -> Rejection {
-        Rejection::bad_request(format!("{}: {}: {what}", self.dialect, self.path))
+    pub(super) fn error(&self, what: &str) -> HookError {
+        HookError::bad_request(format!("{}: {}: {what}", self.dialect, self.path))
     }
 
-    fn mistyped(&self, wanted: &str) -> Rejection {
+    fn mistyped(&self, wanted: &str) -> HookError {
         self.error(&format!("must be {wanted}, not {}", self.value.map_or("absent", kind)))
     }
 }

@@ -1,8 +1,9 @@
 //! Change hooks: HTTP requests of forges and scripts become changes (`docs/spec/change-hooks.md`).
 //!
-//! A request is verified, then parsed; a dialect does both and is otherwise told nothing. Files are named after what
+//! A request is verified, then parsed; a dialect does both, and knows of nothing else. Files are named after what
 //! they hold: a dialect each (`base`, `github`...), and what dialects share (`arguments`, `commit`, `json`, `options`,
-//! `outcome`, `payload`, `push`, `signature`, `whitelist`). A dialect is added by its file and one line in [`DIALECTS`].
+//! `outcome`, `payload`, `push`, `signature`, `whitelist`). A dialect is added by its file and one line in
+//! [`DIALECTS`].
 //!
 //! Invariant: no I/O but reading the password file; knows nothing of the store, the engine or routes.
 
@@ -15,19 +16,24 @@ mod bitbucket_events;
 mod bitbucket_server;
 mod commit;
 mod component;
+mod component_call;
+mod error;
 mod gitea;
 mod github;
+mod github_flavour;
 mod github_look_up;
 mod github_options;
 mod github_pull_request;
 mod gitlab;
 mod gitlab_merge_request;
+mod gitlab_options;
 mod gitorious;
 mod googlecode;
 mod json;
 mod options;
 mod outcome;
 mod payload;
+mod poll_request;
 mod poller;
 mod push;
 mod request;
@@ -44,19 +50,24 @@ use std::fmt;
 
 use http::HeaderMap;
 
-pub use component::Call;
+pub use component_call::ComponentCall;
+pub use error::HookError;
 pub use github_look_up::LookUp;
-pub use poller::PollRequest;
+pub use outcome::{HookOutcome, ParsedHook};
+pub use poll_request::PollRequest;
 pub use request::{Method, RawHook, Verified};
 
 use campanile_callbacks::Callback;
 use campanile_config::{Reader, Settings};
-use campanile_model::{Change, Timestamp};
+use campanile_model::Timestamp;
 use campanile_outbound::Outbound;
 
-/// A change hook dialect: one HTTP request in, changes out. Pure.
+/// A change hook dialect: one HTTP request in, changes out. Pure: it does no I/O.
+///
+/// A request goes through `verify` and then `parse`. The order is kept by types: `parse` takes a [`Verified`], which only
+/// `verify` makes, so that no parser ever reads a body of somebody who was not proven.
 pub trait Dialect: Send + Sync {
-    /// What it is called in addresses and settings.
+    /// Its name in addresses and settings.
     fn name(&self) -> &str;
 
     /// The methods it takes (H-GEN-07): both, unless it is younger than the habit of sending everything in a query.
@@ -64,12 +75,12 @@ pub trait Dialect: Send + Sync {
         BOTH_METHODS
     }
 
-    /// Whether it has a secret of its own to prove senders by (H-AUTH-08).
+    /// True if it has a secret of its own to prove senders by (H-AUTH-08).
     fn has_secret(&self) -> bool {
         false
     }
 
-    /// What is worth a warning when settings are checked, beside what the options show (H-GC-04).
+    /// A warning for the check of settings, beside those about its options (H-GC-04).
     fn warning(&self) -> Option<&'static str> {
         None
     }
@@ -88,65 +99,13 @@ pub trait Dialect: Send + Sync {
     ///
     /// # Errors
     /// 403 with the dialect's text (H-GEN-12).
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection>;
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError>;
 
     /// Makes changes of the request.
     ///
     /// # Errors
-    /// 400, saying what is wrong and where (H-GEN-14).
-    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<Parsed, Rejection>;
-}
-
-/// What a request came to.
-#[derive(Debug, Default, PartialEq)]
-pub struct Parsed {
-    /// In the order to be stored (H-CH-02).
-    pub changes: Vec<Change>,
-    /// The event's name, where the sender gives one.
-    pub event: Option<String>,
-    /// Why there are no changes (H-GEN-11). `Ignored event: NAME` is meant as the answer's text too (H-XGH-07).
-    pub note: Option<String>,
-    /// The sender's id of the delivery, for telling repetitions (H-XALL-01).
-    pub delivery_id: Option<String>,
-    /// Pollers that are to look now (H-PO-01).
-    pub poll: Option<PollRequest>,
-    /// What is to be looked up about the only change before it is stored (H-XGH-13).
-    pub look_up: Option<LookUp>,
-    /// A component that is to be asked for the changes (H-WASM-01).
-    pub call: Option<Call>,
-}
-
-/// Why a request is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{status}: {message}")]
-pub struct Rejection {
-    /// The HTTP status to answer.
-    pub status: u16,
-    /// The answer's text, for the person who set up the sender: one line, in which control characters of the request are
-    /// escaped (H-GEN-14, H-GEN-15).
-    pub message: String,
-}
-
-impl Rejection {
-    fn bad_request(message: impl AsRef<str>) -> Self {
-        Self { status: 400, message: escaped(message.as_ref()) }
-    }
-
-    fn forbidden(message: impl AsRef<str>) -> Self {
-        Self { status: 403, message: escaped(message.as_ref()) }
-    }
-}
-
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    /// 400, with the error and its path (H-GEN-14).
+    fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError>;
 }
 
 const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];
@@ -223,19 +182,20 @@ impl Hooks {
         }
     }
 
-    /// Whether any dialect is enabled; if not, there is no such route (H-GEN-03).
+    /// True if any dialect is enabled; if not, there is no such route (H-GEN-03).
     #[must_use]
     pub fn any(&self) -> bool {
         !self.dialects.is_empty()
     }
 
-    /// Whether anyone may use the hooks, as far as `change_hooks.auth` goes (H-AUTH-01).
+    /// True if `change_hooks.auth` lets anyone use the hooks (H-AUTH-01).
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.auth.is_none()
     }
 
-    /// Whether [`authorize`](Self::authorize) may block, on a file or on a password hash: call it where that is no harm.
+    /// True if [`authorize`](Self::authorize) may block, on a file or on a password hash: call it where that is no
+    /// harm.
     #[must_use]
     pub fn auth_is_slow(&self) -> bool {
         self.auth.as_ref().is_some_and(auth::Auth::is_slow)
@@ -245,7 +205,7 @@ impl Hooks {
     ///
     /// # Errors
     /// 401, to be sent with `WWW-Authenticate: Basic realm="Protected area"`.
-    pub fn authorize(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+    pub fn authorize(&self, headers: &HeaderMap) -> Result<(), HookError> {
         self.auth.as_ref().map_or(Ok(()), |auth| auth.authorize(headers))
     }
 
@@ -253,9 +213,9 @@ impl Hooks {
     ///
     /// # Errors
     /// 400 with the text of H-GEN-06, whether there is a dialect of this name or not.
-    pub fn dialect(&self, name: &str) -> Result<&dyn Dialect, Rejection> {
+    pub fn dialect(&self, name: &str) -> Result<&dyn Dialect, HookError> {
         self.dialects.get(name).map(AsRef::as_ref).ok_or_else(|| {
-            Rejection::bad_request(format!(
+            HookError::bad_request(format!(
                 "The dialect specified, '{name}', wasn't whitelisted in change_hook"
             ))
         })

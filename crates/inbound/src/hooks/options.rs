@@ -1,10 +1,10 @@
-//! Options that several dialects have: secrets, patterns to skip by, and what is taken of a push.
+//! Options that several dialects have: secrets, patterns to skip by, and the parts of a push that count.
 
 use regex::Regex;
 
 use campanile_config::{Reader, Secret};
 
-/// What a pushed tag makes (H-XGH-09).
+/// Effect of a pushed tag (H-XGH-09).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tags {
     #[default]
@@ -12,7 +12,7 @@ pub(super) enum Tags {
     Nothing,
 }
 
-/// What becomes of commits that another branch had already (H-GH-09).
+/// Treatment of commits that another branch had already (H-GH-09).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum NonDistinct {
     Keep,
@@ -20,7 +20,7 @@ pub(super) enum NonDistinct {
     Drop,
 }
 
-/// Where the project comes from when the query does not say (H-GH-04).
+/// Source of the project when the query names none (H-GH-04).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ProjectSource {
     Payload,
@@ -28,10 +28,10 @@ pub(super) enum ProjectSource {
     Blank,
 }
 
-/// Whether news of builds that come in at a change hook are passed on.
+/// Treatment of events of builds that come in at a change hook.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Builds {
-    PassedOn,
+    Forwarded,
     #[default]
     Ignored,
 }
@@ -39,12 +39,12 @@ pub(super) enum Builds {
 impl Builds {
     /// Reads `builds`.
     pub(super) fn read(table: &Reader<'_>) -> Self {
-        if table.boolean("builds") == Some(true) { Self::PassedOn } else { Self::Ignored }
+        if table.boolean("builds") == Some(true) { Self::Forwarded } else { Self::Ignored }
     }
 
-    /// The source's name, if they are.
+    /// The source's name, if they are forwarded.
     pub(super) fn of(self, source: &'static str) -> Option<&'static str> {
-        (self == Self::PassedOn).then_some(source)
+        (self == Self::Forwarded).then_some(source)
     }
 }
 
@@ -93,8 +93,8 @@ pub(super) fn secrets(table: &Reader<'_>) -> Vec<Secret> {
 pub(super) struct Skips(Vec<Regex>);
 
 impl Skips {
-    /// Those that GitHub's own users write.
-    pub(super) fn usual() -> Self {
+    /// The patterns that GitHub's own users write.
+    pub(super) fn github_defaults() -> Self {
         let patterns = [r"\[ *skip *ci *\]", r"\[ *ci *skip *\]"];
         Self(patterns.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect())
     }
@@ -112,7 +112,7 @@ impl Skips {
         Some(Self(patterns.iter().filter_map(compile).collect()))
     }
 
-    /// Why a text asks to be skipped, if it does.
+    /// The reason for which a message asks to be skipped, if it does.
     pub(super) fn reason(&self, text: &str) -> Option<String> {
         let pattern = self.0.iter().find(|pattern| pattern.is_match(text))?;
         Some(format!("skipped: the message matches `{pattern}'"))

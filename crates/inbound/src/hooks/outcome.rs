@@ -1,35 +1,64 @@
-//! What an event came to, and the last touch that all dialects give their changes.
+//! The outcome of a parsed request, and the last touch that all dialects give their changes.
 
-use super::Parsed;
 use super::commit::Overrides;
+use super::component_call::ComponentCall;
+use super::github_look_up::LookUp;
+use super::poll_request::PollRequest;
 use super::request::RawHook;
 use campanile_model::{Change, Timestamp};
 
-/// What an event came to.
-pub(super) enum Outcome {
+/// A parsed request.
+#[derive(Debug, PartialEq)]
+pub struct ParsedHook {
+    /// The event's name, where the sender gives one.
+    pub event: Option<String>,
+    /// The sender's id of the delivery, equal when it is sent again (H-XALL-01).
+    pub delivery_id: Option<String>,
+    /// What is to be done.
+    pub outcome: HookOutcome,
+}
+
+/// The outcome of a request.
+#[derive(Debug, PartialEq)]
+pub enum HookOutcome {
+    /// Changes, in the order to be stored (H-CH-02).
     Changes(Vec<Change>),
-    /// And why.
+    /// A pull request's change, and a look-up about it that comes before it is stored (H-XGH-13).
+    PullRequest {
+        /// The change.
+        change: Box<Change>,
+        /// The look-up, which may find that the change is to be skipped.
+        look_up: LookUp,
+    },
+    /// A component is to be asked for the changes (H-WASM-01).
+    Component(ComponentCall),
+    /// Pollers are to look now (H-PO-01).
+    Poll(PollRequest),
+    /// No changes, for this reason (H-GEN-11). `Ignored event: NAME` is the answer's text too (H-XGH-07).
     Ignored(String),
 }
 
-impl Outcome {
-    /// With what the address says (H-GEN-17), the event's name as a property, and no time in the future (M-CH-02).
-    pub(super) fn parsed(self, request: &RawHook, event: Option<String>, now: Timestamp) -> Parsed {
-        let delivery_id = request.delivery_id();
-        let mut changes = match self {
-            Self::Ignored(note) => {
-                return Parsed { event, note: Some(note), delivery_id, ..Parsed::default() };
+impl From<HookOutcome> for ParsedHook {
+    /// Of a sender that names neither its events nor its deliveries.
+    fn from(outcome: HookOutcome) -> Self {
+        Self { event: None, delivery_id: None, outcome }
+    }
+}
+
+impl HookOutcome {
+    /// The parsed request, its changes with the overrides of its address (H-GEN-17), the event's name as a property, and
+    /// no time in the future (M-CH-02).
+    pub(super) fn parsed(mut self, request: &RawHook, event: Option<String>, now: Timestamp) -> ParsedHook {
+        if let Self::Changes(changes) = &mut self {
+            let overrides = Overrides::read(&request.query);
+            for change in changes {
+                if let Some(event) = &event {
+                    change.properties.set("event", event.clone(), "Change");
+                }
+                overrides.apply(change);
+                change.clamp_time(now);
             }
-            Self::Changes(changes) => changes,
-        };
-        let overrides = Overrides::read(&request.query);
-        for change in &mut changes {
-            if let Some(event) = &event {
-                change.properties.set("event", event.clone(), "Change");
-            }
-            overrides.apply(change);
-            change.clamp_time(now);
         }
-        Parsed { changes, event, delivery_id, ..Parsed::default() }
+        ParsedHook { event, delivery_id: request.delivery_id(), outcome: self }
     }
 }

@@ -1,8 +1,8 @@
-//! Where a forge's JSON stands in a request: a form field `payload`, or the body itself (H-GH-01).
+//! The payload of a request: a forge's JSON in a form field `payload`, or as the body itself (H-GH-01).
 
 use serde_json::Value;
 
-use super::Rejection;
+use super::HookError;
 use super::arguments::Arguments;
 use super::request::{MediaType, Method, RawHook, unknown_content_type};
 
@@ -10,10 +10,10 @@ use super::request::{MediaType, Method, RawHook, unknown_content_type};
 ///
 /// For a POST only the body counts, although arguments may elsewhere come from the query too: a signature covers the
 /// body and nothing else.
-pub(super) fn read(dialect: &str, hook: &RawHook) -> Result<Value, Rejection> {
+pub(super) fn read(dialect: &str, hook: &RawHook) -> Result<Value, HookError> {
     let none = || {
         let hint = "send application/json, or a form field \"payload\"";
-        Rejection::bad_request(format!("{dialect}: no payload ({hint})"))
+        HookError::bad_request(format!("{dialect}: no payload ({hint})"))
     };
     let field = |arguments: &Arguments| arguments.first("payload").map(|text| text.as_bytes().to_vec());
     let bytes = match (hook.method, hook.media_type()) {
@@ -25,5 +25,5 @@ pub(super) fn read(dialect: &str, hook: &RawHook) -> Result<Value, Rejection> {
     };
     let bytes = bytes.filter(|bytes| !bytes.trim_ascii().is_empty()).ok_or_else(none)?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| Rejection::bad_request(format!("{dialect}: payload: not JSON: {error}")))
+        .map_err(|error| HookError::bad_request(format!("{dialect}: payload: not JSON: {error}")))
 }

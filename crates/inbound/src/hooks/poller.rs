@@ -1,42 +1,12 @@
 //! The dialect `poller`: makes no changes but has pollers look now (H-PO-01 to H-PO-05, H-PO-09).
 
 use super::arguments::Arguments;
-use super::{Dialect, Parsed, RawHook, Rejection, Verified};
+use super::poll_request::PollRequest;
+use super::{Dialect, HookError, HookOutcome, ParsedHook, RawHook, Verified};
 use campanile_config::Reader;
 use campanile_model::Timestamp;
 
 const NAME: &str = "poller";
-
-/// Which pollers somebody wants to look, and which ones may be told to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PollRequest {
-    /// Their names; none: all that may be told to.
-    wanted: Option<Vec<String>>,
-    /// The option `allowed`; none: all (H-PO-03).
-    allowed: Option<Vec<String>>,
-}
-
-impl PollRequest {
-    /// Chooses of the pollers there are.
-    ///
-    /// # Errors
-    /// 400 with those that aren't there or not allowed, which can't be told apart (H-PO-04).
-    pub fn choose(&self, there: &[String]) -> Result<Vec<String>, Rejection> {
-        let allowed = |name: &&String| self.allowed.as_ref().is_none_or(|allowed| allowed.contains(name));
-        let offered: Vec<String> = there.iter().filter(allowed).cloned().collect();
-        let Some(wanted) = &self.wanted else { return Ok(offered) };
-        let mut missing: Vec<&str> = Vec::new();
-        for name in wanted.iter().filter(|name| !offered.contains(name)) {
-            if !missing.contains(&name.as_str()) {
-                missing.push(name);
-            }
-        }
-        if missing.is_empty() {
-            return Ok(offered.into_iter().filter(|name| wanted.contains(name)).collect());
-        }
-        Err(Rejection::bad_request(format!("Could not find pollers: {}", missing.join(","))))
-    }
-}
 
 struct Poller {
     allowed: Option<Vec<String>>,
@@ -60,15 +30,15 @@ impl Dialect for Poller {
         self.allowed.as_deref().unwrap_or_default()
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, Rejection> {
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         Ok(Verified::pass(request))
     }
 
-    fn parse(&self, hook: &Verified, _now: Timestamp) -> Result<Parsed, Rejection> {
+    fn parse(&self, hook: &Verified, _now: Timestamp) -> Result<ParsedHook, HookError> {
         let wanted: Vec<String> = Arguments::read(hook.request())?.all(NAME).map(str::to_owned).collect();
         let poll =
             PollRequest { wanted: (!wanted.is_empty()).then_some(wanted), allowed: self.allowed.clone() };
-        Ok(Parsed { poll: Some(poll), ..Parsed::default() })
+        Ok(HookOutcome::Poll(poll).into())
     }
 }
 
@@ -76,7 +46,7 @@ impl Dialect for Poller {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::hooks::testing::{get, post};
+    use crate::hooks::testing::{get, post, run};
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -84,7 +54,7 @@ mod tests {
 
     fn chosen(allowed: Option<&[&str]>, hook: RawHook) -> Result<Vec<String>, String> {
         let dialect = Poller { allowed: allowed.map(names) };
-        let parsed = dialect.parse(&dialect.verify(hook).unwrap(), Timestamp::default()).unwrap();
+        let parsed = run(&dialect, hook).unwrap();
         assert_eq!((parsed.changes.len(), parsed.note), (0, None));
         let there = names(&["a", "b", "c", ""]);
         parsed

@@ -1,6 +1,6 @@
-//! What pushes of GitHub and all that take after it have in common: refs, and commits (H-GH-05 to H-GH-10).
+//! Parts of pushes that GitHub and all that take after it share: refs, and commits (H-GH-05 to H-GH-10).
 
-use super::Rejection;
+use super::HookError;
 use super::commit::{author, files, is_deletion};
 use super::json::Json;
 use super::options::{NonDistinct, Tags};
@@ -35,8 +35,16 @@ impl<'a> Ref<'a> {
     }
 }
 
-/// Where a push goes to, or why it makes no changes.
-pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, String>, Rejection> {
+/// `repository.html_url`, else `repository.url` (H-GH-03).
+pub(super) fn repository<'a>(payload: &Json<'a>) -> Result<&'a str, HookError> {
+    if let Some(page) = payload.at("repository.html_url")?.text()? {
+        return Ok(page);
+    }
+    Ok(payload.at("repository.url")?.required()?.text()?.unwrap_or_default())
+}
+
+/// The ref that a push goes to, or the reason for which it makes no changes.
+pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, String>, HookError> {
     let full = push.at("ref")?.required()?.text()?.unwrap_or_default();
     let Some(to) = Ref::read(full) else {
         return Ok(Err(format!("`{full}' is neither a branch nor a tag")));
@@ -55,7 +63,7 @@ pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, 
 pub(super) fn distinct(
     commits: Vec<Json<'_>>,
     non_distinct: NonDistinct,
-) -> Result<Vec<Json<'_>>, Rejection> {
+) -> Result<Vec<Json<'_>>, HookError> {
     if non_distinct == NonDistinct::Keep {
         return Ok(commits);
     }
@@ -69,7 +77,7 @@ pub(super) fn distinct(
 }
 
 /// One commit of a push (H-GH-10).
-pub(super) fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, Rejection> {
+pub(super) fn change(commit: &Json<'_>, template: &Change, now: Timestamp) -> Result<Change, HookError> {
     Ok(Change { files: files(commit)?, ..change_without_files(commit, template, now)? })
 }
 
@@ -78,7 +86,7 @@ pub(super) fn change_without_files(
     commit: &Json<'_>,
     template: &Change,
     now: Timestamp,
-) -> Result<Change, Rejection> {
+) -> Result<Change, HookError> {
     let commit = commit.required()?;
     let committer = author(&commit.at("committer")?)?;
     Ok(Change {

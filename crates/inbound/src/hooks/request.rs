@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::Rejection;
+use super::HookError;
 
 /// The methods a hook may take (H-GEN-07).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Method {
 /// A hook request, nothing of it decoded or trusted yet.
 #[derive(Clone, Debug)]
 pub struct RawHook {
-    /// How it was sent.
+    /// Its method.
     pub method: Method,
     /// The query, still percent-encoded, without its `?`.
     pub query: String,
@@ -55,7 +55,7 @@ impl Verified {
     }
 }
 
-/// What the body calls itself.
+/// Media type of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
     /// No `Content-Type`.
@@ -106,6 +106,6 @@ impl RawHook {
 }
 
 /// The `Unknown content type: TYPE` that dialects answer (H-GH-01).
-pub(super) fn unknown_content_type(sent: &str) -> Rejection {
-    Rejection::bad_request(format!("Unknown content type: {sent}"))
+pub(super) fn unknown_content_type(sent: &str) -> HookError {
+    HookError::bad_request(format!("Unknown content type: {sent}"))
 }

@@ -1,10 +1,10 @@
 //! HMAC signatures over a body, as forges send them (H-XGH-03 to H-XGH-06).
 
-use super::Rejection;
+use super::HookError;
 use super::request::RawHook;
-use campanile_config::{Hash, Secret, is_signed};
+use campanile_config::{Hash, Secret, verify_hex_hmac};
 
-/// Whether a request without a signature passes.
+/// Treatment of requests without a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsigned {
     /// It does.
@@ -14,26 +14,26 @@ pub(super) enum Unsigned {
 }
 
 /// Checks `X-Hub-Signature-256`, else `X-Hub-Signature`, over the raw body; any of the secrets will do (H-XALL-02).
-pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), Rejection> {
+pub(super) fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), HookError> {
     let (sent, only_256) = match (hook.header("x-hub-signature-256"), hook.header("x-hub-signature")) {
         (Some(sent), _) => (sent, true),
         (None, Some(sent)) => (sent, false),
         (None, None) if unsigned == Unsigned::Pass => return Ok(()),
-        (None, None) => return Err(Rejection::forbidden("Request has no required signature")),
+        (None, None) => return Err(HookError::forbidden("Request has no required signature")),
     };
     let parts = sent.split_once('=').filter(|(_, hex)| !hex.contains('='));
     let Some((hash, hex)) = parts else {
-        return Err(Rejection::forbidden(format!("Wrong signature format: {sent}")));
+        return Err(HookError::forbidden(format!("Wrong signature format: {sent}")));
     };
     let hash = match hash {
         "sha256" => Hash::Sha256,
         "sha1" if !only_256 => Hash::Sha1,
-        _ => return Err(Rejection::forbidden(format!("Unknown hash type: {hash}"))),
+        _ => return Err(HookError::forbidden(format!("Unknown hash type: {hash}"))),
     };
-    if is_signed(hash, &hook.body, secrets, hex) {
+    if verify_hex_hmac(hash, &hook.body, secrets, hex) {
         Ok(())
     } else {
-        Err(Rejection::forbidden("Hash mismatch"))
+        Err(HookError::forbidden("Hash mismatch"))
     }
 }
 

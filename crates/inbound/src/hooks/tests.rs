@@ -7,9 +7,10 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::testing::{NOW, get, post, run, with_header};
+use super::testing::{NOW, Parsed, get, post, run, with_header};
 use super::*;
 use campanile_config::{Document, Limits, Problems};
+use campanile_model::Change;
 use campanile_outbound::{Allowed, SystemResolver};
 
 mod bitbucket_rules;

@@ -1,4 +1,4 @@
-//! Which parts of a payload become properties (H-XGH-12).
+//! Whitelists: the parts of a payload that become properties (H-XGH-12).
 
 use regex::Regex;
 use serde_json::Value;

@@ -1,12 +1,15 @@
-//! What Buildbot's own HttpStatusPush posts, from 0.9.6 on: a build, a build with what a formatter put around it, a
-//! buildset with its builds, or a request. What it leaves out stays blank; what we have no use for is passed over.
+//! JSON of Buildbot's own HttpStatusPush, from 0.9.6 on: a build, a build inside of a formatter's own object, a
+//! buildset with its builds, or a request. Fields that it leaves out stay blank; those that nobody uses are passed
+//! over.
 
 use serde_json::Value;
 
 use super::ParsedBatch;
 use super::native::{EventsError, bad};
 use super::read::typed;
-use campanile_ci::buildbot::{TheirBuild, TheirBuildset, TheirSet, TheirWish, results};
+use campanile_ci::buildbot::{
+    BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results,
+};
 use campanile_model::{BuildRequest, Buildset, Event, Results, Timestamp};
 
 /// The source `buildbot`.
@@ -22,8 +25,8 @@ impl super::Source for Buildbot {
     }
 }
 
-/// Reads a body; its name is the same for one that tells the same of the same build: reporters repeat themselves, and each
-/// other.
+/// Reads a body; its name is the same for one that tells the same of the same build: reporters repeat themselves, and
+/// each other.
 fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
     if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" {
         let why = "the body is empty: the reporter's formatter writes text, which HttpStatusPush leaves out; \
@@ -35,14 +38,14 @@ fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
         return Err(bad("$", "must be an object: a build, a buildset or a request"));
     }
     if let Some(build) = value.get("build").filter(|build| build.is_object()) {
-        let build = typed::<TheirBuild>(build, "$.build")?;
-        return Ok(told_build(build));
+        let build = typed::<BuildbotBuild>(build, "$.build")?;
+        return Ok(build_batch(build));
     }
     if value.get("builds").is_some_and(Value::is_array) {
-        return typed::<TheirSet>(&value, "$").map(told_set);
+        return typed::<BuildbotBuildsetReport>(&value, "$").map(set_batch);
     }
     if value.get("buildrequest").is_some_and(Value::is_object) && value.get("number").is_none() {
-        return typed::<TheirWish>(&value, "$").map(told_wish);
+        return typed::<BuildbotRequestReport>(&value, "$").map(request_batch);
     }
     if value.get("number").is_none() {
         return Err(bad(
@@ -50,35 +53,34 @@ fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
             "neither a build (`number`), nor a buildset (`builds`), nor a request (`buildrequest`)",
         ));
     }
-    typed::<TheirBuild>(&value, "$").map(told_build)
+    typed::<BuildbotBuild>(&value, "$").map(build_batch)
 }
 
-fn told_build(build: TheirBuild) -> ParsedBatch {
+fn build_batch(build: BuildbotBuild) -> ParsedBatch {
     let set = build.buildset.clone();
     let (id, started, is_over) = (build.id(), build.started_at, build.complete);
-    let set_is_over = set.as_ref().is_some_and(TheirBuildset::is_over);
-    let name = format!(
+    let set_is_over = set.as_ref().is_some_and(BuildbotBuildset::is_over);
+    let key = format!(
         "{}/{}/{}/{is_over}/{set_is_over}",
         id.builder,
         id.number,
         started.map_or(0, Timestamp::as_seconds)
     );
     let mut events = build.into_events();
-    events.extend(set.filter(TheirBuildset::is_over).map(TheirBuildset::into_event));
-    ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
+    events.extend(set.filter(BuildbotBuildset::is_over).map(BuildbotBuildset::into_event));
+    ParsedBatch { events, idempotency_key: Some(key), ..ParsedBatch::default() }
 }
 
-fn told_set(set: TheirSet) -> ParsedBatch {
-    let name =
-        format!("set/{}/{:?}/{}", set.buildset.bsid, set.buildset.submitted_at, set.buildset.is_over());
-    let mut events: Vec<Event> = set.builds.into_iter().flat_map(TheirBuild::into_events).collect();
+fn set_batch(set: BuildbotBuildsetReport) -> ParsedBatch {
+    let key = format!("set/{}/{:?}/{}", set.buildset.bsid, set.buildset.submitted_at, set.buildset.is_over());
+    let mut events: Vec<Event> = set.builds.into_iter().flat_map(BuildbotBuild::into_events).collect();
     events.push(set.buildset.into_event());
-    ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
+    ParsedBatch { events, idempotency_key: Some(key), ..ParsedBatch::default() }
 }
 
-fn told_wish(wish: TheirWish) -> ParsedBatch {
-    let TheirWish { buildrequest: request, buildset, builder, properties } = wish;
-    let name = format!("request/{}/{:?}/{}", request.buildrequestid, request.submitted_at, request.complete);
+fn request_batch(report: BuildbotRequestReport) -> ParsedBatch {
+    let BuildbotRequestReport { buildrequest: request, buildset, builder, properties } = report;
+    let key = format!("request/{}/{:?}/{}", request.buildrequestid, request.submitted_at, request.complete);
     let mut events = Vec::new();
     if let Some(mut set) = buildset {
         if set.properties.is_none() {
@@ -107,7 +109,7 @@ fn told_wish(wish: TheirWish) -> ParsedBatch {
     } else {
         Event::RequestSubmitted { request }
     });
-    ParsedBatch { events, name: Some(name), ..ParsedBatch::default() }
+    ParsedBatch { events, idempotency_key: Some(key), ..ParsedBatch::default() }
 }
 
 #[cfg(test)]
@@ -164,7 +166,10 @@ mod tests {
                 (_, None) => assert!(name.starts_with("buildset-combined"), "{name}"),
             }
             if name.starts_with("all-") {
-                assert!(names.insert(told.name), "{name}: each body of a series tells something new");
+                assert!(
+                    names.insert(told.idempotency_key),
+                    "{name}: each body of a series tells something new"
+                );
             }
             count += 1;
         }
@@ -230,7 +235,7 @@ mod tests {
         assert_eq!(names("buildrequest-21-success-cancelled"), ["buildsetSubmitted", "requestCancelled"]);
         assert_eq!(names("start-end-10-retry-once-retry"), ["buildFinished"]);
         // The same told twice has one name; what is new has another.
-        let told = |name: &str| parse(&sample(name)).unwrap().name;
+        let told = |name: &str| parse(&sample(name)).unwrap().idempotency_key;
         assert_eq!(told("all-02-success-success"), told("all-02-success-success"));
         assert_ne!(told("all-01-success-started"), told("all-02-success-success"));
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::native::{EventsError, bad};
 use super::read::{build_event, builder_name, set, typed};
 use super::{BuildNumbering, ParsedBatch};
-use campanile_model::{Build, Change, Results, SourceStamp, Timestamp, build_text, one_line, said};
+use campanile_model::{Build, Change, Results, SourceStamp, Timestamp, build_text, non_empty, one_line};
 
 /// Of properties.
 const SET_BY: &str = "CDEvents";
@@ -57,7 +57,7 @@ struct Reference {
     id: Option<String>,
 }
 
-/// What CDEvents have no word for, in `customData.campanile`.
+/// Facts that CDEvents have no word for, in `customData.campanile`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Custom {
@@ -69,14 +69,11 @@ struct Custom {
     who: Vec<String>,
 }
 
-/// Reads one event. `name` tells it from others, if what is around it does.
-pub(super) fn parse(
-    event: &Value,
-    path: &str,
-    name: Option<String>,
-) -> Result<Vec<ParsedBatch>, EventsError> {
+/// Reads one event. `key` is its idempotency key, if an envelope has one.
+pub(super) fn parse(event: &Value, path: &str, key: Option<String>) -> Result<Vec<ParsedBatch>, EventsError> {
     let Cdevent { context, subject, custom } = typed::<Cdevent>(event, path)?;
-    let name = name.unwrap_or_else(|| format!("{}/{}/{}", context.source.len(), context.source, context.id));
+    let idempotency_key =
+        key.unwrap_or_else(|| format!("{}/{}/{}", context.source.len(), context.source, context.id));
     let kind_path = format!("{path}.context.type");
     let mut parts = context.kind.strip_prefix("dev.cdevents.").into_iter().flat_map(|kind| kind.split('.'));
     let (Some(what), Some(predicate)) = (parts.next(), parts.next()) else {
@@ -84,13 +81,13 @@ pub(super) fn parse(
     };
     let Content { pipeline_name, task_name, url, outcome, errors, artifact_id, pipeline_run } =
         subject.content;
-    let source = said(subject.source).unwrap_or_else(|| context.source.clone());
+    let source = non_empty(subject.source).unwrap_or_else(|| context.source.clone());
     let (builder, key) = match what {
-        "pipelinerun" => (said(pipeline_name), "pipelineName"),
-        "taskrun" => (said(task_name), "taskName"),
+        "pipelinerun" => (non_empty(pipeline_name), "pipelineName"),
+        "taskrun" => (non_empty(task_name), "taskName"),
         // A `build` has no name of its own.
         "build" => (Some(source.clone()), "source"),
-        _ => return Ok(ParsedBatch::nothing(format!("`{what}.{predicate}` tells nothing of builds"))),
+        _ => return Ok(ParsedBatch::ignored(format!("`{what}.{predicate}` tells nothing of builds"))),
     };
     let results = match predicate {
         "started" => None,
@@ -101,7 +98,7 @@ pub(super) fn parse(
             (Some("skip" | "skipped"), _) => Results::Skipped,
             _ => Results::Exception,
         }),
-        "queued" => return Ok(ParsedBatch::nothing(format!("`{what}.queued`: told of when it runs"))),
+        "queued" => return Ok(ParsedBatch::ignored(format!("`{what}.queued`: told of when it runs"))),
         other => return Err(bad(kind_path, format!("`{what}.{other}` is no type of CDEvents'"))),
     };
     let Some(builder) = builder else {
@@ -113,7 +110,7 @@ pub(super) fn parse(
         None => Custom::default(),
     };
     let mut build = Build::new(builder, 0);
-    build.url = said(url);
+    build.url = non_empty(url);
     match results {
         None => build.started = context.timestamp.unwrap_or_default(),
         Some(_) => build.finished = context.timestamp,
@@ -131,7 +128,7 @@ pub(super) fn parse(
     set(properties, SET_BY, "pipeline_run", pipeline_run.and_then(|run| run.id));
     Ok(vec![ParsedBatch {
         events: vec![build_event(build, results)],
-        name: Some(name),
+        idempotency_key: Some(idempotency_key),
         numbers: BuildNumbering::Counted { by: RUN },
         ..ParsedBatch::default()
     }])
@@ -140,7 +137,7 @@ pub(super) fn parse(
 impl Custom {
     fn stamp(self, when: Option<Timestamp>) -> Option<SourceStamp> {
         let Self { branch, revision, repository, project, comments, who } = self;
-        let (branch, revision) = (said(branch), said(revision));
+        let (branch, revision) = (non_empty(branch), non_empty(revision));
         let (repository, project) = (repository.unwrap_or_default(), project.unwrap_or_default());
         if branch.is_none()
             && revision.is_none()

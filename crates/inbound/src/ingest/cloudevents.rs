@@ -11,12 +11,12 @@ use serde_json::Value;
 use super::native::{self, EventsError, Form, bad};
 use super::read::{header_text, json, media_type, typed};
 use super::{ParsedBatch, Proof, Source, cdevents};
-use campanile_config::{Hash, Secret, is_mac};
+use campanile_config::{Hash, Secret, verify_hmac};
 use campanile_model::Timestamp;
 
 /// No more events are taken in one batch.
 const MAX_EVENTS: usize = 1000;
-/// How far from ours a signature's time may be, in seconds: what Standard Webhooks' own libraries allow.
+/// Seconds that a signature's time may differ from ours: as many as Standard Webhooks' own libraries allow.
 const TOLERANCE: u64 = 300;
 
 /// The source `cloudevents`.
@@ -74,13 +74,13 @@ fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Timestam
             Some(encoded) => STANDARD.decode(encoded).unwrap_or_default(),
             None => secret.as_bytes().to_vec(),
         };
-        !key.is_empty() && codes.iter().any(|code| is_mac(Hash::Sha256, &key, &text, code))
+        !key.is_empty() && codes.iter().any(|code| verify_hmac(Hash::Sha256, &key, &text, code))
     };
     // Every secret is tried, so that the time does not tell which one is in use.
     secrets.iter().filter(matches).count() > 0 && is_fresh
 }
 
-/// What all events have beside their data.
+/// Attributes that all events have beside their data.
 #[derive(Deserialize)]
 struct Envelope {
     specversion: String,
@@ -109,7 +109,7 @@ fn one(event: &Value, path: &str) -> Result<Vec<ParsedBatch>, EventsError> {
     };
     let path = format!("{path}.data");
     let data = data.map_err(|error| below(&path, error))?;
-    told(&envelope.specversion, (&envelope.source, &envelope.id), &envelope.kind, &data, &path)
+    parse_event(&envelope.specversion, (&envelope.source, &envelope.id), &envelope.kind, &data, &path)
 }
 
 /// Binary mode: the envelope is in headers, percent-encoded where need be, and the body is the data.
@@ -121,7 +121,7 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsEr
     };
     let (version, id) = (attribute("ce-specversion")?, attribute("ce-id")?);
     let (source, kind) = (attribute("ce-source")?, attribute("ce-type")?);
-    told(&version, (&source, &id), &kind, &json(body)?, "$")
+    parse_event(&version, (&source, &id), &kind, &json(body)?, "$")
 }
 
 /// A CDEvent without a CloudEvent around it.
@@ -133,7 +133,7 @@ fn bare(body: &Value) -> Result<Vec<ParsedBatch>, EventsError> {
     cdevents::parse(body, "$", None)
 }
 
-fn told(
+fn parse_event(
     version: &str,
     (source, id): (&str, &str),
     kind: &str,
@@ -144,19 +144,19 @@ fn told(
         return Err(bad("$", format!("CloudEvents `{version}` are not understood: send 1.0")));
     }
     // Source and id together are unique; neither is bound to be without any separator.
-    let name = format!("{}/{source}/{id}", source.len());
+    let key = format!("{}/{source}/{id}", source.len());
     if kind.starts_with("dev.cdevents.") {
-        return cdevents::parse(data, path, Some(name));
+        return cdevents::parse(data, path, Some(key));
     }
     if kind == "campanile" || kind.starts_with("campanile.") {
         let events =
             native::parse(data.to_string().as_bytes(), Form::Json).map_err(|error| below(path, error))?;
-        return Ok(ParsedBatch::events(events, Some(name)));
+        return Ok(ParsedBatch::events(events, Some(key)));
     }
-    Ok(ParsedBatch::nothing(format!("events of the type `{kind}` tell nothing of builds")))
+    Ok(ParsedBatch::ignored(format!("events of the type `{kind}` tell nothing of builds")))
 }
 
-/// An error of what stands at a path.
+/// Puts a path before that of an error.
 fn below(path: &str, error: EventsError) -> EventsError {
     bad(error.path.replacen('$', path, 1), error.reason)
 }

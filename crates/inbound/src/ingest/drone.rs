@@ -1,4 +1,5 @@
-//! What Drone's system webhooks post, and its plugin `webhook`. `docs/connect/woodpecker-drone.md` says what becomes what.
+//! Drone's system webhooks, and its plugin `webhook`. `docs/connect/woodpecker-drone.md` gives the meaning of their
+//! fields.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 use super::native::EventsError;
 use super::read::{build_event, build_number, builder_name, header_text, json, moment, person, set, typed};
 use super::{ParsedBatch, Proof, Source};
-use campanile_config::{Hash, Secret, is_mac};
+use campanile_config::{Hash, Secret, verify_hmac};
 use campanile_model::{
-    Build, Change, Results, SourceStamp, Step, Timestamp, said, step_text, unique_step_name,
+    Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
 };
 
 /// Of properties.
@@ -32,8 +33,8 @@ impl Source for Drone {
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsError> {
         let body = json(body)?;
         match header_text(headers, "x-drone-event") {
-            Some("build") | None => told(typed::<Hook>(&body, "$")?),
-            Some(other) => Ok(ParsedBatch::nothing(format!("`{other}` tells nothing of builds"))),
+            Some("build") | None => parse_hook(typed::<Hook>(&body, "$")?),
+            Some(other) => Ok(ParsedBatch::ignored(format!("`{other}` tells nothing of builds"))),
         }
     }
 }
@@ -47,12 +48,13 @@ fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp)
     let Some((text, code)) = header_text(headers, "signature").and_then(|sent| signed(headers, sent)) else {
         return false;
     };
-    let matches = |secret: &&Secret| is_mac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
+    let matches =
+        |secret: &&Secret| verify_hmac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
     // Every secret is tried, so that the time does not tell which one is in use.
     secrets.iter().filter(matches).count() > 0
 }
 
-/// What was signed, and the signature: draft-cavage-http-signatures-10, section 2.3, as far as Drone uses it.
+/// The signed text, and the signature: draft-cavage-http-signatures-10, section 2.3, as far as Drone uses it.
 fn signed(headers: &HeaderMap, sent: &str) -> Option<(String, Vec<u8>)> {
     let part = |name: &str| {
         let mut parts = sent.split(',').filter_map(|part| part.trim().split_once('='));
@@ -73,7 +75,7 @@ fn signed(headers: &HeaderMap, sent: &str) -> Option<(String, Vec<u8>)> {
 #[derive(Deserialize)]
 struct Hook {
     repo: Repo,
-    build: TheirBuild,
+    build: DroneBuild,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +88,7 @@ struct Repo {
 }
 
 #[derive(Deserialize)]
-struct TheirBuild {
+struct DroneBuild {
     number: u64,
     status: String,
     error: Option<String>,
@@ -116,11 +118,11 @@ struct TheirBuild {
 struct Stage {
     name: String,
     machine: Option<String>,
-    steps: Option<Vec<TheirStep>>,
+    steps: Option<Vec<DroneStep>>,
 }
 
 #[derive(Deserialize)]
-struct TheirStep {
+struct DroneStep {
     name: String,
     status: String,
     error: Option<String>,
@@ -131,46 +133,46 @@ struct TheirStep {
     stopped: Option<i64>,
 }
 
-fn told(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
+fn parse_hook(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
     let Hook { repo, build: theirs } = hook;
     let results = match theirs.status.as_str() {
         // `started` is what the documented samples say, `running` what the server does.
         "running" | "started" => None,
         "blocked" | "pending" | "waiting_on_dependencies" => {
-            return Ok(ParsedBatch::nothing(format!("build {}: told of when it runs", theirs.status)));
+            return Ok(ParsedBatch::ignored(format!("build {}: told of when it runs", theirs.status)));
         }
         other => Some(status(other)),
     };
-    let project = match (said(repo.slug), said(repo.namespace)) {
+    let project = match (non_empty(repo.slug), non_empty(repo.namespace)) {
         (Some(slug), _) => slug,
         (None, Some(owner)) => format!("{owner}/{}", repo.name),
         (None, None) => repo.name,
     };
     let builder = builder_name("$.repo.slug", &[&project])?;
     let mut build = Build::new(builder, build_number("$.build.number", Some(theirs.number))?);
-    build.url = said(theirs.link.clone());
+    build.url = non_empty(theirs.link.clone());
     let event = theirs.event.as_deref().filter(|event| !event.is_empty()).unwrap_or("build");
-    let sender = said(theirs.sender.clone());
+    let sender = non_empty(theirs.sender.clone());
     build.reason = sender.as_ref().map_or_else(|| event.to_owned(), |by| format!("{event} by {by}"));
     build.started = moment(theirs.started).or(moment(theirs.created)).unwrap_or_default();
     build.finished = results.and(moment(theirs.finished));
     let stages = theirs.stages.unwrap_or_default();
     if let [stage] = stages.as_slice()
-        && let Some(machine) = said(stage.machine.clone())
+        && let Some(machine) = non_empty(stage.machine.clone())
     {
         build.worker = machine;
     }
     build.steps = steps(&stages)?;
-    if let (Some(results), Some(error)) = (results, said(theirs.error)) {
+    if let (Some(results), Some(error)) = (results, non_empty(theirs.error)) {
         build.text = campanile_model::build_text(results, [&[error][..]]);
     }
     let name = theirs.author_name.as_deref().filter(|name| !name.is_empty());
     let who = person(name.or(theirs.author_login.as_deref()), theirs.author_email.as_deref());
     // A pull request's own branch is the source; anything else has but one.
-    let source = said(theirs.source).filter(|_| event == "pull_request");
-    let branch = source.or_else(|| said(theirs.target.clone()));
-    let revision = said(theirs.after);
-    let repository = said(repo.link).unwrap_or_default();
+    let source = non_empty(theirs.source).filter(|_| event == "pull_request");
+    let branch = source.or_else(|| non_empty(theirs.target.clone()));
+    let revision = non_empty(theirs.after);
+    let repository = non_empty(repo.link).unwrap_or_default();
     let change = Change {
         comments: theirs.message.clone().unwrap_or_default(),
         revision: revision.clone(),
@@ -200,8 +202,8 @@ fn told(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
     // A running build is told again with each of its steps.
     let part = if results.is_some() { "end" } else { "start" };
     let created = theirs.created.unwrap_or_default();
-    let name = format!("{}/{}/{created}/{part}", build.builder, build.number);
-    Ok(ParsedBatch::events(vec![build_event(build, results)], Some(name)))
+    let key = format!("{}/{}/{created}/{part}", build.builder, build.number);
+    Ok(ParsedBatch::events(vec![build_event(build, results)], Some(key)))
 }
 
 fn steps(stages: &[Stage]) -> Result<Vec<Step>, EventsError> {
@@ -220,7 +222,7 @@ fn steps(stages: &[Stage]) -> Result<Vec<Step>, EventsError> {
             let is_bad = matches!(results, Some(Results::Failure | Results::Exception | Results::Warnings));
             let mut text = step_text(std::slice::from_ref(&name), results);
             let code = step.exit_code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
-            text.extend(said(step.error.clone()).or(code).filter(|_| is_bad));
+            text.extend(non_empty(step.error.clone()).or(code).filter(|_| is_bad));
             steps.push(Step {
                 text,
                 text2: is_bad.then(|| name.clone()).into_iter().collect(),
@@ -261,8 +263,8 @@ mod tests {
         let (text, code) = signed(&headers, sent).unwrap();
         assert_eq!(text, format!("date: Fri, 15 Jul 2022 18:47:25 GMT\ndigest: {digest}"));
         let key = b"a34999ae0599f579eca8582058b46eee";
-        assert!(is_mac(Hash::Sha256, key, text.as_bytes(), &code));
-        assert!(!is_mac(Hash::Sha256, b"another", text.as_bytes(), &code));
+        assert!(verify_hmac(Hash::Sha256, key, text.as_bytes(), &code));
+        assert!(!verify_hmac(Hash::Sha256, b"another", text.as_bytes(), &code));
         for wrong in
             ["", "headers=\"date\"", "headers=\"digest none\",algorithm=\"hmac-sha256\",signature=\"\""]
         {

@@ -1,5 +1,5 @@
-//! What GitHub's webhooks tell of GitHub Actions and of other apps' check suites. `docs/connect/github-actions.md` says
-//! what becomes what.
+//! GitHub's webhooks about GitHub Actions and other apps' check suites. `docs/connect/github-actions.md` gives the
+//! meaning of their fields.
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -11,9 +11,9 @@ use super::read::{
     typed,
 };
 use super::{ParsedBatch, Proof, Source};
-use campanile_config::{Hash, Secret, is_signed};
+use campanile_config::{Hash, Secret, verify_hex_hmac};
 use campanile_model::{
-    Build, Change, Event, Results, SourceStamp, Step, Timestamp, one_line, said, step_text,
+    Build, Change, Event, Results, SourceStamp, Step, Timestamp, non_empty, one_line, step_text,
 };
 
 /// Of properties.
@@ -45,18 +45,18 @@ impl Source for Github {
             return Err(bad("$", "the header `X-GitHub-Event` is missing: is this GitHub's webhook?"));
         };
         let body = payload(headers, body)?;
-        let told = match event {
+        let parsed = match event {
             "workflow_run" => run(&typed::<RunHook>(&body, "$")?)?,
             "workflow_job" => job(&typed::<JobHook>(&body, "$")?)?,
             "check_suite" => suite(&typed::<SuiteHook>(&body, "$")?)?,
             other => Err(format!("`{other}` tells nothing of builds")),
         };
-        match told {
+        match parsed {
             Ok(event) => {
-                let name = header_text(headers, "x-github-delivery").map(str::to_owned);
-                Ok(ParsedBatch::events(vec![event], name))
+                let key = header_text(headers, "x-github-delivery").map(str::to_owned);
+                Ok(ParsedBatch::events(vec![event], key))
             }
-            Err(note) => Ok(ParsedBatch::nothing(note)),
+            Err(note) => Ok(ParsedBatch::ignored(note)),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Source for Github {
 /// GitHub signs the body with the hook's secret.
 fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp) -> bool {
     let sent = header_text(headers, "x-hub-signature-256").and_then(|sent| sent.strip_prefix("sha256="));
-    sent.is_some_and(|hex| is_signed(Hash::Sha256, body, secrets, hex))
+    sent.is_some_and(|hex| verify_hex_hmac(Hash::Sha256, body, secrets, hex))
 }
 
 /// The JSON itself, or in the field `payload` of a form, which is what GitHub sends unless told otherwise.
@@ -227,7 +227,8 @@ fn run(hook: &RunHook) -> Outcome {
         1 => page.clone(),
         _ => format!("{page}/attempts/{attempt}"),
     });
-    let login = |account: &Option<Account>| account.as_ref().and_then(|account| said(account.login.clone()));
+    let login =
+        |account: &Option<Account>| account.as_ref().and_then(|account| non_empty(account.login.clone()));
     let by = login(&run.triggering_actor).or_else(|| login(&run.actor));
     let event = run.event.as_deref().unwrap_or("run");
     build.reason = by.as_ref().map_or_else(|| event.to_owned(), |by| format!("{event} by {by}"));
@@ -250,8 +251,8 @@ fn run(hook: &RunHook) -> Outcome {
     Ok(Ok(build_event(build, results)))
 }
 
-/// A job is a step of its workflow's run: the payload has the run's id, but neither its commit's author nor the workflow's
-/// other jobs, so by itself it would be a build that nobody is to blame for.
+/// A job is a step of its workflow's run: the payload has the run's id, but neither its commit's author nor the
+/// workflow's other jobs, so by itself it would be a build that nobody is to blame for.
 fn job(hook: &JobHook) -> Outcome {
     let JobHook { action, workflow_job: job, repository } = hook;
     let results = match action.as_str() {
@@ -272,7 +273,7 @@ fn job(hook: &JobHook) -> Outcome {
     let failed: Vec<String> = failed.filter_map(|step| step.name.as_deref()).map(one_line).collect();
     let mut text = step_text(std::slice::from_ref(&name), results);
     text.extend((!failed.is_empty()).then(|| format!("in {}", failed.join(", "))));
-    text.extend(said(job.runner_name.clone()).map(|runner| format!("on {runner}")));
+    text.extend(non_empty(job.runner_name.clone()).map(|runner| format!("on {runner}")));
     let is_bad = matches!(results, Some(Results::Failure | Results::Exception));
     let step = Step {
         text2: is_bad.then(|| name.clone()).into_iter().collect(),
@@ -330,7 +331,8 @@ fn suite(hook: &SuiteHook) -> Outcome {
     Ok(Ok(build_event(build, Some(conclusion(suite.conclusion.as_deref())))))
 }
 
-/// What GitHub counts as passed is a success here; what nobody can pass by a better commit is no failure.
+/// Results of a conclusion: one that GitHub counts as passed is a success, one that no better commit can pass no
+/// failure.
 fn conclusion(text: Option<&str>) -> Results {
     match text {
         Some("success" | "neutral") => Results::Success,
@@ -357,10 +359,10 @@ fn stamp(
                 author.and_then(|author| author.email.as_deref()),
             )
         };
-        let revision = said(commit.id.clone()).or_else(|| said(revision.clone()));
+        let revision = non_empty(commit.id.clone()).or_else(|| non_empty(revision.clone()));
         Change {
             who: who(&commit.author),
-            committer: said(Some(who(&commit.committer))),
+            committer: non_empty(Some(who(&commit.committer))),
             comments: commit.message.clone().unwrap_or_default(),
             revlink: revision
                 .as_ref()
@@ -368,7 +370,7 @@ fn stamp(
                 .map(|revision| format!("{page}/commit/{revision}"))
                 .unwrap_or_default(),
             revision,
-            branch: said(branch.clone()),
+            branch: non_empty(branch.clone()),
             when: commit.timestamp.unwrap_or_default(),
             repository: page.clone(),
             project: repository.full_name.clone(),
@@ -377,8 +379,8 @@ fn stamp(
         }
     };
     SourceStamp {
-        branch: said(branch.clone()),
-        revision: said(revision.clone()),
+        branch: non_empty(branch.clone()),
+        revision: non_empty(revision.clone()),
         project: repository.full_name.clone(),
         changes: commit.map(change).into_iter().collect(),
         repository: page.clone(),

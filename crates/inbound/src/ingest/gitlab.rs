@@ -1,4 +1,4 @@
-//! What GitLab's webhooks tell of pipelines and jobs. `docs/connect/gitlab.md` says what becomes what.
+//! GitLab's webhooks about pipelines and jobs. `docs/connect/gitlab.md` gives the meaning of their fields.
 
 use http::HeaderMap;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use super::read::{
 use super::{BuildNumbering, ParsedBatch, Proof, Source};
 use campanile_config::Secret;
 use campanile_model::{
-    Build, Change, Results, SourceStamp, Step, Timestamp, said, step_text, unique_step_name,
+    Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
 };
 
 /// Of properties.
@@ -38,17 +38,17 @@ impl Source for Gitlab {
             Some(kind) => kind.as_str().ok_or_else(|| bad("$.object_kind", "must be a text"))?,
             None => return Err(bad("$.object_kind", "missing: is this GitLab's webhook?")),
         };
-        let told = match kind {
+        let parsed = match kind {
             "pipeline" => pipeline(typed::<PipelineHook>(&body, "$")?)?,
             "build" => job(typed::<JobHook>(&body, "$")?)?,
             other => Err(format!("`{other}` tells nothing of builds")),
         };
-        Ok(match told {
-            Ok(told) => {
-                let name = header_text(headers, "idempotency-key").map(str::to_owned);
-                vec![ParsedBatch { name, ..told }]
+        Ok(match parsed {
+            Ok(batch) => {
+                let idempotency_key = header_text(headers, "idempotency-key").map(str::to_owned);
+                vec![ParsedBatch { idempotency_key, ..batch }]
             }
-            Err(note) => ParsedBatch::nothing(note),
+            Err(note) => ParsedBatch::ignored(note),
         })
     }
 }
@@ -60,7 +60,7 @@ fn is_proven(headers: &HeaderMap, _: &[u8], secrets: &[Secret], _: Timestamp) ->
     secrets.iter().filter(|secret| secret.matches(sent)).count() > 0
 }
 
-/// What is told, or why nothing is.
+/// The events, or the reason for which there are none.
 type Outcome = Result<Result<ParsedBatch, String>, EventsError>;
 
 #[derive(Deserialize)]
@@ -180,7 +180,7 @@ struct JobRepository {
     git_http_url: Option<String>,
 }
 
-/// Where a pipeline or a job stands.
+/// State of a pipeline or a job.
 enum Status {
     /// It does not run yet.
     Waiting,
@@ -233,7 +233,7 @@ fn pipeline(hook: PipelineHook) -> Outcome {
         results => results,
     };
     let mut build = Build::new(builder, attempt_number("$.object_attributes.id", pipeline.id, 1)?);
-    build.url = said(pipeline.url)
+    build.url = non_empty(pipeline.url)
         .or_else(|| project.web_url.as_ref().map(|page| format!("{page}/-/pipelines/{}", pipeline.id)));
     build.reason = reason(pipeline.source.as_deref(), user.as_ref());
     let mut runners: Vec<&str> = jobs.iter().filter_map(PipelineJob::runner).collect();
@@ -246,8 +246,8 @@ fn pipeline(hook: PipelineHook) -> Outcome {
     build.started = first.or(pipeline.created_at).unwrap_or_default();
     build.finished = results.and(pipeline.finished_at);
     build.steps = steps;
-    let repository = said(project.git_http_url).or(project.web_url).unwrap_or_default();
-    let revision = said(pipeline.sha);
+    let repository = non_empty(project.git_http_url).or(project.web_url).unwrap_or_default();
+    let revision = non_empty(pipeline.sha);
     let change = commit.map(|commit| {
         let author = commit.author.as_ref();
         Change {
@@ -256,14 +256,14 @@ fn pipeline(hook: PipelineHook) -> Outcome {
                 author.and_then(|author| author.email.as_deref()),
             ),
             comments: commit.message.unwrap_or_default(),
-            revision: said(commit.id).or_else(|| revision.clone()),
+            revision: non_empty(commit.id).or_else(|| revision.clone()),
             when: commit.timestamp.unwrap_or_default(),
             revlink: commit.url.unwrap_or_default(),
             ..Change::default()
         }
     });
     build.source_stamps =
-        vec![stamp(said(pipeline.branch), revision, repository, project.path_with_namespace, change)];
+        vec![stamp(non_empty(pipeline.branch), revision, repository, project.path_with_namespace, change)];
     let properties = &mut build.properties;
     set(properties, SET_BY, "pipeline_id", Some(pipeline.id));
     set(properties, SET_BY, "pipeline_iid", pipeline.iid);
@@ -292,9 +292,9 @@ fn steps(jobs: &[PipelineJob], page: Option<&str>) -> Result<Vec<Step>, EventsEr
         let status = Status::read("$.builds.status", &job.status, allow_failure)?;
         let results = status.results();
         let is_bad = matches!(results, Some(Results::Failure | Results::Warnings));
-        let words: Vec<String> = said(job.stage.clone()).into_iter().collect();
+        let words: Vec<String> = non_empty(job.stage.clone()).into_iter().collect();
         let mut text = step_text(&words, results);
-        text.extend(said(job.failure_reason.clone()).filter(|_| is_bad));
+        text.extend(non_empty(job.failure_reason.clone()).filter(|_| is_bad));
         steps.push(Step {
             text,
             text2: is_bad.then(|| name.clone()).into_iter().collect(),
@@ -328,17 +328,17 @@ fn job(hook: JobHook) -> Outcome {
     let mut build = Build::new(builder, build_number("$.build_id", Some(hook.build_id))?);
     build.url = page.as_ref().map(|page| format!("{page}/-/jobs/{}", hook.build_id));
     build.reason = reason(hook.build_stage.as_deref(), hook.user.as_ref());
-    if let Some(runner) = hook.runner.and_then(|runner| said(runner.description)) {
+    if let Some(runner) = hook.runner.and_then(|runner| non_empty(runner.description)) {
         build.worker = runner;
     }
     build.started = hook.build_started_at.unwrap_or_default();
     build.finished = results.and(hook.build_finished_at);
-    if let Some(reason) = said(hook.build_failure_reason)
+    if let Some(reason) = non_empty(hook.build_failure_reason)
         && let Some(bad @ (Results::Failure | Results::Warnings)) = results
     {
         build.text = campanile_model::build_text(bad, [&[reason][..]]);
     }
-    let revision = said(hook.sha);
+    let revision = non_empty(hook.sha);
     let change = hook.commit.map(|commit| Change {
         who: person(commit.author_name.as_deref(), commit.author_email.as_deref()),
         comments: commit.message.unwrap_or_default(),
@@ -352,8 +352,8 @@ fn job(hook: JobHook) -> Outcome {
             .unwrap_or_default(),
         ..Change::default()
     });
-    let repository = said(repository).or_else(|| page.clone()).unwrap_or_default();
-    build.source_stamps = vec![stamp(said(hook.branch), revision, repository, path, change)];
+    let repository = non_empty(repository).or_else(|| page.clone()).unwrap_or_default();
+    build.source_stamps = vec![stamp(non_empty(hook.branch), revision, repository, path, change)];
     let properties = &mut build.properties;
     set(properties, SET_BY, "pipeline_id", hook.pipeline_id);
     set(properties, SET_BY, "stage", hook.build_stage);
@@ -363,7 +363,7 @@ fn job(hook: JobHook) -> Outcome {
 }
 
 fn reason(what: Option<&str>, user: Option<&User>) -> String {
-    let by = user.and_then(|user| said(user.name.clone()).or_else(|| said(user.username.clone())));
+    let by = user.and_then(|user| non_empty(user.name.clone()).or_else(|| non_empty(user.username.clone())));
     let what = what.filter(|what| !what.is_empty()).unwrap_or("pipeline");
     by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}"))
 }

@@ -1,4 +1,4 @@
-//! What Jenkins' notification plugin posts as JSON. `docs/connect/jenkins.md` says what becomes what.
+//! JSON of Jenkins' notification plugin. `docs/connect/jenkins.md` gives the meaning of its fields.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::native::{EventsError, bad};
 use super::read::{build_event, build_number, builder_name, id, json, set, typed};
 use super::{ParsedBatch, Source};
 use campanile_model::{
-    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, one_line, said,
+    Build, Change, Event, LogChannel, LogRef, Results, SourceStamp, Step, Timestamp, non_empty, one_line,
     step_text,
 };
 
@@ -35,7 +35,7 @@ impl Source for Jenkins {
             return Err(bad("$", "is XML: choose the format JSON at the job's notification endpoint"));
         }
         let job = typed::<Job>(&json(body)?, "$")?;
-        told(job)
+        parse_job(job)
     }
 }
 
@@ -43,11 +43,11 @@ impl Source for Jenkins {
 struct Job {
     name: String,
     url: Option<String>,
-    build: TheirBuild,
+    build: JenkinsBuild,
 }
 
 #[derive(Deserialize)]
-struct TheirBuild {
+struct JenkinsBuild {
     number: u64,
     phase: String,
     full_url: Option<String>,
@@ -72,18 +72,18 @@ struct Scm {
     culprits: Option<Vec<String>>,
 }
 
-fn told(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
+fn parse_job(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
     let Job { name, url, build: theirs } = job;
     let results = match theirs.phase.as_str() {
         "STARTED" => None,
         // The first of the two ends the build; what comes after it can't change the result.
         "COMPLETED" | "FINALIZED" => Some(status(theirs.status.as_deref())),
-        other => return Ok(ParsedBatch::nothing(format!("phase {other}: told of when it runs"))),
+        other => return Ok(ParsedBatch::ignored(format!("phase {other}: told of when it runs"))),
     };
     let path = url.as_deref().map(job_path).unwrap_or_default();
     let builder = builder_name("$.name", &[if path.is_empty() { &name } else { &path }])?;
     let mut build = Build::new(builder, build_number("$.build.number", Some(theirs.number))?);
-    build.url = said(theirs.full_url);
+    build.url = non_empty(theirs.full_url);
     let at = timestamp(theirs.timestamp.as_ref())?;
     match results {
         None => build.started = at.unwrap_or_default(),
@@ -111,7 +111,7 @@ fn told(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
     set(properties, SET_BY, "artifacts", theirs.artifacts.filter(|value| !is_blank(value)));
     let build_id = id(&build.builder, build.number);
     let mut events = Vec::new();
-    if let (Some(text), Some(_)) = (said(theirs.log), results) {
+    if let (Some(text), Some(_)) = (non_empty(theirs.log), results) {
         let log = LogRef { build: build_id.clone(), step: STEP.to_owned(), log: LOG.to_owned() };
         let is_bad = matches!(results, Some(Results::Failure | Results::Exception));
         build.steps.push(Step {
@@ -164,12 +164,12 @@ fn timestamp(value: Option<&Value>) -> Result<Option<Timestamp>, EventsError> {
     }
 }
 
-/// What was built; none if the plugin found nothing.
+/// The source stamp of a build; none if the plugin found nothing.
 fn stamp(scm: Scm, at: Option<Timestamp>) -> Option<SourceStamp> {
-    let branch = said(scm.branch);
+    let branch = non_empty(scm.branch);
     // Jenkins names branches as its own clone does.
     let branch = branch.map(|branch| branch.strip_prefix("origin/").map_or(branch.clone(), str::to_owned));
-    let (repository, revision) = (said(scm.url).unwrap_or_default(), said(scm.commit));
+    let (repository, revision) = (non_empty(scm.url).unwrap_or_default(), non_empty(scm.commit));
     let files = scm.changes.unwrap_or_default();
     let mut people: Vec<String> = scm.culprits.iter().flatten().map(|who| one_line(who)).collect();
     people.retain(|who| !who.is_empty());

@@ -29,15 +29,15 @@ use campanile_model::{Event, Timestamp};
 
 /// A system whose own way of telling about builds is understood.
 pub trait Source: Sync {
-    /// What it is called in addresses and settings.
+    /// Its name in addresses and settings.
     fn name(&self) -> &'static str;
 
-    /// How its requests prove that they know a secret; none if it has no such thing.
+    /// The check of its requests' proof that they know a secret; none if it has no such thing.
     fn proof(&self) -> Option<Proof> {
         None
     }
 
-    /// Whether a request that came in at another door is one of these.
+    /// True for a request that came in at another route and is one of these.
     fn matches(&self, _headers: &HeaderMap) -> bool {
         false
     }
@@ -49,24 +49,24 @@ pub trait Source: Sync {
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsError>;
 }
 
-/// Whether a request with this body, at this time, was made by one who knows one of the secrets.
+/// Checks that a request with this body, at this time, was made by one who knows one of the secrets.
 pub type Proof = fn(&HeaderMap, &[u8], &[Secret], Timestamp) -> bool;
 
-/// What a request, or a part of one, comes to.
+/// Events of a request, or of a part of one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedBatch {
     /// In the order of happening.
     pub events: Vec<Event>,
-    /// The same for what tells the same again, and for nothing else of this source; none where the sender has no such
-    /// thing. A build's end counts once in any case.
-    pub name: Option<String>,
-    /// Why there are no events.
+    /// Equal for a body that repeats these events, and for nothing else of this source; none where the sender has no
+    /// such thing. A build's end counts once in any case.
+    pub idempotency_key: Option<String>,
+    /// Reason for which there are no events.
     pub note: Option<String>,
-    /// Who numbers its builds.
+    /// Numbering of its builds.
     pub numbers: BuildNumbering,
 }
 
-/// Who numbers a source's builds.
+/// The side that numbers a source's builds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BuildNumbering {
     /// The sender.
@@ -83,14 +83,14 @@ pub enum BuildNumbering {
 }
 
 impl ParsedBatch {
-    /// Nothing, and why.
-    fn nothing(note: impl Into<String>) -> Vec<Self> {
+    /// No events, for this reason.
+    fn ignored(note: impl Into<String>) -> Vec<Self> {
         vec![Self { note: Some(note.into()), ..Self::default() }]
     }
 
-    /// These events, named so that what repeats them can be told.
-    fn events(events: Vec<Event>, name: Option<String>) -> Vec<Self> {
-        vec![Self { events, name, ..Self::default() }]
+    /// These events, with the key of their repetitions.
+    fn events(events: Vec<Event>, idempotency_key: Option<String>) -> Vec<Self> {
+        vec![Self { events, idempotency_key, ..Self::default() }]
     }
 }
 

@@ -9,7 +9,7 @@ use campanile_model::{Build, BuildId, BuildRequest, Builder, Buildset, Change, E
 /// No more events are taken in one request.
 const MAX_EVENTS: usize = 10_000;
 
-/// How the events stand in the body.
+/// Form of the events in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// One object, or an array of objects.
@@ -18,13 +18,13 @@ pub enum Form {
     Lines,
 }
 
-/// What is wrong with a body, and where: `$[3].build.number: missing field`.
+/// An error in a body, with its path: `$[3].build.number: missing field`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct EventsError {
     /// JSON path from the body's start; in NDJSON the index is the line's, from 0.
     pub path: String,
-    /// What is wrong there.
+    /// The error at that path.
     pub reason: String,
 }
 
@@ -59,7 +59,7 @@ fn parse_one(path: &str, text: &str) -> Result<Event, EventsError> {
     complain(&event).map_or(Ok(event), |(field, reason)| Err(bad(format!("{path}.{field}"), reason)))
 }
 
-/// What the types alone don't say.
+/// Checks the rules that the types alone don't hold.
 fn complain(event: &Event) -> Option<(&'static str, String)> {
     let blank =
         |field: &'static str, name: &str| name.is_empty().then(|| (field, "must not be blank".to_owned()));
@@ -122,7 +122,7 @@ fn diagnose(path: &str, text: &str, error: &serde_json::Error) -> EventsError {
     bad(path, error.to_string())
 }
 
-/// Where and why a value is no `T`.
+/// Path and reason of a value that is no `T`.
 pub(super) fn wrong<'de, T: Deserialize<'de>>(value: &'de Value) -> Option<(String, String)> {
     let error = serde_path_to_error::deserialize::<_, T>(value).err()?;
     let path = match error.path().to_string() {

@@ -1,4 +1,4 @@
-//! What the forms share: typed reading with places in errors, names of people, outcomes of steps.
+//! Helpers of the forms: typed reading with paths in errors, names of people, outcomes of steps.
 
 use http::{HeaderMap, header};
 use serde::Deserialize;

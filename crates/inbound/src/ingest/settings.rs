@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{source, source_names};
 use campanile_config::{Reader, Secret};
 
-/// What the settings say of other systems.
+/// The other systems of the settings.
 #[derive(Debug, Default)]
 pub struct Sources {
     secrets: BTreeMap<&'static str, Vec<Secret>>,

@@ -65,7 +65,7 @@ fn shown(told: &[ParsedBatch]) -> Value {
     let one = |told: &ParsedBatch| {
         json!({
             "events": told.events.iter().map(Event::to_json).collect::<Vec<_>>(),
-            "name": told.name,
+            "name": told.idempotency_key,
             "note": told.note,
             "numbers": format!("{:?}", told.numbers),
         })
@@ -96,7 +96,7 @@ fn a_form_makes_the_same_as_json_does() {
     }
 }
 
-/// What holds for whatever comes out of any body.
+/// Checks rules that hold for everything that comes out of any body.
 fn judge(source: &dyn Source, headers: &HeaderMap, body: &[u8], what: &str) {
     match source.parse(headers, body) {
         Err(error) => {

@@ -1,6 +1,6 @@
 //! `[[googlecode_atom_poller]]`: commits in an Atom feed, as Google Code had them and most forges have them.
 //!
-//! What was seen are the ids of entries, and the feed's tag, so that a feed that did not change costs one small answer.
+//! The state are the ids of entries, and the feed's tag, so that a feed that did not change costs one small answer.
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -9,7 +9,7 @@ use roxmltree::{Document, Node};
 use url::Url;
 
 use super::html;
-use super::{Labels, Look, PollError, Source};
+use super::{ChangeSource, Labels, PollError, PollResult};
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Timestamp};
 use campanile_outbound::{Client, Outbound, Request, Tls};
@@ -23,7 +23,7 @@ const TAG: &str = "etag";
 const MAX_KNOWN: usize = 1_000;
 const MAX_FEED: usize = 8 << 20;
 
-/// A feed to look at.
+/// A feed to poll.
 struct Atom {
     feedurl: String,
     url: Url,
@@ -40,7 +40,7 @@ pub(super) fn from_settings(
     table: &Reader<'_>,
     _name: Option<&str>,
     outbound: &Outbound,
-) -> Option<Box<dyn Source>> {
+) -> Option<Box<dyn ChangeSource>> {
     let feedurl = table.required_text("feedurl");
     let url = feedurl.as_deref().and_then(|feedurl| match Url::parse(feedurl) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.password().is_none() => Some(url),
@@ -72,12 +72,12 @@ pub(super) fn from_settings(
 }
 
 #[async_trait]
-impl Source for Atom {
+impl ChangeSource for Atom {
     fn address(&self) -> &str {
         &self.feedurl
     }
 
-    async fn look(&self, known: Option<&PollState>, now: Timestamp) -> Result<Look, PollError> {
+    async fn poll(&self, known: Option<&PollState>, now: Timestamp) -> Result<PollResult, PollError> {
         let mut request = Request::get(self.url.clone()).max_response(MAX_FEED);
         if let Some(password) = &self.password {
             request = request.basic_auth(&self.user, password);
@@ -88,7 +88,7 @@ impl Source for Atom {
         let response = self.client.send(request).await?;
         let origin = &response.origin;
         if let (StatusCode::NOT_MODIFIED, Some(known)) = (response.status, known) {
-            return Ok(Look { state: known.clone(), ..Look::default() });
+            return Ok(PollResult { state: known.clone(), ..PollResult::default() });
         }
         if !response.status.is_success() {
             let (status, said) = (response.status, response.excerpt());
@@ -113,7 +113,7 @@ impl Atom {
         entries: Vec<Entry>,
         tag: Option<&str>,
         now: Timestamp,
-    ) -> Look {
+    ) -> PollResult {
         let list = known.and_then(|known| known.get(ENTRIES));
         let mut ids: Vec<String> = list.and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
         let mut new: Vec<Entry> = Vec::new();
@@ -136,7 +136,7 @@ impl Atom {
         } else {
             Vec::new()
         };
-        Look { changes, state, ..Look::default() }
+        PollResult { changes, state, ..PollResult::default() }
     }
 
     fn change(&self, entry: Entry, now: Timestamp) -> Change {
@@ -160,7 +160,7 @@ impl Atom {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Entry {
     id: String,
-    /// What follows the last slash or colon of the id.
+    /// The part of the id after its last slash or colon.
     revision: String,
     author: String,
     when: Option<Timestamp>,

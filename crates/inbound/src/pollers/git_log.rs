@@ -3,8 +3,8 @@
 use super::PollError;
 use campanile_model::Timestamp;
 
-/// What makes `git log` write what is read here, of the commits that it is given. Of a merge the files are those that
-/// it brings to its first parent.
+/// Arguments with which `git log` writes the form that is read here, of the commits that it is given. Of a merge the
+/// files are those that it brings to its first parent.
 pub(super) const ARGUMENTS: &[&str] = &[
     "log",
     "--no-walk=unsorted",

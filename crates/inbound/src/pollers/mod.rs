@@ -1,17 +1,20 @@
-//! Pollers: repositories and feeds that are looked at now and then, because nobody tells of their changes.
+//! Pollers: repositories and feeds that are polled now and then, because nobody tells of their changes.
 //!
-//! A source looks, given what it had seen, and says what is new and what it has seen now; the engine keeps both in one
-//! transaction and knows when to look (`engine::polling`). A kind of source is added by its file and one line in
-//! [`KINDS`].
+//! A source is given the state that its last poll left, and gives the changes since then and a new state; the engine
+//! keeps both in one transaction and decides when to poll (`engine::polling`). A kind of source is added by its file and
+//! one line in [`KINDS`].
 //!
-//! Files: `schedule` (when), `program` (how `git` and `svn` are run), `git` with `git_log`, `svn` with `svn_paths`,
-//! `atom` with `html`.
+//! Files: `schedule` (times), `program` (runs of `git` and `svn`), `git` with `git_branches`, `git_clone`,
+//! `git_credentials` and `git_log`, `svn` with `svn_paths`, `atom` with `html`.
 //!
-//! Invariant: a source keeps nothing in memory between two looks, and never touches the store.
+//! Invariant: a source keeps nothing in memory between two polls, and never touches the store.
 
 mod atom;
-mod fault;
+mod error;
 mod git;
+mod git_branches;
+mod git_clone;
+mod git_credentials;
 mod git_log;
 mod html;
 mod program;
@@ -29,49 +32,51 @@ use campanile_model::{Change, Timestamp};
 use campanile_outbound::Outbound;
 use campanile_store::PollState;
 
-pub use fault::PollError;
+pub use error::PollError;
 pub use schedule::Schedule;
 
-/// Something that can be looked at.
+/// A source of changes that can be polled.
 #[async_trait]
-pub trait Source: Send + Sync {
-    /// What it is: with another address everything is new to the poller.
+pub trait ChangeSource: Send + Sync {
+    /// Its identity: with another address everything is new to the poller.
     fn address(&self) -> &str;
 
-    /// Looks. `known` is what the last look saw; none at the first one, which finds no changes but the state to start
-    /// from. May be broken off at any time.
+    /// Polls once. `known` is the state of the last poll; none at the first one, which finds no changes but the state to
+    /// start from.
+    ///
+    /// Cancel safe: a poll that is dropped leaves no process behind, and the next one finds the same.
     ///
     /// # Errors
-    /// When it can't be looked at; then all is as before.
-    async fn look(&self, known: Option<&PollState>, now: Timestamp) -> Result<Look, PollError>;
+    /// When the source can't be read; then all is as before.
+    async fn poll(&self, known: Option<&PollState>, now: Timestamp) -> Result<PollResult, PollError>;
 }
 
-/// What a look found.
+/// Result of a poll.
 #[derive(Debug, Default, PartialEq)]
-pub struct Look {
-    /// What is new, oldest first.
+pub struct PollResult {
+    /// New changes, oldest first.
     pub changes: Vec<Change>,
-    /// What has been seen now.
+    /// State to poll from the next time.
     pub state: PollState,
-    /// Whether there is more, so that the next look should be at once.
+    /// There is more, so that the next poll should be at once.
     pub more: bool,
-    /// What somebody should know, such as commits that could not be told.
+    /// Remarks for the log, such as commits that could not be told.
     pub notes: Vec<String>,
 }
 
-/// A source, and when to look at it.
+/// A source with its name and schedule.
 pub struct Poller {
     /// Unique among pollers: `name`, else the source's address (H-PO-02).
     pub name: String,
-    /// When.
+    /// Its times.
     pub schedule: Schedule,
-    /// At what.
-    pub source: Box<dyn Source>,
-    /// Told when it shall look now. Keeps one wish at most, so that several of them make one look (H-PO-06).
-    pub wish: Notify,
+    /// Its source.
+    pub source: Box<dyn ChangeSource>,
+    /// Wakes it for a poll now. Keeps one notice at most, so that several of them make one poll (H-PO-06).
+    pub wake: Notify,
 }
 
-/// What changes of a poller say that the source doesn't know.
+/// Fields of a poller's changes that the settings give, since the source doesn't know them.
 #[derive(Clone, Debug, Default)]
 struct Labels {
     project: String,
@@ -101,11 +106,11 @@ impl Labels {
 
 /// Makes a source of its table, noting what is wrong; none if it can't be made. `name` is the poller's, or none if it
 /// goes by the source's address.
-type Build = fn(&Reader<'_>, Option<&str>, &Outbound) -> Option<Box<dyn Source>>;
+type SourceFactory = fn(&Reader<'_>, Option<&str>, &Outbound) -> Option<Box<dyn ChangeSource>>;
 
-/// Every kind of poller: its table, how often it looks if nothing is said, in seconds, whether a program looks for it,
-/// and how its source is made.
-const KINDS: &[(&str, u64, bool, Build)] = &[
+/// Every kind of poller: its table, its default interval in seconds, true if it runs a program, and the factory of its
+/// source.
+const KINDS: &[(&str, u64, bool, SourceFactory)] = &[
     ("git_poller", 600, true, git::from_settings),
     ("svn_poller", 600, true, svn::from_settings),
     ("googlecode_atom_poller", 3_600, false, atom::from_settings),
@@ -118,7 +123,7 @@ pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>>
     for (kind, interval, runs_program, build) in KINDS {
         let tables = root.tables(kind);
         // A program reaches whatever this machine reaches.
-        if *runs_program && !tables.is_empty() && root.is_kept_from_tenants(kind, "it runs a program") {
+        if *runs_program && !tables.is_empty() && root.deny_to_tenants(kind, "it runs a program") {
             continue;
         }
         for table in tables {
@@ -130,7 +135,7 @@ pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>>
                 if pollers.iter().any(|other| other.name == name) {
                     table.error("name", format!("two pollers are named `{name}`: give each its own `name`"));
                 } else {
-                    pollers.push(Arc::new(Poller { name, schedule, source, wish: Notify::new() }));
+                    pollers.push(Arc::new(Poller { name, schedule, source, wake: Notify::new() }));
                 }
             }
             table.finish();

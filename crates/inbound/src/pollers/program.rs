@@ -21,7 +21,7 @@ const MAX_SHOWN: usize = 400;
 /// A program to be run once.
 pub(super) struct Program {
     program: String,
-    /// What it is to do, for people.
+    /// Its task, for people.
     task: &'static str,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,

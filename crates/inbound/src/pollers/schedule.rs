@@ -1,15 +1,15 @@
-//! When to look: every so often, spread a little, and perhaps at launch.
+//! Schedules of polls: every so often, spread a little, and perhaps at launch.
 
 use std::time::Duration;
 
 use campanile_config::Reader;
 
-/// When a poller looks by itself.
+/// The times at which a poller polls by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// From look to look; none: only when told to (H-PO-07).
+    /// From poll to poll; none: only when told to (H-PO-07).
     pub interval: Option<Duration>,
-    /// Whether it looks once at start, before the first interval has passed.
+    /// It polls once at start, before the first interval has passed.
     pub at_launch: bool,
     /// At least this is added to each time, without moving the times after it.
     pub delay_min: Duration,
@@ -18,8 +18,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads `poll_interval` (or `pollinterval`), `poll_at_launch`, `poll_random_delay_min` and `poll_random_delay_max`.
-    /// Times are texts such as `"10m"`, or seconds as in the manual.
+    /// Reads `poll_interval` (or `pollinterval`), `poll_at_launch`, `poll_random_delay_min` and
+    /// `poll_random_delay_max`. Times are texts such as `"10m"`, or seconds as in the manual.
     pub(super) fn read(table: &Reader<'_>, usual: Duration) -> Self {
         let interval = match (time(table, "poll_interval"), time(table, "pollinterval")) {
             (Some(interval), None) | (None, Some(interval)) => interval,
@@ -45,7 +45,7 @@ impl Schedule {
         }
     }
 
-    /// What to add to the next time. `random` lies in 0..1.
+    /// Delay to add to the next time. `random` lies in 0..1.
     #[must_use]
     pub fn delay(&self, random: f64) -> Duration {
         self.delay_min + self.delay_max.saturating_sub(self.delay_min).mul_f64(random.clamp(0.0, 1.0))

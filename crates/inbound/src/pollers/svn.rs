@@ -8,7 +8,7 @@ use url::Url;
 
 use super::program::Program;
 use super::svn_paths::{SplitFile, Touched, by_branch};
-use super::{Labels, Look, PollError, Source};
+use super::{ChangeSource, Labels, PollError, PollResult};
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Timestamp};
 use campanile_outbound::Outbound;
@@ -18,7 +18,7 @@ use campanile_store::PollState;
 const REVISION: &str = "revision";
 const SCHEMES: [&str; 5] = ["file", "http", "https", "svn", "svn+ssh"];
 
-/// A repository, or a folder in one, to look at.
+/// A repository, or a folder in one, to poll.
 #[derive(Debug)]
 struct Svn {
     svnurl: String,
@@ -26,7 +26,7 @@ struct Svn {
     user: Option<String>,
     password: Option<Secret>,
     program: String,
-    /// At most so many revisions are taken in one look.
+    /// At most so many revisions are taken in one poll.
     histmax: u32,
     /// With `%s` for the revision; blank for none.
     revlinktmpl: String,
@@ -38,7 +38,7 @@ pub(super) fn from_settings(
     table: &Reader<'_>,
     _name: Option<&str>,
     _outbound: &Outbound,
-) -> Option<Box<dyn Source>> {
+) -> Option<Box<dyn ChangeSource>> {
     let svnurl = table.required_text("svnurl");
     if let Some(objection) = svnurl.as_deref().and_then(objection) {
         table.error("svnurl", objection);
@@ -82,13 +82,13 @@ fn objection(svnurl: &str) -> Option<String> {
 }
 
 #[async_trait]
-impl Source for Svn {
+impl ChangeSource for Svn {
     fn address(&self) -> &str {
         &self.svnurl
     }
 
-    async fn look(&self, known: Option<&PollState>, now: Timestamp) -> Result<Look, PollError> {
-        // Where Subversion keeps its own settings: empty ones, for the time of this look.
+    async fn poll(&self, known: Option<&PollState>, now: Timestamp) -> Result<PollResult, PollError> {
+        // Where Subversion keeps its own settings: empty ones, for the time of this poll.
         let home = tempfile::tempdir()
             .map_err(|error| PollError::Local(format!("cannot make a folder for `svn`: {error}")))?;
         let info = self.svn("info", home.path()).arguments(["info", "--xml"]);
@@ -96,16 +96,16 @@ impl Source for Svn {
         let state = |revision: u64| PollState::from([(REVISION.to_owned(), revision.to_string())]);
         let last = known.and_then(|known| known.get(REVISION)?.parse::<u64>().ok());
         let Some(last) = last else {
-            return Ok(Look { state: state(info.revision), ..Look::default() });
+            return Ok(PollResult { state: state(info.revision), ..PollResult::default() });
         };
         if info.revision <= last {
-            let mut look = Look { state: state(last), ..Look::default() };
+            let mut result = PollResult { state: state(last), ..PollResult::default() };
             if info.revision < last {
-                look.state = state(info.revision);
+                result.state = state(info.revision);
                 let text = format!("the repository went back from revision {last} to {}", info.revision);
-                look.notes.push(text);
+                result.notes.push(text);
             }
-            return Ok(look);
+            return Ok(result);
         }
         let log = self.svn("log", home.path()).arguments(["log", "--xml", "--verbose"]);
         let log = log.arguments([
@@ -119,7 +119,7 @@ impl Source for Svn {
             _ => info.revision,
         };
         let changes = entries.iter().flat_map(|entry| self.changes(entry, now)).collect();
-        Ok(Look { changes, state: state(reached), more: full, notes: Vec::new() })
+        Ok(PollResult { changes, state: state(reached), more: full, notes: Vec::new() })
     }
 }
 
@@ -173,7 +173,7 @@ impl Svn {
     }
 }
 
-/// What `svn info` says.
+/// Answer of `svn info`.
 #[derive(Debug, PartialEq, Eq)]
 struct Info {
     /// The repository's newest revision.
@@ -182,7 +182,7 @@ struct Info {
     prefix: String,
 }
 
-/// What `svn log` says of a revision.
+/// A revision in the answer of `svn log`.
 #[derive(Debug, PartialEq)]
 struct Entry {
     revision: u64,

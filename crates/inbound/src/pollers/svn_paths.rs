@@ -1,8 +1,8 @@
-//! Which branch a path in a Subversion repository belongs to: the choices that `split_file` names.
+//! Branches of paths in a Subversion repository: the choices that `split_file` names.
 
 use std::collections::BTreeMap;
 
-/// How paths are split, named as the manual names its functions.
+/// Rules by which paths are split, named as the manual names its functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SplitFile {
     /// All of it is trunk: no branches (`alwaystrunk`).
@@ -13,7 +13,7 @@ pub(super) enum SplitFile {
     ProjectsBranches,
 }
 
-/// What a path means.
+/// Meaning of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Split<'p> {
     pub(super) project: Option<&'p str>,
@@ -30,7 +30,7 @@ impl SplitFile {
         ("projects_branches", Self::ProjectsBranches),
     ];
 
-    /// What a path below the followed address means; none if it belongs to no branch, such as `tags/1.0/a.c`.
+    /// Meaning of a path below the followed address; none if it belongs to no branch, such as `tags/1.0/a.c`.
     pub(super) fn split(self, path: &str) -> Option<Split<'_>> {
         match self {
             Self::AlwaysTrunk => Some(Split { project: None, branch: None, path }),

@@ -1,21 +1,24 @@
 //! Errors of templates, in words that 0.8 users know (N-ERR-01 to N-ERR-13).
 
-use super::parse::MAX_DEPTH;
+/// Nested templates beyond this are refused, so that no text can exhaust the stack.
+pub(super) const MAX_DEPTH: usize = 100;
+/// Widths beyond this are refused, so that no text can exhaust memory.
+pub(super) const MAX_WIDTH: usize = 10_000;
 
 /// An error of a template's text and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: {problem}")]
+#[error("column {column}: {kind}")]
 pub struct TemplateError {
     /// Beginning of the innermost substitution with the error, in characters from 1 over the whole text.
     pub column: usize,
     /// The kind of error.
-    pub problem: Problem,
+    pub kind: TemplateErrorKind,
 }
 
 /// Kinds of errors in a template's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum TemplateErrorKind {
     /// N-ERR-01.
     #[error("invalid Interpolate substitution without selector '{0}'")]
     NoSelector(String),
@@ -24,7 +27,7 @@ pub enum Problem {
     UnknownSelector(String),
     /// N-ERR-03.
     #[error("invalid Interpolate default type '{0}'")]
-    UnknownHow(String),
+    UnknownModifier(String),
     /// N-ERR-04.
     #[error("Property name must be alphanumeric for prop Interpolation '{0}'")]
     PropertyName(String),
@@ -67,7 +70,7 @@ pub enum Problem {
     #[error("substitution '%({0})' lacks its conversion letter: add s")]
     NoLetter(String),
     /// A width or precision that no text needs.
-    #[error("a width or precision of more than {max} in '%({0})'", max = super::parse::MAX_WIDTH)]
+    #[error("a width or precision of more than {max} in '%({0})'", max = MAX_WIDTH)]
     TooWide(String),
     /// A bare `%s` where keys are used (N-POS-03).
     #[error("a bare '%s' stands for nothing here: name it, as in '%(prop:branch)s', or write '%%s'")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::parse::{How, Part, SELECTORS, What};
+use super::parse::{Modifier, Part, SELECTORS, Selector};
 use super::{Argument, Form, Template};
 
 /// Something that settings may say, and that their author should know of.
@@ -78,18 +78,20 @@ pub(super) fn collect_properties<'a>(template: &'a Template, names: &mut BTreeSe
 fn collect_from_parts<'a>(parts: &'a [Part], names: &mut BTreeSet<&'a str>) {
     for part in parts {
         let Part::Keyed(substitution) = part else { continue };
-        if let What::Property(name) = &substitution.what {
+        if let Selector::Property(name) = &substitution.selector {
             names.insert(name);
         }
-        match &substitution.how {
-            How::OrMissing(parts) | How::OrFalse(parts) | How::IfExists(parts) => {
+        match &substitution.modifier {
+            Modifier::DefaultIfMissing(parts)
+            | Modifier::DefaultIfFalse(parts)
+            | Modifier::ReplaceIfExists(parts) => {
                 collect_from_parts(parts, names);
             }
-            How::WhetherExists { yes, no } | How::WhetherTrue { yes, no } => {
+            Modifier::TernaryIfExists { yes, no } | Modifier::TernaryIfTrue { yes, no } => {
                 collect_from_parts(yes, names);
                 collect_from_parts(no, names);
             }
-            How::Required => {}
+            Modifier::Required => {}
         }
     }
 }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::{Properties, SourceStamp, is_true};
 
-pub use error::{Problem, RenderError, TemplateError};
+pub use error::{RenderError, TemplateError, TemplateErrorKind};
 pub use lint::TemplateWarning;
 pub use secrets::{Redactions, Secrets};
 pub use text::{Text, TextError};
@@ -135,7 +135,7 @@ impl Template {
         keywords: BTreeMap<String, Argument>,
     ) -> Result<Self, Vec<TemplateError>> {
         if !positional.is_empty() && !keywords.is_empty() {
-            return Err(vec![TemplateError { column: 1, problem: Problem::BothArguments }]);
+            return Err(vec![TemplateError { column: 1, kind: TemplateErrorKind::BothArguments }]);
         }
         let form = if positional.is_empty() { Form::Keyed } else { Form::Positional };
         let parts = parse::parse(source, form, positional.len())?;

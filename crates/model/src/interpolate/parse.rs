@@ -1,12 +1,7 @@
 //! Reads a template's text; gathers all errors instead of stopping at the first (sections 1, 2 and 6).
 
-use super::{Form, Problem, TemplateError};
-
-/// Nested templates beyond this are refused, so that no text can exhaust the stack.
-pub(super) const MAX_DEPTH: usize = 100;
-
-/// Widths beyond this are refused, so that no text can exhaust memory.
-pub(super) const MAX_WIDTH: usize = 10_000;
+use super::error::{MAX_DEPTH, MAX_WIDTH};
+use super::{Form, TemplateError, TemplateErrorKind};
 
 /// The selectors of section 3.
 pub(super) const SELECTORS: [&str; 6] = ["prop", "src", "kw", "worker", "slave", "secret"];
@@ -25,14 +20,14 @@ pub(super) enum Part {
 /// One `%(...)s`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Substitution {
-    pub(super) what: What,
-    pub(super) how: How,
+    pub(super) selector: Selector,
+    pub(super) modifier: Modifier,
     pub(super) format: Format,
 }
 
 /// Source of a value (section 3).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum What {
+pub(super) enum Selector {
     Property(String),
     Source { codebase: String, attribute: String },
     Keyword(String),
@@ -42,17 +37,17 @@ pub(super) enum What {
 
 /// Treatment of a value, or of its absence (section 4).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum How {
+pub(super) enum Modifier {
     /// Nothing, or `-`: the replacement when it is missing.
-    OrMissing(Vec<Part>),
+    DefaultIfMissing(Vec<Part>),
     /// `~`: the replacement when it is missing or not true.
-    OrFalse(Vec<Part>),
+    DefaultIfFalse(Vec<Part>),
     /// `+`: the replacement when it exists.
-    IfExists(Vec<Part>),
+    ReplaceIfExists(Vec<Part>),
     /// `?`: one text when it exists, another when not.
-    WhetherExists { yes: Vec<Part>, no: Vec<Part> },
+    TernaryIfExists { yes: Vec<Part>, no: Vec<Part> },
     /// `#?`: one text when it is true, another when not.
-    WhetherTrue { yes: Vec<Part>, no: Vec<Part> },
+    TernaryIfTrue { yes: Vec<Part>, no: Vec<Part> },
     /// The older form without a default: it has to exist (N-OLD-01).
     Required,
 }
@@ -78,8 +73,8 @@ pub(super) fn parse(source: &str, form: Form, arguments: usize) -> Result<Vec<Pa
     let mut parser = Parser { source, form, errors: Vec::new(), places: 0 };
     let parts = parser.parts(source, 0);
     if form == Form::Positional && parser.places != arguments {
-        let problem = Problem::ArgumentCount { wanted: parser.places, given: arguments };
-        parser.errors.push(TemplateError { column: 1, problem });
+        let kind = TemplateErrorKind::ArgumentCount { wanted: parser.places, given: arguments };
+        parser.errors.push(TemplateError { column: 1, kind });
     }
     if parser.errors.is_empty() { Ok(parts) } else { Err(parser.errors) }
 }
@@ -93,11 +88,11 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// Notes a problem. `at` is a part of the source; its address tells where in the source it begins.
-    fn problem(&mut self, at: &'a str, problem: Problem) {
+    /// Notes an error. `at` is a part of the source; its address tells where in the source it begins.
+    fn error(&mut self, at: &'a str, kind: TemplateErrorKind) {
         let offset = (at.as_ptr() as usize).saturating_sub(self.source.as_ptr() as usize);
         let column = self.source.get(..offset).map_or(0, |before| before.chars().count()) + 1;
-        self.errors.push(TemplateError { column, problem });
+        self.errors.push(TemplateError { column, kind });
     }
 
     fn parts(&mut self, text: &'a str, depth: usize) -> Vec<Part> {
@@ -141,11 +136,11 @@ impl<'a> Parser<'a> {
                 (Some(Part::Positional { index, format }), after)
             }
             Ok((_, after)) => {
-                self.problem(from, Problem::BarePercent);
+                self.error(from, TemplateErrorKind::BarePercent);
                 (None, after)
             }
             Err(_) => {
-                self.problem(from, Problem::LonePercent);
+                self.error(from, TemplateErrorKind::LonePercent);
                 (None, after)
             }
         }
@@ -154,105 +149,109 @@ impl<'a> Parser<'a> {
     /// `%(key)s`, of which `inside` is what follows the parenthesis; gives back the text after it.
     fn keyed(&mut self, from: &'a str, inside: &'a str, depth: usize) -> (Option<Part>, &'a str) {
         let Some((key, after)) = split_outside_parentheses(inside, ')') else {
-            self.problem(from, Problem::Unclosed(excerpt(inside)));
+            self.error(from, TemplateErrorKind::Unclosed(excerpt(inside)));
             return (None, "");
         };
         let (format, after) = match read_format(after) {
             Ok((format, after)) => (Some(format), after),
-            Err(BadFormat::NoLetter) => {
-                self.problem(from, Problem::NoLetter(excerpt(key)));
+            Err(FormatError::NoLetter) => {
+                self.error(from, TemplateErrorKind::NoLetter(excerpt(key)));
                 (None, after)
             }
-            Err(BadFormat::TooWide) => {
-                self.problem(from, Problem::TooWide(excerpt(key)));
+            Err(FormatError::TooWide) => {
+                self.error(from, TemplateErrorKind::TooWide(excerpt(key)));
                 (None, after)
             }
         };
         if depth >= MAX_DEPTH {
-            self.problem(from, Problem::TooDeep);
+            self.error(from, TemplateErrorKind::TooDeep);
             return (None, after);
         }
         let read = match self.form {
             Form::Keyed => self.key(from, key, depth),
             Form::Old => Some(old_key(key)),
             Form::Positional => {
-                self.problem(from, Problem::KeyedPositional(excerpt(key)));
+                self.error(from, TemplateErrorKind::KeyedPositional(excerpt(key)));
                 None
             }
         };
-        let part =
-            read.zip(format).map(|((what, how), format)| Part::Keyed(Substitution { what, how, format }));
+        let part = read
+            .zip(format)
+            .map(|((selector, modifier), format)| Part::Keyed(Substitution { selector, modifier, format }));
         (part, after)
     }
 
     /// `selector:rest` (section 2).
-    fn key(&mut self, from: &'a str, key: &'a str, depth: usize) -> Option<(What, How)> {
+    fn key(&mut self, from: &'a str, key: &'a str, depth: usize) -> Option<(Selector, Modifier)> {
         let Some((selector, arg)) = key.split_once(':') else {
-            self.problem(from, Problem::NoSelector(key.to_owned()));
+            self.error(from, TemplateErrorKind::NoSelector(key.to_owned()));
             return None;
         };
         if !SELECTORS.contains(&selector) {
-            self.problem(from, Problem::UnknownSelector(selector.to_owned()));
+            self.error(from, TemplateErrorKind::UnknownSelector(selector.to_owned()));
             return None;
         }
-        let (name, mut how) = split_how(arg);
-        let what = match selector {
-            "prop" => self.name(from, name, Problem::PropertyName, arg).map(What::Property),
-            "kw" => self.name(from, name, Problem::KeywordName, arg).map(What::Keyword),
-            "secret" => self.name(from, name, Problem::SecretName, arg).map(What::Secret),
+        let (name, mut how) = split_modifier(arg);
+        let selected = match selector {
+            "prop" => self.name(from, name, TemplateErrorKind::PropertyName, arg).map(Selector::Property),
+            "kw" => self.name(from, name, TemplateErrorKind::KeywordName, arg).map(Selector::Keyword),
+            "secret" => self.name(from, name, TemplateErrorKind::SecretName, arg).map(Selector::Secret),
             "src" => {
                 let Some(rest) = how else {
-                    self.problem(from, Problem::NoAttribute(arg.to_owned()));
+                    self.error(from, TemplateErrorKind::NoAttribute(arg.to_owned()));
                     return None;
                 };
-                let (attribute, rest) = split_how(rest);
+                let (attribute, rest) = split_modifier(rest);
                 how = rest;
-                let codebase = self.name(from, name, Problem::CodebaseName, arg);
-                let attribute = self.name(from, attribute, Problem::AttributeName, arg);
-                codebase.zip(attribute).map(|(codebase, attribute)| What::Source { codebase, attribute })
+                let codebase = self.name(from, name, TemplateErrorKind::CodebaseName, arg);
+                let attribute = self.name(from, attribute, TemplateErrorKind::AttributeName, arg);
+                codebase.zip(attribute).map(|(codebase, attribute)| Selector::Source { codebase, attribute })
             }
-            _ => self.name(from, name, Problem::WorkerName, arg).map(What::Worker),
+            _ => self.name(from, name, TemplateErrorKind::WorkerName, arg).map(Selector::Worker),
         };
         // Read even when the name is wrong, so that its errors are told too.
-        let how = self.how(from, how, depth);
-        what.zip(how)
+        let modifier = self.modifier(from, how, depth);
+        selected.zip(modifier)
     }
 
     fn name(
         &mut self,
         from: &'a str,
         name: &str,
-        problem: fn(String) -> Problem,
+        kind: fn(String) -> TemplateErrorKind,
         arg: &str,
     ) -> Option<String> {
         // Dots and dashes: the Gerrit source makes names such as `event.change.id` (N-KEY-02).
         if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-')) {
             return Some(name.to_owned());
         }
-        self.problem(from, problem(arg.to_owned()));
+        self.error(from, kind(arg.to_owned()));
         None
     }
 
     /// The longest marker at the very start decides, nothing later does (N-T-2).
-    fn how(&mut self, from: &'a str, how: Option<&'a str>, depth: usize) -> Option<How> {
-        let Some(how) = how else { return Some(How::OrMissing(Vec::new())) };
+    fn modifier(&mut self, from: &'a str, how: Option<&'a str>, depth: usize) -> Option<Modifier> {
+        let Some(how) = how else { return Some(Modifier::DefaultIfMissing(Vec::new())) };
         if let Some(tail) = how.strip_prefix("#?") {
             let (yes, no) = self.ternary(from, tail, depth)?;
-            return Some(How::WhetherTrue { yes, no });
+            return Some(Modifier::TernaryIfTrue { yes, no });
         }
         let mut chars = how.chars();
         let first = chars.next();
         let tail = chars.as_str();
         Some(match first {
-            Some('-') => How::OrMissing(self.parts(tail, depth + 1)),
-            Some('~') => How::OrFalse(self.parts(tail, depth + 1)),
-            Some('+') => How::IfExists(self.parts(tail, depth + 1)),
+            Some('-') => Modifier::DefaultIfMissing(self.parts(tail, depth + 1)),
+            Some('~') => Modifier::DefaultIfFalse(self.parts(tail, depth + 1)),
+            Some('+') => Modifier::ReplaceIfExists(self.parts(tail, depth + 1)),
             Some('?') => {
                 let (yes, no) = self.ternary(from, tail, depth)?;
-                How::WhetherExists { yes, no }
+                Modifier::TernaryIfExists { yes, no }
             }
             other => {
-                self.problem(from, Problem::UnknownHow(other.map(String::from).unwrap_or_default()));
+                self.error(
+                    from,
+                    TemplateErrorKind::UnknownModifier(other.map(String::from).unwrap_or_default()),
+                );
                 return None;
             }
         })
@@ -264,13 +263,13 @@ impl<'a> Parser<'a> {
         let delimiter = chars.next();
         let tail = chars.as_str();
         if delimiter == Some('(') {
-            self.problem(from, Problem::TernaryDelimiter);
+            self.error(from, TemplateErrorKind::TernaryDelimiter);
             return None;
         }
         let Some((yes, no)) = delimiter.and_then(|delimiter| split_outside_parentheses(tail, delimiter))
         else {
             let delimiter = delimiter.map(String::from).unwrap_or_default();
-            self.problem(from, Problem::Ternary { tail: tail.to_owned(), delimiter });
+            self.error(from, TemplateErrorKind::Ternary { tail: tail.to_owned(), delimiter });
             return None;
         };
         Some((self.parts(yes, depth + 1), self.parts(no, depth + 1)))
@@ -278,21 +277,21 @@ impl<'a> Parser<'a> {
 }
 
 /// The older form: the last marker splits, for colons may be part of names (N-OLD-01).
-fn old_key(key: &str) -> (What, How) {
+fn old_key(key: &str) -> (Selector, Modifier) {
     let splits = [":-", ":~", ":+"].into_iter().filter_map(|marker| Some((key.rsplit_once(marker)?, marker)));
     let Some(((name, replacement), marker)) = splits.max_by_key(|((name, _), _)| name.len()) else {
-        return (What::Property(key.to_owned()), How::Required);
+        return (Selector::Property(key.to_owned()), Modifier::Required);
     };
     let replacement = vec![Part::Literal(replacement.to_owned())];
-    let how = match marker {
-        ":-" => How::OrMissing(replacement),
-        ":~" => How::OrFalse(replacement),
-        _ => How::IfExists(replacement),
+    let modifier = match marker {
+        ":-" => Modifier::DefaultIfMissing(replacement),
+        ":~" => Modifier::DefaultIfFalse(replacement),
+        _ => Modifier::ReplaceIfExists(replacement),
     };
-    (What::Property(name.to_owned()), how)
+    (Selector::Property(name.to_owned()), modifier)
 }
 
-fn split_how(text: &str) -> (&str, Option<&str>) {
+fn split_modifier(text: &str) -> (&str, Option<&str>) {
     match text.split_once(':') {
         Some((name, how)) => (name, Some(how)),
         None => (text, None),
@@ -313,7 +312,7 @@ fn split_outside_parentheses(text: &str, wanted: char) -> Option<(&str, &str)> {
     None
 }
 
-enum BadFormat {
+enum FormatError {
     NoLetter,
     TooWide,
 }
@@ -321,7 +320,7 @@ enum BadFormat {
 /// Flags, width, precision and `s`, and the text after them (N-LEX-02).
 ///
 /// A space is no flag here, unlike in C: it would change nothing, and `%(prop:x) started` is a forgotten letter.
-fn read_format(text: &str) -> Result<(Format, &str), BadFormat> {
+fn read_format(text: &str) -> Result<(Format, &str), FormatError> {
     let flags_end = text.find(|c| !matches!(c, '-' | '+' | '#' | '0')).unwrap_or(text.len());
     let (flags, rest) = text.split_at(flags_end);
     let (width, rest) = read_number(rest)?;
@@ -329,18 +328,18 @@ fn read_format(text: &str) -> Result<(Format, &str), BadFormat> {
         Some(rest) => read_number(rest).map(|(precision, rest)| (Some(precision), rest))?,
         None => (None, rest),
     };
-    let rest = rest.strip_prefix('s').ok_or(BadFormat::NoLetter)?;
+    let rest = rest.strip_prefix('s').ok_or(FormatError::NoLetter)?;
     let align = if flags.contains('-') { Align::Left } else { Align::Right };
     Ok((Format { width, precision, align }, rest))
 }
 
-fn read_number(text: &str) -> Result<(usize, &str), BadFormat> {
+fn read_number(text: &str) -> Result<(usize, &str), FormatError> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     if digits.is_empty() {
         return Ok((0, rest));
     }
-    let number = digits.parse().ok().filter(|&number| number <= MAX_WIDTH).ok_or(BadFormat::TooWide)?;
+    let number = digits.parse().ok().filter(|&number| number <= MAX_WIDTH).ok_or(FormatError::TooWide)?;
     Ok((number, rest))
 }
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Scope, Template};
-use crate::{Build, Change, Patch, Properties, Results, SourceStamp, Timestamp, value_text};
+use crate::literal::value_text;
+use crate::{Build, Change, Patch, Properties, Results, SourceStamp, Timestamp};
 
 /// Every object that stands anywhere in a body.
 fn objects<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {

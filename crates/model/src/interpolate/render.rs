@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Dicts, Links, is_true, push_value_text};
 
-use super::parse::{Align, Format, How, Part, Substitution, What};
+use super::parse::{Align, Format, Modifier, Part, Selector, Substitution};
 use super::{Argument, RenderError, Scope, Template};
 
 /// Appends a template's text.
@@ -70,45 +70,47 @@ impl<'a> Renderer<'a> {
 
     /// The table of section 4. Only the chosen branch is evaluated (N-EV-04).
     fn push_keyed(self, substitution: &'a Substitution, out: &mut String) -> Result<(), RenderError> {
-        let found = self.find(&substitution.what)?;
+        let found = self.find(&substitution.selector)?;
         let truth = found.as_ref().is_some_and(Found::is_true);
-        let chosen = match (&substitution.how, &found) {
-            (How::OrMissing(_) | How::Required, Some(value)) => {
+        let chosen = match (&substitution.modifier, &found) {
+            (Modifier::DefaultIfMissing(_) | Modifier::Required, Some(value)) => {
                 value.push(out);
                 return Ok(());
             }
-            (How::OrFalse(_), Some(value)) if truth => {
+            (Modifier::DefaultIfFalse(_), Some(value)) if truth => {
                 value.push(out);
                 return Ok(());
             }
-            (How::OrMissing(replacement), None) | (How::OrFalse(replacement), _) => replacement,
-            (How::IfExists(replacement), Some(_)) => replacement,
-            (How::IfExists(_), None) => return Ok(()),
-            (How::WhetherExists { yes, .. }, Some(_)) => yes,
-            (How::WhetherExists { no, .. }, None) => no,
-            (How::WhetherTrue { yes, no }, _) => {
+            (Modifier::DefaultIfMissing(replacement), None) | (Modifier::DefaultIfFalse(replacement), _) => {
+                replacement
+            }
+            (Modifier::ReplaceIfExists(replacement), Some(_)) => replacement,
+            (Modifier::ReplaceIfExists(_), None) => return Ok(()),
+            (Modifier::TernaryIfExists { yes, .. }, Some(_)) => yes,
+            (Modifier::TernaryIfExists { no, .. }, None) => no,
+            (Modifier::TernaryIfTrue { yes, no }, _) => {
                 if truth {
                     yes
                 } else {
                     no
                 }
             }
-            (How::Required, None) => return Err(missing(&substitution.what)),
+            (Modifier::Required, None) => return Err(missing(&substitution.selector)),
         };
         self.push_parts(chosen, out)
     }
 
-    fn find(self, what: &'a What) -> Result<Option<Found<'a>>, RenderError> {
+    fn find(self, selector: &'a Selector) -> Result<Option<Found<'a>>, RenderError> {
         let value = |value| Found::Value(Cow::Borrowed(value));
-        Ok(match what {
-            What::Property(name) => self.scope.properties.value(name).map(value),
-            What::Source { codebase, attribute } => self.source(codebase, attribute),
-            What::Worker(name) => self.scope.worker.and_then(|worker| worker.get(name)).map(value),
-            What::Keyword(name) => match self.template.keywords.get(name) {
+        Ok(match selector {
+            Selector::Property(name) => self.scope.properties.value(name).map(value),
+            Selector::Source { codebase, attribute } => self.source(codebase, attribute),
+            Selector::Worker(name) => self.scope.worker.and_then(|worker| worker.get(name)).map(value),
+            Selector::Keyword(name) => match self.template.keywords.get(name) {
                 Some(argument) => Some(self.argument(argument)?),
                 None => self.scope.keywords.and_then(|keywords| keywords.get(name)).map(value),
             },
-            What::Secret(name) => {
+            Selector::Secret(name) => {
                 let store = self.scope.secrets.ok_or_else(|| RenderError::NoSecretStore(name.clone()))?;
                 let secret = store.reveal(name).ok_or_else(|| RenderError::MissingSecret(name.clone()))?;
                 Some(Found::Text(Cow::Owned(secret)))
@@ -149,12 +151,13 @@ impl<'a> Renderer<'a> {
     }
 }
 
-fn missing(what: &What) -> RenderError {
-    match what {
-        What::Property(name) | What::Keyword(name) | What::Worker(name) | What::Secret(name) => {
-            RenderError::MissingProperty(name.clone())
-        }
-        What::Source { attribute, .. } => RenderError::MissingProperty(attribute.clone()),
+fn missing(selector: &Selector) -> RenderError {
+    match selector {
+        Selector::Property(name)
+        | Selector::Keyword(name)
+        | Selector::Worker(name)
+        | Selector::Secret(name) => RenderError::MissingProperty(name.clone()),
+        Selector::Source { attribute, .. } => RenderError::MissingProperty(attribute.clone()),
     }
 }
 

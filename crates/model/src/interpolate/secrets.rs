@@ -81,8 +81,8 @@ impl Redactions {
     }
 }
 
-/// Replaces secrets in `text`, longest first. The text between two finds is searched for the shorter ones only: names put
-/// in are never searched.
+/// Replaces secrets in `text`, longest first. The text between two finds is searched for the shorter ones only: names
+/// put in are never searched.
 fn redact_into(text: &str, secrets: &[Redaction], out: &mut String) {
     let Some((longest, shorter)) = secrets.split_first() else {
         out.push_str(text);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{Argument, Problem, PropertyRef, RenderError, Scope, Secrets, Template};
+use super::{Argument, PropertyRef, RenderError, Scope, Secrets, Template, TemplateErrorKind};
 use crate::{Change, Patch, Properties, SourceStamp};
 
 fn properties() -> Properties {
@@ -43,7 +43,7 @@ fn render_template(template: &Template) -> Result<String, String> {
 fn errors(source: &str) -> Vec<(usize, String)> {
     match Template::parse(source) {
         Ok(_) => Vec::new(),
-        Err(errors) => errors.into_iter().map(|error| (error.column, error.problem.to_string())).collect(),
+        Err(errors) => errors.into_iter().map(|error| (error.column, error.kind.to_string())).collect(),
     }
 }
 
@@ -137,7 +137,7 @@ fn n_err_13_all_errors_of_a_template_with_their_columns() {
             (33, "a lone '%' begins no substitution: write '%%' for a percent sign".to_owned()),
             (37, "Property name must be alphanumeric for prop Interpolation 'a+b:d'".to_owned()),
             (37, "invalid Interpolate default type 'd'".to_owned()),
-            (52, Problem::BarePercent.to_string()),
+            (52, TemplateErrorKind::BarePercent.to_string()),
         ]
     );
 }
@@ -263,10 +263,10 @@ fn n_pos_01_positional_arguments() {
     assert_eq!(template.map(|template| render_template(&template)), Ok(Ok("True, x  |5%".to_owned())));
     let wrong = Template::with_arguments("%s %(prop:s)s", arguments, BTreeMap::new());
     assert_eq!(
-        wrong.map_err(|errors| errors.into_iter().map(|error| error.problem).collect::<Vec<_>>()),
+        wrong.map_err(|errors| errors.into_iter().map(|error| error.kind).collect::<Vec<_>>()),
         Err(vec![
-            Problem::KeyedPositional("prop:s".to_owned()),
-            Problem::ArgumentCount { wanted: 1, given: 3 }
+            TemplateErrorKind::KeyedPositional("prop:s".to_owned()),
+            TemplateErrorKind::ArgumentCount { wanted: 1, given: 3 }
         ])
     );
 }
@@ -276,12 +276,12 @@ fn n_pos_02_not_both_kinds_of_arguments() {
     let value = Argument::Value(json!(1));
     let both = Template::with_arguments("", vec![value.clone()], BTreeMap::from([("a".to_owned(), value)]));
     let text = "Interpolate takes either positional or keyword substitutions, not both.";
-    assert!(both.is_err_and(|errors| errors.iter().map(|e| e.problem.to_string()).eq([text])));
+    assert!(both.is_err_and(|errors| errors.iter().map(|e| e.kind.to_string()).eq([text])));
 }
 
 #[test]
 fn n_pos_03_a_bare_percent_s_needs_arguments() {
-    assert_eq!(errors("a %s"), [(3, Problem::BarePercent.to_string())]);
+    assert_eq!(errors("a %s"), [(3, TemplateErrorKind::BarePercent.to_string())]);
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn n_old_01_the_older_form() {
 fn n_key_06_nesting_has_an_end_before_the_stack_has() {
     let nested = |depth: usize| format!("{}x{}", "%(prop:m:-".repeat(depth), ")s".repeat(depth));
     assert_eq!(render(&nested(100)).as_deref(), Ok("x"));
-    assert!(errors(&nested(101)).iter().any(|(_, text)| *text == Problem::TooDeep.to_string()));
+    assert!(errors(&nested(101)).iter().any(|(_, text)| *text == TemplateErrorKind::TooDeep.to_string()));
     assert!(!errors(&nested(20_000)).is_empty());
 }
 

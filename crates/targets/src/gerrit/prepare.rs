@@ -4,8 +4,7 @@ use super::defaults::{self, infos};
 use super::find::{PatchSet, Unaddressed, patch_sets};
 use super::review::StoredReview;
 use super::settings::{GerritSettings, Words};
-use crate::{Context, Fault, FaultCode, Prepared, Silence};
-use campanile_callbacks::{CallbackError, Report, Review};
+use campanile_callbacks::{CallCost, CallbackError, Review};
 use campanile_model::{Build, Buildset, Results};
 
 /// Of a build that has begun (G-EV-01).
@@ -91,7 +90,7 @@ fn asked(
     settings: &GerritSettings,
     key: &str,
     name: &str,
-    said: Result<(Option<Review>, Report), CallbackError>,
+    said: Result<(Option<Review>, CallCost), CallbackError>,
 ) -> Result<Option<(Option<Review>, String)>, Fault> {
     match said {
         Ok((review, report)) => Ok(Some((review, report.version))),

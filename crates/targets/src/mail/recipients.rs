@@ -194,7 +194,7 @@ mod tests {
             identifier: login.to_owned(),
             login: Some(login.to_owned()),
             email: email.map(str::to_owned),
-            email_place: None,
+            email_location: None,
             vcs: vec![("git".to_owned(), git.to_owned())],
         };
         let audience = Audience {

@@ -159,7 +159,7 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
 /// Records belong to no target, but only here it is known what an address is. Told once, however many targets there are.
 fn check_users(parts: &Parts<'_>) {
     for user in &parts.settings.users {
-        if let (Some(email), Some(place)) = (&user.email, &user.email_place)
+        if let (Some(email), Some(place)) = (&user.email, &user.email_location)
             && let Err(error) = Address::parse(email)
         {
             parts.problems.add(Severity::Error, place.clone(), format!("`email`: `{email}` is {error}"));
@@ -258,7 +258,7 @@ fn transport(reader: &Reader<'_>, name: &str, parts: &Parts<'_>) -> Option<Trans
         None | Some(("smtp", "")) => {
             relay.map(|relay| Transport::Smtp(Arc::new(relay.through(parts.outbound.dialer().clone()))))
         }
-        Some(("sendmail", _)) if reader.is_kept_from_tenants("transport", "it runs a program") => None,
+        Some(("sendmail", _)) if reader.deny_to_tenants("transport", "it runs a program") => None,
         Some(("sendmail", command)) => Sendmail::read(reader, name, command).map(Transport::Sendmail),
         Some(("file", folder)) if !folder.is_empty() => {
             reader.path_at("transport", folder).map(Transport::Files)

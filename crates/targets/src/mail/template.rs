@@ -7,7 +7,7 @@ use super::words::plain;
 use super::{Context, Fault};
 use crate::FaultCode;
 use campanile_callbacks::{FormattedMessage, MessageKind};
-use campanile_config::{Item, Place, Problems, Reader, Severity};
+use campanile_config::{Item, Location, Problems, Reader, Severity};
 use campanile_model::Build;
 use campanile_model::jinja::{Escape, JinjaError, Template};
 use minijinja::Value;
@@ -123,7 +123,7 @@ struct Source {
 
 enum Origin {
     /// In the settings: lines are counted in the template.
-    Settings(Place),
+    Settings(Location),
     /// A file of its own.
     File(std::path::PathBuf),
 }
@@ -137,7 +137,7 @@ impl Source {
                 if fault.always || template.is_none() { Severity::Error } else { Severity::Warning };
             let (place, text) = match &self.place {
                 Origin::Settings(place) => (place.clone(), fault.to_string()),
-                Origin::File(file) => (Place { file: file.clone(), line: fault.line }, fault.text),
+                Origin::File(file) => (Location { file: file.clone(), line: fault.line }, fault.text),
             };
             let tried = if severity == Severity::Warning { "tried on a sample build, " } else { "" };
             problems.add(severity, place, format!("{tried}{text}"));
@@ -148,7 +148,7 @@ impl Source {
 
 fn source_text(reader: &Reader<'_>, key: &str) -> Option<Source> {
     let text = reader.text(key)?;
-    Some(Source { text, place: Origin::Settings(reader.item(key)?.place()) })
+    Some(Source { text, place: Origin::Settings(reader.item(key)?.location()) })
 }
 
 /// A template in the settings, or `{ file = "mail.html" }`.

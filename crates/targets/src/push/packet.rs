@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::filter;
 use super::settings::Common;
+use crate::{Context, Fault, FaultCode, Place, kept};
 use crate::{Context, Fault, FaultCode, Place, payload};
 use campanile_callbacks::{Status, StatusError};
-use campanile_model::{BuilderActivity, Event, Master, PACKET_SCHEMA, Surroundings};
+use campanile_model::{BuilderActivity, Event, Master, PACKET_SCHEMA, PacketContext};
 
 /// A packet as it is written.
 #[derive(Serialize)]
@@ -64,8 +65,8 @@ pub(super) async fn write(common: &Common, event: &Event, context: &Context) -> 
 
 /// What an event doesn't say of itself. Steps' and logs' events don't have the properties of their build: they are as
 /// they stand when the packet is written, shortly after the event if the queue moves.
-async fn surroundings(event: &Event, status: &dyn Status) -> Result<Surroundings, StatusError> {
-    let mut around = Surroundings::default();
+async fn surroundings(event: &Event, status: &dyn Status) -> Result<PacketContext, StatusError> {
+    let mut around = PacketContext::default();
     match event {
         Event::Start {} | Event::Shutdown {} => {
             let url = status.url().unwrap_or_default().to_owned();

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// A dialect, how many payloads of it there are at least, and the fields that its rules name. All others may be missing.
+/// A dialect, how many payloads of it there are at least, and the fields that its rules name. All others may be
+/// missing.
 struct Rules {
     dialect: &'static str,
     payloads: usize,
@@ -288,7 +289,7 @@ fn h_t_02_a_field_that_is_not_named_may_be_of_any_type() {
     }
 }
 
-/// What codebases may be chosen by (H-GEN-18), and where a link is when it is not elsewhere: looked at, never needed.
+/// Paths that codebases may be chosen by (H-GEN-18), or that a link is taken from as the last resort: never needed.
 const FULL_NAMES: &[&str] = &[
     "repository.full_name",
     "project.path_with_namespace",
@@ -296,7 +297,7 @@ const FULL_NAMES: &[&str] = &[
     "repository.project.key",
 ];
 
-/// Whether a path is another one, or below it.
+/// True if a path is another one, or below it.
 fn is_in(inner: &str, outer: &str) -> bool {
     inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

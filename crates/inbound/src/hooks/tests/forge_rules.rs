@@ -312,7 +312,8 @@ mod bitbucket {
         );
     }
 
-    /// H-XBS-02 (both shapes under both keys), H-XBS-03 (a suffix and not letters), H-XBS-04 (fallbacks of the native shape).
+    /// H-XBS-02 (both shapes under both keys), H-XBS-03 (a suffix and not letters), H-XBS-04 (fallbacks of the native
+    /// shape).
     #[test]
     fn h_xbs_02_h_xbs_03_h_xbs_04_both_shapes_of_a_push() {
         let repository =

@@ -27,7 +27,7 @@ pub(super) fn request(dialect: &str, event: &str, payload: &Value) -> RawHook {
     with_header(post("application/json", &payload.to_string()), header, event)
 }
 
-/// What a dialect with these options makes of it, or status and text of its refusal.
+/// Outcome of a request at a dialect with these options, or status and text of its refusal.
 pub(super) fn outcome(name: &str, options: &str, hook: RawHook) -> Result<Parsed, (u16, String)> {
     run(dialects::dialect(name, options).as_ref(), hook)
         .map_err(|rejection| (rejection.status, rejection.message))

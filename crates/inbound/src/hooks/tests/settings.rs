@@ -1,4 +1,4 @@
-//! What the settings file may say about hooks.
+//! Hooks in the settings file.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn h_gen_06_the_same_text_whether_the_dialect_exists_or_not() {
     for name in ["github", "nonesuch", "Base", ""] {
         let rejection = hooks.dialect(name).err().unwrap();
         let text = format!("The dialect specified, '{name}', wasn't whitelisted in change_hook");
-        assert_eq!(rejection, Rejection { status: 400, message: text });
+        assert_eq!(rejection, HookError { status: 400, message: text });
     }
 }
 

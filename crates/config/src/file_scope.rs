@@ -1,17 +1,17 @@
-//! What settings may name of the machine that they are read on: everything, or files of one folder.
+//! The part of the machine that settings may name files of: all of it, or one folder.
 
 use std::path::{Component, Path, PathBuf};
 
-/// What settings may name of the machine that they are read on.
+/// The part of the machine that settings may name files of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum FileScope {
     /// All of it: they are the operator's own.
     Machine,
     /// Files of this folder only: they are a tenant's. No environment, no program, no socket.
     Folder(PathBuf),
 }
 
-impl Reach {
+impl FileScope {
     /// A path as settings name it, `folder` being where relative ones start.
     ///
     /// # Errors
@@ -41,20 +41,20 @@ mod tests {
 
     #[test]
     fn a_tenant_names_nothing_outside_of_its_folder() {
-        let place = tempfile::tempdir().unwrap();
-        let own = place.path().join("own");
+        let parent = tempfile::tempdir().unwrap();
+        let own = parent.path().join("own");
         std::fs::create_dir_all(own.join("below")).unwrap();
-        std::fs::write(place.path().join("other"), "secret").unwrap();
+        std::fs::write(parent.path().join("other"), "secret").unwrap();
         std::fs::write(own.join("inside"), "").unwrap();
-        std::os::unix::fs::symlink(place.path().join("other"), own.join("link")).unwrap();
-        std::os::unix::fs::symlink(place.path(), own.join("up")).unwrap();
+        std::os::unix::fs::symlink(parent.path().join("other"), own.join("link")).unwrap();
+        std::os::unix::fs::symlink(parent.path(), own.join("up")).unwrap();
         std::os::unix::fs::symlink(own.join("inside"), own.join("alias")).unwrap();
-        std::os::unix::fs::symlink(place.path().join("not-there"), own.join("dangling")).unwrap();
-        let reach = Reach::Folder(own.clone());
+        std::os::unix::fs::symlink(parent.path().join("not-there"), own.join("dangling")).unwrap();
+        let file_scope = FileScope::Folder(own.clone());
         for path in ["inside", "./inside", "below/new", "new", "alias"] {
-            assert_eq!(reach.file(&own, path), Ok(own.join(path)), "{path}");
+            assert_eq!(file_scope.file(&own, path), Ok(own.join(path)), "{path}");
         }
-        let absolute = place.path().join("other").display().to_string();
+        let absolute = parent.path().join("other").display().to_string();
         let mine = own.join("inside").display().to_string();
         for path in [
             "../other",
@@ -67,18 +67,18 @@ mod tests {
             &mine,
             "a\0b",
         ] {
-            assert!(reach.file(&own, path).is_err(), "{path}");
+            assert!(file_scope.file(&own, path).is_err(), "{path}");
         }
-        assert!(reach.file(&own, "dangling").is_err());
-        assert_eq!(Reach::Machine.file(&own, "../other"), Ok(own.join("../other")));
+        assert!(file_scope.file(&own, "dangling").is_err());
+        assert_eq!(FileScope::Machine.file(&own, "../other"), Ok(own.join("../other")));
     }
 
     #[test]
     fn a_folder_that_is_not_there_holds_nothing_but_may_come() {
-        let place = tempfile::tempdir().unwrap();
-        let own = place.path().join("own");
-        let reach = Reach::Folder(own.clone());
-        assert_eq!(reach.file(&own, "secrets/token"), Ok(own.join("secrets/token")));
-        assert!(reach.file(&own, "../other").is_err());
+        let parent = tempfile::tempdir().unwrap();
+        let own = parent.path().join("own");
+        let file_scope = FileScope::Folder(own.clone());
+        assert_eq!(file_scope.file(&own, "secrets/token"), Ok(own.join("secrets/token")));
+        assert!(file_scope.file(&own, "../other").is_err());
     }
 }

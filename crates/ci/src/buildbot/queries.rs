@@ -1,15 +1,15 @@
-//! What is worth asking a master: what its reporters left out of a build, builds before it, and what there is at all.
+//! Queries to a master: parts of a build that its reporters leave out, builds before it, its builders and schedulers.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bodies::{TheirBuild, TheirBuilder, TheirChange, TheirLog, TheirStep, lines};
+use super::bodies::{BuildbotBuild, BuildbotBuilder, BuildbotChange, BuildbotLog, BuildbotStep, lines};
 use super::{Master, MasterError};
 use campanile_model::{Build, BuildId, Change, LogChannel, LogRef, SourceStamp, Step};
 
-/// So many lines of a log are asked for at once.
+/// Lines of a log that are asked for at once.
 const LINES: u64 = 4_000;
-/// A build has no more steps than this whose logs are looked for.
+/// Steps of a build whose logs are looked for; those after them get none.
 const STEPS: usize = 100;
 
 /// A force scheduler, and which builders it forces.
@@ -22,26 +22,26 @@ pub struct ForceScheduler {
     pub builder_names: Vec<String>,
 }
 
-/// A log to be read page by page, without its header lines.
-pub struct TheirLogs<'m> {
+/// A reader of a log, page by page, without its header lines.
+pub struct LogPages<'m> {
     master: &'m Master,
     id: u64,
     kind: String,
     next: u64,
     end: u64,
-    /// How many lines are asked for at once: fewer when they are long.
+    /// Number of lines that are asked for at once: fewer when they are long.
     step: u64,
 }
 
 impl Master {
-    /// Whether it answers, for people.
+    /// Asks for its builders; gives a sentence for people.
     ///
     /// # Errors
-    /// What it said instead, or that it said nothing.
+    /// The refusal, or `Unreachable` when it said nothing.
     pub async fn probe(&self) -> Result<String, MasterError> {
         let found = self.get(&["api", "v2", "builders"]).await?;
         let count = found.get("builders").and_then(Value::as_array).map_or(0, Vec::len);
-        Ok(format!("{} answers; it has {count} builders", self.shown()))
+        Ok(format!("{} answers; it has {count} builders", self.origin()))
     }
 
     /// Its builders with their tags, by name.
@@ -50,7 +50,7 @@ impl Master {
     /// When it does not say.
     pub async fn builders(&self) -> Result<Vec<(String, Vec<String>)>, MasterError> {
         let found = self.get(&["api", "v2", "builders"]).await?;
-        let builders: Vec<TheirBuilder> = items(found, "builders")?;
+        let builders: Vec<BuildbotBuilder> = items(found, "builders")?;
         let mut builders: Vec<_> = builders.into_iter().map(|builder| (builder.name, builder.tags)).collect();
         builders.sort();
         Ok(builders)
@@ -70,7 +70,7 @@ impl Master {
     /// When it does not say; `Unknown` when it has no such build.
     pub async fn changes(&self, build: &BuildId) -> Result<Vec<Change>, MasterError> {
         let found = self.below(build, &["changes"]).await?;
-        let changes: Vec<TheirChange> = items(found, "changes")?;
+        let changes: Vec<BuildbotChange> = items(found, "changes")?;
         let mut changes: Vec<Change> = changes.into_iter().map(Change::from).collect();
         changes.sort_by_key(|change| change.number);
         Ok(changes)
@@ -85,7 +85,7 @@ impl Master {
         for (id, step) in self.bare_steps(build).await? {
             let logs = if steps.len() < STEPS { self.logs(id).await? } else { Vec::new() };
             let logs = logs.into_iter().map(|(_, log)| log).collect();
-            steps.push(Step::from(TheirStep { logs: Some(logs), ..step }));
+            steps.push(Step::from(BuildbotStep { logs: Some(logs), ..step }));
         }
         Ok(steps)
     }
@@ -94,7 +94,7 @@ impl Master {
     ///
     /// # Errors
     /// When it does not say.
-    pub async fn log(&self, place: &LogRef) -> Result<Option<TheirLogs<'_>>, MasterError> {
+    pub async fn log(&self, place: &LogRef) -> Result<Option<LogPages<'_>>, MasterError> {
         let steps = match self.bare_steps(&place.build).await {
             Err(MasterError::Unknown(_)) => return Ok(None),
             steps => steps?,
@@ -104,7 +104,7 @@ impl Master {
         };
         let logs = self.logs(step).await?;
         let log = logs.into_iter().find(|(_, log)| log.name == place.log);
-        Ok(log.map(|(id, TheirLog { kind, num_lines: end, .. })| TheirLogs {
+        Ok(log.map(|(id, BuildbotLog { kind, num_lines: end, .. })| LogPages {
             master: self,
             id,
             kind,
@@ -137,7 +137,7 @@ impl Master {
                 build.insert("builder".to_owned(), builder.clone());
             }
         }
-        let builds: Vec<TheirBuild> = items(found, "builds")?;
+        let builds: Vec<BuildbotBuild> = items(found, "builds")?;
         Ok(builds.into_iter().map(|build| with_stamp(build.into_build())).collect())
     }
 
@@ -154,17 +154,17 @@ impl Master {
     }
 
     /// Steps without their logs, with their own numbers.
-    async fn bare_steps(&self, build: &BuildId) -> Result<Vec<(u64, TheirStep)>, MasterError> {
+    async fn bare_steps(&self, build: &BuildId) -> Result<Vec<(u64, BuildbotStep)>, MasterError> {
         numbered(self.below(build, &["steps"]).await?, "steps", "stepid")
     }
 
-    async fn logs(&self, step: u64) -> Result<Vec<(u64, TheirLog)>, MasterError> {
+    async fn logs(&self, step: u64) -> Result<Vec<(u64, BuildbotLog)>, MasterError> {
         let url = self.address(&["api", "v2", "steps", &step.to_string(), "logs"])?;
         numbered(self.read(url).await?, "logs", "logid")
     }
 }
 
-impl TheirLogs<'_> {
+impl LogPages<'_> {
     /// The next lines; none at the end.
     ///
     /// # Errors
@@ -198,13 +198,13 @@ impl TheirLogs<'_> {
     }
 }
 
-/// What a collection holds.
+/// The items of a collection.
 fn items<T: for<'de> Deserialize<'de>>(mut found: Value, name: &str) -> Result<Vec<T>, MasterError> {
     let items = found.get_mut(name).map(Value::take).unwrap_or_default();
-    serde_json::from_value(items).map_err(|error| strange(name, &error))
+    serde_json::from_value(items).map_err(|error| malformed(name, &error))
 }
 
-/// What a collection holds, each with its number.
+/// The items of a collection, each with its number.
 fn numbered<T: for<'de> Deserialize<'de>>(
     found: Value,
     name: &str,
@@ -213,11 +213,11 @@ fn numbered<T: for<'de> Deserialize<'de>>(
     let items: Vec<Value> = items(found, name)?;
     let numbered = items.into_iter().filter_map(|item| Some((item.get(id)?.as_u64()?, item)));
     numbered
-        .map(|(id, item)| Ok((id, serde_json::from_value(item).map_err(|error| strange(name, &error))?)))
+        .map(|(id, item)| Ok((id, serde_json::from_value(item).map_err(|error| malformed(name, &error))?)))
         .collect()
 }
 
-fn strange(name: &str, error: &serde_json::Error) -> MasterError {
+fn malformed(name: &str, error: &serde_json::Error) -> MasterError {
     MasterError::Refused(format!("its {name} are not as Buildbot has them: {error}"))
 }
 

@@ -1,4 +1,4 @@
-//! The clock that interrupts running guests, and rests while there are none.
+//! The thread that interrupts running guests, and rests while there are none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// How often running guests are interrupted to see whether their time is up.
+/// Interval at which running guests are interrupted, to see if their time is up.
 const TICK: Duration = Duration::from_millis(5);
 
 /// Advances the engine's epoch while calls are under way. Ends when the engine is gone.
-pub(super) struct Clock {
+pub(super) struct EpochTicker {
     calls: Arc<AtomicUsize>,
     thread: Thread,
 }
 
-/// While it lives, the clock runs.
-pub(super) struct Running<'a>(&'a AtomicUsize);
+/// Keeps the ticks going for as long as it lives.
+pub(super) struct TickGuard<'a>(&'a AtomicUsize);
 
-impl Clock {
+impl EpochTicker {
     pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
         let weak = engine.weak();
         let calls = Arc::new(AtomicUsize::new(0));
@@ -40,21 +40,22 @@ impl Clock {
         Ok(Self { calls, thread: handle.thread().clone() })
     }
 
-    pub(super) fn run(&self) -> Running<'_> {
+    /// Starts the ticks, unless they run; they rest once all guards are dropped.
+    pub(super) fn keep_ticking(&self) -> TickGuard<'_> {
         if self.calls.fetch_add(1, Ordering::AcqRel) == 0 {
             self.thread.unpark();
         }
-        Running(&self.calls)
+        TickGuard(&self.calls)
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for TickGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Drop for Clock {
+impl Drop for EpochTicker {
     fn drop(&mut self) {
         self.thread.unpark();
     }

@@ -1,10 +1,10 @@
-//! Why a look failed. All of it may pass: a poller tries again until somebody changes the settings.
+//! Errors of polls. All of them may pass: a poller tries again until somebody changes the settings.
 
 use std::time::Duration;
 
 use campanile_outbound::OutboundError;
 
-/// Why a look failed, for the one who must act.
+/// Reasons for a poll to fail, for the one who must act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PollError {
     /// A program can't be run at all.
@@ -12,7 +12,7 @@ pub enum PollError {
     NoProgram {
         /// Its name or path.
         program: String,
-        /// What the system said.
+        /// The system's own words.
         reason: String,
     },
     /// A program says that it failed.
@@ -20,7 +20,7 @@ pub enum PollError {
     Program {
         /// Its name and what it was to do.
         program: String,
-        /// What it said, on one line.
+        /// Its own words, on one line.
         said: String,
     },
     /// A program took too long and was ended.
@@ -28,13 +28,13 @@ pub enum PollError {
     Timeout {
         /// Its name and what it was to do.
         program: String,
-        /// How long it had.
+        /// Time that it had.
         limit: Duration,
     },
     /// A request has no answer.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
-    /// What came back is not what was asked for.
+    /// The answer is not of the form that was asked for.
     #[error("{0}")]
     Content(String),
     /// Files of this machine.
