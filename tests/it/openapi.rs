@@ -49,7 +49,7 @@ async fn every_route_below_api_is_described() {
 async fn the_codes_of_errors_are_on_the_page() {
     let engine = Engine::start("");
     let described = engine.get("/api/openapi.json").await;
-    let codes = described["components"]["schemas"]["Code"]["enum"].as_array().unwrap().clone();
+    let codes = described["components"]["schemas"]["ProblemCode"]["enum"].as_array().unwrap().clone();
     let mut codes: Vec<&str> = codes.iter().map(|code| code.as_str().unwrap()).collect();
     let page = include_str!("../../docs/api.md");
     let table = page.split("| `code` |").nth(1).unwrap().split("\n\n").next().unwrap();

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 
-use super::answer::{Code, Problem};
+use super::problem::{Problem, ProblemCode};
 use campanile_config::Secret;
 use campanile_engine::{Engine, Tenant};
 use campanile_inbound::ingest::{Proof, Source};
@@ -31,7 +31,7 @@ pub(super) struct Principal {
 
 /// The tenant that an address names: `/t/NAME/...`.
 #[derive(Clone, Debug)]
-pub(super) struct Addressed(pub(super) String);
+pub(super) struct AddressedTenant(pub(super) String);
 
 /// The tenant that a request is about, once it is known who asks.
 pub(super) struct CurrentTenant(pub(super) Arc<Tenant>);
@@ -43,47 +43,47 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
         let principal = parts.extensions.get::<Principal>();
         principal
             .map(|principal| Self(Arc::clone(&principal.tenant)))
-            .ok_or_else(|| denied("nobody knows who asks"))
+            .ok_or_else(|| unauthorized("nobody knows who asks"))
     }
 }
 
 /// The tenant whose door it is: the one that the address names, else the operator's own.
 pub(super) fn tenant_of_request(engine: &Engine, extensions: &Extensions) -> Result<Arc<Tenant>, Problem> {
-    let Some(Addressed(name)) = extensions.get() else { return Ok(engine.tenant()) };
+    let Some(AddressedTenant(name)) = extensions.get() else { return Ok(engine.tenant()) };
     engine.tenant_named(name).ok_or_else(|| Problem::not_found("there is no such page"))
 }
 
 /// Lets through who may, and keeps what they changed.
-pub(super) async fn api(
+pub(super) async fn authorize_api(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     path: Option<MatchedPath>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let needed = needed(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
-    let addressed = request.extensions().get::<Addressed>().cloned();
-    let asked = authenticate(&engine, peer, request.headers(), given_bearer).await;
-    let asked = asked.and_then(|principal| principal.at(&engine, addressed.as_ref()));
-    let principal = match asked {
-        Ok(principal) if principal.role.includes(needed) => principal,
-        Ok(principal) => return refuse(forbidden(&principal, needed)),
-        Err(problem) => return refuse(problem),
+    let required = required_role(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
+    let addressed = request.extensions().get::<AddressedTenant>().cloned();
+    let principal = authenticate(&engine, peer, request.headers(), bearer_token).await;
+    let principal = principal.and_then(|principal| principal.at(&engine, addressed.as_ref()));
+    let principal = match principal {
+        Ok(principal) if principal.role.includes(required) => principal,
+        Ok(principal) => return challenge(forbidden(&principal, required)),
+        Err(problem) => return challenge(problem),
     };
-    let changes = !request.method().is_safe() && needed != Role::Ingest;
+    let changes = !request.method().is_safe() && required != Role::Ingest;
     let what = changes.then(|| format!("{} /api/v1{}", request.method(), request.uri().path()));
     let (who, tenant) = (principal.name.clone(), Arc::clone(&principal.tenant));
     request.extensions_mut().insert(principal);
     let response = next.run(request).await;
     if let Some(what) = what {
-        let place = peer.ip().to_canonical().to_string();
-        engine.record_audit(tenant.name(), who, place, what, response.status().to_string()).await;
+        let address = peer.ip().to_canonical().to_string();
+        engine.record_audit(tenant.name(), who, address, what, response.status().to_string()).await;
     }
     response
 }
 
 /// What one must be allowed for a request.
-fn needed(method: &Method, path: &str) -> Role {
+fn required_role(method: &Method, path: &str) -> Role {
     match (method.is_safe(), path) {
         (_, path) if path.ends_with("/v1/tenants") || path.ends_with("/v1/tenants/{name}") => Role::Admin,
         (true, path) if path.ends_with("/v1/audit") || path.ends_with("/v1/tokens") => Role::Tenant,
@@ -107,7 +107,7 @@ impl SourceAuth<'_> {
         match self {
             Self::Granted => Ok(()),
             Self::Proof(proof, secrets) if proof(headers, body, secrets, now()) => Ok(()),
-            Self::Proof(..) => Err(denied(
+            Self::Proof(..) => Err(unauthorized(
                 "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
             )),
         }
@@ -115,7 +115,7 @@ impl SourceAuth<'_> {
 }
 
 /// Who may send what `source` sends. With a secret in the settings: who proves to know it, or has a token.
-pub(super) async fn entry<'t>(
+pub(super) async fn authorize_source<'t>(
     engine: &Engine,
     tenant: &'t Tenant,
     peer: SocketAddr,
@@ -123,12 +123,13 @@ pub(super) async fn entry<'t>(
     source: &dyn Source,
 ) -> Result<SourceAuth<'t>, Problem> {
     let of_source = tenant.sources().secrets(source.name()).zip(source.proof());
-    if let (Some((secrets, proof)), None) = (of_source, given_token(headers)) {
+    if let (Some((secrets, proof)), None) = (of_source, bearer_or_basic_token(headers)) {
         return Ok(SourceAuth::Proof(proof, secrets));
     }
-    let asked = authenticate(engine, peer, headers, given_token).await;
-    let asked = asked.and_then(|principal| principal.at(engine, Some(&Addressed(tenant.name().to_owned()))));
-    match (asked, of_source) {
+    let principal = authenticate(engine, peer, headers, bearer_or_basic_token).await;
+    let principal = principal
+        .and_then(|principal| principal.at(engine, Some(&AddressedTenant(tenant.name().to_owned()))));
+    match (principal, of_source) {
         (Ok(principal), _) if principal.role.includes(Role::Ingest) => Ok(SourceAuth::Granted),
         (_, Some((secrets, proof))) => Ok(SourceAuth::Proof(proof, secrets)),
         (Ok(principal), None) => Err(forbidden(&principal, Role::Ingest)),
@@ -137,7 +138,7 @@ pub(super) async fn entry<'t>(
 }
 
 /// The answer to who may not.
-pub(super) fn refuse(problem: Problem) -> Response {
+pub(super) fn challenge(problem: Problem) -> Response {
     let is_denial = problem.status() == StatusCode::UNAUTHORIZED;
     let mut response = problem.into_response();
     if is_denial {
@@ -152,12 +153,12 @@ async fn authenticate(
     engine: &Engine,
     peer: SocketAddr,
     headers: &HeaderMap,
-    given: fn(&HeaderMap) -> Option<Vec<u8>>,
+    token_of: fn(&HeaderMap) -> Option<Vec<u8>>,
 ) -> Result<Principal, Problem> {
     let tenants = engine.tenants();
     let operators = engine.tenant();
     let own = operators.api_token();
-    let Some(given) = given(headers) else {
+    let Some(given) = token_of(headers) else {
         // Behind a proxy on this machine everybody looks local.
         let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
         return match own {
@@ -166,8 +167,10 @@ async fn authenticate(
                 role: Role::Admin,
                 tenant: operators,
             }),
-            None => Err(denied("without `server.api_token` and a token the API answers this machine only")),
-            Some(_) => Err(denied(
+            None => {
+                Err(unauthorized("without `server.api_token` and a token the API answers this machine only"))
+            }
+            Some(_) => Err(unauthorized(
                 "send `Authorization: Bearer TOKEN` with the token of `server.api_token`, or one that \
                  `campanile token make` has made",
             )),
@@ -185,7 +188,7 @@ async fn authenticate(
             }
         }
     }
-    let wrong = || denied("the token is wrong, or has ended");
+    let wrong = || unauthorized("the token is wrong, or has ended");
     let token = engine.tokens().find(&given).await?.ok_or_else(wrong)?;
     let tenant = Arc::clone(tenants.get(&token.tenant).ok_or_else(wrong)?);
     let name = format!("the bearer of token {} ({})", token.id, token.name);
@@ -196,8 +199,8 @@ async fn authenticate(
 
 impl Principal {
     /// The same at the address of a tenant: everybody at their own; at others' only who is over all.
-    fn at(self, engine: &Engine, addressed: Option<&Addressed>) -> Result<Self, Problem> {
-        let Some(Addressed(name)) = addressed else { return Ok(self) };
+    fn at(self, engine: &Engine, addressed: Option<&AddressedTenant>) -> Result<Self, Problem> {
+        let Some(AddressedTenant(name)) = addressed else { return Ok(self) };
         if name == self.tenant.name() {
             return Ok(self);
         }
@@ -208,22 +211,22 @@ impl Principal {
     }
 }
 
-fn forbidden(principal: &Principal, needed: Role) -> Problem {
+fn forbidden(principal: &Principal, required: Role) -> Problem {
     let text = format!(
         "a token of the role `{}` does not do for this: it takes one of the role `{}`",
         principal.role.name(),
-        needed.name()
+        required.name()
     );
-    Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text)
+    Problem::new(StatusCode::FORBIDDEN, ProblemCode::Forbidden, text)
 }
 
-fn given_bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+fn bearer_token(headers: &HeaderMap) -> Option<Vec<u8>> {
     authorization(headers, "bearer").map(|token| token.as_bytes().to_vec())
 }
 
 /// The token as a bearer has it, or as a password: senders that know an address only have no other place for it.
-fn given_token(headers: &HeaderMap) -> Option<Vec<u8>> {
-    given_bearer(headers).or_else(|| {
+fn bearer_or_basic_token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    bearer_token(headers).or_else(|| {
         let encoded = authorization(headers, "basic")?;
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
@@ -237,6 +240,6 @@ fn authorization<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     scheme.eq_ignore_ascii_case(wanted).then(|| rest.trim())
 }
 
-fn denied(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, ProblemCode::Unauthorized, detail)
 }

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::{Path, Query};
+use super::problem::{Problem, ProblemCode};
 use campanile_callbacks::{Kind, MAX_COMPONENT};
 use campanile_engine::{ActivateError, ActivateOptions, Deployment, Engine};
 use campanile_model::{BuildId, LogRef};
@@ -63,7 +63,7 @@ pub(super) async fn list(CurrentTenant(tenant): CurrentTenant) -> Json<Callbacks
 
 /// A callback with its kept versions, the one that was put to use last first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct OneCallback {
+pub(super) struct CallbackDetails {
     name: String,
     /// Digest of the version in use.
     version: Option<String>,
@@ -72,17 +72,17 @@ pub(super) struct OneCallback {
 
 /// A callback with its kept versions
 #[utoipa::path(get, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
-    (status = 200, description = "the callback", body = OneCallback),
+    (status = 200, description = "the callback", body = CallbackDetails),
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(name): Path<String>,
-) -> Result<Json<OneCallback>, Problem> {
+) -> Result<Json<CallbackDetails>, Problem> {
     let callback = tenant.callbacks().get(&name).ok_or_else(|| no_such(&name))?;
     let versions = engine.store().versions(tenant.name(), &name).await?;
     let version = callback.version().map(|version| version.digest().to_owned());
-    Ok(Json(OneCallback { name, version, versions }))
+    Ok(Json(CallbackDetails { name, version, versions }))
 }
 
 /// How careful to be.
@@ -112,9 +112,9 @@ pub(super) async fn push(
     Query(query): Query<PushQuery>,
     request: Request,
 ) -> Result<Json<Deployment>, Problem> {
-    let wasm = Limited::new(request.into_body(), MAX_COMPONENT as u64).whole().await?;
-    let care = ActivateOptions { dry_run: query.dry_run, force: query.force };
-    Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), care).await?))
+    let wasm = LimitedBody::new(request.into_body(), MAX_COMPONENT as u64).bytes().await?;
+    let options = ActivateOptions { dry_run: query.dry_run, force: query.force };
+    Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), options).await?))
 }
 
 /// To which version.
@@ -144,7 +144,7 @@ pub(super) async fn roll_back(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct LogQuery {
+pub(super) struct CallLogQuery {
     /// Only calls with numbers above this.
     #[serde(default)]
     #[param(required = false)]
@@ -167,7 +167,7 @@ struct NumberedCall {
 }
 
 /// Calls that logged or failed
-#[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), LogQuery),
+#[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), CallLogQuery),
     responses(
     (status = 200, description = "oldest first", body = Calls),
 ))]
@@ -175,7 +175,7 @@ pub(super) async fn log(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(name): Path<String>,
-    Query(query): Query<LogQuery>,
+    Query(query): Query<CallLogQuery>,
 ) -> Result<Json<Calls>, Problem> {
     let limit = query.limit.unwrap_or(50).clamp(1, 1_000);
     let calls = engine.store().calls(tenant.name(), &name, query.after, limit).await?;
@@ -204,8 +204,8 @@ pub(super) async fn sample(
     let mut logs = serde_json::Map::new();
     for step in &build.steps {
         for log in &step.logs {
-            let place = LogRef { build: id.clone(), step: step.name.clone(), log: log.name.clone() };
-            if let Some(text) = store.log_tail(tenant.name(), &place, SAMPLE_LINES, SAMPLE_BYTES).await? {
+            let log_ref = LogRef { build: id.clone(), step: step.name.clone(), log: log.name.clone() };
+            if let Some(text) = store.log_tail(tenant.name(), &log_ref, SAMPLE_LINES, SAMPLE_BYTES).await? {
                 logs.insert(format!("{}/{}", step.name, log.name), Value::String(text));
             }
         }
@@ -229,7 +229,7 @@ impl From<ActivateError> for Problem {
                 Self::not_found(refused.to_string())
             }
             ActivateError::Component(_) | ActivateError::Narrower(_) | ActivateError::Worse(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::CallbackRefused, refused.to_string())
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, ProblemCode::CallbackRefused, refused.to_string())
             }
         }
     }

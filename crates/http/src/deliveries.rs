@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::Problem;
 use super::extract::{Path, Query};
 use super::lists::page;
+use super::problem::Problem;
 use campanile_engine::{self as engine, Engine, Explanation};
 use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
 
@@ -18,7 +18,7 @@ use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub(super) struct DeliveriesQuery {
     /// Only those in this state.
     #[param(value_type = Option<DeliveryState>)]
     state: Option<String>,
@@ -39,53 +39,53 @@ pub(super) struct Deliveries {
 }
 
 /// Deliveries, newest first
-#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(Filter), responses(
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveriesQuery), responses(
     (status = 200, description = "newest first", body = Deliveries),
 ))]
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
-    Query(filter): Query<Filter>,
+    Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Deliveries>, Problem> {
-    let state = match filter.state.as_deref() {
+    let state = match query.state.as_deref() {
         None => None,
         Some(name) => Some(DeliveryState::from_name(name).ok_or_else(|| {
             let known = DeliveryState::ALL.map(DeliveryState::name).join(", ");
             Problem::bad_request(format!("state: `{name}` is none of {known}"))
         })?),
     };
-    let page = page(filter.limit, filter.before);
-    let query = DeliveryQuery { state, target: filter.target, event: filter.event, page };
+    let page = page(query.limit, query.before);
+    let query = DeliveryQuery { state, target: query.target, event: query.event, page };
     let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
     Ok(Json(Deliveries { deliveries }))
 }
 
 /// A delivery with all its attempts, oldest first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct OneDelivery {
+pub(super) struct DeliveryDetails {
     delivery: Delivery,
     attempts: Vec<Attempt>,
 }
 
 /// A delivery with all its attempts
 #[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
-    (status = 200, description = "the delivery", body = OneDelivery),
+    (status = 200, description = "the delivery", body = DeliveryDetails),
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(id): Path<i64>,
-) -> Result<Json<OneDelivery>, Problem> {
+) -> Result<Json<DeliveryDetails>, Problem> {
     let found = engine.store().delivery(tenant.name(), id).await?;
     let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
-    Ok(Json(OneDelivery { delivery, attempts }))
+    Ok(Json(DeliveryDetails { delivery, attempts }))
 }
 
 /// Of what.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct About {
+pub(super) struct ExplainQuery {
     /// An event's id, `BUILDER/NUMBER`, a change's revision, `buildset ID`, or a worker's name.
     about: String,
 }
@@ -97,13 +97,13 @@ pub(super) struct Explanations {
 }
 
 /// Why an event was told of, or not, target by target
-#[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(About), responses(
+#[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(ExplainQuery), responses(
     (status = 200, description = "newest event first", body = Explanations),
 ))]
 pub(super) async fn explain(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
-    Query(About { about }): Query<About>,
+    Query(ExplainQuery { about }): Query<ExplainQuery>,
 ) -> Result<Json<Explanations>, Problem> {
     let events = engine::explain(&tenant, engine.store(), &about).await?;
     if events.is_empty() {
@@ -117,22 +117,22 @@ pub(super) async fn explain(
 
 /// A delivery that waits again.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Waiting {
+pub(super) struct QueuedDelivery {
     id: i64,
     state: DeliveryState,
 }
 
 /// Sends a dead or delivered one again
 #[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
-    (status = 200, description = "it waits to be sent", body = Waiting),
+    (status = 200, description = "it waits to be sent", body = QueuedDelivery),
 ))]
 pub(super) async fn retry(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(id): Path<i64>,
-) -> Result<Json<Waiting>, Problem> {
+) -> Result<Json<QueuedDelivery>, Problem> {
     if engine.retry(&tenant, id).await? {
-        Ok(Json(Waiting { id, state: DeliveryState::Waiting }))
+        Ok(Json(QueuedDelivery { id, state: DeliveryState::Waiting }))
     } else {
         Err(no_such(id))
     }

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::answer::Problem;
+use super::problem::Problem;
 
 /// The parts of the path.
 pub(super) struct Path<T>(pub(super) T);

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Code, Problem};
+use super::problem::{Problem, ProblemCode};
 use campanile_engine::Engine;
 use campanile_model::now;
 
@@ -21,8 +21,12 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
             tracing::error!("not ready: {error}");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Store, "the store does not take writes")
-                .into_response()
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ProblemCode::Store,
+                "the store does not take writes",
+            )
+            .into_response()
         }
     }
 }

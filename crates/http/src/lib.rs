@@ -7,7 +7,6 @@
 #![allow(unused_qualifications)] // what the macro of `utoipa` writes
 
 mod access;
-mod answer;
 mod body;
 mod callbacks;
 mod change_hooks;
@@ -17,12 +16,13 @@ mod extract;
 mod health;
 mod lists;
 mod logs;
-mod numbering;
+mod number_allocator;
 mod openapi;
+mod problem;
 mod server;
 mod tenants;
 mod tokens;
-mod traced;
+mod trace_context;
 
 use std::sync::Arc;
 
@@ -56,27 +56,27 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .route("/tenants/{name}", get(tenants::show).put(tenants::put).delete(tenants::remove))
         .route("/tokens", get(tokens::list).post(tokens::make))
         .route("/tokens/{id}", delete(tokens::revoke))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::authorize_api));
     let routes = Router::new()
         .nest("/api/v1", api)
         // Outside of the others, since a sender may have a proof of its own; `access` decides there too.
         .route("/api/v1/events/{source}", post(events::accept_from))
-        .route("/change_hook", any(change_hooks::base))
-        .route("/change_hook/", any(change_hooks::base))
-        .route("/change_hook/{dialect}", any(change_hooks::named))
-        .route("/change_hook/{dialect}/", any(change_hooks::named))
+        .route("/change_hook", any(change_hooks::handle_base))
+        .route("/change_hook/", any(change_hooks::handle_base))
+        .route("/change_hook/{dialect}", any(change_hooks::handle_named))
+        .route("/change_hook/{dialect}/", any(change_hooks::handle_named))
         .route("/api/openapi.json", get(openapi::show))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(answer::no_such_page)
-        .method_not_allowed_fallback(answer::no_such_method)
-        .layer(Extension(Arc::new(numbering::Numbering::default())))
-        .layer(axum::middleware::from_fn(traced::within))
+        .fallback(problem::page_not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(Extension(Arc::new(number_allocator::NumberAllocator::default())))
+        .layer(axum::middleware::from_fn(trace_context::propagate))
         .with_state(engine);
     let routes = routes
         .clone()
-        .route("/t/{tenant}/{*rest}", any(tenants::at))
+        .route("/t/{tenant}/{*rest}", any(tenants::forward))
         .layer(Extension(tenants::TenantRouter(routes)));
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
 }

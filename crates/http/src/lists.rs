@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::{Problem, ProblemBody};
 use super::extract::{Path, Query};
+use super::problem::{Problem, ProblemBody};
 use campanile_engine::Engine;
 use campanile_model::{Build, BuildId, Builder, BuilderState, Change};
 use campanile_store::{AuditEntry, BuildQuery, BuilderRow, Page};
 
 /// Rows of a list if none are asked for, and at most.
-const ROWS: (u32, u32) = (50, 500);
+const DEFAULT_ROWS: u32 = 50;
+/// Most rows of a list.
+const MAX_ROWS: u32 = 500;
 
 /// `?limit=&before=`.
 #[derive(Deserialize, IntoParams)]
@@ -42,18 +44,18 @@ pub(super) struct BuildsQuery {
 }
 
 pub(super) fn page(limit: Option<u32>, before: Option<i64>) -> Page {
-    Page { limit: limit.unwrap_or(ROWS.0).clamp(1, ROWS.1), before }
+    Page { limit: limit.unwrap_or(DEFAULT_ROWS).clamp(1, MAX_ROWS), before }
 }
 
 /// The audit log.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AuditLog {
-    audit: Vec<NumberedEntry>,
+    audit: Vec<AuditRow>,
 }
 
 /// An entry and its number.
 #[derive(Serialize, ToSchema)]
-struct NumberedEntry {
+struct AuditRow {
     id: i64,
     #[serde(flatten)]
     entry: AuditEntry,
@@ -69,18 +71,18 @@ pub(super) async fn audit(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<AuditLog>, Problem> {
     let entries = engine.store().audit(tenant.name(), page(query.limit, query.before)).await?;
-    Ok(Json(AuditLog { audit: entries.into_iter().map(|(id, entry)| NumberedEntry { id, entry }).collect() }))
+    Ok(Json(AuditLog { audit: entries.into_iter().map(|(id, entry)| AuditRow { id, entry }).collect() }))
 }
 
 /// Builders by name.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Builders {
-    builders: Vec<BuilderWithLast>,
+    builders: Vec<BuilderView>,
 }
 
 /// A builder, and how far it has come.
 #[derive(Serialize, ToSchema)]
-struct BuilderWithLast {
+struct BuilderView {
     name: String,
     description: Option<String>,
     tags: Vec<String>,
@@ -90,7 +92,7 @@ struct BuilderWithLast {
     last_build: Option<u64>,
 }
 
-impl From<BuilderRow> for BuilderWithLast {
+impl From<BuilderRow> for BuilderView {
     fn from(BuilderRow { builder, last_build }: BuilderRow) -> Self {
         let Builder { name, description, tags, state, workers } = builder;
         Self { name, description, tags, state, workers, last_build }
@@ -106,7 +108,7 @@ pub(super) async fn builders(
     CurrentTenant(tenant): CurrentTenant,
 ) -> Result<Json<Builders>, Problem> {
     let builders = engine.store().builders(tenant.name()).await?;
-    Ok(Json(Builders { builders: builders.into_iter().map(BuilderWithLast::from).collect() }))
+    Ok(Json(Builders { builders: builders.into_iter().map(BuilderView::from).collect() }))
 }
 
 /// Builds.
@@ -132,25 +134,25 @@ pub(super) async fn builds(
 
 /// One build.
 #[derive(Serialize, ToSchema)]
-pub(super) struct OneBuild {
+pub(super) struct BuildDetails {
     build: Build,
 }
 
 /// A build with its steps and the sizes of its logs
 #[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}", tag = "builds",
     params(("builder" = String, Path, description = "the builder's name"), ("number" = u64, Path)), responses(
-    (status = 200, description = "the build", body = OneBuild),
+    (status = 200, description = "the build", body = BuildDetails),
     (status = "4XX", description = "refused, or not known", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(super) async fn build(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path((builder, number)): Path<(String, u64)>,
-) -> Result<Json<OneBuild>, Problem> {
+) -> Result<Json<BuildDetails>, Problem> {
     let id = BuildId { builder, number };
     let build = engine.store().build(tenant.name(), &id).await?;
     let build = build.ok_or_else(|| Problem::not_found(format!("there is no build {id}")))?;
-    Ok(Json(OneBuild { build }))
+    Ok(Json(BuildDetails { build }))
 }
 
 /// Changes.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::Problem;
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::{Path, Query};
+use super::problem::Problem;
 use campanile_engine::Engine;
 use campanile_model::{BuildId, LogRef};
 
@@ -44,11 +44,11 @@ pub(super) async fn upload(
     let log = log_ref(path)?;
     engine.admit_bytes(&tenant, 1)?;
     let mut writer = engine.store().write_log(tenant.name(), &log).await?;
-    let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
-    while let Some(piece) = body.next().await? {
-        engine.admit_bytes(&tenant, piece.len() as u64)?;
-        tenant.usage().add_bytes(piece.len() as u64);
-        writer.write(&piece).await?;
+    let mut body = LimitedBody::new(request.into_body(), MAX_UPLOAD);
+    while let Some(chunk) = body.chunk().await? {
+        engine.admit_bytes(&tenant, chunk.len() as u64)?;
+        tenant.usage().add_bytes(chunk.len() as u64);
+        writer.write(&chunk).await?;
     }
     let (lines, bytes) = writer.finish().await?;
     Ok(axum::Json(StoredLog { lines, bytes }))
@@ -58,14 +58,14 @@ pub(super) async fn upload(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Tail {
+pub(super) struct LogTailQuery {
     /// How many lines of its end: 1,000 if not said, a mebibyte at most.
     lines: Option<u32>,
 }
 
 /// The end of a log, without its header lines
 #[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
-    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), Tail),
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), LogTailQuery),
     responses(
     (status = 200, description = "its last lines", body = String, content_type = "text/plain; charset=utf-8"),
 ))]
@@ -73,7 +73,7 @@ pub(super) async fn read(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     path: LogPath,
-    Query(tail): Query<Tail>,
+    Query(tail): Query<LogTailQuery>,
 ) -> Result<Response, Problem> {
     let log = log_ref(path)?;
     let lines = tail.lines.unwrap_or(1_000);

@@ -17,11 +17,11 @@ use tower::ServiceExt as _;
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 1_024;
 /// A request's head must come within this.
-const HEAD_TIME: Duration = Duration::from_secs(15);
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
 /// A request's head may be this large.
-const HEAD_BYTES: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 64 << 10;
 /// A request's head may have so many headers.
-const HEADERS: usize = 100;
+const MAX_HEADERS: usize = 100;
 
 /// Serves until `stop` says so, then lets requests under way finish, for `drain` at most.
 ///
@@ -34,13 +34,13 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_BYTES);
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
         .max_concurrent_streams(100)
         .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
@@ -53,7 +53,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
         tokio::spawn(async move {
             let service =
-                hyper::service::service_fn(move |request: Request<Incoming>| answer(&router, peer, request));
+                hyper::service::service_fn(move |request: Request<Incoming>| respond(&router, peer, request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%peer, "connection ended: {error}");
@@ -85,7 +85,7 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Acce
     }
 }
 
-fn answer(
+fn respond(
     router: &Router,
     peer: SocketAddr,
     request: Request<Incoming>,

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 use utoipa::ToSchema;
 
-use super::access::Addressed;
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::access::AddressedTenant;
+use super::body::LimitedBody;
 use super::extract::Path;
+use super::problem::{Problem, ProblemCode};
 use campanile_config::TenantsSettings;
 use campanile_engine::{Engine, Tenant, TenantChangeError};
 use campanile_model::now;
@@ -29,18 +29,18 @@ const MAX_BODY: u64 = 1 << 20;
 pub(super) struct TenantRouter(pub(super) Router);
 
 /// Answers what is below a tenant's address as if it stood at the root, with the tenant noted.
-pub(super) async fn at(
+pub(super) async fn forward(
     Extension(TenantRouter(routes)): Extension<TenantRouter>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     axum::extract::Path((tenant, _)): axum::extract::Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let nothing = || Problem::not_found("there is no such page").into_response();
+    let not_found = || Problem::not_found("there is no such page").into_response();
     if !TenantsSettings::is_name(&tenant) {
-        return nothing();
+        return not_found();
     }
     let (parts, body) = request.into_parts();
-    let Some(rest) = below(&parts.uri) else { return nothing() };
+    let Some(rest) = strip_tenant(&parts.uri) else { return not_found() };
     // Nothing of the address that was matched so far may stay.
     let mut inner = Request::new(body);
     *inner.method_mut() = parts.method;
@@ -49,7 +49,7 @@ pub(super) async fn at(
     *inner.version_mut() = parts.version;
     let extensions = inner.extensions_mut();
     extensions.insert(ConnectInfo(peer));
-    extensions.insert(Addressed(tenant));
+    extensions.insert(AddressedTenant(tenant));
     match routes.oneshot(inner).await {
         Ok(response) => response,
         Err(never) => match never {},
@@ -57,7 +57,7 @@ pub(super) async fn at(
 }
 
 /// `/change_hook/github?x` of `/t/NAME/change_hook/github?x`. No other tenant below it.
-fn below(uri: &Uri) -> Option<Uri> {
+fn strip_tenant(uri: &Uri) -> Option<Uri> {
     let path = uri.path_and_query()?.as_str();
     let (_, rest) = path.strip_prefix("/t/")?.split_once('/')?;
     let of_tenants = ["change_hook", "api/v1/"].iter().any(|start| rest.starts_with(start));
@@ -150,10 +150,13 @@ pub(super) async fn put(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<PutTenantResponse>, Problem> {
-    let body = Limited::new(body, MAX_BODY).whole().await?;
+    let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
     let wanted: PutTenantRequest =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
-    let warnings = engine.put_tenant(&name, &wanted.settings, &wanted.secrets).await.map_err(refused)?;
+    let warnings = engine
+        .put_tenant(&name, &wanted.settings, &wanted.secrets)
+        .await
+        .map_err(|error| change_problem(&name, error))?;
     Ok(Json(PutTenantResponse { warnings: warnings.iter().map(ToString::to_string).collect() }))
 }
 
@@ -165,17 +168,17 @@ pub(super) async fn remove(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    engine.remove_tenant(&name).await.map_err(refused)?;
+    engine.remove_tenant(&name).await.map_err(|error| change_problem(&name, error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn refused(why: TenantChangeError) -> Problem {
-    match why {
+fn change_problem(tenant: &str, error: TenantChangeError) -> Problem {
+    match error {
         TenantChangeError::Gone(name) => no_such(&name),
         TenantChangeError::Store(error) => error.into(),
         TenantChangeError::File(_) => {
-            tracing::error!("a tenant's settings can't be kept: {why}");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, why.to_string())
+            tracing::error!("a tenant's settings can't be kept: {error}");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Internal, error.to_string())
         }
         other => Problem::bad_request(other.to_string()),
     }

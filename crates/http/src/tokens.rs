@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{CurrentTenant, Principal};
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::Path;
+use super::problem::{Problem, ProblemCode};
 use campanile_config::parse_duration;
 use campanile_engine::{Engine, TokenError};
 use campanile_store::{Role, Token};
@@ -53,7 +53,7 @@ pub(super) struct CreateTokenRequest {
 
 /// A new token.
 #[derive(Serialize, ToSchema)]
-pub(super) struct NewToken {
+pub(super) struct CreateTokenResponse {
     #[serde(flatten)]
     known: Token,
     /// The token itself; it is shown this once only.
@@ -62,14 +62,14 @@ pub(super) struct NewToken {
 
 /// Makes a token
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = CreateTokenRequest, responses(
-    (status = 201, description = "made", body = NewToken),
+    (status = 201, description = "made", body = CreateTokenResponse),
 ))]
 pub(super) async fn make(
     State(engine): State<Arc<Engine>>,
     Extension(principal): Extension<Principal>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body = Limited::new(request.into_body(), MAX_BODY).whole().await?;
+    let body = LimitedBody::new(request.into_body(), MAX_BODY).bytes().await?;
     let wanted: CreateTokenRequest =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
     let role = Role::from_name(&wanted.role).ok_or_else(|| {
@@ -82,7 +82,7 @@ pub(super) async fn make(
             principal.role.name(),
             role.name()
         );
-        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
+        return Err(Problem::new(StatusCode::FORBIDDEN, ProblemCode::Forbidden, text));
     }
     let lasts = match wanted.lasts.as_deref() {
         None => None,
@@ -97,11 +97,11 @@ pub(super) async fn make(
         TokenError::Store(error) => error.into(),
         TokenError::Name => Problem::bad_request(format!("$.name: {error}")),
         TokenError::Random => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, error.to_string())
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Internal, error.to_string())
         }
     })?;
-    let answer = NewToken { known: token, token: text.expose().to_owned() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    let response = CreateTokenResponse { known: token, token: text.expose().to_owned() };
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(response)).into_response())
 }
 
 /// Ends a token
