@@ -44,7 +44,7 @@ struct CallbackRow {
 }
 
 /// The callbacks of the settings
-#[utoipa::path(get, path = "/api/v1/callbacks", tag = "callbacks", responses(
+#[utoipa::path(get, path = "/callbacks", tag = "callbacks", responses(
     (status = 200, description = "by name", body = Callbacks),
 ))]
 pub(super) async fn list(CurrentTenant(tenant): CurrentTenant) -> Json<Callbacks> {
@@ -71,7 +71,7 @@ pub(super) struct CallbackDetails {
 }
 
 /// A callback with its kept versions
-#[utoipa::path(get, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
     (status = 200, description = "the callback", body = CallbackDetails),
 ))]
 pub(super) async fn show(
@@ -101,7 +101,7 @@ pub(super) struct PushQuery {
 }
 
 /// Puts a new version to use, or tries it
-#[utoipa::path(put, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
+#[utoipa::path(put, path = "/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
     (status = 200, description = "how it did on recorded builds, and whether it is in use", body = Deployment),
 ))]
@@ -127,7 +127,7 @@ pub(super) struct RollbackQuery {
 }
 
 /// Puts a kept version to use again
-#[utoipa::path(post, path = "/api/v1/callbacks/{name}/rollback", tag = "callbacks",
+#[utoipa::path(post, path = "/callbacks/{name}/rollback", tag = "callbacks",
     params(("name" = String, Path), RollbackQuery), responses(
     (status = 200, description = "it is in use", body = Deployment),
 ))]
@@ -167,7 +167,7 @@ struct NumberedCall {
 }
 
 /// Calls that logged or failed
-#[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), CallLogQuery),
+#[utoipa::path(get, path = "/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), CallLogQuery),
     responses(
     (status = 200, description = "oldest first", body = Calls),
 ))]
@@ -186,7 +186,7 @@ pub(super) async fn log(
 }
 
 /// A stored build as `campanile preview` takes it
-#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/sample", tag = "callbacks",
+#[utoipa::path(get, path = "/builds/{builder}/{number}/sample", tag = "callbacks",
     params(("builder" = String, Path), ("number" = u64, Path)), responses(
     (status = 200, description = "the build, builds before it, and its logs", body = Value),
 ))]

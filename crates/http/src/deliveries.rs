@@ -39,7 +39,7 @@ pub(super) struct Deliveries {
 }
 
 /// Deliveries, newest first
-#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveriesQuery), responses(
+#[utoipa::path(get, path = "/deliveries", tag = "deliveries", params(DeliveriesQuery), responses(
     (status = 200, description = "newest first", body = Deliveries),
 ))]
 pub(super) async fn list(
@@ -68,7 +68,7 @@ pub(super) struct DeliveryDetails {
 }
 
 /// A delivery with all its attempts
-#[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
+#[utoipa::path(get, path = "/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
     (status = 200, description = "the delivery", body = DeliveryDetails),
 ))]
 pub(super) async fn show(
@@ -97,7 +97,7 @@ pub(super) struct Explanations {
 }
 
 /// Why an event was told of, or not, target by target
-#[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(ExplainQuery), responses(
+#[utoipa::path(get, path = "/explain", tag = "deliveries", params(ExplainQuery), responses(
     (status = 200, description = "newest event first", body = Explanations),
 ))]
 pub(super) async fn explain(
@@ -123,7 +123,7 @@ pub(super) struct QueuedDelivery {
 }
 
 /// Sends a dead or delivered one again
-#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
+#[utoipa::path(post, path = "/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
     (status = 200, description = "it waits to be sent", body = QueuedDelivery),
 ))]
 pub(super) async fn retry(

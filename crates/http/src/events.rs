@@ -36,7 +36,7 @@ pub(super) struct EventsResponse {
 }
 
 /// Takes events in: one, several, or one a line
-#[utoipa::path(post, path = "/api/v1/events", tag = "events",
+#[utoipa::path(post, path = "/events", tag = "events",
     params(("idempotency-key" = Option<String>, Header, description = "a second request with the same one within a day stores nothing")),
     request_body(content((Event = "application/json"), (String = "application/x-ndjson"))), responses(
     (status = 202, description = "durable", body = EventsResponse),

@@ -62,7 +62,7 @@ struct AuditRow {
 }
 
 /// Who changed what, and what people asked of the CI
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(ListQuery), responses(
+#[utoipa::path(get, path = "/audit", tag = "audit", params(ListQuery), responses(
     (status = 200, description = "newest first", body = AuditLog),
 ))]
 pub(super) async fn audit(
@@ -100,7 +100,7 @@ impl From<BuilderRow> for BuilderView {
 }
 
 /// The builders there are, by name
-#[utoipa::path(get, path = "/api/v1/builders", tag = "builds", responses(
+#[utoipa::path(get, path = "/builders", tag = "builds", responses(
     (status = 200, description = "by name", body = Builders),
 ))]
 pub(super) async fn builders(
@@ -118,7 +118,7 @@ pub(super) struct Builds {
 }
 
 /// Builds, newest first
-#[utoipa::path(get, path = "/api/v1/builds", tag = "builds", params(BuildsQuery), responses(
+#[utoipa::path(get, path = "/builds", tag = "builds", params(BuildsQuery), responses(
     (status = 200, description = "newest first", body = Builds),
 ))]
 pub(super) async fn builds(
@@ -139,7 +139,7 @@ pub(super) struct BuildDetails {
 }
 
 /// A build with its steps and the sizes of its logs
-#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}", tag = "builds",
+#[utoipa::path(get, path = "/builds/{builder}/{number}", tag = "builds",
     params(("builder" = String, Path, description = "the builder's name"), ("number" = u64, Path)), responses(
     (status = 200, description = "the build", body = BuildDetails),
     (status = "4XX", description = "refused, or not known", body = ProblemBody, content_type = "application/problem+json"),
@@ -162,7 +162,7 @@ pub(super) struct Changes {
 }
 
 /// Changes, newest first
-#[utoipa::path(get, path = "/api/v1/changes", tag = "changes", params(ListQuery), responses(
+#[utoipa::path(get, path = "/changes", tag = "changes", params(ListQuery), responses(
     (status = 200, description = "newest first", body = Changes),
 ))]
 pub(super) async fn changes(

@@ -30,7 +30,7 @@ pub(super) struct StoredLog {
 }
 
 /// Keeps a raw log; one of that name is replaced
-#[utoipa::path(put, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+#[utoipa::path(put, path = "/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
     params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path)),
     request_body(content = String, content_type = "text/plain"), responses(
     (status = 200, description = "kept", body = StoredLog),
@@ -64,7 +64,7 @@ pub(super) struct LogTailQuery {
 }
 
 /// The end of a log, without its header lines
-#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+#[utoipa::path(get, path = "/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
     params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), LogTailQuery),
     responses(
     (status = 200, description = "its last lines", body = String, content_type = "text/plain; charset=utf-8"),

@@ -101,7 +101,7 @@ impl TenantView {
 }
 
 /// Who shares this engine
-#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses(
+#[utoipa::path(get, path = "/tenants", tag = "tenants", responses(
     (status = 200, description = "the operator's own first", body = Tenants),
 ))]
 pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Tenants> {
@@ -109,7 +109,7 @@ pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Tenants> {
 }
 
 /// A tenant
-#[utoipa::path(get, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
     (status = 200, description = "as it is in use", body = TenantView),
 ))]
 pub(super) async fn show(
@@ -143,7 +143,7 @@ pub(super) struct PutTenantResponse {
 }
 
 /// Makes a tenant, or gives it other settings
-#[utoipa::path(put, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
+#[utoipa::path(put, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
     request_body = PutTenantRequest, responses((status = 200, description = "in use", body = PutTenantResponse)))]
 pub(super) async fn put(
     State(engine): State<Arc<Engine>>,
@@ -161,7 +161,7 @@ pub(super) async fn put(
 }
 
 /// Ends a tenant, and removes all that is kept of it
-#[utoipa::path(delete, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
+#[utoipa::path(delete, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
     (status = 204, description = "it is over"),
 ))]
 pub(super) async fn remove(

@@ -27,7 +27,7 @@ pub(super) struct Tokens {
 }
 
 /// The tokens there are, oldest first
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
+#[utoipa::path(get, path = "/tokens", tag = "tokens", responses(
     (status = 200, description = "oldest first", body = Tokens),
 ))]
 pub(super) async fn list(
@@ -61,7 +61,7 @@ pub(super) struct CreateTokenResponse {
 }
 
 /// Makes a token
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = CreateTokenRequest, responses(
+#[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = CreateTokenRequest, responses(
     (status = 201, description = "made", body = CreateTokenResponse),
 ))]
 pub(super) async fn make(
@@ -105,7 +105,7 @@ pub(super) async fn make(
 }
 
 /// Ends a token
-#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
     (status = 204, description = "it is over"),
 ))]
 pub(super) async fn revoke(
