@@ -1,5 +1,7 @@
-//! Who may use the API, and for what: the bearer of a token, as far as its role goes, or, when the settings name no token, a
-//! peer on this machine. Another system that tells of builds may prove itself in its own way instead.
+//! Authentication and authorization of API requests: a token grants its role; while the settings name no token, a
+//! peer on this machine is the administrator. A source of builds may prove itself by its own signature or secret.
+//!
+//! Invariant: no handler below `/api/v1` but that of sources runs without a [`Principal`] in the request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,22 +20,22 @@ use campanile_inbound::ingest::{Proof, Source};
 use campanile_model::now;
 use campanile_store::Role;
 
-/// Who asks, once that is proven.
+/// The authenticated sender of a request.
 #[derive(Clone)]
 pub(super) struct Principal {
-    /// For the audit log.
+    /// A description of them for the audit log, such as `the bearer of token 7 (ci)`.
     name: String,
-    /// What they may do.
+    /// The role that they were given.
     pub(super) role: Role,
-    /// With whose builds, deliveries and callbacks.
+    /// The tenant whose builds, deliveries and callbacks they see.
     pub(super) tenant: Arc<Tenant>,
 }
 
-/// The tenant that an address names: `/t/NAME/...`.
+/// The name of the tenant that an address names: `/t/NAME/...`. Nobody has looked yet whether there is one.
 #[derive(Clone, Debug)]
 pub(super) struct AddressedTenant(pub(super) String);
 
-/// The tenant that a request is about, once it is known who asks.
+/// The tenant of the request's [`Principal`], for handlers.
 pub(super) struct CurrentTenant(pub(super) Arc<Tenant>);
 
 impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
@@ -47,13 +49,16 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
     }
 }
 
-/// The tenant whose door it is: the one that the address names, else the operator's own.
+/// Finds the tenant that an address names; without a name it is the operator's own.
 pub(super) fn tenant_of_request(engine: &Engine, extensions: &Extensions) -> Result<Arc<Tenant>, Problem> {
     let Some(AddressedTenant(name)) = extensions.get() else { return Ok(engine.tenant()) };
     engine.tenant_named(name).ok_or_else(|| Problem::not_found("there is no such page"))
 }
 
-/// Lets through who may, and keeps what they changed.
+/// Authenticates a request, holds its role against the one that the route requires, and writes each change to the
+/// audit log with the answer's status.
+///
+/// Not cancel safe: dropped while the handler runs, a change may be made that the audit log doesn't know.
 pub(super) async fn authorize_api(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -82,7 +87,7 @@ pub(super) async fn authorize_api(
     response
 }
 
-/// What one must be allowed for a request.
+/// The least role that a request takes.
 fn required_role(method: &Method, path: &str) -> Role {
     match (method.is_safe(), path) {
         (_, path) if path.ends_with("/v1/tenants") || path.ends_with("/v1/tenants/{name}") => Role::Admin,
@@ -93,16 +98,16 @@ fn required_role(method: &Method, path: &str) -> Role {
     }
 }
 
-/// What is still to be shown by a request of another system's.
+/// The outcome of the first check of a source's request: granted, or a proof that waits for the body.
 pub(super) enum SourceAuth<'t> {
-    /// Nothing: it came with the API's token, or may come without.
+    /// It came with the API's token, or may come without.
     Granted,
-    /// That it knows one of these secrets, which only its body can show.
+    /// It must know one of these secrets, which only its body can show.
     Proof(Proof, &'t [Secret]),
 }
 
 impl SourceAuth<'_> {
-    /// Looks at the proof, once the body is there.
+    /// Checks the proof against the whole body.
     pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         match self {
             Self::Granted => Ok(()),
@@ -114,7 +119,8 @@ impl SourceAuth<'_> {
     }
 }
 
-/// Who may send what `source` sends. With a secret in the settings: who proves to know it, or has a token.
+/// Authorizes a request for `source` by its headers. A tenant's secret for that source is an alternative to a token:
+/// with a wrong token the body may still show that its sender knows the secret.
 pub(super) async fn authorize_source<'t>(
     engine: &Engine,
     tenant: &'t Tenant,
@@ -137,7 +143,7 @@ pub(super) async fn authorize_source<'t>(
     }
 }
 
-/// The answer to who may not.
+/// Renders a problem, with the challenge that a 401 has to carry.
 pub(super) fn challenge(problem: Problem) -> Response {
     let is_denial = problem.status() == StatusCode::UNAUTHORIZED;
     let mut response = problem.into_response();
@@ -148,7 +154,9 @@ pub(super) fn challenge(problem: Problem) -> Response {
     response
 }
 
-/// Who asks: the bearer of a token; without one, when the settings name none either, whoever is on this machine.
+/// Authenticates by the token that `token_of` reads; without one, and with none in the settings, by the peer's address.
+///
+/// Tokens of the settings are compared in constant time, the others are found by their digest in the store.
 async fn authenticate(
     engine: &Engine,
     peer: SocketAddr,
@@ -198,7 +206,7 @@ async fn authenticate(
 }
 
 impl Principal {
-    /// The same at the address of a tenant: everybody at their own; at others' only who is over all.
+    /// Moves to the tenant that the address names: everybody to their own, only the operator's admins to others.
     fn at(self, engine: &Engine, addressed: Option<&AddressedTenant>) -> Result<Self, Problem> {
         let Some(AddressedTenant(name)) = addressed else { return Ok(self) };
         if name == self.tenant.name() {
@@ -224,7 +232,7 @@ fn bearer_token(headers: &HeaderMap) -> Option<Vec<u8>> {
     authorization(headers, "bearer").map(|token| token.as_bytes().to_vec())
 }
 
-/// The token as a bearer has it, or as a password: senders that know an address only have no other place for it.
+/// Reads a token from `Bearer`, or from the password of `Basic`, since some senders know nothing but an address.
 fn bearer_or_basic_token(headers: &HeaderMap) -> Option<Vec<u8>> {
     bearer_token(headers).or_else(|| {
         let encoded = authorization(headers, "basic")?;

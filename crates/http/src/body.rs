@@ -1,4 +1,7 @@
-//! Reads request bodies within limits of size and time.
+//! Request bodies, read within limits of size and time.
+//!
+//! `http_body_util::Limited` is no help: it knows no time, so the loop would stay, and its error would have to be told
+//! from a broken connection's behind a `Box<dyn Error>`.
 
 use std::time::Duration;
 
@@ -9,12 +12,12 @@ use http_body_util::BodyExt as _;
 
 use super::problem::{Problem, ProblemCode};
 
-/// The next piece of a body must come within this.
+/// The longest wait for the next chunk of a body.
 const CHUNK_DEADLINE: Duration = Duration::from_secs(30);
-/// A whole body must come within this.
+/// The longest time for a whole body.
 const BODY_DEADLINE: Duration = Duration::from_secs(600);
 
-/// A body that is read piece by piece, and no further than its limits.
+/// A body that is read chunk by chunk, and no further than its limits; the total deadline runs from its creation.
 pub(super) struct LimitedBody {
     body: Body,
     left: u64,
@@ -27,7 +30,7 @@ impl LimitedBody {
         Self { body, left: limit, limit, until: tokio::time::Instant::now() + BODY_DEADLINE }
     }
 
-    /// The next piece; none at the end.
+    /// Reads the next chunk; none at the end. Fails with 408 when it comes too late, with 413 over the limit.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
             let deadline = self.until.min(tokio::time::Instant::now() + CHUNK_DEADLINE);
@@ -48,7 +51,7 @@ impl LimitedBody {
         }
     }
 
-    /// All of it.
+    /// Reads all of it into memory.
     pub(super) async fn bytes(mut self) -> Result<Bytes, Problem> {
         let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
         let Some(second) = self.chunk().await? else { return Ok(first) };

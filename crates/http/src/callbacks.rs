@@ -1,4 +1,4 @@
-//! Callbacks: their versions, new ones and back again, what they log; and builds to try them on.
+//! Routes of callbacks: their versions, deployment and rollback, their log; and stored builds as samples for previews.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use campanile_engine::{ActivateError, ActivateOptions, Deployment, Engine};
 use campanile_model::{BuildId, LogRef};
 use campanile_store::{CallEntry, KeptVersion};
 
-/// Of each log so many lines go into a sample.
+/// Lines of each log in a sample, from its end.
 const SAMPLE_LINES: u32 = 2_000;
-/// Of each log so many bytes go into a sample.
+/// Bytes of each log in a sample, from its end.
 const SAMPLE_BYTES: usize = 256 << 10;
-/// So many builds before go into a sample.
+/// Earlier builds in a sample.
 const SAMPLE_BUILDS: u32 = 10;
 
 /// Callbacks.
@@ -37,13 +37,13 @@ struct CallbackRow {
     name: String,
     /// Digest of the version in use; null if there is none yet.
     version: Option<String>,
-    /// What it can be called as.
+    /// Kinds of callback that the version in use exports.
     exports: Vec<&'static str>,
-    /// `compiled` or `scripts`.
+    /// The lane that its calls wait in: `compiled` or `scripts`; null without a version.
     lane: Option<&'static str>,
 }
 
-/// The callbacks of the settings
+/// Lists the callbacks of the settings
 #[utoipa::path(get, path = "/callbacks", tag = "callbacks", responses(
     (status = 200, description = "by name", body = Callbacks),
 ))]
@@ -70,7 +70,7 @@ pub(super) struct CallbackDetails {
     versions: Vec<KeptVersion>,
 }
 
-/// A callback with its kept versions
+/// Shows a callback with its kept versions
 #[utoipa::path(get, path = "/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
     (status = 200, description = "the callback", body = CallbackDetails),
 ))]
@@ -85,16 +85,16 @@ pub(super) async fn show(
     Ok(Json(CallbackDetails { name, version, versions }))
 }
 
-/// How careful to be.
+/// `?dry_run=&force=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PushQuery {
-    /// Only try it.
+    /// Try it on recorded builds only, without putting it to use.
     #[serde(default)]
     #[param(required = false)]
     dry_run: bool,
-    /// Also if it fails where the version in use does not.
+    /// Put it to use even if it fails where the version in use does not.
     #[serde(default)]
     #[param(required = false)]
     force: bool,
@@ -117,7 +117,7 @@ pub(super) async fn push(
     Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), options).await?))
 }
 
-/// To which version.
+/// `?version=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -140,7 +140,7 @@ pub(super) async fn roll_back(
     Ok(Json(engine.roll_back(&tenant, &name, query.version.as_deref()).await?))
 }
 
-/// Which calls.
+/// `?after=&limit=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -149,7 +149,7 @@ pub(super) struct CallLogQuery {
     #[serde(default)]
     #[param(required = false)]
     after: i64,
-    /// How many: 50 if not said, 1,000 at most; of more the newest.
+    /// Most calls in the answer: 50 if not said, 1,000 at most; of more the newest.
     limit: Option<u32>,
 }
 
@@ -166,7 +166,7 @@ struct NumberedCall {
     call: CallEntry,
 }
 
-/// Calls that logged or failed
+/// Lists calls that logged or failed
 #[utoipa::path(get, path = "/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), CallLogQuery),
     responses(
     (status = 200, description = "oldest first", body = Calls),
@@ -185,7 +185,7 @@ pub(super) async fn log(
     Ok(Json(Calls { calls: calls.into_iter().map(|(id, call)| NumberedCall { id, call }).collect() }))
 }
 
-/// A stored build as `campanile preview` takes it
+/// Shows a stored build as `campanile preview` takes it
 #[utoipa::path(get, path = "/builds/{builder}/{number}/sample", tag = "callbacks",
     params(("builder" = String, Path), ("number" = u64, Path)), responses(
     (status = 200, description = "the build, builds before it, and its logs", body = Value),

@@ -1,4 +1,6 @@
-//! `/change_hook/{dialect}`: a forge's request becomes stored changes (H-GEN-01 to H-GEN-20).
+//! Routes of change hooks, `/change_hook/{dialect}`: a forge's request becomes stored changes (H-GEN-01 to H-GEN-20).
+//!
+//! Invariant: no byte of a body is parsed before the sender is authorized and the dialect has verified the request.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +25,7 @@ use campanile_model::Event;
 use campanile_model::now;
 use campanile_store::{Appended, StoreError};
 
-/// `/change_hook` means the dialect `base` (H-GEN-01).
+/// Takes a request at `/change_hook`, which means the dialect `base` (H-GEN-01).
 pub(super) async fn handle_base(
     engine: State<Arc<Engine>>,
     numbers: Extension<Arc<NumberAllocator>>,
@@ -41,11 +43,11 @@ pub(super) async fn handle_named(
     handle(engine, numbers, dialect, request).await
 }
 
-/// What a request came to.
+/// The result of a request that was not refused.
 #[derive(Default)]
 struct HookOutcome {
     changes: usize,
-    /// News of builds that were passed on.
+    /// Events of builds that were stored, where the sender tells of builds.
     builds: usize,
     ids: Vec<i64>,
     duplicate: bool,
@@ -106,7 +108,7 @@ async fn handle(
     response
 }
 
-/// The checks in the order of H-GEN-09; nothing later runs after a failure.
+/// Checks a request in the order of H-GEN-09, then stores its changes; nothing later runs after a failure.
 async fn process(
     engine: &Engine,
     numbers: &NumberAllocator,
@@ -189,7 +191,7 @@ async fn process(
     }
 }
 
-/// News of builds go the way that they go at `/api/v1/events`.
+/// Stores a forge's events of builds as `/api/v1/events/{source}` does.
 async fn ingest_builds(
     of: (&Engine, &Tenant),
     numbers: &NumberAllocator,
@@ -231,12 +233,12 @@ fn success_response(outcome: &HookOutcome, wants_json: bool) -> Response {
     text_response(status, &text)
 }
 
-/// Why a request was refused.
+/// The refusal of a request, as text or as a problem, whichever its sender accepts.
 struct HookError {
     status: StatusCode,
     message: String,
     allow: Option<String>,
-    /// When to come again, in seconds.
+    /// The wait before another attempt, in seconds.
     retry_after: Option<u64>,
 }
 
@@ -318,7 +320,7 @@ impl From<StoreError> for HookError {
     }
 }
 
-/// Text as H-GEN-15 has it: never html, and control characters shown escaped.
+/// Renders text by H-GEN-15: never html, and control characters escaped.
 fn text_response(status: StatusCode, text: &str) -> Response {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -333,7 +335,7 @@ fn text_response(status: StatusCode, text: &str) -> Response {
     (status, headers, shown).into_response()
 }
 
-/// Whether `Accept` names JSON before anything that text would fit.
+/// Tells if `Accept` names JSON before anything that text would fit.
 fn prefers_json(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut types = accept.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());

@@ -1,4 +1,4 @@
-//! Deliveries: what became of every event at every target and why, and trying again.
+//! Routes of deliveries: the outcome of each event at each target with its reason, and another attempt.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::problem::Problem;
 use campanile_engine::{self as engine, Engine, Explanation};
 use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
 
-/// Which deliveries.
+/// `?state=&target=&event=&limit=&before=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -26,7 +26,7 @@ pub(super) struct DeliveriesQuery {
     target: Option<String>,
     /// Only those of this event.
     event: Option<i64>,
-    /// How many: 50 if not said, 500 at most.
+    /// Most deliveries in the answer: 50 if not said, 500 at most.
     limit: Option<u32>,
     /// Only those before this one.
     before: Option<i64>,
@@ -38,7 +38,7 @@ pub(super) struct Deliveries {
     deliveries: Vec<Delivery>,
 }
 
-/// Deliveries, newest first
+/// Lists deliveries, newest first
 #[utoipa::path(get, path = "/deliveries", tag = "deliveries", params(DeliveriesQuery), responses(
     (status = 200, description = "newest first", body = Deliveries),
 ))]
@@ -67,7 +67,7 @@ pub(super) struct DeliveryDetails {
     attempts: Vec<Attempt>,
 }
 
-/// A delivery with all its attempts
+/// Shows a delivery with all its attempts
 #[utoipa::path(get, path = "/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
     (status = 200, description = "the delivery", body = DeliveryDetails),
 ))]
@@ -81,7 +81,7 @@ pub(super) async fn show(
     Ok(Json(DeliveryDetails { delivery, attempts }))
 }
 
-/// Of what.
+/// `?about=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -90,13 +90,13 @@ pub(super) struct ExplainQuery {
     about: String,
 }
 
-/// What events came to.
+/// Events with their outcome at each target.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Explanations {
     events: Vec<Explanation>,
 }
 
-/// Why an event was told of, or not, target by target
+/// Explains, target by target, why an event was told of or not
 #[utoipa::path(get, path = "/explain", tag = "deliveries", params(ExplainQuery), responses(
     (status = 200, description = "newest event first", body = Explanations),
 ))]
@@ -115,7 +115,7 @@ pub(super) async fn explain(
     Ok(Json(Explanations { events }))
 }
 
-/// A delivery that waits again.
+/// A delivery that is queued again.
 #[derive(Serialize, ToSchema)]
 pub(super) struct QueuedDelivery {
     id: i64,

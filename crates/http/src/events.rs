@@ -1,5 +1,5 @@
-//! `POST /api/v1/events`: native events; 202 with their ids once they are durable. `/{source}` below it takes what
-//! another system posts in its own form.
+//! Routes of events: `POST /api/v1/events` takes native ones and answers 202 with their ids once they are durable;
+//! `/{source}` below it takes another system's requests in their own form.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use campanile_inbound::ingest::{self, Form, Source};
 use campanile_model::Event;
 use campanile_store::{Appended, EventId};
 
-/// Largest body of events.
+/// Largest body of events, in bytes.
 const MAX_BODY: u64 = 25 << 20;
 
-/// What came of events.
+/// The receipt of native events.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventsResponse {
     /// Ids of the events in their order; null for one that repeats a known fact.
     ids: Vec<Option<EventId>>,
-    /// Whether a request of the same name was here before; left away otherwise.
+    /// True if a request with the same idempotency key was here before; left away otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     duplicate: bool,
@@ -99,32 +99,34 @@ async fn authorize_and_ingest(
     ingest_from_source((engine, &tenant), numbers, source, &parts.headers, &body).await
 }
 
-/// What is answered to another system.
+/// The answer to another system's request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SourceResponse {
     /// Ids of what was stored.
     ids: Vec<EventId>,
-    /// Whether all of it was known; left away otherwise.
+    /// True if all of it was known; left away otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     duplicate: bool,
-    /// Why there is nothing to store, if there is nothing.
+    /// The reason that there is nothing to store, if there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
-/// What came of another system's request.
+/// The result of another system's request, here and at its change hook.
 #[derive(Debug, Default)]
 pub(super) struct SourceReceipt {
-    /// Of what was stored.
+    /// Ids of the events that were stored.
     pub(super) ids: Vec<i64>,
-    /// Whether all of it was known.
+    /// True if all of it was known.
     pub(super) is_duplicate: bool,
-    /// Why there is nothing to store.
+    /// The reason that there is nothing to store.
     pub(super) note: Option<String>,
 }
 
-/// Reads and stores what a system says whose sender is proven.
+/// Parses a source's request, and stores its events. The sender must be authorized already.
+///
+/// Batches of one request are stored one by one: after an error the earlier ones stay.
 pub(super) async fn ingest_from_source(
     (engine, tenant): (&Engine, &Tenant),
     numbers: &NumberAllocator,

@@ -1,7 +1,7 @@
-//! The HTTP door: change hooks, events, logs, lists, metrics.
+//! The HTTP server: the API, change hooks, health and metrics.
 //!
-//! `server` accepts connections and keeps limits, `access` says who may, `body` reads what is sent, `answer` writes
-//! errors; the other files are the routes, one subject each.
+//! `server` accepts connections and keeps limits, `access` authorizes, `body` reads bodies within limits, `problem`
+//! renders errors, `openapi` describes the API; the other files are the routes, one subject each.
 //!
 //! Invariant: what a request brings is in the store before it is answered with success.
 #![allow(unused_qualifications)] // what the macro of `utoipa` writes
@@ -35,7 +35,7 @@ use campanile_engine::Engine;
 
 pub use server::serve;
 
-/// All routes, under `base_path` (blank: at the root).
+/// Builds the router of all routes, under `base_path` (blank: at the root).
 pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
     let authorize = axum::middleware::from_fn_with_state(Arc::clone(&engine), access::authorize_api);
     let (api, description) = with_sources(authorized_api().layer(authorize)).split_for_parts();
@@ -86,7 +86,8 @@ fn authorized_api() -> OpenApiRouter<Arc<Engine>> {
         .routes(routes!(tokens::revoke))
 }
 
-/// The whole API: `authorized` and, outside of its guard, the route of senders that may have a proof of their own.
+/// Adds to `authorized` the route of sources. It stands outside of the guard since a sender may have a proof of its
+/// own; `access` decides there too.
 fn with_sources(authorized: OpenApiRouter<Arc<Engine>>) -> OpenApiRouter<Arc<Engine>> {
     OpenApiRouter::with_openapi(openapi::head())
         .nest("/api/v1", authorized)

@@ -1,4 +1,4 @@
-//! What is in the store, as JSON, newest first.
+//! Routes that list the store: audit log, builders, builds and changes.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use campanile_engine::Engine;
 use campanile_model::{Build, BuildId, Builder, BuilderState, Change};
 use campanile_store::{AuditEntry, BuildQuery, BuilderRow, Page};
 
-/// Rows of a list if none are asked for, and at most.
+/// Rows of a list if the query names no number.
 const DEFAULT_ROWS: u32 = 50;
 /// Most rows of a list.
 const MAX_ROWS: u32 = 500;
@@ -24,25 +24,26 @@ const MAX_ROWS: u32 = 500;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
-    /// How many: 50 if not said, 500 at most.
+    /// Most rows in the answer: 50 if not said, 500 at most.
     limit: Option<u32>,
     /// Only those before this one; the smallest number of the page before gives the next page.
     before: Option<i64>,
 }
 
-/// As `ListQuery`, of builds.
+/// `?limit=&before=&builder=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BuildsQuery {
-    /// How many: 50 if not said, 500 at most.
+    /// Most rows in the answer: 50 if not said, 500 at most.
     limit: Option<u32>,
-    /// With `builder`, builds with lower numbers; without, how many to pass over.
+    /// With `builder`, builds with lower numbers; without, the number of builds to pass over.
     before: Option<i64>,
     /// Only this builder's.
     builder: Option<String>,
 }
 
+/// Holds a list's query within the limits.
 pub(super) fn page(limit: Option<u32>, before: Option<i64>) -> Page {
     Page { limit: limit.unwrap_or(DEFAULT_ROWS).clamp(1, MAX_ROWS), before }
 }
@@ -61,7 +62,7 @@ struct AuditRow {
     entry: AuditEntry,
 }
 
-/// Who changed what, and what people asked of the CI
+/// Lists changes by people and requests to the CI
 #[utoipa::path(get, path = "/audit", tag = "audit", params(ListQuery), responses(
     (status = 200, description = "newest first", body = AuditLog),
 ))]
@@ -80,7 +81,7 @@ pub(super) struct Builders {
     builders: Vec<BuilderView>,
 }
 
-/// A builder, and how far it has come.
+/// A builder and the number of its newest build.
 #[derive(Serialize, ToSchema)]
 struct BuilderView {
     name: String,
@@ -99,7 +100,7 @@ impl From<BuilderRow> for BuilderView {
     }
 }
 
-/// The builders there are, by name
+/// Lists builders by name
 #[utoipa::path(get, path = "/builders", tag = "builds", responses(
     (status = 200, description = "by name", body = Builders),
 ))]
@@ -117,7 +118,7 @@ pub(super) struct Builds {
     builds: Vec<Build>,
 }
 
-/// Builds, newest first
+/// Lists builds, newest first
 #[utoipa::path(get, path = "/builds", tag = "builds", params(BuildsQuery), responses(
     (status = 200, description = "newest first", body = Builds),
 ))]
@@ -138,7 +139,7 @@ pub(super) struct BuildDetails {
     build: Build,
 }
 
-/// A build with its steps and the sizes of its logs
+/// Shows a build with its steps and the sizes of its logs
 #[utoipa::path(get, path = "/builds/{builder}/{number}", tag = "builds",
     params(("builder" = String, Path, description = "the builder's name"), ("number" = u64, Path)), responses(
     (status = 200, description = "the build", body = BuildDetails),
@@ -161,7 +162,7 @@ pub(super) struct Changes {
     changes: Vec<Change>,
 }
 
-/// Changes, newest first
+/// Lists changes, newest first
 #[utoipa::path(get, path = "/changes", tag = "changes", params(ListQuery), responses(
     (status = 200, description = "newest first", body = Changes),
 ))]

@@ -1,4 +1,4 @@
-//! `PUT .../logs/{log}`: a raw log, streamed into the store; `GET` gives its end back.
+//! Routes of logs: `PUT .../logs/{log}` streams a raw one into the store, `GET` reads its end.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use super::problem::Problem;
 use campanile_engine::Engine;
 use campanile_model::{BuildId, LogRef};
 
-/// Largest upload; how much of it is kept is the store's `max_log_bytes`.
+/// Largest upload, in bytes; the store keeps as much of it as its `max_log_bytes` allows.
 const MAX_UPLOAD: u64 = 4 << 30;
-/// No more of a log is given back at once.
+/// Most bytes of a log in one answer.
 const MAX_TAIL: usize = 1 << 20;
 
 type LogPath = Path<(String, u64, String, String)>;
 
-/// What was kept of a log.
+/// The size of a log as it was stored.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StoredLog {
     lines: u64,
@@ -54,16 +54,16 @@ pub(super) async fn upload(
     Ok(axum::Json(StoredLog { lines, bytes }))
 }
 
-/// How much of a log.
+/// `?lines=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogTailQuery {
-    /// How many lines of its end: 1,000 if not said, a mebibyte at most.
+    /// Lines of its end: 1,000 if not said, a mebibyte at most.
     lines: Option<u32>,
 }
 
-/// The end of a log, without its header lines
+/// Shows the end of a log, without its header lines
 #[utoipa::path(get, path = "/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
     params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), LogTailQuery),
     responses(

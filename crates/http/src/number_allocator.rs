@@ -1,4 +1,4 @@
-//! Numbers for builds whose sender has none, or uses them twice.
+//! Allocates numbers for builds whose sender has none, or uses them twice.
 
 use tokio::sync::Mutex;
 
@@ -8,17 +8,22 @@ use campanile_inbound::ingest::{BuildNumbering, ParsedBatch};
 use campanile_model::{Build, BuildId, Event};
 use campanile_store::Appended;
 
-/// A run that ended before so many others of its builder is not looked for any more.
+/// Earlier builds of a builder that are searched for a run; one before them is taken for new.
 const MAX_RUNS: u32 = 20;
-/// How often a run can be tried again under its number.
+/// Most attempts of a run under its number; later ones are not stored.
 const MAX_ATTEMPTS: u64 = 99;
 
-/// Gives numbers, one request at a time: who comes next sees what was stored before.
+/// An allocator that serves one request at a time.
+///
+/// Two requests of one run may come at once. If both searched before either had stored, each would find its number
+/// free, and the run would become two builds.
 #[derive(Default)]
 pub(super) struct NumberAllocator(Mutex<()>);
 
 impl NumberAllocator {
-    /// Numbers what is told, and stores it. None if it says nothing new of builds that are known.
+    /// Numbers the builds of a batch, and stores it. None if it says nothing new of builds that are known.
+    ///
+    /// Cancel safe: dropped while it waits, the batch is stored as a whole or not at all.
     pub(super) async fn store(
         &self,
         (engine, tenant): (&Engine, &Tenant),
@@ -44,7 +49,7 @@ impl NumberAllocator {
     }
 }
 
-/// The number of a build; none if what is told of it is known already.
+/// Finds the number for a build's event; none if the event is known already.
 async fn allocate(
     (engine, tenant): (&Engine, &Tenant),
     build: &Build,

@@ -1,4 +1,4 @@
-//! The API's description (OpenAPI 3.1), put together from the routes' own.
+//! The API's description (OpenAPI 3.1), put together from the routes' own by `OpenApiRouter`.
 
 use axum::Json;
 use utoipa::OpenApi as _;
@@ -14,12 +14,12 @@ use utoipa::openapi::{OpenApi, Ref, RefOr};
 )]
 struct Head;
 
-/// The description without its routes.
+/// Makes the description without its routes.
 pub(super) fn head() -> OpenApi {
     Head::openapi()
 }
 
-/// Adds to the routes' description what they have in common: the token, and how refusals look.
+/// Adds to the routes' description the parts that they have in common: the token, and the form of refusals.
 pub(super) fn completed(mut api: OpenApi) -> OpenApi {
     let body = Content::new(Some(Ref::from_schema_name("ProblemBody")));
     let refused = ResponseBuilder::new().description("refused").content("application/problem+json", body);
@@ -50,7 +50,7 @@ pub(super) async fn show(description: OpenApi) -> Json<OpenApi> {
 mod tests {
     use super::*;
 
-    /// What changes for the API's users is seen in review.
+    /// A change for the API's users is seen in review.
     #[test]
     fn the_description_is_the_committed_one() {
         let api = completed(crate::with_sources(crate::authorized_api()).into_openapi());

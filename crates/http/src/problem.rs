@@ -1,4 +1,4 @@
-//! Errors as `application/problem+json`, with codes of a closed set.
+//! Errors of the API as `application/problem+json` (RFC 9457), with codes of a closed set.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +16,11 @@ pub(super) struct Problem {
     status: StatusCode,
     code: ProblemCode,
     detail: String,
-    /// When to come again, in seconds.
+    /// The wait before another attempt, in seconds.
     retry_after: Option<u64>,
 }
 
-/// What an error is, for programs. `docs/api.md` lists them.
+/// The kind of an error, for programs. `docs/api.md` lists them.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ProblemCode {
@@ -82,7 +82,7 @@ impl Problem {
         &self.detail
     }
 
-    /// When to come again, in seconds, if that helps.
+    /// The wait before another attempt, in seconds; none if waiting alone does not help.
     pub(super) fn retry_after(&self) -> Option<u64> {
         self.retry_after
     }
@@ -139,7 +139,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// An error as it is written (RFC 9457).
+/// The body of an error (RFC 9457).
 #[derive(Serialize, ToSchema)]
 pub(super) struct ProblemBody {
     /// `urn:campanile:problem:` and the code.
@@ -151,7 +151,7 @@ pub(super) struct ProblemBody {
     status: u16,
     /// From a closed set, for programs.
     code: ProblemCode,
-    /// What is wrong, where, and what to do, for people.
+    /// The fault, its place and a remedy, for people.
     detail: String,
 }
 
@@ -178,10 +178,12 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Answers where no route is.
 pub(super) async fn page_not_found() -> Problem {
     Problem::not_found("there is no such page")
 }
 
+/// Answers where a route has other methods; axum adds `Allow`.
 pub(super) async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, ProblemCode::Method, "this page is not asked by this method")
 }

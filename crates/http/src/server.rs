@@ -1,4 +1,4 @@
-//! Accepts connections and keeps their limits: how many, how long a request's head may take, how large it may be.
+//! The server loop: accepts connections, and limits their number and the time and size of a request's head.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,17 +16,16 @@ use tower::ServiceExt as _;
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 1_024;
-/// A request's head must come within this.
+/// Longest time for a request's head.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
-/// A request's head may be this large.
+/// Largest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-/// A request's head may have so many headers.
+/// Most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// Serves until `stop` says so, then lets requests under way finish, for `drain` at most.
+/// Serves until `stop` is true, then lets requests under way finish, for `drain` at most.
 ///
-/// # Errors
-/// Never after the listener is bound; what goes wrong with a connection ends that connection only.
+/// A fault of a connection ends that connection only. Over their limit new ones wait in the listener's backlog.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>, drain: Duration) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();

@@ -1,4 +1,4 @@
-//! `/t/{tenant}/...`: the same routes as a tenant's own; and `/api/v1/tenants`: who shares this engine.
+//! Routes of tenants: `/t/{tenant}/...`, the other routes as a tenant's own; `/api/v1/tenants`, the tenants.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,14 +21,14 @@ use campanile_config::TenantsSettings;
 use campanile_engine::{Engine, Tenant, TenantChangeError};
 use campanile_model::now;
 
-/// Settings with their secrets; components come by another way.
+/// Largest body of settings with their secrets, in bytes; components come by another route.
 const MAX_BODY: u64 = 1 << 20;
 
-/// The routes that a tenant has too.
+/// The router that [`forward`] hands tenants' requests to.
 #[derive(Clone)]
 pub(super) struct TenantRouter(pub(super) Router);
 
-/// Answers what is below a tenant's address as if it stood at the root, with the tenant noted.
+/// Forwards a request below a tenant's address as if it stood at the root, with an [`AddressedTenant`] noted.
 pub(super) async fn forward(
     Extension(TenantRouter(routes)): Extension<TenantRouter>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -56,7 +56,7 @@ pub(super) async fn forward(
     }
 }
 
-/// `/change_hook/github?x` of `/t/NAME/change_hook/github?x`. No other tenant below it.
+/// Cuts `/t/NAME/change_hook/github?x` to `/change_hook/github?x`; none for routes that tenants don't have.
 fn strip_tenant(uri: &Uri) -> Option<Uri> {
     let path = uri.path_and_query()?.as_str();
     let (_, rest) = path.strip_prefix("/t/")?.split_once('/')?;
@@ -71,7 +71,7 @@ pub(super) struct Tenants {
     tenants: Vec<TenantView>,
 }
 
-/// A tenant as it is shown.
+/// A tenant with its parts and its use of the engine.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TenantView {
     /// Its name, as addresses have it.
@@ -100,7 +100,7 @@ impl TenantView {
     }
 }
 
-/// Who shares this engine
+/// Lists the tenants of this engine
 #[utoipa::path(get, path = "/tenants", tag = "tenants", responses(
     (status = 200, description = "the operator's own first", body = Tenants),
 ))]
@@ -108,7 +108,7 @@ pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Tenants> {
     Json(Tenants { tenants: engine.tenants().iter().map(|tenant| TenantView::of(tenant)).collect() })
 }
 
-/// A tenant
+/// Shows a tenant
 #[utoipa::path(get, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
     (status = 200, description = "as it is in use", body = TenantView),
 ))]
@@ -124,7 +124,7 @@ fn no_such(name: &str) -> Problem {
     Problem::not_found(format!("there is no tenant `{}`", name.escape_debug()))
 }
 
-/// A tenant's settings as they are wished for.
+/// The settings that a tenant is to have.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PutTenantRequest {
@@ -135,10 +135,10 @@ pub(super) struct PutTenantRequest {
     secrets: BTreeMap<String, String>,
 }
 
-/// What came of it.
+/// The outcome of new settings.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PutTenantResponse {
-    /// What is worth a second look.
+    /// Findings in the settings that are no errors but worth a second look.
     warnings: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Tokens: which there are, new ones, and the end of them.
+//! Routes of tokens: list, creation, revocation.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use campanile_config::parse_duration;
 use campanile_engine::{Engine, TokenError};
 use campanile_store::{Role, Token};
 
-/// Nobody needs more words than this.
+/// Largest body of a token's request, in bytes.
 const MAX_BODY: u64 = 16 << 10;
 
 /// Tokens.
@@ -26,7 +26,7 @@ pub(super) struct Tokens {
     tokens: Vec<Token>,
 }
 
-/// The tokens there are, oldest first
+/// Lists tokens, oldest first
 #[utoipa::path(get, path = "/tokens", tag = "tokens", responses(
     (status = 200, description = "oldest first", body = Tokens),
 ))]
@@ -38,20 +38,20 @@ pub(super) async fn list(
     Ok(Json(Tokens { tokens }))
 }
 
-/// A token that is wished for.
+/// The properties of a new token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateTokenRequest {
-    /// What it is for, on one line.
+    /// Its purpose, on one line.
     name: String,
-    /// What it lets its bearer do.
+    /// The role of its bearer.
     #[schema(value_type = Role)]
     role: String,
-    /// How long it lasts, such as `90d`; for ever if left away.
+    /// Its lifetime, such as `90d`; for ever if left away.
     lasts: Option<String>,
 }
 
-/// A new token.
+/// A new token with its text.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CreateTokenResponse {
     #[serde(flatten)]
