@@ -97,12 +97,12 @@ async fn handle(
                 builds = outcome.builds,
                 ?time,
                 ?note,
-                "hook"
+                "hook taken"
             );
         }
         Err(error) => {
             let reason = &error.message;
-            tracing::warn!(tenant = tenant.name(), dialect, status, ?time, "hook refused: {reason:?}");
+            tracing::warn!(tenant = tenant.name(), dialect, status, ?time, ?reason, "hook refused");
         }
     }
     response
@@ -315,7 +315,7 @@ impl From<StoreError> for HookError {
         if matches!(error, StoreError::Closed) {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is shutting down".to_owned());
         }
-        tracing::error!("a change hook failed: {error}");
+        tracing::error!(%error, "hook failed");
         Self::internal()
     }
 }

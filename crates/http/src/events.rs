@@ -78,7 +78,7 @@ pub(super) async fn accept_from(
         Ok(receipt) => receipt.into_response(),
         Err(problem) => {
             // Senders rarely show an answer's text: who looks for what is missing looks here.
-            tracing::warn!("events of `{}` were refused: {:?}", source.name(), problem.detail());
+            tracing::warn!(source = source.name(), reason = problem.detail(), "source request refused");
             access::challenge(problem)
         }
     }
@@ -152,7 +152,7 @@ pub(super) async fn ingest_from_source(
         }
     }
     receipt.is_duplicate = repeated && receipt.ids.is_empty();
-    tracing::debug!(source = source.name(), events = receipt.ids.len(), note = ?receipt.note, "told of builds");
+    tracing::debug!(source = source.name(), events = receipt.ids.len(), note = ?receipt.note, "source request taken");
     Ok(receipt)
 }
 

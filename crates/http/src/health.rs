@@ -20,7 +20,7 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
     match engine.store().ping().await {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
-            tracing::error!("not ready: {error}");
+            tracing::error!(%error, "store not ready");
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 ProblemCode::Store,

@@ -112,7 +112,7 @@ impl From<IngestError> for Problem {
 
 impl From<StatusError> for Problem {
     fn from(error: StatusError) -> Self {
-        tracing::error!("a request failed: {error}");
+        tracing::error!(%error, "request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Store, "the store failed; the log says why")
     }
 }
@@ -127,7 +127,7 @@ impl From<StoreError> for Problem {
                 "the engine is shutting down",
             ),
             other => {
-                tracing::error!("a request failed: {other}");
+                tracing::error!(error = %other, "request failed");
                 // What exactly is wrong with the store is no business of the client's.
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,

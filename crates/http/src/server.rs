@@ -55,14 +55,14 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
                 hyper::service::service_fn(move |request: Request<Incoming>| respond(&router, peer, request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%peer, "connection ended: {error}");
+                tracing::debug!(%peer, %error, "connection broke off");
             }
             drop(permit);
         });
     }
     drop(listener);
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were cut off by the stop");
+        tracing::warn!(?drain, "requests cut off by the stop");
     }
 }
 
@@ -77,7 +77,7 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Acce
             Some((stream, peer, permit))
         }
         Err(error) => {
-            tracing::warn!("cannot accept a connection: {error}");
+            tracing::warn!(%error, "connection not accepted");
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }

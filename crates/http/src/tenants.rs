@@ -177,7 +177,7 @@ fn change_problem(tenant: &str, error: TenantChangeError) -> Problem {
         TenantChangeError::Gone(name) => no_such(&name),
         TenantChangeError::Store(error) => error.into(),
         TenantChangeError::File(_) => {
-            tracing::error!("a tenant's settings can't be kept: {error}");
+            tracing::error!(tenant, %error, "tenant settings not saved");
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Internal, error.to_string())
         }
         other => Problem::bad_request(other.to_string()),
