@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http_body_util::BodyExt as _;
 
 use super::problem::{Problem, ProblemCode};

@@ -8,8 +8,8 @@ use std::time::Instant;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use serde_json::json;
 
 use super::access;

@@ -1,7 +1,7 @@
 //! Extractors of path and query: axum's own, with rejections as [`Problem`]s.
 
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 
 use super::problem::{Problem, ProblemCode};
 use campanile_engine::Engine;

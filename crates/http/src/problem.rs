@@ -1,7 +1,7 @@
 //! Errors of the API as `application/problem+json` (RFC 9457), with codes of a closed set.
 
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
+use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 use utoipa::ToSchema;
