@@ -21,8 +21,7 @@ use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
 use campanile_inbound::hooks::{Method, RawHook, Rejection, Verified, answer_text};
 use campanile_inbound::ingest::{self, Source};
-use campanile_model::Event;
-use campanile_model::now;
+use campanile_model::{Event, escape_controls, now};
 use campanile_store::{Appended, StoreError};
 
 /// Takes a request at `/change_hook`, which means the dialect `base` (H-GEN-01).
@@ -322,17 +321,9 @@ impl From<StoreError> for HookError {
 
 /// Renders text by H-GEN-15: never html, and control characters escaped.
 fn text_response(status: StatusCode, text: &str) -> Response {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
     let headers =
         [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (status, headers, shown).into_response()
+    (status, headers, escape_controls(text)).into_response()
 }
 
 /// Tells if `Accept` names JSON before anything that text would fit.

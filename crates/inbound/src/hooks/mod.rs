@@ -51,7 +51,7 @@ pub use request::{Method, RawHook, Verified};
 
 use campanile_callbacks::Callback;
 use campanile_config::{Reader, Settings};
-use campanile_model::{Change, Timestamp};
+use campanile_model::{Change, Timestamp, escape_controls};
 use campanile_outbound::Outbound;
 
 /// A change hook dialect: one HTTP request in, changes out. Pure.
@@ -129,24 +129,12 @@ pub struct Rejection {
 
 impl Rejection {
     fn bad_request(message: impl AsRef<str>) -> Self {
-        Self { status: 400, message: escaped(message.as_ref()) }
+        Self { status: 400, message: escape_controls(message.as_ref()) }
     }
 
     fn forbidden(message: impl AsRef<str>) -> Self {
-        Self { status: 403, message: escaped(message.as_ref()) }
+        Self { status: 403, message: escape_controls(message.as_ref()) }
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 const BOTH_METHODS: &[Method] = &[Method::Get, Method::Post];
