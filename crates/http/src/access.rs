@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
 /// Finds the tenant that an address names; without a name it is the operator's own.
 pub(super) fn tenant_of_request(engine: &Engine, extensions: &Extensions) -> Result<Arc<Tenant>, Problem> {
     let Some(AddressedTenant(name)) = extensions.get() else { return Ok(engine.tenant()) };
-    engine.tenant_named(name).ok_or_else(|| Problem::not_found("there is no such page"))
+    engine.tenant_named(name).ok_or_else(Problem::no_such_page)
 }
 
 /// Authenticates a request, holds its role against the one that the route requires, and writes each change to the
@@ -214,7 +214,7 @@ impl Principal {
         }
         // Whether there is such a tenant is nothing for others to know.
         let tenant = engine.tenant_named(name).filter(|_| self.role == Role::Admin && self.tenant.is_own());
-        let tenant = tenant.ok_or_else(|| Problem::not_found("there is no such page"))?;
+        let tenant = tenant.ok_or_else(Problem::no_such_page)?;
         Ok(Self { tenant, ..self })
     }
 }

@@ -67,7 +67,7 @@ async fn handle(
         Err(problem) => return problem.into_response(),
     };
     if !tenant.hooks().any() {
-        return Problem::not_found("there is no such page").into_response();
+        return Problem::no_such_page().into_response();
     }
     let began = Instant::now();
     let wants_json = prefers_json(request.headers());

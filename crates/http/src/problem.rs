@@ -74,6 +74,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, ProblemCode::NotFound, detail)
     }
 
+    /// The 404 that tells nothing: no route here, no such tenant, or none that the sender may know of.
+    pub(super) fn no_such_page() -> Self {
+        Self::not_found("there is no such page")
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -180,7 +185,7 @@ impl IntoResponse for Problem {
 
 /// Answers where no route is.
 pub(super) async fn page_not_found() -> Problem {
-    Problem::not_found("there is no such page")
+    Problem::no_such_page()
 }
 
 /// Answers where a route has other methods; axum adds `Allow`.

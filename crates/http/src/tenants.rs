@@ -35,7 +35,7 @@ pub(super) async fn forward(
     axum::extract::Path((tenant, _)): axum::extract::Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let not_found = || Problem::not_found("there is no such page").into_response();
+    let not_found = || Problem::no_such_page().into_response();
     if !TenantsSettings::is_name(&tenant) {
         return not_found();
     }
