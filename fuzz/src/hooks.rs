@@ -67,8 +67,7 @@ fn request(data: &[u8]) -> RawHook {
         if let Some(rest) = text.strip_prefix('?') {
             query = rest.to_owned();
         } else if let Some((name, value)) = text.split_once(": ")
-            && let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            && let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
         {
             headers.insert(name, value);
         }

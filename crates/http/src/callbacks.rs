@@ -1,28 +1,28 @@
-//! Callbacks: their versions, new ones and back again, what they log; and builds to try them on.
+//! Routes of callbacks: their versions, deployment and rollback, their log; and stored builds as samples for previews.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::{Path, Query};
+use super::problem::{Problem, ProblemCode};
 use campanile_callbacks::{Kind, MAX_COMPONENT};
 use campanile_engine::{ActivateError, ActivateOptions, Deployment, Engine};
 use campanile_model::{BuildId, LogRef};
 use campanile_store::{CallEntry, KeptVersion};
 
-/// Of each log so many lines go into a sample.
+/// Lines of each log in a sample, from its end.
 const SAMPLE_LINES: u32 = 2_000;
-/// Of each log so many bytes go into a sample.
+/// Bytes of each log in a sample, from its end.
 const SAMPLE_BYTES: usize = 256 << 10;
-/// So many builds before go into a sample.
+/// Earlier builds in a sample.
 const SAMPLE_BUILDS: u32 = 10;
 
 /// Callbacks.
@@ -37,14 +37,14 @@ struct CallbackRow {
     name: String,
     /// Digest of the version in use; null if there is none yet.
     version: Option<String>,
-    /// What it can be called as.
+    /// Kinds of callback that the version in use exports.
     exports: Vec<&'static str>,
-    /// `compiled` or `scripts`.
+    /// The lane that its calls wait in: `compiled` or `scripts`; null without a version.
     lane: Option<&'static str>,
 }
 
-/// The callbacks of the settings
-#[utoipa::path(get, path = "/api/v1/callbacks", tag = "callbacks", responses(
+/// Lists the callbacks of the settings
+#[utoipa::path(get, path = "/callbacks", tag = "callbacks", responses(
     (status = 200, description = "by name", body = Callbacks),
 ))]
 pub(super) async fn list(CurrentTenant(tenant): CurrentTenant) -> Json<Callbacks> {
@@ -65,45 +65,45 @@ pub(super) async fn list(CurrentTenant(tenant): CurrentTenant) -> Json<Callbacks
 
 /// A callback with its kept versions, the one that was put to use last first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct OneCallback {
+pub(super) struct CallbackDetails {
     name: String,
     /// Digest of the version in use.
     version: Option<String>,
     versions: Vec<KeptVersion>,
 }
 
-/// A callback with its kept versions
-#[utoipa::path(get, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
-    (status = 200, description = "the callback", body = OneCallback),
+/// Shows a callback with its kept versions
+#[utoipa::path(get, path = "/callbacks/{name}", tag = "callbacks", params(("name" = String, Path)), responses(
+    (status = 200, description = "the callback", body = CallbackDetails),
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(name): Path<String>,
-) -> Result<Json<OneCallback>, Problem> {
+) -> Result<Json<CallbackDetails>, Problem> {
     let callback = tenant.callbacks().get(&name).ok_or_else(|| no_such(&name))?;
     let versions = engine.store().versions(tenant.name(), &name).await?;
     let version = callback.version().map(|version| version.digest().to_owned());
-    Ok(Json(OneCallback { name, version, versions }))
+    Ok(Json(CallbackDetails { name, version, versions }))
 }
 
-/// How careful to be.
+/// `?dry_run=&force=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PushQuery {
-    /// Only try it.
+    /// Try it on recorded builds only, without putting it to use.
     #[serde(default)]
     #[param(required = false)]
     dry_run: bool,
-    /// Also if it fails where the version in use does not.
+    /// Put it to use even if it fails where the version in use does not.
     #[serde(default)]
     #[param(required = false)]
     force: bool,
 }
 
 /// Puts a new version to use, or tries it
-#[utoipa::path(put, path = "/api/v1/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
+#[utoipa::path(put, path = "/callbacks/{name}", tag = "callbacks", params(("name" = String, Path), PushQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
     (status = 200, description = "how it did on recorded builds, and whether it is in use", body = Deployment),
 ))]
@@ -114,12 +114,12 @@ pub(super) async fn push(
     Query(query): Query<PushQuery>,
     request: Request,
 ) -> Result<Json<Deployment>, Problem> {
-    let wasm = Limited::new(request.into_body(), MAX_COMPONENT as u64).whole().await?;
-    let care = ActivateOptions { dry_run: query.dry_run, force: query.force };
-    Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), care).await?))
+    let wasm = LimitedBody::new(request.into_body(), MAX_COMPONENT as u64).bytes().await?;
+    let options = ActivateOptions { dry_run: query.dry_run, force: query.force };
+    Ok(Json(engine.push_component(&tenant, &name, wasm.to_vec(), options).await?))
 }
 
-/// To which version.
+/// `?version=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -129,7 +129,7 @@ pub(super) struct RollbackQuery {
 }
 
 /// Puts a kept version to use again
-#[utoipa::path(post, path = "/api/v1/callbacks/{name}/rollback", tag = "callbacks",
+#[utoipa::path(post, path = "/callbacks/{name}/rollback", tag = "callbacks",
     params(("name" = String, Path), RollbackQuery), responses(
     (status = 200, description = "it is in use", body = Deployment),
 ))]
@@ -142,16 +142,16 @@ pub(super) async fn roll_back(
     Ok(Json(engine.roll_back(&tenant, &name, query.version.as_deref()).await?))
 }
 
-/// Which calls.
+/// `?after=&limit=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct LogQuery {
+pub(super) struct CallLogQuery {
     /// Only calls with numbers above this.
     #[serde(default)]
     #[param(required = false)]
     after: i64,
-    /// How many: 50 if not said, 1,000 at most; of more the newest.
+    /// Most calls in the answer: 50 if not said, 1,000 at most; of more the newest.
     limit: Option<u32>,
 }
 
@@ -168,8 +168,8 @@ struct NumberedCall {
     call: CallEntry,
 }
 
-/// Calls that logged or failed
-#[utoipa::path(get, path = "/api/v1/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), LogQuery),
+/// Lists calls that logged or failed
+#[utoipa::path(get, path = "/callbacks/{name}/log", tag = "callbacks", params(("name" = String, Path), CallLogQuery),
     responses(
     (status = 200, description = "oldest first", body = Calls),
 ))]
@@ -177,7 +177,7 @@ pub(super) async fn log(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(name): Path<String>,
-    Query(query): Query<LogQuery>,
+    Query(query): Query<CallLogQuery>,
 ) -> Result<Json<Calls>, Problem> {
     let limit = query.limit.unwrap_or(50).clamp(1, 1_000);
     let calls = engine.store().calls(tenant.name(), &name, query.after, limit).await?;
@@ -187,8 +187,8 @@ pub(super) async fn log(
     Ok(Json(Calls { calls: calls.into_iter().map(|(id, call)| NumberedCall { id, call }).collect() }))
 }
 
-/// A stored build as `campanile preview` takes it
-#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/sample", tag = "callbacks",
+/// Shows a stored build as `campanile preview` takes it
+#[utoipa::path(get, path = "/builds/{builder}/{number}/sample", tag = "callbacks",
     params(("builder" = String, Path), ("number" = u64, Path)), responses(
     (status = 200, description = "the build, builds before it, and its logs", body = Value),
 ))]
@@ -206,8 +206,8 @@ pub(super) async fn sample(
     let mut logs = serde_json::Map::new();
     for step in &build.steps {
         for log in &step.logs {
-            let place = LogRef { build: id.clone(), step: step.name.clone(), log: log.name.clone() };
-            if let Some(text) = store.log_tail(tenant.name(), &place, SAMPLE_LINES, SAMPLE_BYTES).await? {
+            let log_ref = LogRef { build: id.clone(), step: step.name.clone(), log: log.name.clone() };
+            if let Some(text) = store.log_tail(tenant.name(), &log_ref, SAMPLE_LINES, SAMPLE_BYTES).await? {
                 logs.insert(format!("{}/{}", step.name, log.name), Value::String(text));
             }
         }
@@ -231,7 +231,7 @@ impl From<ActivateError> for Problem {
                 Self::not_found(refused.to_string())
             }
             ActivateError::Component(_) | ActivateError::Narrower(_) | ActivateError::Worse(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::CallbackRefused, refused.to_string())
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, ProblemCode::CallbackRefused, refused.to_string())
             }
         }
     }

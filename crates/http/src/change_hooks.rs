@@ -1,4 +1,6 @@
-//! `/change_hook/{dialect}`: a forge's request becomes stored changes (H-GEN-01 to H-GEN-20).
+//! Routes of change hooks, `/change_hook/{dialect}`: a forge's request becomes stored changes (H-GEN-01 to H-GEN-20).
+//!
+//! Invariant: no byte of a body is parsed before the sender is authorized and the dialect has verified the request.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,46 +8,45 @@ use std::time::Instant;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use serde_json::json;
 
 use super::access;
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::events;
-use super::numbering::Numbering;
+use super::number_allocator::NumberAllocator;
+use super::problem::{Problem, ProblemCode};
 use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
 use campanile_inbound::hooks::{HookError, HookOutcome, Method, RawHook, Verified, answer_text};
 use campanile_inbound::ingest::{self, Source};
-use campanile_model::Event;
-use campanile_model::now;
+use campanile_model::{Event, escape_controls, now};
 use campanile_store::{Appended, StoreError};
 
-/// `/change_hook` means the dialect `base` (H-GEN-01).
-pub(super) async fn base(
+/// Takes a request at `/change_hook`, which means the dialect `base` (H-GEN-01).
+pub(super) async fn handle_base(
     engine: State<Arc<Engine>>,
-    numbering: Extension<Arc<Numbering>>,
+    numbers: Extension<Arc<NumberAllocator>>,
     request: Request,
 ) -> Response {
-    handle(engine, numbering, "base".to_owned(), request).await
+    handle(engine, numbers, "base".to_owned(), request).await
 }
 
-pub(super) async fn named(
+pub(super) async fn handle_named(
     engine: State<Arc<Engine>>,
-    numbering: Extension<Arc<Numbering>>,
+    numbers: Extension<Arc<NumberAllocator>>,
     Path(dialect): Path<String>,
     request: Request,
 ) -> Response {
-    handle(engine, numbering, dialect, request).await
+    handle(engine, numbers, dialect, request).await
 }
 
-/// What a request came to.
+/// The result of a request that was not refused.
 #[derive(Default)]
-struct Taken {
+struct HookReceipt {
     changes: usize,
-    /// News of builds that were passed on.
+    /// Events of builds that were stored, where the sender tells of builds.
     builds: usize,
     ids: Vec<i64>,
     duplicate: bool,
@@ -57,7 +58,7 @@ struct Taken {
 
 async fn handle(
     State(engine): State<Arc<Engine>>,
-    Extension(numbering): Extension<Arc<Numbering>>,
+    Extension(numbers): Extension<Arc<NumberAllocator>>,
     dialect: String,
     request: Request,
 ) -> Response {
@@ -66,61 +67,61 @@ async fn handle(
         Err(problem) => return problem.into_response(),
     };
     if !tenant.hooks().any() {
-        return Problem::not_found("there is no such page").into_response();
+        return Problem::no_such_page().into_response();
     }
     let began = Instant::now();
     let wants_json = prefers_json(request.headers());
-    let taken = take(&engine, &numbering, &tenant, &dialect, request).await;
-    let response = match &taken {
-        Ok(taken) => success(taken, wants_json),
-        Err(refusal) => refusal.respond(wants_json),
+    let outcome = process(&engine, &numbers, &tenant, &dialect, request).await;
+    let response = match &outcome {
+        Ok(outcome) => success_response(outcome, wants_json),
+        Err(error) => error.response(wants_json),
     };
     let known = tenant.hooks().dialect(&dialect).is_ok();
     let label = if known { dialect.as_str() } else { "other" };
     engine.metrics().hook_request(tenant.name(), label, response.status().as_u16());
     let (status, time) = (response.status().as_u16(), began.elapsed());
-    match &taken {
-        Ok(taken) => {
+    match &outcome {
+        Ok(outcome) => {
             // What the sender says is shown escaped.
             let (event, delivery) =
-                (taken.event.as_deref().unwrap_or(""), taken.delivery.as_deref().unwrap_or(""));
-            let note = taken.note.as_deref().unwrap_or("");
+                (outcome.event.as_deref().unwrap_or(""), outcome.delivery.as_deref().unwrap_or(""));
+            let note = outcome.note.as_deref().unwrap_or("");
             tracing::info!(
                 tenant = tenant.name(),
                 dialect,
                 ?event,
                 ?delivery,
                 status,
-                changes = taken.changes,
-                builds = taken.builds,
+                changes = outcome.changes,
+                builds = outcome.builds,
                 ?time,
                 ?note,
-                "hook"
+                "hook taken"
             );
         }
-        Err(refusal) => {
-            let reason = &refusal.message;
-            tracing::warn!(tenant = tenant.name(), dialect, status, ?time, "hook refused: {reason:?}");
+        Err(error) => {
+            let reason = &error.message;
+            tracing::warn!(tenant = tenant.name(), dialect, status, ?time, ?reason, "hook refused");
         }
     }
     response
 }
 
-/// The checks in the order of H-GEN-09; nothing later runs after a failure.
-async fn take(
+/// Checks a request in the order of H-GEN-09, then stores its changes; nothing later runs after a failure.
+async fn process(
     engine: &Engine,
-    numbering: &Numbering,
+    numbers: &NumberAllocator,
     tenant: &Arc<Tenant>,
     name: &str,
     request: Request,
-) -> Result<Taken, Refusal> {
+) -> Result<HookReceipt, HookRefusal> {
     let hooks = tenant.hooks();
     let (parts, body) = request.into_parts();
     if hooks.auth_is_slow() {
         let (hooks, headers) = (Arc::clone(hooks), parts.headers.clone());
         tokio::task::spawn_blocking(move || hooks.authorize(&headers))
             .await
-            .map_err(|_| Refusal::internal())??;
+            .map_err(|_| HookRefusal::internal())??;
     } else {
         hooks.authorize(&parts.headers)?;
     }
@@ -132,21 +133,21 @@ async fn take(
     let dialect = hooks.dialect(name);
     let allowed = dialect.as_ref().map_or(&[Method::Get, Method::Post][..], |dialect| dialect.methods());
     let Some(method) = method.filter(|method| allowed.contains(method)) else {
-        return Err(Refusal::method(allowed));
+        return Err(HookRefusal::method(allowed));
     };
     let dialect = dialect?;
     if let Some(encoding) = parts.headers.get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
         let encoding = String::from_utf8_lossy(encoding.as_bytes());
         let text = format!("send the body as it is: Content-Encoding `{encoding}` is not taken");
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        return Err(HookRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    let body = read(body, hooks.max_body()).await?;
+    let body = read_body(body, hooks.max_body()).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let verified = dialect.verify(RawHook { method, query, headers: parts.headers, body })?;
     let source = dialect.builds().and_then(ingest::source);
     if let Some(source) = source.filter(|source| method == Method::Post && source.matches(verified.headers()))
     {
-        return pass_on((engine, tenant), numbering, source, &verified).await;
+        return ingest_builds((engine, tenant), numbers, source, &verified).await;
     }
     let parsed = dialect.parse(&verified, now())?;
     let (changes, note) = match parsed.outcome {
@@ -165,71 +166,78 @@ async fn take(
                 poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
             engine.poll_now(tenant, &chosen);
             let note = Some(format!("told to look: {}", chosen.join(", ")));
-            return Ok(Taken { note, ..Taken::default() });
+            return Ok(HookReceipt { note, ..HookReceipt::default() });
         }
     };
     let delivery_id = parsed.delivery_id.as_ref().map(|id| format!("hook/{name}/{id}"));
-    let taken = Taken { note, event: parsed.event, delivery: parsed.delivery_id, ..Taken::default() };
+    let outcome =
+        HookReceipt { note, event: parsed.event, delivery: parsed.delivery_id, ..HookReceipt::default() };
     let count = changes.len();
     if count == 0 {
-        return Ok(taken);
+        return Ok(outcome);
     }
     let events = changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
     match engine.accept(tenant, events, delivery_id).await? {
         Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();
-            Ok(Taken { changes: count, ids, ..taken })
+            Ok(HookReceipt { changes: count, ids, ..outcome })
         }
-        Appended::Duplicate => Ok(Taken { duplicate: true, note: None, ..taken }),
+        Appended::Duplicate => Ok(HookReceipt { duplicate: true, note: None, ..outcome }),
     }
 }
 
-/// News of builds go the way that they go at `/api/v1/events`.
-async fn pass_on(
+/// Stores a forge's events of builds as `/api/v1/events/{source}` does.
+async fn ingest_builds(
     of: (&Engine, &Tenant),
-    numbering: &Numbering,
+    numbers: &NumberAllocator,
     source: &'static dyn Source,
     verified: &Verified,
-) -> Result<Taken, Refusal> {
-    let taken = events::take_from(of, numbering, source, verified.headers(), verified.body()).await;
-    let taken = taken.map_err(|problem| {
-        Refusal::new(problem.status(), format!("{}: {}", source.name(), problem.detail()))
+) -> Result<HookReceipt, HookRefusal> {
+    let receipt = events::ingest_from_source(of, numbers, source, verified.headers(), verified.body()).await;
+    let receipt = receipt.map_err(|problem| {
+        HookRefusal::new(problem.status(), format!("{}: {}", source.name(), problem.detail()))
     })?;
-    let builds = taken.ids.len();
-    Ok(Taken { builds, ids: taken.ids, duplicate: taken.is_duplicate, note: taken.note, ..Taken::default() })
+    let builds = receipt.ids.len();
+    Ok(HookReceipt {
+        builds,
+        ids: receipt.ids,
+        duplicate: receipt.is_duplicate,
+        note: receipt.note,
+        ..HookReceipt::default()
+    })
 }
 
-async fn read(body: Body, limit: u64) -> Result<bytes::Bytes, Refusal> {
-    let whole = Limited::new(body, limit).whole().await;
-    whole.map_err(|problem| Refusal::new(problem.status(), problem.detail().to_owned()))
+async fn read_body(body: Body, limit: u64) -> Result<bytes::Bytes, HookRefusal> {
+    let whole = LimitedBody::new(body, limit).bytes().await;
+    whole.map_err(|problem| HookRefusal::new(problem.status(), problem.detail().to_owned()))
 }
 
-fn success(taken: &Taken, wants_json: bool) -> Response {
-    let stored = taken.changes + taken.builds > 0 || taken.duplicate;
+fn success_response(outcome: &HookReceipt, wants_json: bool) -> Response {
+    let stored = outcome.changes + outcome.builds > 0 || outcome.duplicate;
     let status = if stored { StatusCode::ACCEPTED } else { StatusCode::OK };
     if wants_json {
-        let body = json!({ "changes": taken.changes, "ids": taken.ids, "duplicate": taken.duplicate, "note": taken.note });
+        let body = json!({ "changes": outcome.changes, "ids": outcome.ids, "duplicate": outcome.duplicate, "note": outcome.note });
         return (status, axum::Json(body)).into_response();
     }
-    let text = match &taken.note {
-        _ if taken.duplicate => "0 changes found (duplicate delivery)".to_owned(),
+    let text = match &outcome.note {
+        _ if outcome.duplicate => "0 changes found (duplicate delivery)".to_owned(),
         Some(note) if note.starts_with("Ignored event") => note.clone(),
-        _ if taken.builds > 0 => "build event taken".to_owned(),
-        _ => answer_text(taken.changes),
+        _ if outcome.builds > 0 => "build event taken".to_owned(),
+        _ => answer_text(outcome.changes),
     };
-    plain(status, &text)
+    text_response(status, &text)
 }
 
-/// Why a request was refused.
-struct Refusal {
+/// The refusal of a request, as text or as a problem, whichever its sender accepts.
+struct HookRefusal {
     status: StatusCode,
     message: String,
     allow: Option<String>,
-    /// When to come again, in seconds.
+    /// The wait before another attempt, in seconds.
     retry_after: Option<u64>,
 }
 
-impl Refusal {
+impl HookRefusal {
     fn new(status: StatusCode, message: String) -> Self {
         Self { status, message, allow: None, retry_after: None }
     }
@@ -251,11 +259,11 @@ impl Refusal {
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message) }
     }
 
-    fn respond(&self, wants_json: bool) -> Response {
+    fn response(&self, wants_json: bool) -> Response {
         let mut response = if wants_json {
-            Problem::new(self.status, Code::HookRefused, self.message.clone()).into_response()
+            Problem::new(self.status, ProblemCode::HookRefused, self.message.clone()).into_response()
         } else {
-            plain(self.status, &self.message)
+            text_response(self.status, &self.message)
         };
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -268,21 +276,21 @@ impl Refusal {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if let Some(again) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(again));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 }
 
-impl From<HookError> for Refusal {
+impl From<HookError> for HookRefusal {
     fn from(error: HookError) -> Self {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
         Self::new(status, error.message)
     }
 }
 
-impl From<IngestError> for Refusal {
+impl From<IngestError> for HookRefusal {
     fn from(why: IngestError) -> Self {
         match why {
             IngestError::Limit(over) => {
@@ -297,32 +305,24 @@ impl From<IngestError> for Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for HookRefusal {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::Closed) {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is shutting down".to_owned());
         }
-        tracing::error!("a change hook failed: {error}");
+        tracing::error!(%error, "hook failed");
         Self::internal()
     }
 }
 
-/// Text as H-GEN-15 has it: never html, and control characters shown escaped.
-fn plain(status: StatusCode, text: &str) -> Response {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
+/// Renders text by H-GEN-15: never html, and control characters escaped.
+fn text_response(status: StatusCode, text: &str) -> Response {
     let headers =
         [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (status, headers, shown).into_response()
+    (status, headers, escape_controls(text)).into_response()
 }
 
-/// Whether `Accept` names JSON before anything that text would fit.
+/// Tells if `Accept` names JSON before anything that text would fit.
 fn prefers_json(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut types = accept.split(',').map(|one| one.split(';').next().unwrap_or_default().trim());

@@ -1,4 +1,4 @@
-//! Deliveries: what became of every event at every target and why, and trying again.
+//! Routes of deliveries: the outcome of each event at each target with its reason, and another attempt.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::Problem;
 use super::extract::{Path, Query};
 use super::lists::page;
+use super::problem::Problem;
 use campanile_engine::{self as engine, Engine, Explanation};
 use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
 
-/// Which deliveries.
+/// `?state=&target=&event=&limit=&before=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub(super) struct DeliveriesQuery {
     /// Only those in this state.
     #[param(value_type = Option<DeliveryState>)]
     state: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Filter {
     target: Option<String>,
     /// Only those of this event.
     event: Option<i64>,
-    /// How many: 50 if not said, 500 at most.
+    /// Most deliveries in the answer: 50 if not said, 500 at most.
     limit: Option<u32>,
     /// Only those before this one.
     before: Option<i64>,
@@ -38,72 +38,72 @@ pub(super) struct Deliveries {
     deliveries: Vec<Delivery>,
 }
 
-/// Deliveries, newest first
-#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(Filter), responses(
+/// Lists deliveries, newest first
+#[utoipa::path(get, path = "/deliveries", tag = "deliveries", params(DeliveriesQuery), responses(
     (status = 200, description = "newest first", body = Deliveries),
 ))]
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
-    Query(filter): Query<Filter>,
+    Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Deliveries>, Problem> {
-    let state = match filter.state.as_deref() {
+    let state = match query.state.as_deref() {
         None => None,
         Some(name) => Some(DeliveryState::from_name(name).ok_or_else(|| {
             let known = DeliveryState::ALL.map(DeliveryState::name).join(", ");
             Problem::bad_request(format!("state: `{name}` is none of {known}"))
         })?),
     };
-    let page = page(filter.limit, filter.before);
-    let query = DeliveryQuery { state, target: filter.target, event: filter.event, page };
+    let page = page(query.limit, query.before);
+    let query = DeliveryQuery { state, target: query.target, event: query.event, page };
     let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
     Ok(Json(Deliveries { deliveries }))
 }
 
 /// A delivery with all its attempts, oldest first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct OneDelivery {
+pub(super) struct DeliveryDetails {
     delivery: Delivery,
     attempts: Vec<Attempt>,
 }
 
-/// A delivery with all its attempts
-#[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
-    (status = 200, description = "the delivery", body = OneDelivery),
+/// Shows a delivery with all its attempts
+#[utoipa::path(get, path = "/deliveries/{id}", tag = "deliveries", params(("id" = i64, Path)), responses(
+    (status = 200, description = "the delivery", body = DeliveryDetails),
 ))]
 pub(super) async fn show(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(id): Path<i64>,
-) -> Result<Json<OneDelivery>, Problem> {
+) -> Result<Json<DeliveryDetails>, Problem> {
     let found = engine.store().delivery(tenant.name(), id).await?;
     let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
-    Ok(Json(OneDelivery { delivery, attempts }))
+    Ok(Json(DeliveryDetails { delivery, attempts }))
 }
 
-/// Of what.
+/// `?about=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct About {
+pub(super) struct ExplainQuery {
     /// An event's id, `BUILDER/NUMBER`, a change's revision, `buildset ID`, or a worker's name.
     about: String,
 }
 
-/// What events came to.
+/// Events with their outcome at each target.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Explanations {
     events: Vec<Explanation>,
 }
 
-/// Why an event was told of, or not, target by target
-#[utoipa::path(get, path = "/api/v1/explain", tag = "deliveries", params(About), responses(
+/// Explains, target by target, why an event was told of or not
+#[utoipa::path(get, path = "/explain", tag = "deliveries", params(ExplainQuery), responses(
     (status = 200, description = "newest event first", body = Explanations),
 ))]
 pub(super) async fn explain(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
-    Query(About { about }): Query<About>,
+    Query(ExplainQuery { about }): Query<ExplainQuery>,
 ) -> Result<Json<Explanations>, Problem> {
     let events = engine::explain(&tenant, engine.store(), &about).await?;
     if events.is_empty() {
@@ -115,24 +115,24 @@ pub(super) async fn explain(
     Ok(Json(Explanations { events }))
 }
 
-/// A delivery that waits again.
+/// A delivery that is queued again.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Waiting {
+pub(super) struct QueuedDelivery {
     id: i64,
     state: DeliveryState,
 }
 
 /// Sends a dead or delivered one again
-#[utoipa::path(post, path = "/api/v1/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
-    (status = 200, description = "it waits to be sent", body = Waiting),
+#[utoipa::path(post, path = "/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
+    (status = 200, description = "it waits to be sent", body = QueuedDelivery),
 ))]
 pub(super) async fn retry(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     Path(id): Path<i64>,
-) -> Result<Json<Waiting>, Problem> {
+) -> Result<Json<QueuedDelivery>, Problem> {
     if engine.retry(&tenant, id).await? {
-        Ok(Json(Waiting { id, state: DeliveryState::Waiting }))
+        Ok(Json(QueuedDelivery { id, state: DeliveryState::Waiting }))
     } else {
         Err(no_such(id))
     }

@@ -1,45 +1,45 @@
-//! `POST /api/v1/events`: native events; 202 with their ids once they are durable. `/{source}` below it takes what
-//! another system posts in its own form.
+//! Routes of events: `POST /api/v1/events` takes native ones and answers 202 with their ids once they are durable;
+//! `/{source}` below it takes another system's requests in their own form.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access::{self, CurrentTenant};
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::Path;
-use super::numbering::Numbering;
+use super::number_allocator::NumberAllocator;
+use super::problem::{Problem, ProblemCode};
 use campanile_engine::{Engine, Tenant};
 use campanile_inbound::ingest::{self, Form, Source};
 use campanile_model::Event;
 use campanile_store::{Appended, EventId};
 
-/// Largest body of events.
+/// Largest body of events, in bytes.
 const MAX_BODY: u64 = 25 << 20;
 
-/// What came of events.
+/// The receipt of native events.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Accepted {
+pub(super) struct EventsResponse {
     /// Ids of the events in their order; null for one that repeats a known fact.
     ids: Vec<Option<EventId>>,
-    /// Whether a request of the same name was here before; left away otherwise.
+    /// True if a request with the same idempotency key was here before; left away otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     duplicate: bool,
 }
 
 /// Takes events in: one, several, or one a line
-#[utoipa::path(post, path = "/api/v1/events", tag = "events",
+#[utoipa::path(post, path = "/events", tag = "events",
     params(("idempotency-key" = Option<String>, Header, description = "a second request with the same one within a day stores nothing")),
     request_body(content((Event = "application/json"), (String = "application/x-ndjson"))), responses(
-    (status = 202, description = "durable", body = Accepted),
+    (status = 202, description = "durable", body = EventsResponse),
 ))]
 pub(super) async fn accept(
     State(engine): State<Arc<Engine>>,
@@ -47,24 +47,24 @@ pub(super) async fn accept(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let form = form(&parts.headers)?;
+    let form = body_form(&parts.headers)?;
     let key = parts.headers.get("idempotency-key").and_then(|value| value.to_str().ok());
     let dedup_key = key.map(|key| format!("events/{key}"));
-    let body = Limited::new(body, MAX_BODY).whole().await?;
+    let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
-    take(&engine, &tenant, events, dedup_key).await
+    ingest_native(&engine, &tenant, events, dedup_key).await
 }
 
 /// Takes in what another system posts in its own form
 #[utoipa::path(post, path = "/api/v1/events/{source}", tag = "events", params(("source" = String, Path)),
     request_body(content = Value, content_type = "application/json"), responses(
-    (status = 200, description = "no news here, and why", body = FromSource),
-    (status = 202, description = "durable", body = FromSource),
+    (status = 200, description = "no news here, and why", body = SourceResponse),
+    (status = 202, description = "durable", body = SourceResponse),
 ))]
 // Most look at nothing but the status, take any 2xx, and never ask again.
 pub(super) async fn accept_from(
     State(engine): State<Arc<Engine>>,
-    Extension(numbering): Extension<Arc<Numbering>>,
+    Extension(numbers): Extension<Arc<NumberAllocator>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     request: Request,
@@ -74,109 +74,111 @@ pub(super) async fn accept_from(
         let text = format!("no system `{}` is known: known are `{known}`", name.escape_debug());
         return Problem::not_found(text).into_response();
     };
-    match taken_from(&engine, &numbering, peer, source, request).await {
-        Ok(taken) => taken.into_response(),
+    match authorize_and_ingest(&engine, &numbers, peer, source, request).await {
+        Ok(receipt) => receipt.into_response(),
         Err(problem) => {
             // Senders rarely show an answer's text: who looks for what is missing looks here.
-            tracing::warn!("events of `{}` were refused: {:?}", source.name(), problem.detail());
-            access::refuse(problem)
+            tracing::warn!(source = source.name(), reason = problem.detail(), "source request refused");
+            access::challenge(problem)
         }
     }
 }
 
-async fn taken_from(
+async fn authorize_and_ingest(
     engine: &Engine,
-    numbering: &Numbering,
+    numbers: &NumberAllocator,
     peer: SocketAddr,
     source: &'static dyn Source,
     request: Request,
-) -> Result<Taken, Problem> {
+) -> Result<SourceReceipt, Problem> {
     let (parts, body) = request.into_parts();
     let tenant = access::tenant_of_request(engine, &parts.extensions)?;
-    let entry = access::entry(engine, &tenant, peer, &parts.headers, source).await?;
-    let body = Limited::new(body, MAX_BODY).whole().await?;
-    entry.check(&parts.headers, &body)?;
-    take_from((engine, &tenant), numbering, source, &parts.headers, &body).await
+    let auth = access::authorize_source(engine, &tenant, peer, &parts.headers, source).await?;
+    let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
+    auth.check(&parts.headers, &body)?;
+    ingest_from_source((engine, &tenant), numbers, source, &parts.headers, &body).await
 }
 
-/// What is answered to another system.
+/// The answer to another system's request.
 #[derive(Serialize, ToSchema)]
-pub(super) struct FromSource {
+pub(super) struct SourceResponse {
     /// Ids of what was stored.
     ids: Vec<EventId>,
-    /// Whether all of it was known; left away otherwise.
+    /// True if all of it was known; left away otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     duplicate: bool,
-    /// Why there is nothing to store, if there is nothing.
+    /// The reason that there is nothing to store, if there is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
-/// What came of another system's request.
+/// The result of another system's request, here and at its change hook.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// Of what was stored.
+pub(super) struct SourceReceipt {
+    /// Ids of the events that were stored.
     pub(super) ids: Vec<i64>,
-    /// Whether all of it was known.
+    /// True if all of it was known.
     pub(super) is_duplicate: bool,
-    /// Why there is nothing to store.
+    /// The reason that there is nothing to store.
     pub(super) note: Option<String>,
 }
 
-/// Reads and stores what a system says whose sender is proven.
-pub(super) async fn take_from(
+/// Parses a source's request, and stores its events. The sender must be authorized already.
+///
+/// Batches of one request are stored one by one: after an error the earlier ones stay.
+pub(super) async fn ingest_from_source(
     (engine, tenant): (&Engine, &Tenant),
-    numbering: &Numbering,
+    numbers: &NumberAllocator,
     source: &dyn Source,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Taken, Problem> {
-    let all = source.parse(headers, body).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let (mut taken, mut repeated) = (Taken::default(), false);
-    for told in all {
-        if told.events.is_empty() {
-            taken.note = taken.note.or(told.note);
+) -> Result<SourceReceipt, Problem> {
+    let batches = source.parse(headers, body).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let (mut receipt, mut repeated) = (SourceReceipt::default(), false);
+    for batch in batches {
+        if batch.events.is_empty() {
+            receipt.note = receipt.note.or(batch.note);
             continue;
         }
-        let dedup_key = told.idempotency_key.as_ref().map(|key| format!("{}/{key}", source.name()));
-        match numbering.store((engine, tenant), told, dedup_key).await? {
+        let dedup_key = batch.idempotency_key.as_ref().map(|key| format!("{}/{key}", source.name()));
+        match numbers.store((engine, tenant), batch, dedup_key).await? {
             Some(Appended::Stored { ids, .. }) => {
-                let before = taken.ids.len();
-                taken.ids.extend(ids.into_iter().flatten());
-                repeated |= taken.ids.len() == before;
+                let before = receipt.ids.len();
+                receipt.ids.extend(ids.into_iter().flatten());
+                repeated |= receipt.ids.len() == before;
             }
             Some(Appended::Duplicate) | None => repeated = true,
         }
     }
-    taken.is_duplicate = repeated && taken.ids.is_empty();
-    tracing::debug!(source = source.name(), events = taken.ids.len(), note = ?taken.note, "told of builds");
-    Ok(taken)
+    receipt.is_duplicate = repeated && receipt.ids.is_empty();
+    tracing::debug!(source = source.name(), events = receipt.ids.len(), note = ?receipt.note, "source request taken");
+    Ok(receipt)
 }
 
-impl IntoResponse for Taken {
+impl IntoResponse for SourceReceipt {
     fn into_response(self) -> Response {
         let is_nothing = self.ids.is_empty() && !self.is_duplicate;
         let status = if is_nothing { StatusCode::OK } else { StatusCode::ACCEPTED };
-        let answer = FromSource { ids: self.ids, duplicate: self.is_duplicate, note: self.note };
-        (status, axum::Json(answer)).into_response()
+        let response = SourceResponse { ids: self.ids, duplicate: self.is_duplicate, note: self.note };
+        (status, axum::Json(response)).into_response()
     }
 }
 
-async fn take(
+async fn ingest_native(
     engine: &Engine,
     tenant: &Tenant,
     events: Vec<Event>,
     dedup_key: Option<String>,
 ) -> Result<Response, Problem> {
-    let answer = match engine.accept(tenant, events, dedup_key).await? {
-        Appended::Stored { ids, .. } => Accepted { ids, duplicate: false },
-        Appended::Duplicate => Accepted { ids: Vec::new(), duplicate: true },
+    let response = match engine.accept(tenant, events, dedup_key).await? {
+        Appended::Stored { ids, .. } => EventsResponse { ids, duplicate: false },
+        Appended::Duplicate => EventsResponse { ids: Vec::new(), duplicate: true },
     };
-    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+    Ok((StatusCode::ACCEPTED, axum::Json(response)).into_response())
 }
 
-fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+fn body_form(headers: &HeaderMap) -> Result<Form, Problem> {
     let given = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
     let media = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media.as_str() {
@@ -184,7 +186,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Problem> {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),
         _ => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Code::MediaType,
+            ProblemCode::MediaType,
             "send application/json, or application/x-ndjson for one event a line",
         )),
     }

@@ -1,15 +1,15 @@
-//! What a request's address says, read as axum reads it; what is wrong with it is told as everything else is.
+//! Extractors of path and query: axum's own, with rejections as [`Problem`]s.
 
 use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::answer::Problem;
+use super::problem::Problem;
 
 /// The parts of the path.
 pub(super) struct Path<T>(pub(super) T);
 
-/// What stands behind the `?`.
+/// The query string.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {

@@ -1,32 +1,37 @@
-//! Liveness, readiness and metrics.
+//! Routes of liveness, readiness and metrics, open to everybody.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 
-use super::answer::{Code, Problem};
+use super::problem::{Problem, ProblemCode};
 use campanile_engine::Engine;
 use campanile_model::now;
 
-/// The process answers.
+/// Answers as long as the process runs.
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The store takes writes; callbacks were loaded before the door opened.
+/// Answers 200 if the store takes writes, else 503; callbacks were loaded before the listener was bound.
 pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
     match engine.store().ping().await {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
-            tracing::error!("not ready: {error}");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Store, "the store does not take writes")
-                .into_response()
+            tracing::error!(%error, "store not ready");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ProblemCode::Store,
+                "the store does not take writes",
+            )
+            .into_response()
         }
     }
 }
 
+/// Renders all metrics in the OpenMetrics text format.
 pub(super) async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Problem> {
     let counts = engine.store().delivery_counts().await?;
     let stats = engine.store().stats().await?;

@@ -1,13 +1,12 @@
-//! The HTTP door: change hooks, events, logs, lists, metrics.
+//! The HTTP server: the API, change hooks, health and metrics.
 //!
-//! `server` accepts connections and keeps limits, `access` says who may, `body` reads what is sent, `answer` writes
-//! errors; the other files are the routes, one subject each.
+//! `server` accepts connections and keeps limits, `access` authorizes, `body` reads bodies within limits, `problem`
+//! renders errors, `openapi` describes the API; the other files are the routes, one subject each.
 //!
 //! Invariant: what a request brings is in the store before it is answered with success.
 #![allow(unused_qualifications)] // what the macro of `utoipa` writes
 
 mod access;
-mod answer;
 mod body;
 mod callbacks;
 mod change_hooks;
@@ -17,66 +16,80 @@ mod extract;
 mod health;
 mod lists;
 mod logs;
-mod numbering;
+mod number_allocator;
 mod openapi;
+mod problem;
 mod server;
 mod tenants;
 mod tokens;
-mod traced;
+mod trace_context;
 
 use std::sync::Arc;
 
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{any, get};
 use axum::{Extension, Router};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use campanile_engine::Engine;
 
 pub use server::serve;
 
-/// All routes, under `base_path` (blank: at the root).
+/// Builds the router of all routes, under `base_path` (blank: at the root).
 pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
-    let api = Router::new()
-        .route("/events", post(events::accept))
-        .route("/audit", get(lists::audit))
-        .route("/builders", get(lists::builders))
-        .route("/builds", get(lists::builds))
-        .route("/builds/{builder}/{number}", get(lists::build))
-        .route("/builds/{builder}/{number}/steps/{step}/logs/{log}", put(logs::upload).get(logs::read))
-        .route("/builds/{builder}/{number}/sample", get(callbacks::sample))
-        .route("/changes", get(lists::changes))
-        .route("/callbacks", get(callbacks::list))
-        .route("/callbacks/{name}", get(callbacks::show).put(callbacks::push))
-        .route("/callbacks/{name}/rollback", post(callbacks::roll_back))
-        .route("/callbacks/{name}/log", get(callbacks::log))
-        .route("/deliveries", get(deliveries::list))
-        .route("/deliveries/{id}", get(deliveries::show))
-        .route("/explain", get(deliveries::explain))
-        .route("/deliveries/{id}/retry", post(deliveries::retry))
-        .route("/tenants", get(tenants::list))
-        .route("/tenants/{name}", get(tenants::show).put(tenants::put).delete(tenants::remove))
-        .route("/tokens", get(tokens::list).post(tokens::make))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&engine), access::api));
-    let routes = Router::new()
-        .nest("/api/v1", api)
-        // Outside of the others, since a sender may have a proof of its own; `access` decides there too.
-        .route("/api/v1/events/{source}", post(events::accept_from))
-        .route("/change_hook", any(change_hooks::base))
-        .route("/change_hook/", any(change_hooks::base))
-        .route("/change_hook/{dialect}", any(change_hooks::named))
-        .route("/change_hook/{dialect}/", any(change_hooks::named))
-        .route("/api/openapi.json", get(openapi::show))
+    let authorize = axum::middleware::from_fn_with_state(Arc::clone(&engine), access::authorize_api);
+    let (api, description) = with_sources(authorized_api().layer(authorize)).split_for_parts();
+    let description = openapi::completed(description);
+    let routes = api
+        .route("/api/openapi.json", get(move || openapi::show(description)))
+        .route("/change_hook", any(change_hooks::handle_base))
+        .route("/change_hook/", any(change_hooks::handle_base))
+        .route("/change_hook/{dialect}", any(change_hooks::handle_named))
+        .route("/change_hook/{dialect}/", any(change_hooks::handle_named))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(answer::no_such_page)
-        .method_not_allowed_fallback(answer::no_such_method)
-        .layer(Extension(Arc::new(numbering::Numbering::default())))
-        .layer(axum::middleware::from_fn(traced::within))
+        .fallback(problem::page_not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(Extension(Arc::new(number_allocator::NumberAllocator::default())))
+        .layer(axum::middleware::from_fn(trace_context::propagate))
         .with_state(engine);
     let routes = routes
         .clone()
-        .route("/t/{tenant}/{*rest}", any(tenants::at))
+        .route("/t/{tenant}/{*rest}", any(tenants::forward))
         .layer(Extension(tenants::TenantRouter(routes)));
     if base_path.is_empty() { routes } else { Router::new().nest(base_path, routes) }
+}
+
+/// Routes below `/api/v1` that `access` guards, each with its part of the description.
+fn authorized_api() -> OpenApiRouter<Arc<Engine>> {
+    OpenApiRouter::new()
+        .routes(routes!(events::accept))
+        .routes(routes!(lists::audit))
+        .routes(routes!(lists::builders))
+        .routes(routes!(lists::builds))
+        .routes(routes!(lists::build))
+        .routes(routes!(logs::upload, logs::read))
+        .routes(routes!(lists::changes))
+        .routes(routes!(callbacks::list))
+        .routes(routes!(callbacks::show, callbacks::push))
+        .routes(routes!(callbacks::roll_back))
+        .routes(routes!(callbacks::log))
+        .routes(routes!(callbacks::sample))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::explain))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(tenants::list))
+        .routes(routes!(tenants::show, tenants::put, tenants::remove))
+        .routes(routes!(tokens::list, tokens::make))
+        .routes(routes!(tokens::revoke))
+}
+
+/// Adds to `authorized` the route of sources. It stands outside of the guard since a sender may have a proof of its
+/// own; `access` decides there too.
+fn with_sources(authorized: OpenApiRouter<Arc<Engine>>) -> OpenApiRouter<Arc<Engine>> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .nest("/api/v1", authorized)
+        .routes(routes!(events::accept_from))
 }

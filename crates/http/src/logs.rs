@@ -1,28 +1,28 @@
-//! `PUT .../logs/{log}`: a raw log, streamed into the store; `GET` gives its end back.
+//! Routes of logs: `PUT .../logs/{log}` streams a raw one into the store, `GET` reads its end.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use http::header;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
-use super::answer::Problem;
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::{Path, Query};
+use super::problem::Problem;
 use campanile_engine::Engine;
 use campanile_model::{BuildId, LogRef};
 
-/// Largest upload; how much of it is kept is the store's `max_log_bytes`.
+/// Largest upload, in bytes; the store keeps as much of it as its `max_log_bytes` allows.
 const MAX_UPLOAD: u64 = 4 << 30;
-/// No more of a log is given back at once.
+/// Most bytes of a log in one answer.
 const MAX_TAIL: usize = 1 << 20;
 
 type LogPath = Path<(String, u64, String, String)>;
 
-/// What was kept of a log.
+/// The size of a log as it was stored.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StoredLog {
     lines: u64,
@@ -30,7 +30,7 @@ pub(super) struct StoredLog {
 }
 
 /// Keeps a raw log; one of that name is replaced
-#[utoipa::path(put, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+#[utoipa::path(put, path = "/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
     params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path)),
     request_body(content = String, content_type = "text/plain"), responses(
     (status = 200, description = "kept", body = StoredLog),
@@ -44,28 +44,28 @@ pub(super) async fn upload(
     let log = log_ref(path)?;
     engine.admit_bytes(&tenant, 1)?;
     let mut writer = engine.store().write_log(tenant.name(), &log).await?;
-    let mut body = Limited::new(request.into_body(), MAX_UPLOAD);
-    while let Some(piece) = body.next().await? {
-        engine.admit_bytes(&tenant, piece.len() as u64)?;
-        tenant.usage().add_bytes(piece.len() as u64);
-        writer.write(&piece).await?;
+    let mut body = LimitedBody::new(request.into_body(), MAX_UPLOAD);
+    while let Some(chunk) = body.chunk().await? {
+        engine.admit_bytes(&tenant, chunk.len() as u64)?;
+        tenant.usage().add_bytes(chunk.len() as u64);
+        writer.write(&chunk).await?;
     }
     let (lines, bytes) = writer.finish().await?;
     Ok(axum::Json(StoredLog { lines, bytes }))
 }
 
-/// How much of a log.
+/// `?lines=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Tail {
-    /// How many lines of its end: 1,000 if not said, a mebibyte at most.
+pub(super) struct LogTailQuery {
+    /// Lines of its end: 1,000 if not said, a mebibyte at most.
     lines: Option<u32>,
 }
 
-/// The end of a log, without its header lines
-#[utoipa::path(get, path = "/api/v1/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
-    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), Tail),
+/// Shows the end of a log, without its header lines
+#[utoipa::path(get, path = "/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path), LogTailQuery),
     responses(
     (status = 200, description = "its last lines", body = String, content_type = "text/plain; charset=utf-8"),
 ))]
@@ -73,7 +73,7 @@ pub(super) async fn read(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
     path: LogPath,
-    Query(tail): Query<Tail>,
+    Query(tail): Query<LogTailQuery>,
 ) -> Result<Response, Problem> {
     let log = log_ref(path)?;
     let lines = tail.lines.unwrap_or(1_000);

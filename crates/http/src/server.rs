@@ -1,4 +1,4 @@
-//! Accepts connections and keeps their limits: how many, how long a request's head may take, how large it may be.
+//! The server loop: accepts connections, and limits their number and the time and size of a request's head.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,17 +16,16 @@ use tower::ServiceExt as _;
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 1_024;
-/// A request's head must come within this.
-const HEAD_TIME: Duration = Duration::from_secs(15);
-/// A request's head may be this large.
-const HEAD_BYTES: usize = 64 << 10;
-/// A request's head may have so many headers.
-const HEADERS: usize = 100;
+/// Longest time for a request's head.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+/// Largest head of a request, in bytes.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 100;
 
-/// Serves until `stop` says so, then lets requests under way finish, for `drain` at most.
+/// Serves until `stop` is true, then lets requests under way finish, for `drain` at most.
 ///
-/// # Errors
-/// Never after the listener is bound; what goes wrong with a connection ends that connection only.
+/// A fault of a connection ends that connection only. Over their limit new ones wait in the listener's backlog.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>, drain: Duration) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -34,13 +33,13 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_headers(HEADERS)
-        .max_buf_size(HEAD_BYTES);
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
         .max_concurrent_streams(100)
         .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
@@ -53,17 +52,17 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
         tokio::spawn(async move {
             let service =
-                hyper::service::service_fn(move |request: Request<Incoming>| answer(&router, peer, request));
+                hyper::service::service_fn(move |request: Request<Incoming>| respond(&router, peer, request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
-                tracing::debug!(%peer, "connection ended: {error}");
+                tracing::debug!(%peer, %error, "connection broke off");
             }
             drop(permit);
         });
     }
     drop(listener);
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were cut off by the stop");
+        tracing::warn!(?drain, "requests cut off by the stop");
     }
 }
 
@@ -78,14 +77,14 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Acce
             Some((stream, peer, permit))
         }
         Err(error) => {
-            tracing::warn!("cannot accept a connection: {error}");
+            tracing::warn!(%error, "connection not accepted");
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }
     }
 }
 
-fn answer(
+fn respond(
     router: &Router,
     peer: SocketAddr,
     request: Request<Incoming>,

@@ -1,4 +1,4 @@
-//! `/t/{tenant}/...`: the same routes as a tenant's own; and `/api/v1/tenants`: who shares this engine.
+//! Routes of tenants: `/t/{tenant}/...`, the other routes as a tenant's own; `/api/v1/tenants`, the tenants.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,41 +6,41 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
+use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
 use utoipa::ToSchema;
 
-use super::access::Addressed;
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::access::AddressedTenant;
+use super::body::LimitedBody;
 use super::extract::Path;
+use super::problem::{Problem, ProblemCode};
 use campanile_config::TenantsSettings;
 use campanile_engine::{Engine, Tenant, TenantChangeError};
 use campanile_model::now;
 
-/// Settings with their secrets; components come by another way.
+/// Largest body of settings with their secrets, in bytes; components come by another route.
 const MAX_BODY: u64 = 1 << 20;
 
-/// The routes that a tenant has too.
+/// The router that [`forward`] hands tenants' requests to.
 #[derive(Clone)]
 pub(super) struct TenantRouter(pub(super) Router);
 
-/// Answers what is below a tenant's address as if it stood at the root, with the tenant noted.
-pub(super) async fn at(
+/// Forwards a request below a tenant's address as if it stood at the root, with an [`AddressedTenant`] noted.
+pub(super) async fn forward(
     Extension(TenantRouter(routes)): Extension<TenantRouter>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     axum::extract::Path((tenant, _)): axum::extract::Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let nothing = || Problem::not_found("there is no such page").into_response();
+    let not_found = || Problem::no_such_page().into_response();
     if !TenantsSettings::is_valid_name(&tenant) {
-        return nothing();
+        return not_found();
     }
     let (parts, body) = request.into_parts();
-    let Some(rest) = below(&parts.uri) else { return nothing() };
+    let Some(rest) = strip_tenant(&parts.uri) else { return not_found() };
     // Nothing of the address that was matched so far may stay.
     let mut inner = Request::new(body);
     *inner.method_mut() = parts.method;
@@ -49,15 +49,15 @@ pub(super) async fn at(
     *inner.version_mut() = parts.version;
     let extensions = inner.extensions_mut();
     extensions.insert(ConnectInfo(peer));
-    extensions.insert(Addressed(tenant));
+    extensions.insert(AddressedTenant(tenant));
     match routes.oneshot(inner).await {
         Ok(response) => response,
         Err(never) => match never {},
     }
 }
 
-/// `/change_hook/github?x` of `/t/NAME/change_hook/github?x`. No other tenant below it.
-fn below(uri: &Uri) -> Option<Uri> {
+/// Cuts `/t/NAME/change_hook/github?x` to `/change_hook/github?x`; none for routes that tenants don't have.
+fn strip_tenant(uri: &Uri) -> Option<Uri> {
     let path = uri.path_and_query()?.as_str();
     let (_, rest) = path.strip_prefix("/t/")?.split_once('/')?;
     let of_tenants = ["change_hook", "api/v1/"].iter().any(|start| rest.starts_with(start));
@@ -71,7 +71,7 @@ pub(super) struct Tenants {
     tenants: Vec<TenantView>,
 }
 
-/// A tenant as it is shown.
+/// A tenant with its parts and its use of the engine.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TenantView {
     /// Its name, as addresses have it.
@@ -100,16 +100,16 @@ impl TenantView {
     }
 }
 
-/// Who shares this engine
-#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses(
+/// Lists the tenants of this engine
+#[utoipa::path(get, path = "/tenants", tag = "tenants", responses(
     (status = 200, description = "the operator's own first", body = Tenants),
 ))]
 pub(super) async fn list(State(engine): State<Arc<Engine>>) -> Json<Tenants> {
     Json(Tenants { tenants: engine.tenants().iter().map(|tenant| TenantView::of(tenant)).collect() })
 }
 
-/// A tenant
-#[utoipa::path(get, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
+/// Shows a tenant
+#[utoipa::path(get, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
     (status = 200, description = "as it is in use", body = TenantView),
 ))]
 pub(super) async fn show(
@@ -124,7 +124,7 @@ fn no_such(name: &str) -> Problem {
     Problem::not_found(format!("there is no tenant `{}`", name.escape_debug()))
 }
 
-/// A tenant's settings as they are wished for.
+/// The settings that a tenant is to have.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PutTenantRequest {
@@ -135,47 +135,50 @@ pub(super) struct PutTenantRequest {
     secrets: BTreeMap<String, String>,
 }
 
-/// What came of it.
+/// The outcome of new settings.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PutTenantResponse {
-    /// What is worth a second look.
+    /// Findings in the settings that are no errors but worth a second look.
     warnings: Vec<String>,
 }
 
 /// Makes a tenant, or gives it other settings
-#[utoipa::path(put, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
+#[utoipa::path(put, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)),
     request_body = PutTenantRequest, responses((status = 200, description = "in use", body = PutTenantResponse)))]
 pub(super) async fn put(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<PutTenantResponse>, Problem> {
-    let body = Limited::new(body, MAX_BODY).whole().await?;
+    let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
     let wanted: PutTenantRequest =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
-    let warnings = engine.put_tenant(&name, &wanted.settings, &wanted.secrets).await.map_err(refused)?;
+    let warnings = engine
+        .put_tenant(&name, &wanted.settings, &wanted.secrets)
+        .await
+        .map_err(|error| change_problem(&name, error))?;
     Ok(Json(PutTenantResponse { warnings: warnings.iter().map(ToString::to_string).collect() }))
 }
 
 /// Ends a tenant, and removes all that is kept of it
-#[utoipa::path(delete, path = "/api/v1/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
+#[utoipa::path(delete, path = "/tenants/{name}", tag = "tenants", params(("name" = String, Path)), responses(
     (status = 204, description = "it is over"),
 ))]
 pub(super) async fn remove(
     State(engine): State<Arc<Engine>>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    engine.remove_tenant(&name).await.map_err(refused)?;
+    engine.remove_tenant(&name).await.map_err(|error| change_problem(&name, error))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn refused(why: TenantChangeError) -> Problem {
-    match why {
+fn change_problem(tenant: &str, error: TenantChangeError) -> Problem {
+    match error {
         TenantChangeError::Gone(name) => no_such(&name),
         TenantChangeError::Store(error) => error.into(),
         TenantChangeError::File(_) => {
-            tracing::error!("a tenant's settings can't be kept: {why}");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, why.to_string())
+            tracing::error!(tenant, %error, "tenant settings not saved");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Internal, error.to_string())
         }
         other => Problem::bad_request(other.to_string()),
     }

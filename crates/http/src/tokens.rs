@@ -1,23 +1,23 @@
-//! Tokens: which there are, new ones, and the end of them.
+//! Routes of tokens: list, creation, revocation.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Extension, Request, State};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access::{CurrentTenant, Principal};
-use super::answer::{Code, Problem};
-use super::body::Limited;
+use super::body::LimitedBody;
 use super::extract::Path;
+use super::problem::{Problem, ProblemCode};
 use campanile_config::parse_duration;
 use campanile_engine::{Engine, TokenError};
 use campanile_store::{Role, Token};
 
-/// Nobody needs more words than this.
+/// Largest body of a token's request, in bytes.
 const MAX_BODY: u64 = 16 << 10;
 
 /// Tokens.
@@ -26,8 +26,8 @@ pub(super) struct Tokens {
     tokens: Vec<Token>,
 }
 
-/// The tokens there are, oldest first
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", responses(
+/// Lists tokens, oldest first
+#[utoipa::path(get, path = "/tokens", tag = "tokens", responses(
     (status = 200, description = "oldest first", body = Tokens),
 ))]
 pub(super) async fn list(
@@ -38,22 +38,22 @@ pub(super) async fn list(
     Ok(Json(Tokens { tokens }))
 }
 
-/// A token that is wished for.
+/// The properties of a new token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateTokenRequest {
-    /// What it is for, on one line.
+    /// Its purpose, on one line.
     name: String,
-    /// What it lets its bearer do.
+    /// The role of its bearer.
     #[schema(value_type = Role)]
     role: String,
-    /// How long it lasts, such as `90d`; for ever if left away.
+    /// Its lifetime, such as `90d`; for ever if left away.
     lasts: Option<String>,
 }
 
-/// A new token.
+/// A new token with its text.
 #[derive(Serialize, ToSchema)]
-pub(super) struct NewToken {
+pub(super) struct CreateTokenResponse {
     #[serde(flatten)]
     known: Token,
     /// The token itself; it is shown this once only.
@@ -61,15 +61,15 @@ pub(super) struct NewToken {
 }
 
 /// Makes a token
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "tokens", request_body = CreateTokenRequest, responses(
-    (status = 201, description = "made", body = NewToken),
+#[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = CreateTokenRequest, responses(
+    (status = 201, description = "made", body = CreateTokenResponse),
 ))]
 pub(super) async fn make(
     State(engine): State<Arc<Engine>>,
     Extension(principal): Extension<Principal>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body = Limited::new(request.into_body(), MAX_BODY).whole().await?;
+    let body = LimitedBody::new(request.into_body(), MAX_BODY).bytes().await?;
     let wanted: CreateTokenRequest =
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
     let role = Role::from_name(&wanted.role).ok_or_else(|| {
@@ -82,7 +82,7 @@ pub(super) async fn make(
             principal.role.name(),
             role.name()
         );
-        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
+        return Err(Problem::new(StatusCode::FORBIDDEN, ProblemCode::Forbidden, text));
     }
     let lasts = match wanted.lasts.as_deref() {
         None => None,
@@ -97,15 +97,15 @@ pub(super) async fn make(
         TokenError::Store(error) => error.into(),
         TokenError::Name => Problem::bad_request(format!("$.name: {error}")),
         TokenError::Random => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, error.to_string())
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Internal, error.to_string())
         }
     })?;
-    let answer = NewToken { known: token, token: text.expose().to_owned() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    let response = CreateTokenResponse { known: token, token: text.expose().to_owned() };
+    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(response)).into_response())
 }
 
 /// Ends a token
-#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses(
     (status = 204, description = "it is over"),
 ))]
 pub(super) async fn revoke(

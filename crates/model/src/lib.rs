@@ -47,7 +47,8 @@ pub use results::{ParseResultsError, Results, StepFlags};
 pub use source_stamp::{Patch, SourceStamp};
 pub use spelling::nearest;
 pub use text::{
-    build_text, machinery_failed_text, state_text, step_text, stopped_build_text, worker_lost_text,
+    build_text, escape_controls, machinery_failed_text, state_text, step_text, stopped_build_text,
+    worker_lost_text,
 };
 pub use timestamp::{ParseDateError, Timestamp};
 pub use trace::TraceContext;

@@ -144,6 +144,21 @@ impl Change {
     }
 }
 
+/// Escapes control characters as Rust writes them (`\n`, `\u{1b}`), so that text from outside stays on its line and steers
+/// no terminal. Other characters stay; a second pass changes nothing.
+#[must_use]
+pub fn escape_controls(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 /// A time for people, like `Sat 19 Apr 2014 23:03:46`; none for the epoch itself, which stands for "not known".
 pub(super) fn local_text(when: Timestamp, zone: &TimeZone) -> Option<String> {
     if when == Timestamp::default() {
@@ -257,6 +272,13 @@ mod tests {
         let east = TimeZone::fixed(jiff::tz::offset(2));
         assert_eq!(change().at(&east), "Sun 20 Apr 2014 01:03:46");
         assert_eq!(Change::default().at(&TimeZone::UTC), "?");
+    }
+
+    #[test]
+    fn only_control_characters_are_escaped() {
+        let escaped = escape_controls("a\\b\r\nc\u{1b}[2J\u{85} é");
+        assert_eq!(escaped, "a\\b\\r\\nc\\u{1b}[2J\\u{85} é");
+        assert_eq!(escape_controls(&escaped), escaped);
     }
 
     #[test]

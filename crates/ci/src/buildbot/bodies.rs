@@ -1,5 +1,6 @@
 //! Buildbot's own JSON, as its reporters post it and its REST API answers, and its meaning in the model's terms. Fields
 //! that it leaves out stay blank; those that nobody uses are passed over.
+#![allow(missing_docs)] // the fields are the sender's own, by its names
 
 use std::collections::BTreeMap;
 
@@ -12,44 +13,44 @@ use campanile_model::{
 };
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotBuild {
-    pub(crate) number: u64,
-    pub(crate) builder: BuildbotBuilder,
-    pub(crate) buildrequestid: Option<u64>,
-    pub(crate) started_at: Option<Timestamp>,
-    pub(crate) complete_at: Option<Timestamp>,
+pub struct BuildbotBuild {
+    pub number: u64,
+    pub builder: BuildbotBuilder,
+    pub buildrequestid: Option<u64>,
+    pub started_at: Option<Timestamp>,
+    pub complete_at: Option<Timestamp>,
     #[serde(default)]
-    pub(crate) complete: bool,
-    pub(crate) state_string: Option<String>,
-    pub(crate) results: Option<i64>,
-    pub(crate) properties: Option<BuildbotProperties>,
-    pub(crate) buildset: Option<BuildbotBuildset>,
-    pub(crate) url: Option<String>,
-    pub(crate) steps: Option<Vec<BuildbotStep>>,
-    pub(crate) changes: Option<Vec<BuildbotChange>>,
+    pub complete: bool,
+    pub state_string: Option<String>,
+    pub results: Option<i64>,
+    pub properties: Option<BuildbotProperties>,
+    pub buildset: Option<BuildbotBuildset>,
+    pub url: Option<String>,
+    pub steps: Option<Vec<BuildbotStep>>,
+    pub changes: Option<Vec<BuildbotChange>>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotBuildsetReport {
-    pub(crate) buildset: BuildbotBuildset,
-    pub(crate) builds: Vec<BuildbotBuild>,
+pub struct BuildbotBuildsetReport {
+    pub buildset: BuildbotBuildset,
+    pub builds: Vec<BuildbotBuild>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotRequestReport {
-    pub(crate) buildrequest: BuildbotRequest,
-    pub(crate) buildset: Option<BuildbotBuildset>,
-    pub(crate) builder: Option<BuildbotBuilder>,
-    pub(crate) properties: Option<BuildbotProperties>,
+pub struct BuildbotRequestReport {
+    pub buildrequest: BuildbotRequest,
+    pub buildset: Option<BuildbotBuildset>,
+    pub builder: Option<BuildbotBuilder>,
+    pub properties: Option<BuildbotProperties>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotRequest {
-    pub(crate) buildrequestid: u64,
-    pub(crate) buildsetid: Option<u64>,
-    pub(crate) buildername: Option<String>,
-    pub(crate) priority: Option<i64>,
-    pub(crate) claimed_at: Option<Timestamp>,
+pub struct BuildbotRequest {
+    pub buildrequestid: u64,
+    pub buildsetid: Option<u64>,
+    pub buildername: Option<String>,
+    pub priority: Option<i64>,
+    pub claimed_at: Option<Timestamp>,
     #[serde(default)]
     pub complete: bool,
     pub complete_at: Option<Timestamp>,
@@ -59,43 +60,43 @@ pub(crate) struct BuildbotRequest {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotBuilder {
-    pub(crate) name: String,
+pub struct BuildbotBuilder {
+    pub name: String,
     #[serde(default)]
     pub tags: Vec<String>,
 }
 
 /// Name to value and source.
-pub(crate) type BuildbotProperties = BTreeMap<String, (Value, String)>;
+pub(super) type BuildbotProperties = BTreeMap<String, (Value, String)>;
 
 #[derive(Clone, Deserialize)]
-pub(crate) struct BuildbotBuildset {
-    pub(crate) bsid: u64,
-    pub(crate) external_idstring: Option<String>,
-    pub(crate) reason: Option<String>,
-    pub(crate) submitted_at: Option<Timestamp>,
+pub struct BuildbotBuildset {
+    pub bsid: u64,
+    pub external_idstring: Option<String>,
+    pub reason: Option<String>,
+    pub submitted_at: Option<Timestamp>,
     #[serde(default)]
     pub complete: bool,
     pub complete_at: Option<Timestamp>,
     pub results: Option<i64>,
     #[serde(default)]
-    pub(crate) sourcestamps: Vec<BuildbotSourceStamp>,
-    pub(crate) properties: Option<BuildbotProperties>,
+    pub sourcestamps: Vec<BuildbotSourceStamp>,
+    pub properties: Option<BuildbotProperties>,
 }
 
 #[derive(Clone, Deserialize)]
-pub(crate) struct BuildbotSourceStamp {
-    pub(crate) ssid: Option<u64>,
-    pub(crate) branch: Option<String>,
-    pub(crate) revision: Option<String>,
-    pub(crate) project: Option<String>,
-    pub(crate) repository: Option<String>,
-    pub(crate) codebase: Option<String>,
-    pub(crate) patch: Option<BuildbotPatch>,
+pub struct BuildbotSourceStamp {
+    pub ssid: Option<u64>,
+    pub branch: Option<String>,
+    pub revision: Option<String>,
+    pub project: Option<String>,
+    pub repository: Option<String>,
+    pub codebase: Option<String>,
+    pub patch: Option<BuildbotPatch>,
 }
 
 #[derive(Clone, Deserialize)]
-pub(crate) struct BuildbotPatch {
+pub struct BuildbotPatch {
     #[serde(default)]
     pub level: u32,
     pub subdir: Option<String>,
@@ -105,7 +106,7 @@ pub(crate) struct BuildbotPatch {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotChange {
+pub struct BuildbotChange {
     #[serde(default)]
     pub changeid: u64,
     #[serde(default)]
@@ -125,45 +126,45 @@ pub(crate) struct BuildbotChange {
     #[serde(default)]
     pub project: String,
     #[serde(default)]
-    pub(crate) files: Vec<String>,
-    pub(crate) properties: Option<BuildbotProperties>,
+    pub files: Vec<String>,
+    pub properties: Option<BuildbotProperties>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotStep {
-    pub(crate) name: String,
-    pub(crate) started_at: Option<Timestamp>,
-    pub(crate) complete_at: Option<Timestamp>,
-    pub(crate) results: Option<i64>,
+pub struct BuildbotStep {
+    pub name: String,
+    pub started_at: Option<Timestamp>,
+    pub complete_at: Option<Timestamp>,
+    pub results: Option<i64>,
     #[serde(default)]
     pub state_string: String,
     #[serde(default)]
-    pub(crate) urls: Vec<BuildbotLink>,
+    pub urls: Vec<BuildbotLink>,
     #[serde(default)]
-    pub(crate) hidden: bool,
-    pub(crate) logs: Option<Vec<BuildbotLog>>,
+    pub hidden: bool,
+    pub logs: Option<Vec<BuildbotLog>>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotLink {
-    pub(crate) name: String,
-    pub(crate) url: String,
+pub struct BuildbotLink {
+    pub name: String,
+    pub url: String,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotLog {
-    pub(crate) name: String,
-    pub(crate) url: Option<String>,
+pub struct BuildbotLog {
+    pub name: String,
+    pub url: Option<String>,
     #[serde(default)]
     pub num_lines: u64,
     /// `s`: each line begins with the letter of its channel.
     #[serde(default, rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) content: Option<BuildbotContent>,
+    pub kind: String,
+    pub content: Option<BuildbotContent>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct BuildbotContent {
+pub struct BuildbotContent {
     #[serde(default)]
     pub content: String,
 }
@@ -173,7 +174,7 @@ pub fn results(code: Option<i64>) -> Option<Results> {
     code.and_then(Results::from_code)
 }
 
-pub(crate) fn properties(theirs: BuildbotProperties) -> Properties {
+pub(super) fn properties(theirs: BuildbotProperties) -> Properties {
     let mut properties = Properties::new();
     for (name, (value, source)) in theirs {
         properties.set(name, value, source);
@@ -182,7 +183,7 @@ pub(crate) fn properties(theirs: BuildbotProperties) -> Properties {
 }
 
 impl BuildbotBuild {
-    pub(crate) fn id(&self) -> BuildId {
+    pub fn id(&self) -> BuildId {
         BuildId { builder: self.builder.name.clone(), number: self.number }
     }
 
@@ -238,7 +239,7 @@ impl BuildbotBuild {
 }
 
 impl BuildbotBuildset {
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.complete && results(self.results).is_some()
     }
 

@@ -11,7 +11,7 @@ mod master;
 mod queries;
 mod settings;
 
-pub(crate) use bodies::{
+pub use bodies::{
     BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results,
 };
 pub use master::{Master, MasterError};

@@ -1,5 +1,7 @@
 //! Refusals of requests.
 
+use campanile_model::escape_controls;
+
 /// The refusal of a request, as its sender is answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {message}")]
@@ -14,23 +16,11 @@ pub struct HookError {
 impl HookError {
     /// 400.
     pub(super) fn bad_request(message: impl AsRef<str>) -> Self {
-        Self { status: 400, message: escaped(message.as_ref()) }
+        Self { status: 400, message: escape_controls(message.as_ref()) }
     }
 
     /// 403.
     pub(super) fn forbidden(message: impl AsRef<str>) -> Self {
-        Self { status: 403, message: escaped(message.as_ref()) }
+        Self { status: 403, message: escape_controls(message.as_ref()) }
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

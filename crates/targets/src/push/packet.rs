@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::filter;
 use super::settings::Common;
-use crate::{Context, Fault, FaultCode, Place, kept};
 use crate::{Context, Fault, FaultCode, Place, payload};
 use campanile_callbacks::{Status, StatusError};
 use campanile_model::{BuilderActivity, Event, Master, PACKET_SCHEMA, PacketContext};

@@ -1,7 +1,7 @@
-//! Errors as `application/problem+json`, with codes of a closed set.
+//! Errors of the API as `application/problem+json` (RFC 9457), with codes of a closed set.
 
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -14,16 +14,16 @@ use campanile_store::StoreError;
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
-    code: Code,
+    code: ProblemCode,
     detail: String,
-    /// When to come again, in seconds.
+    /// The wait before another attempt, in seconds.
     retry_after: Option<u64>,
 }
 
-/// What an error is, for programs. `docs/api.md` lists them.
+/// The kind of an error, for programs. `docs/api.md` lists them.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Code {
+pub(super) enum ProblemCode {
     BadRequest,
     CallbackRefused,
     Forbidden,
@@ -40,7 +40,7 @@ pub(super) enum Code {
     Unauthorized,
 }
 
-impl Code {
+impl ProblemCode {
     fn name(self) -> &'static str {
         match self {
             Self::BadRequest => "bad-request",
@@ -62,16 +62,21 @@ impl Code {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: ProblemCode, detail: impl Into<String>) -> Self {
         Self { status, code, detail: detail.into(), retry_after: None }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, Code::BadRequest, detail)
+        Self::new(StatusCode::BAD_REQUEST, ProblemCode::BadRequest, detail)
     }
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, Code::NotFound, detail)
+        Self::new(StatusCode::NOT_FOUND, ProblemCode::NotFound, detail)
+    }
+
+    /// The 404 that tells nothing: no route here, no such tenant, or none that the sender may know of.
+    pub(super) fn no_such_page() -> Self {
+        Self::not_found("there is no such page")
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -82,7 +87,7 @@ impl Problem {
         &self.detail
     }
 
-    /// When to come again, in seconds, if that helps.
+    /// The wait before another attempt, in seconds; none if waiting alone does not help.
     pub(super) fn retry_after(&self) -> Option<u64> {
         self.retry_after
     }
@@ -96,8 +101,8 @@ impl From<LimitError> for Problem {
         } else {
             StatusCode::PAYLOAD_TOO_LARGE
         };
-        let again = over.retry_after.map(|again| again.as_secs().max(1));
-        Self { retry_after: again, ..Self::new(status, Code::OverLimit, over.to_string()) }
+        let retry_after = over.retry_after.map(|wait| wait.as_secs().max(1));
+        Self { retry_after, ..Self::new(status, ProblemCode::OverLimit, over.to_string()) }
     }
 }
 
@@ -112,8 +117,8 @@ impl From<IngestError> for Problem {
 
 impl From<StatusError> for Problem {
     fn from(error: StatusError) -> Self {
-        tracing::error!("a request failed: {error}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Store, "the store failed; the log says why")
+        tracing::error!(%error, "request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Store, "the store failed; the log says why")
     }
 }
 
@@ -121,15 +126,17 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoSuchBuild(_) => Self::not_found(error.to_string()),
-            StoreError::Closed => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown, "the engine is shutting down")
-            }
+            StoreError::Closed => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ProblemCode::ShuttingDown,
+                "the engine is shutting down",
+            ),
             other => {
-                tracing::error!("a request failed: {other}");
+                tracing::error!(error = %other, "request failed");
                 // What exactly is wrong with the store is no business of the client's.
                 Self::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    Code::Store,
+                    ProblemCode::Store,
                     "the store failed; the log says why",
                 )
             }
@@ -137,7 +144,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// An error as it is written (RFC 9457).
+/// The body of an error (RFC 9457).
 #[derive(Serialize, ToSchema)]
 pub(super) struct ProblemBody {
     /// `urn:campanile:problem:` and the code.
@@ -148,8 +155,8 @@ pub(super) struct ProblemBody {
     /// The status.
     status: u16,
     /// From a closed set, for programs.
-    code: Code,
-    /// What is wrong, where, and what to do, for people.
+    code: ProblemCode,
+    /// The fault, its place and a remedy, for people.
     detail: String,
 }
 
@@ -169,17 +176,19 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if let Some(again) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(again));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 }
 
-pub(super) async fn no_such_page() -> Problem {
-    Problem::not_found("there is no such page")
+/// Answers where no route is.
+pub(super) async fn page_not_found() -> Problem {
+    Problem::no_such_page()
 }
 
-pub(super) async fn no_such_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, Code::Method, "this page is not asked by this method")
+/// Answers where a route has other methods; axum adds `Allow`.
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, ProblemCode::Method, "this page is not asked by this method")
 }
