@@ -1,4 +1,9 @@
-//! One kept SSH connection to a server, and commands on it (G-RUN-01).
+//! An SSH client: one kept connection to a server, and commands on it.
+//!
+//! The server must prove that it is the one in `known_hosts`; there is no first use on trust. Keys are read for each
+//! connection, since they may have been replaced. A connection that broke is made anew for the next command.
+//!
+//! Invariant: knows nothing of the servers' commands. A command runs once; when to try again is for others to say.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,92 +18,115 @@ use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCerti
 use russh::{ChannelMsg, Preferred};
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::Dialer;
 use campanile_config::Secret;
-use campanile_outbound::Dialer;
 
-/// So many commands at once (G-RUN-01).
-const AT_ONCE: usize = 4;
-/// What a command says beyond this is left out.
-const MOST_SAID: usize = 256 << 10;
-/// A connection that says nothing for so long is asked whether it is there.
+/// The most commands at once: servers allow few channels on a connection.
+const MAX_CONCURRENT: usize = 4;
+/// The most bytes that are kept of each stream of a command's output; the rest is left out.
+const MAX_OUTPUT: usize = 256 << 10;
+/// A connection that is silent for so long is asked for a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// Whom to talk with, as whom.
+/// The server, the user, and the proofs of both.
 #[derive(Clone, Debug)]
-pub(super) struct Login {
-    pub(super) server: String,
-    pub(super) port: u16,
-    pub(super) username: String,
-    pub(super) keys: Keys,
-    pub(super) known_hosts: PathBuf,
-    pub(super) dialer: Dialer,
-    /// For a connection, and for each command.
-    pub(super) timeout: Duration,
+pub struct SshConfig {
+    /// Its name or address.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// The user to log in as.
+    pub username: String,
+    /// The proof of being that user.
+    pub keys: SshKeys,
+    /// The file with the keys that servers may have, as OpenSSH writes it.
+    pub known_hosts: PathBuf,
+    /// The way to the server, with its guard.
+    pub dialer: Dialer,
+    /// The limit for a command, with the connection that it may need.
+    pub timeout: Duration,
 }
 
-/// What proves who we are.
+/// The proof of being a user: a private key, with its passphrase if it has one.
 #[derive(Clone, Debug)]
-pub(super) enum Keys {
-    /// Of the first of these files that there is.
+pub enum SshKeys {
+    /// The key in the first of these files that there is.
     Files(Vec<PathBuf>, Option<Secret>),
     /// The key itself.
     Key(Secret, Option<Secret>),
-    /// The agent at this socket, or that `SSH_AUTH_SOCK` names.
+    /// The keys of the agent at this socket, or at the one that `SSH_AUTH_SOCK` names.
     Agent(Option<PathBuf>),
 }
 
-/// What a command came to.
+/// The output of a command that ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub struct CommandOutput {
+    /// The exit status; 0 is success.
+    pub status: u32,
+    /// Its standard output, up to 256 KiB.
+    pub stdout: String,
+    /// Its standard error, up to 256 KiB.
+    pub stderr: String,
 }
 
-/// Why there is no answer.
+/// The reason of a command having no output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SshError {
+pub enum SshError {
+    /// There is no connection.
     #[error("cannot reach {0}")]
     Unreachable(String),
     /// The server is not known, or not the one that is known.
     #[error("{0}")]
     HostKey(String),
-    /// We can't prove who we are.
+    /// The server doesn't take our proof, or we have none.
     #[error("{0}")]
     Login(String),
+    /// The command took longer than that many seconds, with its connection.
     #[error("{0} did not answer within {1} s")]
     Timeout(String, u64),
+    /// The connection broke before the command ended; it may have run.
     #[error("the connection to {0}")]
     Lost(String),
 }
 
-/// A server, with the connection to it while there is one.
-pub(super) struct Ssh {
-    login: Login,
-    connection: Mutex<Option<Arc<Handle<Host>>>>,
-    turns: Semaphore,
+/// A client of one server, with the connection to it while there is one.
+pub struct SshClient {
+    config: SshConfig,
+    connection: Mutex<Option<Arc<Handle<KnownHost>>>>,
+    /// One permit for each command that may be under way.
+    slots: Semaphore,
 }
 
-impl Ssh {
-    pub(super) fn new(login: Login) -> Self {
-        Self { login, connection: Mutex::new(None), turns: Semaphore::new(AT_ONCE) }
+impl SshClient {
+    /// Makes a client, which connects when it is needed.
+    #[must_use]
+    pub fn new(config: SshConfig) -> Self {
+        Self { config, connection: Mutex::new(None), slots: Semaphore::new(MAX_CONCURRENT) }
     }
 
-    /// `gerrit.example.org:29418`.
-    pub(super) fn place(&self) -> String {
-        format!("{}:{}", self.login.server, self.login.port)
+    /// Tells server and port: `git.example.org:22`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.config.server, self.config.port)
     }
 
     /// Runs a command with this as its standard input, and waits until it ends.
-    pub(super) async fn run(&self, command: &str, input: &str) -> Result<Answer, SshError> {
-        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let timeout = self.login.timeout;
+    ///
+    /// A command is one text for the server's own parser: whoever calls must quote, or refuse, what comes from outside.
+    ///
+    /// Cancel safety: dropping the future keeps the connection; the command may have run.
+    ///
+    /// # Errors
+    /// When it didn't run, or nobody knows how it ended.
+    pub async fn run(&self, command: &str, input: &str) -> Result<CommandOutput, SshError> {
+        let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
+        let timeout = self.config.timeout;
         let ran = tokio::time::timeout(timeout, self.run_now(command, input)).await;
-        ran.unwrap_or_else(|_| Err(SshError::Timeout(self.place(), timeout.as_secs())))
+        ran.unwrap_or_else(|_| Err(SshError::Timeout(self.address(), timeout.as_secs())))
     }
 
-    async fn run_now(&self, command: &str, input: &str) -> Result<Answer, SshError> {
-        let lost = |error: russh::Error| SshError::Lost(format!("{} broke: {error}", self.place()));
+    async fn run_now(&self, command: &str, input: &str) -> Result<CommandOutput, SshError> {
+        let lost = |error: russh::Error| SshError::Lost(format!("{} broke: {error}", self.address()));
         let mut channel = self.channel().await?;
         channel.exec(true, command).await.map_err(lost)?;
         if !input.is_empty() {
@@ -112,7 +140,7 @@ impl Ssh {
                 ChannelMsg::ExtendedData { data, .. } => add(&mut err, &data),
                 ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
                 ChannelMsg::Failure => {
-                    return Err(SshError::Login(format!("{} runs no commands for us", self.place())));
+                    return Err(SshError::Login(format!("{} runs no commands for us", self.address())));
                 }
                 ChannelMsg::Close => break,
                 _ => {}
@@ -120,12 +148,12 @@ impl Ssh {
         }
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         match status {
-            Some(status) => Ok(Answer { status, out: text(out), err: text(err) }),
-            None => Err(SshError::Lost(format!("{} broke before the command had ended", self.place()))),
+            Some(status) => Ok(CommandOutput { status, stdout: text(out), stderr: text(err) }),
+            None => Err(SshError::Lost(format!("{} broke before the command had ended", self.address()))),
         }
     }
 
-    /// A channel on the kept connection, or on a new one if that has gone.
+    /// Opens a channel on the kept connection, or on a new one if that has gone.
     async fn channel(&self) -> Result<russh::Channel<client::Msg>, SshError> {
         let kept = self.connection.lock().await.clone().filter(|handle| !handle.is_closed());
         if let Some(handle) = kept
@@ -135,35 +163,37 @@ impl Ssh {
         }
         let mut connection = self.connection.lock().await;
         let handle = match connection.take().filter(|handle| !handle.is_closed()) {
-            // Somebody else was first.
+            // Somebody else was first. The lock is held while a connection is made, so that those who wait share it: a server
+            // that comes back would otherwise be met by one log-in for each delivery that waits.
             Some(handle) => handle,
-            None => Arc::new(self.login.connect().await?),
+            None => Arc::new(self.config.connect().await?),
         };
         let opened = handle.channel_open_session().await;
         if opened.is_ok() {
             *connection = Some(handle);
         }
-        opened.map_err(|error| SshError::Lost(format!("{} broke: {error}", self.place())))
+        opened.map_err(|error| SshError::Lost(format!("{} broke: {error}", self.address())))
     }
 
-    /// Says goodbye.
-    pub(super) async fn close(&self) {
+    /// Ends the connection; the next command makes a new one.
+    pub async fn close(&self) {
         if let Some(handle) = self.connection.lock().await.take() {
-            // Whether it is heard does not matter.
+            // It ends in any case: that the server doesn't hear of it changes nothing.
             let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "en").await;
         }
     }
 }
 
-fn add(said: &mut Vec<u8>, more: &[u8]) {
-    let room = MOST_SAID.saturating_sub(said.len());
-    said.extend_from_slice(more.get(..room).unwrap_or(more));
+/// Adds to a stream's output, up to the limit.
+fn add(output: &mut Vec<u8>, more: &[u8]) {
+    let room = MAX_OUTPUT.saturating_sub(output.len());
+    output.extend_from_slice(more.get(..room).unwrap_or(more));
 }
 
-impl Login {
-    async fn connect(&self) -> Result<Handle<Host>, SshError> {
+impl SshConfig {
+    async fn connect(&self) -> Result<Handle<KnownHost>, SshError> {
         let place = format!("{}:{}", self.server, self.port);
-        let host = self.host().await?;
+        let host = self.known_host().await?;
         let verdict = Arc::clone(&host.verdict);
         let config = client::Config {
             keepalive_interval: Some(KEEP_ALIVE),
@@ -183,8 +213,8 @@ impl Login {
         Ok(handle)
     }
 
-    /// What `known_hosts` has of the server.
-    async fn host(&self) -> Result<Host, SshError> {
+    /// Reads the keys that `known_hosts` has of the server.
+    async fn known_host(&self) -> Result<KnownHost, SshError> {
         let (server, port, file) = (self.server.clone(), self.port, self.known_hosts.clone());
         let shown = file.display().to_string();
         let read = tokio::task::spawn_blocking(move || known_host_keys_path(&server, port, file)).await;
@@ -194,10 +224,10 @@ impl Login {
             Err(error) => return Err(SshError::HostKey(format!("cannot read `{shown}`: {error}"))),
         };
         let (server, port) = (self.server.clone(), self.port);
-        Ok(Host { server, port, file: shown, known, verdict: Arc::default() })
+        Ok(KnownHost { server, port, file: shown, known, verdict: Arc::default() })
     }
 
-    async fn log_in(&self, handle: &mut Handle<Host>) -> Result<(), SshError> {
+    async fn log_in(&self, handle: &mut Handle<KnownHost>) -> Result<(), SshError> {
         let user = &self.username;
         let place = format!("{}:{}", self.server, self.port);
         let refused = |what: &str| {
@@ -207,7 +237,7 @@ impl Login {
         };
         let broken = |error: russh::Error| SshError::Lost(format!("{place} broke: {error}"));
         let hash = handle.best_supported_rsa_hash().await.map_err(broken)?.flatten();
-        if let Keys::Agent(socket) = &self.keys {
+        if let SshKeys::Agent(socket) = &self.keys {
             return self.log_in_by_agent(handle, hash, socket.as_deref()).await;
         }
         let (key, shown) = self.key().await?;
@@ -220,7 +250,7 @@ impl Login {
 
     async fn log_in_by_agent(
         &self,
-        handle: &mut Handle<Host>,
+        handle: &mut Handle<KnownHost>,
         hash: Option<russh::keys::HashAlg>,
         socket: Option<&Path>,
     ) -> Result<(), SshError> {
@@ -242,17 +272,17 @@ impl Login {
         Err(SshError::Login(format!("{server} lets `{user}` in with no key of the SSH agent")))
     }
 
-    /// The key, and what it is called. Read for each connection: it may have been replaced.
+    /// Reads the key, and names it for people.
     async fn key(&self) -> Result<(PrivateKey, String), SshError> {
         let (text, passphrase, shown) = match &self.keys {
-            Keys::Key(key, passphrase) => {
+            SshKeys::Key(key, passphrase) => {
                 (key.clone(), passphrase.clone(), "the key of `identity`".to_owned())
             }
-            Keys::Files(files, passphrase) => {
+            SshKeys::Files(files, passphrase) => {
                 let (text, file) = first_file(files).await?;
                 (text, passphrase.clone(), format!("the key `{}`", file.display()))
             }
-            Keys::Agent(_) => return Err(SshError::Login("the SSH agent keeps its keys".to_owned())),
+            SshKeys::Agent(_) => return Err(SshError::Login("the SSH agent keeps its keys".to_owned())),
         };
         // A passphrase is meant to take long.
         let decoded = tokio::task::spawn_blocking(move || {
@@ -269,6 +299,7 @@ impl Login {
     }
 }
 
+/// Reads the first of the key files that there is.
 async fn first_file(files: &[PathBuf]) -> Result<(Secret, PathBuf), SshError> {
     for file in files {
         match tokio::fs::read_to_string(file).await {
@@ -283,31 +314,33 @@ async fn first_file(files: &[PathBuf]) -> Result<(Secret, PathBuf), SshError> {
     Err(SshError::Login(format!("there is no SSH key: none of {}; set `identity_file`", names.join(", "))))
 }
 
-/// Judges the server's key.
-struct Host {
+/// The keys that a server may have, and the verdict on the one that it showed.
+struct KnownHost {
     server: String,
     port: u16,
-    /// For people.
+    /// The name of `known_hosts`, for people.
     file: String,
-    /// Keys that the server may have, with their lines.
+    /// The keys, with their lines.
     known: Vec<(usize, PublicKey)>,
-    /// Why it was not trusted.
+    /// The reason of the server not being trusted. The library asks for yes or no; the reason is handed round it.
     verdict: Arc<Lock<Option<String>>>,
 }
 
-impl Host {
-    /// Algorithms of known keys first: a server that has several keys shows one of the first algorithm that it has.
+impl KnownHost {
+    /// Orders the algorithms, those of known keys first: a server with several keys shows one of the first algorithm that it
+    /// has, and one that isn't known would be refused though another one is.
     fn algorithms(&self) -> Cow<'static, [russh::keys::Algorithm]> {
-        let usual = Preferred::default().key;
+        let default = Preferred::default().key;
         let is_known = |algorithm: &russh::keys::Algorithm| {
             self.known.iter().any(|(_, key)| same_kind(&key.algorithm(), algorithm))
         };
-        let (mut first, rest): (Vec<_>, Vec<_>) = usual.iter().cloned().partition(is_known);
+        let (mut first, rest): (Vec<_>, Vec<_>) = default.iter().cloned().partition(is_known);
         first.extend(rest);
         Cow::Owned(first)
     }
 
-    fn judge(&self, key: &PublicKey) -> Result<(), String> {
+    /// Checks the key that the server showed; or says why it isn't trusted.
+    fn check(&self, key: &PublicKey) -> Result<(), String> {
         if self.known.iter().any(|(_, known)| known.key_data() == key.key_data()) {
             return Ok(());
         }
@@ -326,17 +359,17 @@ impl Host {
     }
 }
 
-/// RSA keys go by several names.
+/// Compares algorithms; RSA keys go by several names.
 fn same_kind(key: &russh::keys::Algorithm, name: &russh::keys::Algorithm) -> bool {
     key == name || (key.clone().is_rsa() && name.clone().is_rsa())
 }
 
-impl client::Handler for Host {
+impl client::Handler for KnownHost {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         let verdict = match key {
-            PublicKeyOrCertificate::PublicKey { key, .. } => self.judge(key),
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.check(key),
             PublicKeyOrCertificate::Certificate(_) => {
                 Err("the server shows a certificate, which `known_hosts` cannot vouch for".to_owned())
             }
