@@ -1,90 +1,63 @@
-//! What an event comes to as statuses: of which commits, in which state, in whose words (GS-EV, GS-SKIP).
+//! Decides what an event comes to as statuses: of which commits, in which state, in whose words (GS-EV, GS-SKIP).
+//!
+//! Pure but for the log: everything that it goes by is in the [`News`] and the settings.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::commit_ref::{self, CommitRef};
+use super::description::{duration_text, local_time, truncated};
 use super::forge::{About, Forge, Occasion};
-use super::place::{self, Place};
+use super::payload::StoredStatus;
 use super::settings::{Addressing, Repository, Shared};
-use super::status::{StoredStatus, cut, local, spoken};
-use crate::payload;
-use crate::{Context, Fault, FaultCode, Prepared, Silence};
+use crate::{Decision, Fault, FaultCode, Silence};
 use campanile_model::interpolate::{RenderError, Scope, Text};
-use campanile_model::{Build, BuildRequest, Event, Properties, SourceStamp};
+use campanile_model::{Build, Properties, SourceStamp};
 
-/// The statuses of an event, or why there are none.
-pub(super) async fn prepare<F: Forge>(
+/// An event that forges may be told of, with all that is to be known of it.
+pub(super) struct News {
+    pub(super) occasion: Occasion,
+    /// The build, or the one that is asked for.
+    pub(super) build: Build,
+    /// The page of the build, or of the request.
+    pub(super) url: Option<String>,
+    /// The CI's front page.
+    pub(super) front_page: Option<String>,
+}
+
+/// Decides on the statuses of an event.
+///
+/// # Errors
+/// A permanent fault when a template can't be rendered (GS-SKIP-03).
+pub(super) fn decide<F: Forge>(
     forge: &F,
     shared: &Shared,
-    event: &Event,
-    context: &Context,
-) -> Result<Prepared, Fault> {
-    let status = &context.caller.status;
-    let build_url = |build: &Build| build.url.clone().or_else(|| status.url_for(&build.id()));
-    let (occasion, build, url) = match event {
-        Event::BuildStarted { build } => (Occasion::Started, (**build).clone(), build_url(build)),
-        Event::BuildFinished { build } => {
-            (Occasion::Finished(build.results), (**build).clone(), build_url(build))
-        }
-        Event::RequestSubmitted { request } | Event::RequestCancelled { request } => {
-            let is_new = matches!(event, Event::RequestSubmitted { .. });
-            let occasion = if is_new { Occasion::Requested } else { Occasion::Cancelled };
-            let Some(build) = requested(request, context).await? else {
-                let why = format!("buildset {} of the request is not known", request.bsid);
-                return Ok(Prepared::Silent(Silence::Unaddressed { why }));
-            };
-            (occasion, build, status.url_for_request(request.brid))
-        }
-        other => {
-            return Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", other.name()) }));
-        }
-    };
-    if let Some(silence) = shared.chosen.refuses(&build) {
-        return Ok(Prepared::Silent(silence));
+    news: News,
+) -> Result<Decision<Vec<StoredStatus>>, Fault> {
+    let News { occasion, build, url, front_page } = news;
+    if let Some(silence) = shared.build_filter.refuses(&build) {
+        return Ok(Decision::Silent(silence));
     }
-    let url = url.or_else(|| status.url().filter(|_| F::USUAL.needs_url).map(str::to_owned));
-    match statuses(forge, shared, (occasion, &build, url)) {
-        Ok(Ok(statuses)) => {
-            Ok(Prepared::Message { message: payload::to_bytes("the status", &statuses)?, version: None })
-        }
-        Ok(Err(silence)) => Ok(Prepared::Silent(silence)),
-        Err(error) => {
-            let which = match occasion {
-                Occasion::Requested => "pending",
-                Occasion::Cancelled => "cancelled",
-                Occasion::Started => "start",
-                Occasion::Finished(_) => "finish",
-            };
-            let text = format!("While sending {which} status to {} for {}. {error}", F::TITLE, build.builder);
-            Err(Fault::permanent(FaultCode::Content, text))
-        }
-    }
+    let url = url.or_else(|| front_page.filter(|_| F::DEFAULTS.needs_url));
+    statuses(forge, shared, (occasion, &build, url)).map_err(|error| {
+        let which = match occasion {
+            Occasion::Requested => "pending",
+            Occasion::Cancelled => "cancelled",
+            Occasion::Started => "start",
+            Occasion::Finished(_) => "finish",
+        };
+        let text = format!("While sending {which} status to {} for {}. {error}", F::TITLE, build.builder);
+        Fault::permanent(FaultCode::Content, text)
+    })
 }
 
-/// The build that was asked for, as far as its buildset tells of it; none if that is not known.
-async fn requested(request: &BuildRequest, context: &Context) -> Result<Option<Build>, Fault> {
-    let status = &context.caller.status;
-    let store =
-        |error: campanile_callbacks::StatusError| Fault::transient(FaultCode::Store, error.to_string());
-    let Some(buildset) = status.buildset(request.bsid).await.map_err(store)? else { return Ok(None) };
-    let builders = status.builders().await.map_err(store)?;
-    let builder = builders.into_iter().find(|builder| builder.name == request.builder);
-    Ok(Some(Build {
-        tags: builder.map(|builder| builder.tags).unwrap_or_default(),
-        started: request.submitted_at,
-        properties: buildset.properties,
-        source_stamps: buildset.source_stamps,
-        ..Build::new(request.builder.as_str(), 0)
-    }))
-}
-
-/// A status for each commit, or why there is none.
+/// Makes a status for each commit.
 fn statuses<F: Forge>(
     forge: &F,
     shared: &Shared,
     (occasion, build, url): (Occasion, &Build, Option<String>),
-) -> Result<Result<Vec<StoredStatus>, Silence>, RenderError> {
+) -> Result<Decision<Vec<StoredStatus>>, RenderError> {
     let is_build = matches!(occasion, Occasion::Started | Occasion::Finished(_));
     let properties = if is_build { build.all_properties() } else { without_number(build) };
     let stamps = &build.source_stamps;
@@ -97,22 +70,22 @@ fn statuses<F: Forge>(
     };
     let scope = Scope::new(&properties, stamps);
     let status_context = shared.context.render(&scope)?.trim().to_owned();
-    let (places, mut skipped) = match &shared.addressing {
+    let (commits, mut skipped) = match &shared.addressing {
         Addressing::EachStamp => {
             let hosts = shared.hosts.as_deref();
-            place::of_stamps(&about, &status_context, F::USUAL.project_first, hosts)
+            commit_ref::of_stamps(&about, &status_context, F::DEFAULTS.project_first, hosts)
         }
-        Addressing::Own => (forge.own_places(&about), Vec::new()),
+        Addressing::Own => (forge.own_commits(&about), Vec::new()),
         Addressing::Templates { repository, sha } => {
             match by_templates::<F>(&about, &scope, (repository, sha.as_ref()), shared.hosts.as_deref())? {
-                Ok(place) => (vec![place], Vec::new()),
-                Err(why) => return Ok(Err(Silence::Unaddressed { why })),
+                Decision::Send(commit) => (vec![commit], Vec::new()),
+                Decision::Silent(why) => return Ok(Decision::Silent(Silence::Unaddressed { why })),
             }
         }
     };
     let state = match occasion {
-        Occasion::Requested => F::WORDS.requested,
-        Occasion::Started => F::WORDS.running,
+        Occasion::Requested => F::STATE_NAMES.requested,
+        Occasion::Started => F::STATE_NAMES.running,
         Occasion::Cancelled => shared.mapping.state(Some(campanile_model::Results::Cancelled)),
         Occasion::Finished(results) => shared.mapping.state(results),
     };
@@ -122,27 +95,28 @@ fn statuses<F: Forge>(
         (Occasion::Started, _, Some(text)) => text,
         _ => &shared.end_description,
     };
-    let mut statuses = Vec::with_capacity(places.len());
-    for place in places {
-        let offered = offered(&about, build, state, &place, url.as_deref());
-        let scope = Scope { keywords: Some(&offered), ..Scope::new(&properties, stamps) };
-        let description = cut(&description.render(&scope)?, F::USUAL.longest);
-        if F::WORDS.states.is_empty() && description.trim().is_empty() {
+    let mut statuses = Vec::with_capacity(commits.len());
+    for commit in commits {
+        let keywords = keywords(&about, build, state, &commit, url.as_deref());
+        let scope = Scope { keywords: Some(&keywords), ..Scope::new(&properties, stamps) };
+        let description = truncated(&description.render(&scope)?, F::DEFAULTS.max_description);
+        if F::STATE_NAMES.states.is_empty() && description.trim().is_empty() {
             // A comment that says nothing is none.
-            return Ok(Err(Silence::Mode { seen: "a build of which nothing is to be said".to_owned() }));
+            let seen = "a build of which nothing is to be said".to_owned();
+            return Ok(Decision::Silent(Silence::Mode { seen }));
         }
-        match forge.details(&about, &place, &scope)? {
-            Ok(details) => statuses.push(StoredStatus {
-                owner: place.owner,
-                name: place.name,
-                sha: place.sha,
+        match forge.details(&about, &commit, &scope)? {
+            Decision::Send(details) => statuses.push(StoredStatus {
+                owner: commit.owner,
+                name: commit.name,
+                sha: commit.sha,
                 state: state.to_owned(),
                 context: status_context.clone(),
                 description,
                 target_url: url.clone(),
                 details,
             }),
-            Err(why) => skipped.push(why),
+            Decision::Silent(why) => skipped.push(why),
         }
     }
     for line in &skipped {
@@ -150,18 +124,18 @@ fn statuses<F: Forge>(
     }
     if statuses.is_empty() {
         let why = if skipped.is_empty() { "it has no source stamps".to_owned() } else { skipped.join(" ") };
-        return Ok(Err(Silence::Unaddressed { why }));
+        return Ok(Decision::Silent(Silence::Unaddressed { why }));
     }
-    Ok(Ok(statuses))
+    Ok(Decision::Send(statuses))
 }
 
-/// GS-CFG-14, GS-SKIP-01, GS-SKIP-02; else why not.
+/// Finds the commit that templates name (GS-CFG-14, GS-SKIP-01, GS-SKIP-02); or says why there is none.
 fn by_templates<F: Forge>(
     about: &About<'_>,
     scope: &Scope<'_>,
     (repository, sha): (&Repository, Option<&Text>),
     hosts: Option<&[String]>,
-) -> Result<Result<Place, String>, RenderError> {
+) -> Result<Decision<CommitRef, String>, RenderError> {
     let render = |text: &Text| text.render(scope).map(|text| text.trim().to_owned());
     let (owner, name) = match repository {
         Repository::OwnerAndName(owner, name) => (render(owner)?, render(name)?),
@@ -171,7 +145,8 @@ fn by_templates<F: Forge>(
         },
     };
     if owner.is_empty() || name.is_empty() {
-        return Ok(Err("its repository is not known: `repo` must come to `owner/name`".to_owned()));
+        let why = "its repository is not known: `repo` must come to `owner/name`";
+        return Ok(Decision::Silent(why.to_owned()));
     }
     let main = about.stamps.iter().find(|stamp| stamp.codebase.is_empty());
     let stamp: Option<&SourceStamp> = main.or(match about.stamps {
@@ -179,26 +154,27 @@ fn by_templates<F: Forge>(
         _ => None,
     });
     if let (Some(hosts), Some(stamp)) = (hosts, stamp)
-        && !place::is_at(stamp, hosts)
+        && !commit_ref::is_at(stamp, hosts)
     {
-        return Ok(Err("its repository is not at one of the `hosts`".to_owned()));
+        return Ok(Decision::Silent("its repository is not at one of the `hosts`".to_owned()));
     }
-    let branch = stamp.and_then(|stamp| place::branch(about.properties, about.stamps, stamp));
+    let branch = stamp.and_then(|stamp| commit_ref::branch(about.properties, about.stamps, stamp));
     let sha = match sha {
         Some(sha) => render(sha)?,
         None => stamp
-            .and_then(|stamp| place::head(about.properties, stamp, branch.as_deref()))
+            .and_then(|stamp| commit_ref::head(about.properties, stamp, branch.as_deref()))
             .or_else(|| main.and_then(|stamp| stamp.revision.clone()))
             .unwrap_or_default(),
     };
     if sha.trim().is_empty() {
-        return Ok(Err(format!("{}Status: No revision found.", F::TITLE.replace(' ', ""))));
+        let forge = F::TITLE.replace(' ', "");
+        return Ok(Decision::Silent(format!("{forge}Status: No revision found.")));
     }
-    let issue = branch.as_deref().and_then(place::issue).map(str::to_owned);
-    Ok(Ok(Place { owner, name, sha: sha.trim().to_owned(), branch, issue }))
+    let issue = branch.as_deref().and_then(commit_ref::issue).map(str::to_owned);
+    Ok(Decision::Send(CommitRef { owner, name, sha: sha.trim().to_owned(), branch, issue }))
 }
 
-/// What a build that was only asked for has of the properties of all builds.
+/// Gives the properties of a build that was only asked for: it has no number and no worker yet.
 fn without_number(build: &Build) -> Properties {
     let mut properties = Properties::new();
     for (name, property) in build.all_properties().iter() {
@@ -210,12 +186,12 @@ fn without_number(build: &Build) -> Properties {
     properties
 }
 
-/// What descriptions may use beside properties (GS-DESC-02, GS-DESC-03).
-fn offered(
+/// Gives the keywords that descriptions may use beside properties (GS-DESC-02, GS-DESC-03).
+fn keywords(
     about: &About<'_>,
     build: &Build,
     state: &str,
-    place: &Place,
+    commit: &CommitRef,
     url: Option<&str>,
 ) -> BTreeMap<String, Value> {
     let running = || "In progress".to_owned();
@@ -224,12 +200,12 @@ fn offered(
         ("state", state.into()),
         ("builderName", build.builder.as_str().into()),
         ("buildNumber", about.build.map(|build| build.number).into()),
-        ("startDateTime", local(build.started).into()),
-        ("endDateTime", ended.map_or_else(running, local).into()),
-        ("duration", ended.map_or_else(running, |at| spoken(at.since(build.started))).into()),
-        ("repoOwner", place.owner.as_str().into()),
-        ("repoName", place.name.as_str().into()),
-        ("sha", place.sha.as_str().into()),
+        ("startDateTime", local_time(build.started).into()),
+        ("endDateTime", ended.map_or_else(running, local_time).into()),
+        ("duration", ended.map_or_else(running, |at| duration_text(at.since(build.started))).into()),
+        ("repoOwner", commit.owner.as_str().into()),
+        ("repoName", commit.name.as_str().into()),
+        ("sha", commit.sha.as_str().into()),
         ("targetURL", url.into()),
     ];
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
