@@ -1,4 +1,4 @@
-//! Reviews by Gerrit's SSH commands (G-CMD, G-VER, G-RUN).
+//! Gerrit's SSH commands, on one kept connection (G-CMD, G-VER, G-RUN).
 
 use std::time::Duration;
 
@@ -6,25 +6,28 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::posting::Posted;
-use super::review::{Options, StoredReview};
-use super::ssh::{Answer, Login, Ssh, SshError};
+use super::payload::{ReviewOptions, StoredReview};
+use super::send::ReviewResult;
 use super::version::Version;
 use crate::{Fault, FaultCode};
+use campanile_outbound::{CommandOutput, SshClient, SshConfig, SshError};
 
-/// A server's version is asked for again after this (G-VER-02), or after this when it could not be told (G-VER-05).
-const KNOWN_FOR: Duration = Duration::from_secs(600);
-const UNKNOWN_FOR: Duration = Duration::from_secs(60);
+/// The age at which a server's version is asked for again (G-VER-02).
+const VERSION_TTL: Duration = Duration::from_secs(600);
+/// The same where the server did not tell it (G-VER-05).
+const UNKNOWN_VERSION_TTL: Duration = Duration::from_secs(60);
 
-pub(super) struct BySsh {
-    ssh: Ssh,
+/// A server that takes reviews by SSH.
+pub(super) struct SshTransport {
+    ssh: SshClient,
     /// `gerrit_version` of the settings.
     pinned: Option<Version>,
-    /// What the server said last, and when. Locked while it is asked, so that all who wait share the answer (G-VER-06).
+    /// The version that the server told last, with the time. Locked while it is asked, so that all who wait share the
+    /// answer (G-VER-06).
     version: Mutex<Option<(Instant, Option<Version>)>>,
 }
 
-/// A change as `gerrit query` tells it.
+/// A change in the output of `gerrit query`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Queried {
@@ -36,9 +39,10 @@ struct QueriedPatchSet {
     revision: String,
 }
 
-impl BySsh {
-    pub(super) fn new(login: Login, pinned: Option<Version>) -> Self {
-        Self { ssh: Ssh::new(login), pinned, version: Mutex::default() }
+impl SshTransport {
+    /// Makes a transport, which connects when it is needed.
+    pub(super) fn new(config: SshConfig, pinned: Option<Version>) -> Self {
+        Self { ssh: SshClient::new(config), pinned, version: Mutex::default() }
     }
 
     /// Reviews one patch set; `skip_superseded` leaves votes for old ones out.
@@ -47,113 +51,121 @@ impl BySsh {
         project: &str,
         revision: &str,
         review: &StoredReview,
-        options: &Options,
+        options: &ReviewOptions,
         skip_superseded: bool,
-    ) -> Result<Posted, Fault> {
+    ) -> Result<ReviewResult, Fault> {
         if skip_superseded
             && !review.labels.is_empty()
-            && let Some(current) = self.current(project, revision).await?
+            && let Some(current) = self.current_revision(project, revision).await?
             && !current.starts_with(revision)
         {
-            return Ok(Posted::Superseded);
+            return Ok(ReviewResult::Superseded);
         }
         let version = self.version().await;
         if version.as_ref().is_none_or(Version::takes_json) {
             let command = format!("gerrit review --json --project {project} {revision}");
-            let answer = self.run(&command, &review.input(options).to_string()).await?;
-            if !answer.err.contains("is not a valid option") {
-                return self.judged(&command, &answer);
+            let output = self.run(&command, &review.input(options).to_string()).await?;
+            if !output.stderr.contains("is not a valid option") {
+                return self.result(&command, &output);
             }
         }
         let (command, left_out) = review.command(project, revision, version.as_ref(), options);
         for warning in left_out {
-            tracing::warn!("{warning}");
+            tracing::warn!(server = self.ssh.address(), "{warning}");
         }
-        let answer = self.run(&command, "").await?;
-        self.judged(&command, &answer)
+        let output = self.run(&command, "").await?;
+        self.result(&command, &output)
     }
 
     /// Proves that commands are run for us.
     pub(super) async fn probe(&self) -> Result<String, Fault> {
-        let answer = self.run("gerrit version", "").await?;
-        if answer.status != 0 {
-            let text = format!("{} refused `gerrit version`: {}", self.ssh.place(), answer.err.trim());
+        let output = self.run("gerrit version", "").await?;
+        if output.status != 0 {
+            let text = format!("{} refused `gerrit version`: {}", self.ssh.address(), output.stderr.trim());
             return Err(Fault::permanent(FaultCode::Rejected, text));
         }
-        Ok(format!("{}: {}", self.ssh.place(), answer.out.trim()))
+        Ok(format!("{}: {}", self.ssh.address(), output.stdout.trim()))
     }
 
+    /// Ends the connection.
     pub(super) async fn close(&self) {
         self.ssh.close().await;
     }
 
-    async fn run(&self, command: &str, input: &str) -> Result<Answer, Fault> {
-        let answer = self.ssh.run(command, input).await.map_err(|error| fault(&error))?;
-        for line in answer.out.lines() {
-            tracing::debug!("gerritout: {line}");
+    /// Runs a command and logs its output (G-RUN-02).
+    async fn run(&self, command: &str, input: &str) -> Result<CommandOutput, Fault> {
+        let output = self.ssh.run(command, input).await.map_err(|error| fault(&error))?;
+        for line in output.stdout.lines() {
+            tracing::debug!(server = self.ssh.address(), "gerritout: {line}");
         }
-        for line in answer.err.lines() {
-            tracing::info!("gerriterr: {line}");
+        for line in output.stderr.lines() {
+            tracing::info!(server = self.ssh.address(), "gerriterr: {line}");
         }
-        Ok(answer)
+        Ok(output)
     }
 
-    /// What a review came to (G-RUN-02).
-    fn judged(&self, command: &str, answer: &Answer) -> Result<Posted, Fault> {
-        if answer.status == 0 {
-            tracing::debug!("gerrit status: OK");
-            return Ok(Posted::Taken(format!("{} has it", self.ssh.place())));
+    /// Reads the result of a review in its command's output (G-RUN-02).
+    fn result(&self, command: &str, output: &CommandOutput) -> Result<ReviewResult, Fault> {
+        if output.status == 0 {
+            tracing::debug!(server = self.ssh.address(), "gerrit status: OK");
+            return Ok(ReviewResult::Posted(format!("{} has it", self.ssh.address())));
         }
         let shown: String = command.chars().take(200).collect();
-        tracing::warn!("gerrit status: ERROR: {} of `{shown}`", answer.status);
-        let said: Vec<&str> = answer.err.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let (server, status) = (self.ssh.address(), output.status);
+        tracing::warn!(server, status, "gerrit status: ERROR: {status} of `{shown}`");
+        let lines: Vec<&str> = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let text =
-            format!("{} refused the review ({}): {}", self.ssh.place(), answer.status, said.join("; "));
-        // Its own trouble may pass; what it thinks of the review does not.
-        let passes = ["internal server error", "server unavailable", "server busy", "lock failure"];
-        let said = answer.err.to_lowercase();
-        Err(if passes.iter().any(|trouble| said.contains(trouble)) {
+            format!("{} refused the review ({}): {}", self.ssh.address(), output.status, lines.join("; "));
+        // Its own trouble may pass; its opinion of the review does not.
+        let transient = ["internal server error", "server unavailable", "server busy", "lock failure"];
+        let stderr = output.stderr.to_lowercase();
+        Err(if transient.iter().any(|trouble| stderr.contains(trouble)) {
             Fault::transient(FaultCode::Busy, text)
         } else {
             Fault::permanent(FaultCode::Rejected, text)
         })
     }
 
-    /// The newest patch set of the change that a commit is one of; none if the server does not tell.
-    async fn current(&self, project: &str, revision: &str) -> Result<Option<String>, Fault> {
+    /// Finds the newest patch set of the change that a commit is one of; none if the server does not tell.
+    async fn current_revision(&self, project: &str, revision: &str) -> Result<Option<String>, Fault> {
         let command =
             format!("gerrit query --format JSON --current-patch-set project:{project} commit:{revision}");
-        let answer = self.run(&command, "").await?;
-        if answer.status != 0 {
+        let output = self.run(&command, "").await?;
+        if output.status != 0 {
             return Ok(None);
         }
-        let changes = answer.out.lines().filter_map(|line| serde_json::from_str::<Queried>(line).ok());
+        let changes = output.stdout.lines().filter_map(|line| serde_json::from_str::<Queried>(line).ok());
         let mut current = changes.filter_map(|change| change.current_patch_set);
         Ok(current.next().map(|patch_set| patch_set.revision))
     }
 
+    /// Gives the server's version, from the settings, the cache or the server; none if it does not tell.
     async fn version(&self) -> Option<Version> {
         if self.pinned.is_some() {
             return self.pinned.clone();
         }
         let mut known = self.version.lock().await;
         if let Some((asked, version)) = known.as_ref() {
-            let fresh = if version.is_some() { KNOWN_FOR } else { UNKNOWN_FOR };
-            if asked.elapsed() < fresh {
+            let ttl = if version.is_some() { VERSION_TTL } else { UNKNOWN_VERSION_TTL };
+            if asked.elapsed() < ttl {
                 return version.clone();
             }
         }
-        let answer = self.run("gerrit version", "").await;
-        let version = answer.as_ref().ok().and_then(|answer| Version::from_answer(&answer.out));
+        let output = self.run("gerrit version", "").await;
+        let version = output.as_ref().ok().and_then(|output| Version::from_output(&output.stdout));
         if version.is_none() {
-            let place = self.ssh.place();
-            tracing::warn!("{place} does not tell its version: it is taken for a modern one ({answer:?})");
+            let server = self.ssh.address();
+            tracing::warn!(
+                server,
+                "gerrit version: {server} does not tell it and is taken for a modern one ({output:?})"
+            );
         }
         *known = Some((Instant::now(), version.clone()));
         version
     }
 }
 
+/// Makes the fault of a command that has no output. All may pass: keys and `known_hosts` are read anew each time.
 fn fault(error: &SshError) -> Fault {
     let code = match error {
         SshError::Unreachable(_) | SshError::Lost(_) => FaultCode::Connection,
