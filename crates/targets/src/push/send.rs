@@ -1,87 +1,88 @@
-//! A target with a queue of packets; how a chunk of them goes out is its `Way`.
+//! Sends packets in chunks, by a [`Transport`].
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::packet;
-use super::settings::Common;
+use super::settings::QueueSettings;
+use super::{decide, packet};
 use crate::{
     Backoff, Context, Fault, FaultCode, Outcome, Outgoing, Prepared, ReloadState, SessionContext, Target,
     Wanted,
 };
 use campanile_model::Event;
 
-/// How packets go out.
+/// The way that packets go out.
 #[async_trait]
-pub(super) trait Way: Send + Sync {
-    /// Hands a chunk over, which is not empty: what became of the first so many.
+pub(super) trait Transport: Send + Sync {
+    /// Hands a chunk over, which is not empty, and tells the outcomes of the first so many, as `Target::send_batch` does.
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome>;
     /// As `Target::probe`.
     async fn probe(&self) -> Result<String, Fault>;
     /// As `Target::open`.
-    fn open(&self, desk: SessionContext) {
-        let _ = desk;
+    fn open(&self, context: SessionContext) {
+        let _ = context;
     }
 }
 
-/// One table at work.
-pub(super) struct Packets<W> {
-    pub(super) common: Common,
-    pub(super) way: W,
+/// A target with a queue of packets.
+pub(super) struct PacketPush<T> {
+    pub(super) settings: QueueSettings,
+    pub(super) transport: T,
 }
 
 #[async_trait]
-impl<W: Way> Target for Packets<W> {
+impl<T: Transport> Target for PacketPush<T> {
     fn name(&self) -> &str {
-        &self.common.name
+        &self.settings.name
     }
 
     fn wants(&self, event: &Event) -> Option<Wanted> {
-        self.common.wants(event)
+        decide::wants(&self.settings, event)
     }
 
     fn unwanted(&self, event: &Event) -> String {
-        self.common.unwanted(event)
+        decide::unwanted(&self.settings, event)
     }
 
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault> {
-        let message = packet::write(&self.common, event, context).await?;
+        let message = packet::write(&self.settings, event, context).await?;
         Ok(Prepared::Message { message, version: None })
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
         let untouched = || Fault::transient(FaultCode::Local, "nothing was sent");
-        let outcome = self.way.push(&[outgoing]).await.pop();
+        let outcome = self.transport.push(&[outgoing]).await.pop();
         outcome.unwrap_or_else(|| Outcome::Deferred { fault: untouched(), not_before: None })
     }
 
     fn max_batch(&self) -> u32 {
-        self.common.chunk_size
+        self.settings.chunk_size
     }
 
-    /// What waits, as much as goes together; one packet when the last push failed (P-CYC-08, P-HTTP-09).
-    async fn send_batch(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let has_failed = run.first().is_some_and(|first| first.failures > 0);
-        match if has_failed { run.get(..1).unwrap_or(run) } else { run } {
+    /// Sends as many as go together; one packet when the last push failed, so that one that can't be pushed is found and
+    /// keeps no others (P-CYC-08, P-HTTP-09).
+    async fn send_batch(&self, batch: &[Outgoing<'_>]) -> Vec<Outcome> {
+        let has_failed = batch.first().is_some_and(|first| first.failures > 0);
+        match if has_failed { batch.get(..1).unwrap_or(batch) } else { batch } {
             [] => Vec::new(),
-            chunk => self.way.push(chunk).await,
+            chunk => self.transport.push(chunk).await,
         }
     }
 
     fn cooldown(&self) -> Option<Duration> {
-        Some(self.common.cooldown())
+        Some(self.settings.cooldown())
     }
 
     fn backoff(&self) -> Option<Backoff> {
-        Some(self.common.backoff())
+        Some(self.settings.backoff())
     }
 
-    fn open(&self, desk: SessionContext, _: Option<ReloadState>) {
-        self.way.open(desk);
+    fn open(&self, context: SessionContext, _: Option<ReloadState>) {
+        self.transport.open(context);
     }
 
     async fn probe(&self) -> Result<String, Fault> {
-        self.way.probe().await
+        self.transport.probe().await
     }
 }
