@@ -163,8 +163,8 @@ impl SshClient {
         }
         let mut connection = self.connection.lock().await;
         let handle = match connection.take().filter(|handle| !handle.is_closed()) {
-            // Somebody else was first. The lock is held while a connection is made, so that those who wait share it: a server
-            // that comes back would otherwise be met by one log-in for each delivery that waits.
+            // Somebody else was first. The lock is held while a connection is made, so that those who wait share it: a
+            // server that comes back would otherwise be met by one log-in for each delivery that waits.
             Some(handle) => handle,
             None => Arc::new(self.config.connect().await?),
         };
@@ -327,8 +327,8 @@ struct KnownHost {
 }
 
 impl KnownHost {
-    /// Orders the algorithms, those of known keys first: a server with several keys shows one of the first algorithm that it
-    /// has, and one that isn't known would be refused though another one is.
+    /// Orders the algorithms, those of known keys first: a server with several keys shows one of the first algorithm
+    /// that it has, and one that isn't known would be refused though another one is.
     fn algorithms(&self) -> Cow<'static, [russh::keys::Algorithm]> {
         let default = Preferred::default().key;
         let is_known = |algorithm: &russh::keys::Algorithm| {

@@ -1,5 +1,5 @@
-//! Hands changes on to a Buildbot master's own change hook, dialect `base`, in the order in which they came: Campanile is
-//! then the one door, with proof of senders, a queue and retries.
+//! Hands changes on to a Buildbot master's own change hook, dialect `base`, in the order in which they came: Campanile
+//! is then the one door, with proof of senders, a queue and retries.
 
 use std::sync::Arc;
 
@@ -118,8 +118,8 @@ impl Target for Forward {
         }
     }
 
-    /// Asks the hook without a change in it, by a method that it does not know: the reply shows if it is there and lets us
-    /// in.
+    /// Asks the hook without a change in it, by a method that it does not know: the reply shows if it is there and
+    /// lets us in.
     async fn probe(&self) -> Result<String, Fault> {
         let request = Request::new(http::Method::OPTIONS, self.url.clone());
         let request = with_basic_auth(request, self.login.as_ref());

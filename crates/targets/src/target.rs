@@ -1,7 +1,7 @@
 //! The trait that every target is, with the values that go in and out of it.
 //!
-//! The order of the calls: [`Target::wants`] while an event is taken in, [`Target::prepare`] once for its delivery, then
-//! [`Target::send`] (or [`Target::send_batch`]) until something final comes back.
+//! The order of the calls: [`Target::wants`] while an event is taken in, [`Target::prepare`] once for its delivery,
+//! then [`Target::send`] (or [`Target::send_batch`]) until something final comes back.
 //!
 //! Invariant: no method sleeps or tries again. A delivery that is retried is handed over with the bytes that `prepare`
 //! wrote: a template that changed in between, or a callback that says something else today, can't change what was
@@ -152,15 +152,16 @@ pub trait Target: Send + Sync {
     fn name(&self) -> &str;
     /// Tells the order that an event's delivery must keep; none if the event doesn't concern the target.
     ///
-    /// Runs for every target while an event is taken in: it must be cheap, and waits for nothing. What is known only from
-    /// the builds is for `prepare` to decide.
+    /// Runs for every target while an event is taken in: it must be cheap, and waits for nothing. What is known only
+    /// from the builds is for `prepare` to decide.
     fn wants(&self, event: &Event) -> Option<Wanted>;
     /// Names in the settings that none of these builders has, each in a sentence (M-04b). None by default.
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
         let _ = builders;
         Vec::new()
     }
-    /// Explains to people why `wants` says no to an event: by the setting that would change it, or what the target is for.
+    /// Explains to people why `wants` says no to an event: by the setting that would change it, or what the target is
+    /// for.
     fn unwanted(&self, event: &Event) -> String;
     /// Writes the bytes to send, or says why nothing is sent. Runs callbacks; touches no network.
     ///
@@ -175,8 +176,8 @@ pub trait Target: Send + Sync {
     }
     /// Hands a batch of messages over once, in their order, and tells what became of the first so many.
     ///
-    /// The others have not been touched. Nothing follows one that was deferred: it would overtake it. By default only the
-    /// first message goes out, by itself.
+    /// The others have not been touched. Nothing follows one that was deferred: it would overtake it. By default only
+    /// the first message goes out, by itself.
     async fn send_batch(&self, batch: &[Outgoing<'_>]) -> Vec<Outcome> {
         match batch.first() {
             Some(first) => vec![self.send(*first).await],
@@ -189,8 +190,8 @@ pub trait Target: Send + Sync {
     fn cooldown(&self) -> Option<Duration> {
         None
     }
-    /// The pace at which failed deliveries are tried again, then without end: the length of the queue is the limit. None
-    /// by default: as the settings say for all.
+    /// The pace at which failed deliveries are tried again, then without end: the length of the queue is the limit.
+    /// None by default: as the settings say for all.
     fn backoff(&self) -> Option<Backoff> {
         None
     }
@@ -198,8 +199,9 @@ pub trait Target: Send + Sync {
     fn max_age(&self) -> Option<Duration> {
         None
     }
-    /// Begins, or goes on with, what lives between deliveries: a connection on which people answer, say. `state` is what
-    /// [`keep`](Self::keep) gave for the target of this name before the settings were read anew. Nothing by default.
+    /// Begins, or goes on with, what lives between deliveries: a connection on which people answer, say. `state` is
+    /// what [`keep`](Self::keep) gave for the target of this name before the settings were read anew. Nothing by
+    /// default.
     fn open(&self, context: SessionContext, state: Option<ReloadState>) {
         let _ = (context, state);
     }

@@ -15,7 +15,7 @@ use super::forge::{About, DefaultAddressing, Defaults, Forge};
 use super::payload::{Details, StoredStatus};
 use super::settings::{Shared, address, text};
 use super::states::StateNames;
-use crate::http::{CachedToken, Credentials, FORM, JSON, below, deferred, outcome};
+use crate::http::{CachedToken, Credentials, FORM, JSON, below, deferred, require_success};
 use crate::{Decision, Fault, FaultCode, Outcome, Parts, Target};
 use campanile_config::{Reader, Secret};
 use campanile_model::interpolate::{RenderError, Scope, Text};
@@ -109,14 +109,7 @@ impl Oauth {
         let request = Request::post(self.url.clone(), FORM, "grant_type=client_credentials");
         let request = request.basic_auth(&self.key, &self.secret);
         let response = shared.client.send(request).await.map_err(deferred)?;
-        match outcome(&response, now) {
-            Outcome::Delivered(_) => {}
-            Outcome::Refused(fault) => {
-                let text = format!("there is no token for the OAuth consumer {}: {}", self.key, fault.text);
-                return Err(Outcome::Refused(Fault { text, ..fault }));
-            }
-            other => return Err(other),
-        }
+        require_success(&response, now, &format!("there is no token for the OAuth consumer {}", self.key))?;
         let granted: TokenResponse = serde_json::from_slice(&response.body).map_err(|_| {
             // The body is not shown: it may hold a token.
             let text = format!("{} gave no token that is understood", response.origin);

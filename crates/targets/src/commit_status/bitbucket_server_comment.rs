@@ -29,7 +29,8 @@ pub(super) struct BitbucketServerComment {
     credentials: Credentials,
 }
 
-/// Finds a pull request by the address of its page: `.../projects/QUAD/repos/bells/pull-requests/7`, and `users` likewise.
+/// Finds a pull request by the address of its page: `.../projects/QUAD/repos/bells/pull-requests/7`, and `users`
+/// likewise.
 fn pull_request(address: &str) -> Option<CommitRef> {
     let url = Url::parse(address).ok()?;
     let parts: Vec<&str> = url.path_segments()?.collect();
@@ -74,8 +75,8 @@ impl Forge for BitbucketServerComment {
         credentials(reader).map(|credentials| Self { credentials })
     }
 
-    /// Finds each distinct `pullrequesturl` of the build or of its changes. The number of the pull request stands in for the
-    /// commit's hash: there is no other address of a comment.
+    /// Finds each distinct `pullrequesturl` of the build or of its changes. The number of the pull request stands in
+    /// for the commit's hash: there is no other address of a comment.
     fn own_commits(&self, about: &About<'_>) -> Vec<CommitRef> {
         let changes = about.stamps.iter().flat_map(|stamp| &stamp.changes);
         let addresses = std::iter::once(about.properties).chain(changes.map(|change| &change.properties));

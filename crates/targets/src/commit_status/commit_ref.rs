@@ -24,7 +24,8 @@ pub(super) struct Repository<'a> {
 }
 
 impl<'a> Repository<'a> {
-    /// Takes an address apart (GS-ADD-03): `https://user:password@host:port/owner/name.git`, `git@host:owner/name`, and what lies between.
+    /// Takes an address apart (GS-ADD-03): `https://user:password@host:port/owner/name.git`, `git@host:owner/name`,
+    /// and what lies between.
     pub(super) fn parse(address: &'a str) -> Option<Self> {
         let address = address.trim();
         let (scheme, rest) = match address.split_once("://") {

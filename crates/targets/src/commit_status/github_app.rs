@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::settings::Shared;
-use crate::http::{CachedToken, JSON, below, deferred, outcome};
+use crate::http::{CachedToken, JSON, below, deferred, require_success};
 use crate::{Fault, FaultCode, Outcome};
 use campanile_config::{Reader, Secret};
 use campanile_model::Timestamp;
@@ -85,14 +85,7 @@ impl App {
             .and_then(|request| request.secret_header(AUTHORIZATION, "Bearer ", &proof))
             .map_err(deferred)?;
         let response = shared.client.send(request).await.map_err(deferred)?;
-        match outcome(&response, now) {
-            Outcome::Delivered(_) => {}
-            Outcome::Refused(fault) => {
-                let text = format!("there is no token for the app {}: {}", self.id, fault.text);
-                return Err(Outcome::Refused(Fault { text, ..fault }));
-            }
-            other => return Err(other),
-        }
+        require_success(&response, now, &format!("there is no token for the app {}", self.id))?;
         let Ok(granted) = serde_json::from_slice::<TokenResponse>(&response.body) else {
             // The body is not shown: it may hold a token.
             return Err(refused(format!("{} gave no token that is understood", response.origin)));

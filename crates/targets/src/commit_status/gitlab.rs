@@ -14,7 +14,7 @@ use super::forge::{About, DefaultAddressing, Defaults, Forge};
 use super::payload::{Details, StoredStatus};
 use super::settings::Shared;
 use super::states::StateNames;
-use crate::http::{JSON, below, deferred, outcome};
+use crate::http::{JSON, below, deferred, require_success};
 use crate::{Decision, Fault, FaultCode, Outcome, Parts, Target};
 use campanile_config::{Reader, Secret};
 use campanile_model::interpolate::{RenderError, Scope};
@@ -63,14 +63,7 @@ impl Gitlab {
         }
         let url = below(&shared.base_url, ["api", "v4", "projects", &name])?;
         let response = shared.client.send(self.sign(Request::get(url))?).await.map_err(deferred)?;
-        match outcome(&response, now) {
-            Outcome::Delivered(_) => {}
-            Outcome::Refused(fault) => {
-                let text = format!("the project `{name}` is not found: {}", fault.text);
-                return Err(Outcome::Refused(Fault { text, ..fault }));
-            }
-            other => return Err(other),
-        }
+        require_success(&response, now, &format!("the project `{name}` is not found"))?;
         let project: Project = serde_json::from_slice(&response.body).map_err(|_| {
             let text = format!("{} told no id of the project `{name}`", response.origin);
             Outcome::Refused(Fault::permanent(FaultCode::Rejected, text))
@@ -168,8 +161,8 @@ impl Forge for Gitlab {
         self.sign(Request::get(below(&shared.base_url, ["api", "v4", "version"])?))
     }
 
-    /// GitLab takes statuses of a commit one after the other (409 while another is under way), and refuses a state that the
-    /// commit has already: what was to be reached is reached.
+    /// GitLab takes statuses of a commit one after the other (409 while another is under way), and refuses a state
+    /// that the commit has already: what was to be reached is reached.
     fn outcome(&self, status: &StoredStatus, response: &Response, outcome: Outcome) -> Outcome {
         let Outcome::Refused(fault) = outcome else { return outcome };
         let is_transient = Self::STATE_NAMES.transient.contains(&status.state.as_str());
@@ -204,6 +197,7 @@ impl Forge for Gitlab {
 mod tests {
     use super::*;
     use crate::commit_status::states::Mapping;
+    use crate::http::outcome;
 
     #[test]
     fn l_04_states_of_results() {

@@ -1,10 +1,10 @@
 //! Statuses of commits at forges, and comments on pull requests. `docs/spec/github.md` gives the rules by number.
 //!
 //! A file a forge: `github`, `gitlab`, `bitbucket_cloud`, `bitbucket_server`, `gitea`, and `github_comment` and
-//! `bitbucket_server_comment` beside them; `github_app` gets tokens for an app. `forge` is what they are to the machinery:
-//! `settings` reads the keys that all tables have, `lookup` finds out what an event doesn't say, `decide` makes statuses of
-//! it, of the commits that `commit_ref` finds, with the names of `states` and the texts of `description`; `payload` is
-//! their stored form, and `send` hands it over.
+//! `bitbucket_server_comment` beside them; `github_app` gets tokens for an app. `forge` is what they are to the
+//! machinery: `settings` reads the keys that all tables have, `lookup` finds out what an event doesn't say, `decide`
+//! makes statuses of it, of the commits that `commit_ref` finds, with the names of `states` and the texts of
+//! `description`; `payload` is their stored form, and `send` hands it over.
 //!
 //! Invariant: statuses of one builder go out in the order of its events, and a pending one that a later one follows is
 //! not sent.
@@ -74,8 +74,8 @@ impl<F: Forge> Target for StatusTarget<F> {
         &self.shared.name
     }
 
-    /// Keeps the order of the builder: the commit that a build is about is known only when it is prepared, and a builder's
-    /// order is at least as strict as that of its commits.
+    /// Keeps the order of the builder: the commit that a build is about is known only when it is prepared, and a
+    /// builder's order is at least as strict as that of its commits.
     fn wants(&self, event: &Event) -> Option<Wanted> {
         let builder = match event {
             Event::BuildStarted { build } if self.shared.start_description.is_some() => &build.builder,

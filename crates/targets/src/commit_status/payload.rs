@@ -48,8 +48,8 @@ impl StoredStatus {
 
     /// True if a later one takes the place of this one before it is sent (GS-API-08).
     ///
-    /// Only what isn't over is left out: a forge that is told of an end without its beginning shows the right thing, one that
-    /// is told of a beginning after its end shows a build that never ends.
+    /// Only what isn't over is left out: a forge that is told of an end without its beginning shows the right thing,
+    /// one that is told of a beginning after its end shows a build that never ends.
     pub(super) fn is_replaced_by(&self, later: &Self, names: &StateNames) -> bool {
         names.transient.contains(&self.state.as_str())
             && (&self.owner, &self.name, &self.sha, &self.context)

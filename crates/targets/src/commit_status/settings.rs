@@ -105,7 +105,8 @@ fn requests(reader: &Reader<'_>, default: bool) -> Option<RequestTexts> {
     Some(RequestTexts { pending: pending?, cancelled: cancelled? }).filter(|_| wanted)
 }
 
-/// Reads the way to the commits: templates where any is given, or the default and not declined; else every source stamp.
+/// Reads the way to the commits: templates where any is given, or the default and not declined; else every source
+/// stamp.
 fn addressing(reader: &Reader<'_>, default: DefaultAddressing) -> Option<Addressing> {
     let given = ["repo_owner", "repo_name", "repo", "sha"].into_iter().find(|key| reader.item(key).is_some());
     let each = reader.boolean("each_source_stamp");

@@ -7,8 +7,8 @@ use campanile_model::{Build, Event};
 
 /// The order of a whole target.
 ///
-/// The change that a buildset is about is known only with its builds, so that summaries keep the whole target in order: a
-/// vote that overtakes a newer one could let something broken in.
+/// The change that a buildset is about is known only with its builds, so that summaries keep the whole target in
+/// order: a vote that overtakes a newer one could let something broken in.
 fn all_in_order() -> Wanted {
     Wanted::in_order("")
 }
@@ -41,8 +41,8 @@ pub(super) fn of_build(settings: &GerritSettings, build: &Build) -> Decision<Vec
     }
 }
 
-/// Finds the patch sets of a buildset: those of the first of its builds that has any. Beside them stands, for each build
-/// that has none, the reason.
+/// Finds the patch sets of a buildset: those of the first of its builds that has any. Beside them stands, for each
+/// build that has none, the reason.
 pub(super) fn of_buildset(builds: &[Build]) -> (Vec<PatchSet>, Vec<String>) {
     let (mut sets, mut why_not) = (Vec::new(), Vec::new());
     for build in builds {

@@ -1,9 +1,9 @@
 //! GerritStatusPush: reviews of changes in Gerrit. `docs/spec/gerrit.md` gives the rules by number.
 //!
-//! `decide` tells what is reviewed, `patch_set` which patch set a build was about, `prepare` asks the callback that words
-//! it (`defaults` are the built-in reviews), `payload` is the stored form, with the forms that Gerrit takes it in, and
-//! `send` hands it over: by `ssh`, with the abilities of the server's `version`, or by `rest`. `verify_status` is a target
-//! of its own, for the verify-status plugin.
+//! `decide` tells what is reviewed, `patch_set` which patch set a build was about, `prepare` asks the callback that
+//! words it (`defaults` are the built-in reviews), `payload` is the stored form, with the forms that Gerrit takes it
+//! in, and `send` hands it over: by `ssh`, with the abilities of the server's `version`, or by `rest`. `verify_status`
+//! is a target of its own, for the verify-status plugin.
 //!
 //! Invariant: a review of a change goes out after all earlier ones of that change.
 

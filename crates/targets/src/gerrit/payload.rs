@@ -27,8 +27,8 @@ pub(super) struct StoredReview {
 impl StoredReview {
     /// Puts a review into its stored form; none if there is nothing to say (G-CB-05, G-CB-06).
     ///
-    /// Names are checked here and not when a command is made of them: Gerrit's SSH commands are one text, which the server
-    /// takes apart, so that a project's name from an event could bring options or another command with it.
+    /// Names are checked here and not when a command is made of them: Gerrit's SSH commands are one text, which the
+    /// server takes apart, so that a project's name from an event could bring options or another command with it.
     ///
     /// # Errors
     /// When something in it is nothing that Gerrit could take (G-CMD-05, G-CMD-07).
@@ -92,8 +92,8 @@ impl StoredReview {
         input
     }
 
-    /// Makes the command for servers that take no JSON (G-CMD-02 to G-CMD-08), with a line for the log for each part of the
-    /// review that it leaves out.
+    /// Makes the command for servers that take no JSON (G-CMD-02 to G-CMD-08), with a line for the log for each part
+    /// of the review that it leaves out.
     pub(super) fn command(
         &self,
         project: &str,

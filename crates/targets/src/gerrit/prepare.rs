@@ -52,7 +52,8 @@ pub(super) async fn finished(
     }
 }
 
-/// Prepares the summary of a complete buildset (G-EV-02 to G-EV-06): addressed like the first of its builds that can be.
+/// Prepares the summary of a complete buildset (G-EV-02 to G-EV-06): addressed like the first of its builds that can
+/// be.
 pub(super) async fn completed(
     settings: &GerritSettings,
     buildset: &Buildset,

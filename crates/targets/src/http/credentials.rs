@@ -63,8 +63,8 @@ pub(crate) struct CachedToken(Mutex<Option<(Secret, Timestamp)>>);
 impl CachedToken {
     /// Gives the cached token while it is good, or else the one that `fetch` brings with the time of its end.
     ///
-    /// The lock is held while `fetch` runs, so that the others share its token. Dropping the future gives the lock back and
-    /// caches nothing.
+    /// The lock is held while `fetch` runs, so that the others share its token. Dropping the future gives the lock
+    /// back and caches nothing.
     pub(crate) async fn get(
         &self,
         now: Timestamp,

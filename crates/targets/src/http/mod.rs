@@ -1,7 +1,7 @@
 //! The parts that targets share which send by HTTP: credentials, paths, and the outcome that a reply stands for.
 //!
-//! Invariant: knows no forge, no Gerrit and no table's own keys but those of `credentials`. It sends nothing itself: that
-//! is `campanile_outbound`'s.
+//! Invariant: knows no forge, no Gerrit and no table's own keys but those of `credentials`. It sends nothing itself:
+//! that is `campanile_outbound`'s.
 
 mod credentials;
 mod outcome;
@@ -9,7 +9,7 @@ mod path;
 mod rate_limit;
 
 pub(crate) use credentials::{CachedToken, Credentials};
-pub(crate) use outcome::{deferred, fault_of, outcome, transport_fault};
+pub(crate) use outcome::{deferred, fault_of, outcome, require_success, transport_fault};
 pub(crate) use path::below;
 pub(crate) use rate_limit::RateLimitWarning;
 

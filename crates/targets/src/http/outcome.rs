@@ -16,8 +16,8 @@ const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// No far side is obeyed for longer than this when it asks to be left alone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
-/// Makes the fault of an attempt that got no reply: permanent where settings must change, transient where the network may
-/// mend it.
+/// Makes the fault of an attempt that got no reply: permanent where settings must change, transient where the network
+/// may mend it.
 pub(crate) fn transport_fault(error: &OutboundError) -> Fault {
     let text = error.to_string();
     match error {
@@ -41,8 +41,8 @@ pub(crate) fn deferred(error: OutboundError) -> Outcome {
 
 /// Makes the outcome of an attempt that got this reply.
 ///
-/// 2xx is success (P-HTTP-12, P-MOD-05). 408, 425, 429, 5xx, and 403 with a word about rates are deferred (GS-API-07). All
-/// else needs somebody to act. `now` is where the seconds of `Retry-After` count from.
+/// 2xx is success (P-HTTP-12, P-MOD-05). 408, 425, 429, 5xx, and 403 with a word about rates are deferred (GS-API-07).
+/// All else needs somebody to act. `now` is where the seconds of `Retry-After` count from.
 pub(crate) fn outcome(response: &Response, now: Timestamp) -> Outcome {
     let status = response.status;
     if status.is_success() {
@@ -72,6 +72,21 @@ pub(crate) fn outcome(response: &Response, now: Timestamp) -> Outcome {
     }
 }
 
+/// Lets a reply pass that is a success.
+///
+/// # Errors
+/// With the outcome of any other. `problem` stands before the text of one that is refused.
+pub(crate) fn require_success(response: &Response, now: Timestamp, problem: &str) -> Result<(), Outcome> {
+    match outcome(response, now) {
+        Outcome::Delivered(_) => Ok(()),
+        Outcome::Refused(fault) => {
+            let text = format!("{problem}: {}", fault.text);
+            Err(Outcome::Refused(Fault { text, ..fault }))
+        }
+        other => Err(other),
+    }
+}
+
 /// Takes the fault out of the outcome of a probe, which must not succeed.
 pub(crate) fn fault_of(outcome: Outcome) -> Fault {
     match outcome {
@@ -96,7 +111,8 @@ fn pause(response: &Response, now: Timestamp) -> Option<Timestamp> {
     Some(until.clamp(now, now.after(LONGEST_PAUSE)))
 }
 
-/// Tells the origin that a redirect leads to, for the settings to be corrected. Its path is not told: it may hold a token.
+/// Tells the origin that a redirect leads to, for the settings to be corrected. Its path is not told: it may hold a
+/// token.
 fn moved(response: &Response) -> String {
     let location = response.header(&LOCATION).and_then(|to| url::Url::parse(to).ok());
     location.map_or_else(String::new, |to| format!(", it moved to {}", to.origin().ascii_serialization()))

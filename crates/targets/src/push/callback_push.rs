@@ -119,8 +119,8 @@ impl CallbackTransport {
 
     /// Makes a request of the guest's, if it may go out at all; or says why not.
     ///
-    /// The guest is foreign code: it may send to the hosts that the settings name, and may not set the headers that frame a
-    /// request, by which one request could smuggle in another.
+    /// The guest is foreign code: it may send to the hosts that the settings name, and may not set the headers that
+    /// frame a request, by which one request could smuggle in another.
     fn admit(&self, request: HttpRequest) -> Result<Request, String> {
         let url = Url::parse(&request.url).map_err(|error| format!("its address is none: {error}"))?;
         let origin = url.origin().ascii_serialization();

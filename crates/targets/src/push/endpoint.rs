@@ -1,4 +1,5 @@
-//! The end point of pushes: an address with its credentials, headers, certificates and signatures (P-HTTP-15, P-MOD-01).
+//! The end point of pushes: an address with its credentials, headers, certificates and signatures (P-HTTP-15,
+//! P-MOD-01).
 
 use std::time::Duration;
 

@@ -37,8 +37,8 @@ pub(super) async fn write(
     payload::to_bytes("the packet", &packet)
 }
 
-/// Looks up the things that an event doesn't say of itself. Steps' and logs' events don't have the properties of their build: they are as
-/// they stand when the packet is written, shortly after the event if the queue moves.
+/// Looks up the things that an event doesn't say of itself. Steps' and logs' events don't have the properties of their
+/// build: they are as they stand when the packet is written, shortly after the event if the queue moves.
 async fn surroundings(event: &Event, status: &dyn Status) -> Result<Surroundings, StatusError> {
     let mut around = Surroundings::default();
     match event {

@@ -15,7 +15,8 @@ use campanile_model::Event;
 /// The way that packets go out.
 #[async_trait]
 pub(super) trait Transport: Send + Sync {
-    /// Hands a chunk over, which is not empty, and tells the outcomes of the first so many, as `Target::send_batch` does.
+    /// Hands a chunk over, which is not empty, and tells the outcomes of the first so many, as `Target::send_batch`
+    /// does.
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome>;
     /// As `Target::probe`.
     async fn probe(&self) -> Result<String, Fault>;
@@ -60,8 +61,8 @@ impl<T: Transport> Target for PacketPush<T> {
         self.settings.chunk_size
     }
 
-    /// Sends as many as go together; one packet when the last push failed, so that one that can't be pushed is found and
-    /// keeps no others (P-CYC-08, P-HTTP-09).
+    /// Sends as many as go together; one packet when the last push failed, so that one that can't be pushed is found
+    /// and keeps no others (P-CYC-08, P-HTTP-09).
     async fn send_batch(&self, batch: &[Outgoing<'_>]) -> Vec<Outcome> {
         let has_failed = batch.first().is_some_and(|first| first.failures > 0);
         match if has_failed { batch.get(..1).unwrap_or(batch) } else { batch } {
