@@ -20,7 +20,7 @@ impl BuildFilter {
         Self { builders, tags: reader.texts("tags").unwrap_or_default() }
     }
 
-    /// The reason for which a build is passed over; none if it passes.
+    /// Gives the reason for which a build is passed over; none if it passes.
     pub(crate) fn refuses(&self, build: &Build) -> Option<Silence> {
         if self.builders.as_ref().is_some_and(|builders| !builders.contains(&build.builder)) {
             return Some(Silence::Builders);
@@ -28,7 +28,7 @@ impl BuildFilter {
         (!tags_match(&build.tags, &self.tags)).then_some(Silence::Tags)
     }
 
-    /// Names no builder has, as `Target::unknown_names` wants them.
+    /// Lists names that no builder has, as `Target::unknown_names` does.
     pub(crate) fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
         unknown_builders(self.builders.as_ref(), builders)
     }

@@ -31,7 +31,7 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
-    /// The code as stored, shown and counted.
+    /// Gives the code as stored, shown and counted.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -136,7 +136,7 @@ pub enum Silence {
 }
 
 impl Silence {
-    /// The code as stored and counted.
+    /// Gives the code as stored and counted.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -53,7 +53,7 @@ pub struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The HTTP client for a table, with its certificates; an error is noted.
+    /// Makes the HTTP client for a table, with its certificates; an error is noted.
     fn client(&self, reader: &Reader<'_>) -> Option<Client> {
         self.outbound.client_of(reader)
     }

@@ -148,14 +148,14 @@ pub struct Outgoing<'a> {
 /// A place that notifications go to.
 #[async_trait]
 pub trait Target: Send + Sync {
-    /// Unique name within the tenant.
+    /// Gives its name, which is unique within the tenant.
     fn name(&self) -> &str;
     /// Tells the order that an event's delivery must keep; none if the event doesn't concern the target.
     ///
     /// Runs for every target while an event is taken in: it must be cheap, and waits for nothing. What is known only
     /// from the builds is for `prepare` to decide.
     fn wants(&self, event: &Event) -> Option<Wanted>;
-    /// Names in the settings that none of these builders has, each in a sentence (M-04b). None by default.
+    /// Lists the names in its settings that none of these builders has, each in a sentence (M-04b). None by default.
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
         let _ = builders;
         Vec::new()
@@ -170,7 +170,7 @@ pub trait Target: Send + Sync {
     async fn prepare(&self, event: &Event, context: &Context) -> Result<Prepared, Fault>;
     /// Hands the message over once. Never retries, never sleeps, never renders.
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome;
-    /// The most messages of one ordering key that it takes at once. One by default.
+    /// Tells the most messages of one ordering key that it takes at once. One by default.
     fn max_batch(&self) -> u32 {
         1
     }
@@ -186,16 +186,16 @@ pub trait Target: Send + Sync {
     }
     /// Proves that address and credentials work; says what the far side offers. Changes nothing there.
     async fn probe(&self) -> Result<String, Fault>;
-    /// The time for which it is left alone after it took something over. None by default.
+    /// Tells the time for which it is left alone after it took something over. None by default.
     fn cooldown(&self) -> Option<Duration> {
         None
     }
-    /// The pace at which failed deliveries are tried again, then without end: the length of the queue is the limit.
-    /// None by default: as the settings say for all.
+    /// Tells the pace at which failed deliveries are tried again, then without end: the length of the queue is the
+    /// limit. None by default: as the settings say for all.
     fn backoff(&self) -> Option<Backoff> {
         None
     }
-    /// The age at which its news is of no use to anybody any more, and is given up. None by default.
+    /// Tells the age at which its news is of no use to anybody any more, and is given up. None by default.
     fn max_age(&self) -> Option<Duration> {
         None
     }

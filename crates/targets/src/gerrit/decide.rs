@@ -5,7 +5,7 @@ use super::settings::GerritSettings;
 use crate::{Decision, Silence, Wanted};
 use campanile_model::{Build, Event};
 
-/// The order of a whole target.
+/// Keeps the whole target in order.
 ///
 /// The change that a buildset is about is known only with its builds, so that summaries keep the whole target in
 /// order: a vote that overtakes a newer one could let something broken in.

@@ -18,9 +18,9 @@ pub(super) trait Transport: Send + Sync {
     /// Hands a chunk over, which is not empty, and tells the outcomes of the first so many, as `Target::send_batch`
     /// does.
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome>;
-    /// As `Target::probe`.
+    /// Proves that it works, as `Target::probe` does.
     async fn probe(&self) -> Result<String, Fault>;
-    /// As `Target::open`.
+    /// Begins its work, as `Target::open` does.
     fn open(&self, context: SessionContext) {
         let _ = context;
     }
