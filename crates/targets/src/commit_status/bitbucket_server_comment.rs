@@ -86,7 +86,10 @@ impl Forge for BitbucketServerComment {
                 Some(commit) if !commits.contains(&commit) => commits.push(commit),
                 Some(_) => {}
                 None => {
-                    tracing::info!(address, "no pull request of Bitbucket Server has the address `{address}`")
+                    tracing::info!(
+                        address,
+                        "no pull request of Bitbucket Server has the address `{address}`"
+                    );
                 }
             }
         }
