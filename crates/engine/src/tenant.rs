@@ -23,7 +23,7 @@ use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::Poller;
 use campanile_model::{Event, Links};
 use campanile_store::{Delivery, NewDelivery, Queue, Store};
-use campanile_targets::{Context, Place, Target};
+use campanile_targets::{Context, QueuePosition, Target};
 
 /// The name of the operator's own tenant.
 pub(super) const OWN: &str = "default";
@@ -229,8 +229,9 @@ impl Tenant {
     /// What a target may ask while it prepares this delivery.
     pub(super) fn context(&self, delivery: &Delivery) -> Context {
         let caller = Caller { status: Arc::clone(&self.status), delivery: Some(delivery.id) };
-        let place = delivery.place.map(|place| Place { number: place.number, started: place.started });
-        Context { caller, now: super::now(), place, created: delivery.created }
+        let position = delivery.place;
+        let position = position.map(|at| QueuePosition { number: at.number, started: at.started });
+        Context { caller, now: super::now(), position, created: delivery.created }
     }
 
     /// How failed deliveries of a target are tried again.

@@ -5,8 +5,8 @@
 //! secret in an error. And a guard: a name or an address in the settings, or in an event, can't be used to reach what
 //! is inside of the operator's network, unless the operator named that range (`[outbound] allow`).
 //!
-//! Reading order: `range` (addresses that are not public), `resolver` (the one that connections use, and its guard), `dial`
-//! (connections to everything but HTTP), `client`, `request`, `response`, `error`.
+//! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
+//! (connections to everything but HTTP), `client`, `request`, `response`, `error`, and `ssh` (commands on servers).
 //!
 //! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.
 
@@ -17,6 +17,7 @@ mod range;
 mod request;
 mod resolver;
 mod response;
+mod ssh;
 #[cfg(test)]
 mod tests;
 pub mod trace;
@@ -28,3 +29,4 @@ pub use range::{Allowed, NonPublicAddress};
 pub use request::Request;
 pub use resolver::{Resolver, SystemResolver};
 pub use response::Response;
+pub use ssh::{CommandOutput, SshClient, SshConfig, SshError, SshKeys};

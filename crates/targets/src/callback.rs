@@ -1,12 +1,13 @@
-//! Callbacks in the tables of targets: which one a key names, and what becomes of a delivery when it fails.
+//! Keys of a target's table that name callbacks, and `on_callback_error`.
 
-use super::{Fault, FaultCode, Parts};
 use campanile_callbacks::{Callback, Kind};
 use campanile_config::Reader;
 
-/// The callback that a key names, if it is there and can be one of this kind; else the error is noted, with those that
-/// would fit.
-pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Option<Callback> {
+use crate::{Fault, FaultCode, Parts};
+
+/// Reads the callback that a key names. Where there is none, or it can't be one of this kind, the error is noted with
+/// those that would fit.
+pub(crate) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Option<Callback> {
     let name = reader.text(key)?;
     if let Some(callback) = parts.callbacks.get(&name).filter(|callback| callback.can_be(kind)) {
         return Some(callback.clone());
@@ -32,9 +33,9 @@ pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind
     None
 }
 
-/// What becomes of a delivery whose callback failed (M-44).
+/// The fate of a delivery whose callback failed (M-44).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OnCallbackError {
+pub(crate) enum OnCallbackError {
     /// The built-in text or rule takes its place.
     Default,
     /// The delivery is tried again.
@@ -44,23 +45,26 @@ pub(super) enum OnCallbackError {
 }
 
 impl OnCallbackError {
-    /// Reads `on_callback_error`.
-    pub(super) fn read(reader: &Reader<'_>, usual: Self) -> Self {
+    /// Reads `on_callback_error`; `default` stands for one that is not there.
+    pub(crate) fn read(reader: &Reader<'_>, default: Self) -> Self {
         match reader.text("on_callback_error").as_deref() {
-            None => usual,
+            None => default,
             Some("default") => Self::Default,
             Some("retry") => Self::Retry,
             Some("dead") => Self::Dead,
             Some(other) => {
                 let text = format!("`on_callback_error` must be `default`, `retry` or `dead`, not `{other}`");
                 reader.error("on_callback_error", text);
-                usual
+                default
             }
         }
     }
 
-    /// Whether what is built in takes the callback's place; else the delivery fails with this text.
-    pub(super) fn judge(self, text: impl Into<String>) -> Result<(), Fault> {
+    /// Lets what is built in take the callback's place, or makes the fault that the delivery fails with.
+    ///
+    /// # Errors
+    /// With this text, for `retry` and `dead`.
+    pub(crate) fn judge(self, text: impl Into<String>) -> Result<(), Fault> {
         match self {
             Self::Default => Ok(()),
             Self::Retry => Err(Fault::transient(FaultCode::Callback, text)),

@@ -1,9 +1,9 @@
-//! Why a delivery failed, or why nothing was sent: closed sets of codes, each with a text for people.
+//! Reasons: of a failed attempt, and of nothing being sent. Closed sets of codes, each with a text for people.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why something did not work. The code is also the metric label.
+/// The kind of a fault. Its name is also the metric's label, so that the set must stay small and closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultCode {
     /// The far side could not be reached, or the connection broke.
@@ -31,7 +31,7 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
-    /// The code as stored, shown and counted.
+    /// Gives the code as stored, shown and counted.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,42 +50,51 @@ impl FaultCode {
     }
 }
 
-/// Why something did not work, for the one who must act.
+/// The reason of a failed attempt, for the one who must act.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Fault {
     /// From the closed set.
     pub code: FaultCode,
-    /// What, where, and what to do.
+    /// The text for people: what failed, where, and what to do.
     pub text: String,
-    /// Whether trying again can't help.
-    pub lasting: Permanence,
+    /// Tells if trying again can help.
+    pub permanence: Permanence,
 }
 
-/// Whether a fault goes away by itself.
+/// The duration of a fault: does it go away by itself?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permanence {
     /// It may: try again.
     Transient,
-    /// It won't.
+    /// It won't: somebody must act.
     Permanent,
 }
 
 impl Fault {
-    /// A fault that may go away by itself.
+    /// Makes a fault that may go away by itself.
     #[must_use]
     pub fn transient(code: FaultCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), lasting: Permanence::Transient }
+        Self { code, text: text.into(), permanence: Permanence::Transient }
     }
 
-    /// A fault that won't.
+    /// Makes a fault that won't.
     #[must_use]
     pub fn permanent(code: FaultCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), lasting: Permanence::Permanent }
+        Self { code, text: text.into(), permanence: Permanence::Permanent }
     }
 }
 
-/// Why nothing was sent though nothing failed (M-21). The code is stored and shown.
+/// A target's decision on an event: something to send, or the reason of its silence.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decision<T, S = Silence> {
+    /// Send this.
+    Send(T),
+    /// Send nothing.
+    Silent(S),
+}
+
+/// The reason of nothing being sent though nothing failed (M-21). Its code is stored and shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Silence {
     /// None of the target's modes says yes; what the build and the one before came to.
@@ -109,7 +118,7 @@ pub enum Silence {
     BuildsetSummary,
     /// It could not be sent while it was news (I-RC-05).
     Expired {
-        /// How old such news may get.
+        /// The age that such news may reach.
         after: Duration,
     },
     /// Newer news took its place (I-RC-05).
@@ -127,7 +136,7 @@ pub enum Silence {
 }
 
 impl Silence {
-    /// The code as stored and counted.
+    /// Gives the code as stored and counted.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! Hands changes on to a Buildbot master's own change hook, dialect `base`, in the order in which they came: Campanile is
-//! then the one door, with proof of senders, a queue and retries.
+//! Hands changes on to a Buildbot master's own change hook, dialect `base`, in the order in which they came: Campanile
+//! is then the one door, with proof of senders, a queue and retries.
 
 use std::sync::Arc;
 
@@ -9,46 +9,44 @@ use http::header::CONNECTION;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::http_outcome::{deferred, outcome, transport_fault};
-use super::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
+use crate::http::{FORM, deferred, outcome, transport_fault, with_basic_auth};
+use crate::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Event};
 use campanile_outbound::{Client, OutboundError, Request, Response};
 
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// A master that changes are handed on to.
+/// A target that is a master's change hook.
 struct Forward {
     name: String,
     client: Client,
-    /// Of its change hook.
+    /// The address of the change hook.
     url: Url,
     login: Option<(String, Secret)>,
-    filter: Filter,
+    filter: ChangeFilter,
 }
 
-/// Which changes are handed on: those that have one of each list that is there.
-struct Filter {
+/// The changes that are handed on: those that have one of each list that is there.
+struct ChangeFilter {
     projects: Option<Vec<String>>,
     repositories: Option<Vec<String>>,
     branches: Option<Vec<String>>,
 }
 
-/// Reads the n-th `[[forward]]` table.
-pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[forward]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     let name = reader.text("name").filter(|name| !name.trim().is_empty());
     let kind = reader.required_text("kind");
     if let Some(kind) = kind.filter(|kind| kind != "buildbot") {
         reader.error("kind", format!("`kind` must be `buildbot`, not `{kind}`"));
     }
-    let filter = Filter {
+    let filter = ChangeFilter {
         projects: reader.texts("projects"),
         repositories: reader.texts("repositories"),
         branches: reader.texts("branches"),
     };
     let login = reader.login();
     let client = parts.client(reader);
-    let url = address(reader);
+    let url = hook_url(reader);
     Some(Arc::new(Forward {
         name: name
             .unwrap_or_else(|| if index == 1 { "forward".to_owned() } else { format!("forward-{index}") }),
@@ -59,14 +57,14 @@ pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
     }))
 }
 
-/// The change hook below `url`, where the master's pages start.
-fn address(reader: &Reader<'_>) -> Option<Url> {
+/// Reads `url`, where the master's pages start, and makes the address of its change hook.
+fn hook_url(reader: &Reader<'_>) -> Option<Url> {
     let mut url = campanile_ci::buildbot::address(reader)?;
     url.path_segments_mut().ok()?.pop_if_empty().extend(["change_hook", "base"]);
     Some(url)
 }
 
-impl Filter {
+impl ChangeFilter {
     fn passes(&self, change: &Change) -> bool {
         let among = |list: &Option<Vec<String>>, value: &str| {
             list.as_ref().is_none_or(|list| list.iter().any(|one| one == value))
@@ -80,11 +78,8 @@ impl Filter {
 impl Forward {
     async fn post(&self, form: &[u8]) -> Result<Response, OutboundError> {
         // Buildbot's web server now and then leaves what comes on a kept connection unanswered.
-        let mut request = Request::post(self.url.clone(), FORM, form.to_vec()).header(CONNECTION, "close")?;
-        if let Some((user, password)) = &self.login {
-            request = request.basic_auth(user, password);
-        }
-        self.client.send(request).await
+        let request = Request::post(self.url.clone(), FORM, form.to_vec()).header(CONNECTION, "close")?;
+        self.client.send(with_basic_auth(request, self.login.as_ref())).await
     }
 }
 
@@ -123,13 +118,11 @@ impl Target for Forward {
         }
     }
 
-    /// Asks the hook without a change in it, by a method that it does not know: what it says shows whether it is there and
+    /// Asks the hook without a change in it, by a method that it does not know: the reply shows if it is there and
     /// lets us in.
     async fn probe(&self) -> Result<String, Fault> {
-        let mut request = Request::new(http::Method::OPTIONS, self.url.clone());
-        if let Some((user, password)) = &self.login {
-            request = request.basic_auth(user, password);
-        }
+        let request = Request::new(http::Method::OPTIONS, self.url.clone());
+        let request = with_basic_auth(request, self.login.as_ref());
         let response = self.client.send(request).await.map_err(|error| transport_fault(&error))?;
         match response.status.as_u16() {
             401 | 403 => Err(Fault::permanent(
@@ -148,7 +141,7 @@ impl Target for Forward {
     }
 }
 
-/// A change as the dialect `base` of Buildbot 4 reads it; what the change does not have is left out.
+/// Writes a change as the dialect `base` of Buildbot 4 reads it; fields that the change does not have are left out.
 fn form(change: &Change) -> String {
     let mut form = Serializer::new(String::new());
     let mut put = |name: &str, value: &str| {

@@ -10,36 +10,36 @@ use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use url::Url;
 
-use super::credentials::{Login, PassingToken};
-use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
-use super::place::Place;
+use super::commit_ref::CommitRef;
+use super::forge::{About, DefaultAddressing, Defaults, Forge};
+use super::payload::{Details, StoredStatus};
 use super::settings::{Shared, address, text};
-use super::status::StoredStatus;
-use crate::http_outcome::{deferred, outcome};
-use crate::{Fault, FaultCode, Outcome, Parts, Target};
+use super::states::StateNames;
+use crate::http::{CachedToken, Credentials, FORM, JSON, below, deferred, require_success};
+use crate::{Decision, Fault, FaultCode, Outcome, Parts, Target};
 use campanile_config::{Reader, Secret};
 use campanile_model::interpolate::{RenderError, Scope, Text};
 use campanile_model::{Results, Timestamp};
 use campanile_outbound::Request;
 
-/// Makes a target from the n-th `[[bitbucket]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[bitbucket]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<BitbucketCloud>(reader, index, parts)
 }
 
 const OAUTH: &str = "https://bitbucket.org/site/oauth2/access_token";
-/// How long a token lasts if Bitbucket does not say it.
-const USUAL_LIFE: u64 = 7_200;
+/// Seconds that a token lasts if Bitbucket does not say it.
+const DEFAULT_LIFE: u64 = 7_200;
 
 /// bitbucket.org.
 pub(super) struct BitbucketCloud {
-    way_in: WayIn,
+    auth: Auth,
     name: Text,
 }
 
-/// How it is told who asks (K-01).
-enum WayIn {
-    Login(Login),
+/// The proof of who asks (K-01).
+enum Auth {
+    Credentials(Credentials),
     Oauth(Box<Oauth>),
 }
 
@@ -48,27 +48,27 @@ struct Oauth {
     url: Url,
     key: String,
     secret: Secret,
-    token: PassingToken,
+    token: CachedToken,
 }
 
-/// What Bitbucket gives.
+/// Bitbucket's reply.
 #[derive(Deserialize)]
-struct Given {
+struct TokenResponse {
     access_token: String,
     expires_in: Option<u64>,
 }
 
-impl WayIn {
+impl Auth {
     fn read(reader: &Reader<'_>) -> Option<Self> {
         let oauth = ["oauth_key", "oauth_secret"].iter().any(|key| reader.item(key).is_some());
         // Asked for in any case, so that it is a known key.
         let url = address(reader, "oauth_url", OAUTH, OAUTH);
-        match (oauth, Login::is_given(reader)) {
+        match (oauth, Credentials::is_given(reader)) {
             (true, true) => {
                 reader.error("oauth_key", "Either App Passwords or OAuth can be specified, not both");
                 None
             }
-            (false, true) => Login::read(reader).map(Self::Login),
+            (false, true) => Credentials::read(reader).map(Self::Credentials),
             (false, false) => {
                 reader.error(
                     "oauth_key",
@@ -87,58 +87,50 @@ impl WayIn {
                     segments.pop_if_empty();
                 }
                 let secret = reader.secret("oauth_secret")?;
-                Some(Self::Oauth(Box::new(Oauth { url, key: key?, secret, token: PassingToken::default() })))
+                Some(Self::Oauth(Box::new(Oauth { url, key: key?, secret, token: CachedToken::default() })))
             }
         }
     }
 
     async fn sign(&self, request: Request, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
         match self {
-            Self::Login(login) => login.sign(request).map_err(deferred),
+            Self::Credentials(credentials) => credentials.sign(request).map_err(deferred),
             Self::Oauth(oauth) => {
                 let token = oauth.token.get(now, oauth.fetch(shared, now)).await?;
-                Login::Bearer(token).sign(request).map_err(deferred)
+                Credentials::Bearer(token).sign(request).map_err(deferred)
             }
         }
     }
 }
 
 impl Oauth {
-    /// K-02.
+    /// Asks for a token (K-02).
     async fn fetch(&self, shared: &Shared, now: Timestamp) -> Result<(Secret, Timestamp), Outcome> {
-        let form = "application/x-www-form-urlencoded";
-        let request = Request::post(self.url.clone(), form, "grant_type=client_credentials");
+        let request = Request::post(self.url.clone(), FORM, "grant_type=client_credentials");
         let request = request.basic_auth(&self.key, &self.secret);
         let response = shared.client.send(request).await.map_err(deferred)?;
-        match outcome(&response, now) {
-            Outcome::Delivered(_) => {}
-            Outcome::Refused(fault) => {
-                let text = format!("there is no token for the OAuth consumer {}: {}", self.key, fault.text);
-                return Err(Outcome::Refused(Fault { text, ..fault }));
-            }
-            other => return Err(other),
-        }
-        let given: Given = serde_json::from_slice(&response.body).map_err(|_| {
+        require_success(&response, now, &format!("there is no token for the OAuth consumer {}", self.key))?;
+        let granted: TokenResponse = serde_json::from_slice(&response.body).map_err(|_| {
             // The body is not shown: it may hold a token.
             let text = format!("{} gave no token that is understood", response.origin);
             Outcome::Refused(Fault::permanent(FaultCode::Authentication, text))
         })?;
-        let life = Duration::from_secs(given.expires_in.unwrap_or(USUAL_LIFE));
-        Ok((Secret::new(given.access_token), now.after(life)))
+        let life = Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_LIFE));
+        Ok((Secret::new(granted.access_token), now.after(life)))
     }
 }
 
-/// K-04.
-pub(super) const WORDS: Words = Words {
+/// Bitbucket's names for states (K-04).
+const STATE_NAMES: StateNames = StateNames {
     states: &["INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"],
-    passing: &["INPROGRESS"],
+    transient: &["INPROGRESS"],
     requested: "INPROGRESS",
     running: "INPROGRESS",
     unknown: "FAILED",
     mappings: &[("modern", state)],
 };
 
-/// K-04.
+/// Maps as both Bitbuckets have it (K-04).
 pub(super) fn state(results: Results) -> &'static str {
     match results {
         Results::Success => "SUCCESSFUL",
@@ -146,7 +138,7 @@ pub(super) fn state(results: Results) -> &'static str {
     }
 }
 
-/// K-03.
+/// Writes the body of a request (K-03).
 fn body(status: &StoredStatus) -> Value {
     let digest = Sha1::digest(status.context.as_bytes());
     let key = digest.iter().fold(String::new(), |mut text, byte| {
@@ -169,39 +161,40 @@ fn body(status: &StoredStatus) -> Value {
 impl Forge for BitbucketCloud {
     const TABLE: &'static str = "bitbucket";
     const TITLE: &'static str = "Bitbucket";
-    const WORDS: Words = WORDS;
-    const USUAL: Usual = Usual {
+    const STATE_NAMES: StateNames = STATE_NAMES;
+    const DEFAULTS: Defaults = Defaults {
         base_url: Some("https://api.bitbucket.org/2.0/repositories/"),
         example: "https://api.bitbucket.org/2.0/repositories/",
-        addressing: UsualAddressing::EachStamp,
+        addressing: DefaultAddressing::EachStamp,
         project_first: false,
         context: ("status_key", "%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: true,
-        longest: 255,
+        max_description: 255,
     };
 
     fn read(reader: &Reader<'_>) -> Option<Self> {
         let name = text(reader, "status_name", "%(prop:buildername)s");
-        Some(Self { way_in: WayIn::read(reader)?, name: name? })
+        Some(Self { auth: Auth::read(reader)?, name: name? })
     }
 
     fn details(
         &self,
         _: &About<'_>,
-        place: &Place,
+        commit: &CommitRef,
         scope: &Scope<'_>,
-    ) -> Result<Result<Details, String>, RenderError> {
+    ) -> Result<Decision<Details, String>, RenderError> {
         // Addresses at the API name `2.0/repositories` before the workspace.
         let workspace =
-            place.owner.rsplit_once("repositories/").map_or(place.owner.as_str(), |(_, last)| last);
+            commit.owner.rsplit_once("repositories/").map_or(commit.owner.as_str(), |(_, last)| last);
         if workspace.contains('/') {
-            let text = format!("Skipped status update: `{}/{}` is no repository.", place.owner, place.name);
-            return Ok(Err(text));
+            let text = format!("Skipped status update: `{}/{}` is no repository.", commit.owner, commit.name);
+            return Ok(Decision::Silent(text));
         }
-        let told = [("name", self.name.render(scope)?.into_owned()), ("workspace", workspace.to_owned())];
-        Ok(Ok(told.into_iter().map(|(key, text)| (key.to_owned(), text.into())).collect()))
+        let name = self.name.render(scope)?.into_owned();
+        let details = [("name", name), ("workspace", workspace.to_owned())].into_iter();
+        Ok(Decision::Send(details.map(|(key, text)| (key.to_owned(), text.into())).collect()))
     }
 
     async fn request(
@@ -212,24 +205,23 @@ impl Forge for BitbucketCloud {
     ) -> Result<Request, Outcome> {
         let workspace = status.detail("workspace").unwrap_or(&status.owner);
         let path = [workspace, &status.name, "commit", &status.sha, "statuses", "build"];
-        let request =
-            Request::post(below(&shared.base_url, path)?, "application/json", body(status).to_string());
-        self.way_in.sign(request, shared, now).await
+        let request = Request::post(below(&shared.base_url, path)?, JSON, body(status).to_string());
+        self.auth.sign(request, shared, now).await
     }
 
-    async fn proof(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
+    async fn probe_request(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
         let mut url = shared.base_url.clone();
         url.set_query(Some("role=member"));
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty();
         }
-        self.way_in.sign(Request::get(url), shared, now).await
+        self.auth.sign(Request::get(url), shared, now).await
     }
 
-    async fn renew(&self) -> bool {
-        match &self.way_in {
-            WayIn::Login(_) => false,
-            WayIn::Oauth(oauth) => oauth.token.forget().await,
+    async fn invalidate_token(&self) -> bool {
+        match &self.auth {
+            Auth::Credentials(_) => false,
+            Auth::Oauth(oauth) => oauth.token.invalidate().await,
         }
     }
 
@@ -246,11 +238,11 @@ impl Forge for BitbucketCloud {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit_status::status::Mapping;
+    use crate::commit_status::states::Mapping;
 
     #[test]
     fn k_04_states_of_results() {
-        let mapping = Mapping::new(&WORDS, Some(state));
+        let mapping = Mapping::new(&STATE_NAMES, Some(state));
         let states: Vec<_> = Results::ALL.into_iter().map(|results| mapping.state(Some(results))).collect();
         assert_eq!(states, ["SUCCESSFUL", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED"]);
     }

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::bitbucket_cloud::state;
-use super::credentials::Login;
-use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
-use super::place::Place;
+use super::commit_ref::CommitRef;
+use super::forge::{About, DefaultAddressing, Defaults, Forge};
+use super::payload::{Details, StoredStatus};
 use super::settings::{Shared, text};
-use super::status::StoredStatus;
-use crate::http_outcome::deferred;
-use crate::{Outcome, Parts, Target};
+use super::states::StateNames;
+use crate::http::{Credentials, JSON, below, deferred};
+use crate::{Decision, Outcome, Parts, Target};
 use campanile_config::Reader;
 use campanile_model::Timestamp;
 use campanile_model::interpolate::{RenderError, Scope, Text};
 use campanile_outbound::Request;
 
-/// Makes a target from the n-th `[[bitbucket_server]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[bitbucket_server]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<BitbucketServer>(reader, index, parts)
 }
 
@@ -27,33 +27,33 @@ pub(super) const EXAMPLE: &str = "https://bitbucket.example.org/";
 
 /// A Bitbucket of one's own.
 pub(super) struct BitbucketServer {
-    login: Login,
+    credentials: Credentials,
     name: Option<Text>,
     core: Option<Core>,
 }
 
-/// What the newer API is told beside (K-06).
+/// The things that only the newer API is told (K-06).
 struct Core {
     git_ref: Option<Text>,
     parent: Option<Text>,
 }
 
-/// Credentials that must be there.
-pub(super) fn login(reader: &Reader<'_>) -> Option<Login> {
-    if !Login::is_given(reader) {
+/// Reads credentials, which must be there.
+pub(super) fn credentials(reader: &Reader<'_>) -> Option<Credentials> {
+    if !Credentials::is_given(reader) {
         reader.error("token", "credentials are missing: `token`, or `username` and `password`");
     }
-    Login::read(reader)
+    Credentials::read(reader)
 }
 
-/// Asks for a repository: who is not known is told so there.
-pub(super) fn proof(login: &Login, shared: &Shared) -> Result<Request, Outcome> {
+/// Makes a request for one repository: who is not known is told so there.
+pub(super) fn probe_request(credentials: &Credentials, shared: &Shared) -> Result<Request, Outcome> {
     let mut url = below(&shared.base_url, ["rest", "api", "1.0", "repos"])?;
     url.set_query(Some("limit=1"));
-    login.sign(Request::get(url)).map_err(deferred)
+    credentials.sign(Request::get(url)).map_err(deferred)
 }
 
-/// What a text that may be left out comes to.
+/// Renders a text that may be left out.
 fn rendered(text: Option<&Text>, scope: &Scope<'_>) -> Result<Option<String>, RenderError> {
     text.map(|text| text.render(scope).map(|text| text.trim().to_owned())).transpose()
 }
@@ -62,41 +62,41 @@ impl Core {
     fn details(
         &self,
         about: &About<'_>,
-        place: &Place,
+        commit: &CommitRef,
         scope: &Scope<'_>,
-    ) -> Result<Map<String, Value>, RenderError> {
-        let mut told = Map::new();
-        let branch = place.branch.as_deref().map(|branch| {
+    ) -> Result<Details, RenderError> {
+        let mut details = Details::new();
+        let branch = commit.branch.as_deref().map(|branch| {
             if branch.starts_with("refs/") { branch.to_owned() } else { format!("refs/heads/{branch}") }
         });
         if let Some(git_ref) = rendered(self.git_ref.as_ref(), scope)?.or(branch) {
-            told.insert("ref".to_owned(), git_ref.into());
+            details.insert("ref".to_owned(), git_ref.into());
         }
         let parent = rendered(self.parent.as_ref(), scope)?;
-        told.insert("parent".to_owned(), parent.unwrap_or_else(|| about.builder.to_owned()).into());
-        let Some(build) = about.build else { return Ok(told) };
-        told.insert("buildNumber".to_owned(), build.number.to_string().into());
-        told.insert("name".to_owned(), format!("{} #{}", build.builder, build.number).into());
+        details.insert("parent".to_owned(), parent.unwrap_or_else(|| about.builder.to_owned()).into());
+        let Some(build) = about.build else { return Ok(details) };
+        details.insert("buildNumber".to_owned(), build.number.to_string().into());
+        details.insert("name".to_owned(), format!("{} #{}", build.builder, build.number).into());
         if let Some(finished) = build.finished {
             let millis = u64::try_from(finished.since(build.started).as_millis()).unwrap_or(u64::MAX);
-            told.insert("duration".to_owned(), millis.into());
+            details.insert("duration".to_owned(), millis.into());
         }
         let count = |name| about.property(name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
         let [failed, skipped, successful] = ["tests_failed", "tests_skipped", "tests_successful"].map(count);
         if failed + skipped + successful > 0 {
             let results = json!({"failed": failed, "skipped": skipped, "successful": successful});
-            told.insert("testResults".to_owned(), results);
+            details.insert("testResults".to_owned(), results);
         }
-        Ok(told)
+        Ok(details)
     }
 }
 
-/// Project and slug: the last two parts of the repository's path, or those that its page has (K-06).
+/// Finds project and slug: the last two parts of the repository's path, or those that its page has (K-06).
 pub(super) fn project_and_slug(owner: &str, name: &str) -> Option<(String, String)> {
     let parts: Vec<&str> = owner.split('/').chain([name]).filter(|part| !part.is_empty()).collect();
-    let place = parts.iter().position(|part| *part == "repos");
+    let repos = parts.iter().position(|part| *part == "repos");
     let (project, slug) =
-        match place.and_then(|at| Some((parts.get(at.checked_sub(1)?)?, parts.get(at + 1)?))) {
+        match repos.and_then(|at| Some((parts.get(at.checked_sub(1)?)?, parts.get(at + 1)?))) {
             Some(pair) => pair,
             None => (parts.get(parts.len().checked_sub(2)?)?, parts.last()?),
         };
@@ -107,24 +107,24 @@ pub(super) fn project_and_slug(owner: &str, name: &str) -> Option<(String, Strin
 impl Forge for BitbucketServer {
     const TABLE: &'static str = "bitbucket_server";
     const TITLE: &'static str = "Bitbucket Server";
-    const WORDS: Words = Words {
+    const STATE_NAMES: StateNames = StateNames {
         states: &["INPROGRESS", "SUCCESSFUL", "FAILED"],
-        passing: &["INPROGRESS"],
+        transient: &["INPROGRESS"],
         requested: "INPROGRESS",
         running: "INPROGRESS",
         unknown: "FAILED",
         mappings: &[("modern", state)],
     };
-    const USUAL: Usual = Usual {
+    const DEFAULTS: Defaults = Defaults {
         base_url: None,
         example: EXAMPLE,
-        addressing: UsualAddressing::EachStamp,
+        addressing: DefaultAddressing::EachStamp,
         project_first: false,
         context: ("key", "%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: true,
-        longest: 255,
+        max_description: 255,
     };
 
     fn read(reader: &Reader<'_>) -> Option<Self> {
@@ -140,23 +140,23 @@ impl Forge for BitbucketServer {
             }
         }
         let core = is_core.then_some(Core { git_ref, parent });
-        Some(Self { login: login(reader)?, name, core })
+        Some(Self { credentials: credentials(reader)?, name, core })
     }
 
     fn details(
         &self,
         about: &About<'_>,
-        place: &Place,
+        commit: &CommitRef,
         scope: &Scope<'_>,
-    ) -> Result<Result<Details, String>, RenderError> {
-        let mut told = match &self.core {
-            Some(core) => core.details(about, place, scope)?,
-            None => Map::new(),
+    ) -> Result<Decision<Details, String>, RenderError> {
+        let mut details = match &self.core {
+            Some(core) => core.details(about, commit, scope)?,
+            None => Details::new(),
         };
         if let Some(name) = rendered(self.name.as_ref(), scope)? {
-            told.insert("name".to_owned(), name.into());
+            details.insert("name".to_owned(), name.into());
         }
-        Ok(Ok(told))
+        Ok(Decision::Send(details))
     }
 
     async fn request(
@@ -185,12 +185,12 @@ impl Forge for BitbucketServer {
                 body.insert(key.to_owned(), text.as_str().into());
             }
         }
-        let request = Request::post(url, "application/json", Value::from(body).to_string());
-        self.login.sign(request).map_err(deferred)
+        let request = Request::post(url, JSON, Value::from(body).to_string());
+        self.credentials.sign(request).map_err(deferred)
     }
 
-    async fn proof(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
-        proof(&self.login, shared)
+    async fn probe_request(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+        probe_request(&self.credentials, shared)
     }
 
     fn hint(code: u16) -> &'static str {

@@ -6,31 +6,32 @@ use async_trait::async_trait;
 use serde_json::json;
 use url::Url;
 
-use super::bitbucket_server::{EXAMPLE, login, proof};
-use super::credentials::Login;
-use super::forge::{About, Forge, Usual, UsualAddressing, Words, below, word};
-use super::github_comment::COMMENT;
-use super::place::Place;
+use super::bitbucket_server::{EXAMPLE, credentials, probe_request};
+use super::commit_ref::CommitRef;
+use super::forge::{About, DefaultAddressing, Defaults, Forge, text_property};
+use super::github_comment::NO_STATES;
+use super::payload::StoredStatus;
 use super::settings::Shared;
-use super::status::StoredStatus;
-use crate::http_outcome::deferred;
+use super::states::StateNames;
+use crate::http::{Credentials, JSON, below, deferred};
 use crate::{Outcome, Parts, Target};
 use campanile_config::Reader;
 use campanile_model::Timestamp;
 use campanile_outbound::Request;
 
-/// Makes a target from the n-th `[[bitbucket_server_comment]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[bitbucket_server_comment]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<BitbucketServerComment>(reader, index, parts)
 }
 
 /// A Bitbucket of one's own, for comments.
 pub(super) struct BitbucketServerComment {
-    login: Login,
+    credentials: Credentials,
 }
 
-/// A pull request by the address of its page: `.../projects/QUAD/repos/bells/pull-requests/7`, and `users` likewise.
-fn pull_request(address: &str) -> Option<Place> {
+/// Finds a pull request by the address of its page: `.../projects/QUAD/repos/bells/pull-requests/7`, and `users`
+/// likewise.
+fn pull_request(address: &str) -> Option<CommitRef> {
     let url = Url::parse(address).ok()?;
     let parts: Vec<&str> = url.path_segments()?.collect();
     let found = parts.windows(6).find_map(|parts| match parts {
@@ -44,7 +45,7 @@ fn pull_request(address: &str) -> Option<Place> {
     let plain = |part: &str| {
         percent_encoding::percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned)
     };
-    Some(Place {
+    Some(CommitRef {
         owner: format!("{kind}/{}", plain(owner)?),
         name: plain(name)?,
         issue: Some(number.to_owned()),
@@ -57,36 +58,42 @@ fn pull_request(address: &str) -> Option<Place> {
 impl Forge for BitbucketServerComment {
     const TABLE: &'static str = "bitbucket_server_comment";
     const TITLE: &'static str = "Bitbucket Server";
-    const WORDS: Words = COMMENT;
-    const USUAL: Usual = Usual {
+    const STATE_NAMES: StateNames = NO_STATES;
+    const DEFAULTS: Defaults = Defaults {
         base_url: None,
         example: EXAMPLE,
-        addressing: UsualAddressing::Own,
+        addressing: DefaultAddressing::Own,
         project_first: false,
         context: ("", "comment"),
         start_description: None,
         requests: None,
         needs_url: false,
-        longest: 32_768,
+        max_description: 32_768,
     };
 
     fn read(reader: &Reader<'_>) -> Option<Self> {
-        login(reader).map(|login| Self { login })
+        credentials(reader).map(|credentials| Self { credentials })
     }
 
-    /// Each distinct `pullrequesturl` of the build or of its changes.
-    fn own_places(&self, about: &About<'_>) -> Vec<Place> {
+    /// Finds each distinct `pullrequesturl` of the build or of its changes. The number of the pull request stands in
+    /// for the commit's hash: there is no other address of a comment.
+    fn own_commits(&self, about: &About<'_>) -> Vec<CommitRef> {
         let changes = about.stamps.iter().flat_map(|stamp| &stamp.changes);
         let addresses = std::iter::once(about.properties).chain(changes.map(|change| &change.properties));
-        let mut places = Vec::new();
-        for address in addresses.filter_map(|properties| word(properties, "pullrequesturl")) {
+        let mut commits = Vec::new();
+        for address in addresses.filter_map(|properties| text_property(properties, "pullrequesturl")) {
             match pull_request(&address) {
-                Some(place) if !places.contains(&place) => places.push(place),
+                Some(commit) if !commits.contains(&commit) => commits.push(commit),
                 Some(_) => {}
-                None => tracing::info!("no pull request of Bitbucket Server has the address `{address}`"),
+                None => {
+                    tracing::info!(
+                        address,
+                        "no pull request of Bitbucket Server has the address `{address}`"
+                    );
+                }
             }
         }
-        places
+        commits
     }
 
     async fn request(
@@ -99,19 +106,19 @@ impl Forge for BitbucketServerComment {
         let path = ["rest", "api", "1.0", kind, owner, "repos", &status.name, "pull-requests", &status.sha];
         let url = below(&shared.base_url, path.into_iter().chain(["comments"]))?;
         let body = json!({"text": status.description});
-        let request = Request::post(url, "application/json", body.to_string());
-        self.login.sign(request).map_err(deferred)
+        let request = Request::post(url, JSON, body.to_string());
+        self.credentials.sign(request).map_err(deferred)
     }
 
-    async fn proof(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
-        proof(&self.login, shared)
+    async fn probe_request(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+        probe_request(&self.credentials, shared)
     }
 
-    fn told(status: &StoredStatus) -> String {
+    fn success_text(status: &StoredStatus) -> String {
         format!("Comment sent for {}/{}#{}.", status.owner, status.name, status.sha)
     }
 
-    fn not_told(status: &StoredStatus) -> String {
+    fn failure_text(status: &StoredStatus) -> String {
         format!("Fail to send comment for {}/{}#{}.", status.owner, status.name, status.sha)
     }
 }
@@ -136,9 +143,9 @@ mod tests {
             ("https://github.com/quad/bells/pull/7", None),
             ("bells", None),
         ] {
-            let told = pull_request(address);
-            let told = told.as_ref().map(|place| (place.owner.as_str(), place.sha.as_str()));
-            assert_eq!(told, found, "{address}");
+            let parsed = pull_request(address);
+            let parsed = parsed.as_ref().map(|commit| (commit.owner.as_str(), commit.sha.as_str()));
+            assert_eq!(parsed, found, "{address}");
         }
     }
 }

@@ -1,54 +1,51 @@
-//! What tells one forge from another: its words, what it wants to know beside them, its requests and its answers.
+//! The trait of forges: their names for states, their defaults, their requests, and their replies.
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
-use url::Url;
+use serde_json::Value;
 
-use super::place::Place;
+use super::commit_ref::CommitRef;
+use super::payload::{Details, StoredStatus};
 use super::settings::Shared;
-use super::status::StoredStatus;
-use crate::{Fault, FaultCode, Outcome};
+use super::states::StateNames;
+use crate::{Decision, Outcome};
 use campanile_config::Reader;
 use campanile_model::interpolate::{RenderError, Scope};
 use campanile_model::{Build, Properties, Results, SourceStamp, Timestamp};
 use campanile_outbound::{Request, Response};
 
-/// What a forge is told beside what all are told: kept with the status.
-pub(super) type Details = Map<String, Value>;
-
 /// A forge that takes statuses of commits, or comments.
 #[async_trait]
 pub(super) trait Forge: Sized + Send + Sync + 'static {
-    /// Its table in the settings; names targets that have no name.
+    /// The name of its table in the settings; targets that have no name are named by it.
     const TABLE: &'static str;
-    /// What people call it.
+    /// Its name, for people.
     const TITLE: &'static str;
-    /// What it calls states.
-    const WORDS: Words;
-    /// What settings mean that are not there.
-    const USUAL: Usual;
+    /// Its names for states.
+    const STATE_NAMES: StateNames;
+    /// The values of settings that are not there.
+    const DEFAULTS: Defaults;
 
-    /// Reads what is its own of the table. Whatever is wrong is noted; none if it can't be made at all.
+    /// Reads the keys of the table that are its own. Errors are noted; none if it can't be made at all.
     fn read(reader: &Reader<'_>) -> Option<Self>;
 
-    /// Where a build is told of, where neither templates nor source stamps say so.
-    fn own_places(&self, about: &About<'_>) -> Vec<Place> {
+    /// Finds the commits that are told of a build where neither templates nor source stamps say so.
+    fn own_commits(&self, about: &About<'_>) -> Vec<CommitRef> {
         let _ = about;
         Vec::new()
     }
 
-    /// What it wants to know beside; or why nothing is told of this place, for the log.
+    /// Collects the things that only it is told of a commit; or says, for the log, why it is told nothing of this one.
     fn details(
         &self,
         about: &About<'_>,
-        place: &Place,
+        commit: &CommitRef,
         scope: &Scope<'_>,
-    ) -> Result<Result<Details, String>, RenderError> {
-        let _ = (about, place, scope);
-        Ok(Ok(Details::new()))
+    ) -> Result<Decision<Details, String>, RenderError> {
+        let _ = (about, commit, scope);
+        Ok(Decision::Send(Details::new()))
     }
 
-    /// The request that hands a status over. What must be asked first, such as for a token, is asked here.
+    /// Makes the request that hands a status over. A token that is needed first is asked for here.
     async fn request(
         &self,
         status: &StoredStatus,
@@ -56,86 +53,68 @@ pub(super) trait Forge: Sized + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Request, Outcome>;
 
-    /// A request that proves address and credentials, and changes nothing.
-    async fn proof(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome>;
+    /// Makes a request that proves address and credentials, and changes nothing.
+    async fn probe_request(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome>;
 
-    /// Throws away a token that was not taken, if there is one that can be had anew.
-    async fn renew(&self) -> bool {
+    /// Throws away a token that was refused; false if there is none that can be fetched anew.
+    async fn invalidate_token(&self) -> bool {
         false
     }
 
-    /// What an answer means, where that is not what HTTP says.
-    fn judge(&self, status: &StoredStatus, response: &Response, outcome: Outcome) -> Outcome {
+    /// Corrects the outcome of a reply, where it doesn't stand for what HTTP says.
+    fn outcome(&self, status: &StoredStatus, response: &Response, outcome: Outcome) -> Outcome {
         let _ = (status, response);
         outcome
     }
 
-    /// What went out, for people.
-    fn told(status: &StoredStatus) -> String {
+    /// Says what went out, for people.
+    fn success_text(status: &StoredStatus) -> String {
         format!("Status \"{}\" sent for {}.", status.state, status.subject())
     }
 
-    /// What did not, for people.
-    fn not_told(status: &StoredStatus) -> String {
+    /// Says what did not go out, for people; the reason follows it.
+    fn failure_text(status: &StoredStatus) -> String {
         format!("Fail to send status \"{}\" for {}.", status.state, status.subject())
     }
 
-    /// What an answer of this code usually comes from.
+    /// Says what a reply of this code usually comes from; follows the reason.
     fn hint(code: u16) -> &'static str {
         let _ = code;
         ""
     }
 }
 
-/// Which state a result is.
-pub(super) type StateOf = fn(Results) -> &'static str;
-
-/// What a forge calls the states of a commit.
-pub(super) struct Words {
-    /// All that settings may name.
-    pub(super) states: &'static [&'static str],
-    /// Those that a later one takes the place of before they are sent.
-    pub(super) passing: &'static [&'static str],
-    /// Of a build that was asked for.
-    pub(super) requested: &'static str,
-    /// Of one that runs.
-    pub(super) running: &'static str,
-    /// Of one that ended in no known way.
-    pub(super) unknown: &'static str,
-    /// From results to states, by the names that `state_mapping` may have; the first is the usual one.
-    pub(super) mappings: &'static [(&'static str, StateOf)],
-}
-
-/// What settings mean that are not there.
-pub(super) struct Usual {
+/// The values of settings that are not there, and the forge's limits.
+pub(super) struct Defaults {
+    /// None: it must be there.
     pub(super) base_url: Option<&'static str>,
-    /// One that would do, for errors.
+    /// A base URL that would do, for errors.
     pub(super) example: &'static str,
-    pub(super) addressing: UsualAddressing,
-    /// Whether the project's name says more of the repository than its address.
+    pub(super) addressing: DefaultAddressing,
+    /// True if a stamp's project says more of the repository than its address.
     pub(super) project_first: bool,
-    /// The key of what a status is of, and its text.
+    /// The key of a status's context, and its text; an empty key: settings can't change it.
     pub(super) context: (&'static str, &'static str),
     /// None: nothing is told of builds that begin.
     pub(super) start_description: Option<&'static str>,
-    /// Whether requests are told of; none if they never are.
+    /// True if requests are told of; none if they never are, whatever settings say.
     pub(super) requests: Option<bool>,
-    /// Whether it refuses what leads nowhere: the CI's front page then stands for one that is not known.
+    /// True if it refuses statuses that lead nowhere: the CI's front page then stands for an address that is not known.
     pub(super) needs_url: bool,
-    /// So many characters of a description are taken.
-    pub(super) longest: usize,
+    /// The most characters of a description that it takes.
+    pub(super) max_description: usize,
 }
 
-/// How builds find their commits if settings say nothing of it.
+/// The way from a build to its commits, where settings say nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UsualAddressing {
+pub(super) enum DefaultAddressing {
     Templates,
     EachStamp,
-    /// As `own_places` says; there are no settings for it.
+    /// As `own_commits` says; there are no settings for it.
     Own,
 }
 
-/// What is told of: a build, or a request for one.
+/// The thing that is told of: a build, or a request for one.
 pub(super) struct About<'a> {
     pub(super) occasion: Occasion,
     pub(super) builder: &'a str,
@@ -145,7 +124,7 @@ pub(super) struct About<'a> {
     pub(super) stamps: &'a [SourceStamp],
 }
 
-/// What happened to it.
+/// The event that it is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Occasion {
     Requested,
@@ -155,36 +134,17 @@ pub(super) enum Occasion {
 }
 
 impl About<'_> {
-    /// A property that is a text or a number, if it says anything.
+    /// Gives a property as `text_property` does.
     pub(super) fn property(&self, name: &str) -> Option<String> {
-        word(self.properties, name)
+        text_property(self.properties, name)
     }
 }
 
-/// A property that is a text or a number, if it says anything.
-pub(super) fn word(properties: &Properties, name: &str) -> Option<String> {
+/// Gives a property that is a text or a number, if it says anything.
+pub(super) fn text_property(properties: &Properties, name: &str) -> Option<String> {
     match properties.value(name)? {
         Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// An address below another one. Parts are encoded, so that none becomes two; one that would lead upwards is refused.
-pub(super) fn below<'a>(base: &Url, parts: impl IntoIterator<Item = &'a str>) -> Result<Url, Outcome> {
-    let mut url = base.clone();
-    let refused = |text: String| Outcome::Refused(Fault::permanent(FaultCode::Content, text));
-    {
-        let Ok(mut segments) = url.path_segments_mut() else {
-            return Err(refused("`base_url` can't have a path".to_owned()));
-        };
-        segments.pop_if_empty();
-        for part in parts {
-            if matches!(part, "" | "." | "..") {
-                return Err(refused(format!("`{part}` can't be part of an address")));
-            }
-            segments.push(part);
-        }
-    }
-    Ok(url)
 }

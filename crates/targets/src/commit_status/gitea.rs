@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use serde_json::json;
 
-use super::forge::{Forge, Usual, UsualAddressing, Words, below};
+use super::forge::{DefaultAddressing, Defaults, Forge};
+use super::payload::StoredStatus;
 use super::settings::Shared;
-use super::status::StoredStatus;
-use crate::http_outcome::deferred;
+use super::states::StateNames;
+use crate::http::{JSON, below, deferred};
 use crate::{Outcome, Parts, Target};
 use campanile_config::{Reader, Secret};
 use campanile_model::{Results, Timestamp};
 use campanile_outbound::Request;
 
-/// Makes a target from the n-th `[[gitea]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[gitea]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<Gitea>(reader, index, parts)
 }
 
@@ -31,7 +32,7 @@ impl Gitea {
     }
 }
 
-/// T-02.
+/// Maps as Gitea has it (T-02).
 fn state(results: Results) -> &'static str {
     match results {
         Results::Success | Results::Skipped => "success",
@@ -46,24 +47,24 @@ fn state(results: Results) -> &'static str {
 impl Forge for Gitea {
     const TABLE: &'static str = "gitea";
     const TITLE: &'static str = "Gitea";
-    const WORDS: Words = Words {
+    const STATE_NAMES: StateNames = StateNames {
         states: &["pending", "success", "warning", "failure", "error"],
-        passing: &["pending"],
+        transient: &["pending"],
         requested: "pending",
         running: "pending",
         unknown: "error",
         mappings: &[("modern", state)],
     };
-    const USUAL: Usual = Usual {
+    const DEFAULTS: Defaults = Defaults {
         base_url: None,
         example: "https://gitea.example.org/",
-        addressing: UsualAddressing::EachStamp,
+        addressing: DefaultAddressing::EachStamp,
         project_first: true,
         context: ("context", "buildbot/%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: false,
-        longest: 255,
+        max_description: 255,
     };
 
     fn read(reader: &Reader<'_>) -> Option<Self> {
@@ -73,7 +74,7 @@ impl Forge for Gitea {
         Some(Self { token: reader.secret("token")? })
     }
 
-    /// T-01.
+    /// Makes the request (T-01).
     async fn request(
         &self,
         status: &StoredStatus,
@@ -87,10 +88,10 @@ impl Forge for Gitea {
         if let (Some(url), Some(body)) = (&status.target_url, body.as_object_mut()) {
             body.insert("target_url".to_owned(), url.as_str().into());
         }
-        self.sign(Request::post(url, "application/json", body.to_string()))
+        self.sign(Request::post(url, JSON, body.to_string()))
     }
 
-    async fn proof(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+    async fn probe_request(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
         let mut url = below(&shared.base_url, ["api", "v1", "repos", "search"])?;
         url.set_query(Some("limit=1"));
         self.sign(Request::get(url))
@@ -109,11 +110,11 @@ impl Forge for Gitea {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit_status::status::Mapping;
+    use crate::commit_status::states::Mapping;
 
     #[test]
     fn t_02_states_of_results() {
-        let mapping = Mapping::new(&Gitea::WORDS, Some(state));
+        let mapping = Mapping::new(&Gitea::STATE_NAMES, Some(state));
         let states: Vec<_> = Results::ALL.into_iter().map(|results| mapping.state(Some(results))).collect();
         assert_eq!(states, ["success", "warning", "failure", "success", "error", "pending", "error"]);
     }

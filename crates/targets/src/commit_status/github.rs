@@ -6,18 +6,19 @@ use async_trait::async_trait;
 use http::header::{ACCEPT, AUTHORIZATION};
 use serde_json::{Value, json};
 
-use super::forge::{Forge, Usual, UsualAddressing, Words, below};
+use super::forge::{DefaultAddressing, Defaults, Forge};
 use super::github_app::App;
+use super::payload::StoredStatus;
 use super::settings::Shared;
-use super::status::StoredStatus;
-use crate::http_outcome::deferred;
+use super::states::StateNames;
+use crate::http::{JSON, below, deferred};
 use crate::{Outcome, Parts, Target};
 use campanile_config::{Reader, Secret};
 use campanile_model::{Results, Timestamp};
 use campanile_outbound::Request;
 
-/// Makes a target from the n-th `[[github]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[github]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<Github>(reader, index, parts)
 }
 
@@ -26,16 +27,16 @@ pub(super) const EXAMPLE: &str = "https://github.example.org/api/v3/";
 
 /// GitHub, for statuses.
 pub(super) struct Github {
-    login: GithubLogin,
+    auth: GithubAuth,
 }
 
-/// Whose statuses and comments they are.
-pub(super) enum GithubLogin {
+/// The author of statuses and comments: the owner of a token, or an app.
+pub(super) enum GithubAuth {
     Token(Secret),
     App(Box<App>),
 }
 
-impl GithubLogin {
+impl GithubAuth {
     /// Reads `token`, or `app_id`, `installation_id` and `private_key`.
     pub(super) fn read(reader: &Reader<'_>) -> Option<Self> {
         let app = App::is_given(reader);
@@ -53,19 +54,19 @@ impl GithubLogin {
         }
     }
 
-    /// The request with the token and the form of answer that is asked for (GS-API-02).
+    /// Adds the token, and the form of reply that is asked for, to a request (GS-API-02).
     pub(super) async fn sign(
         &self,
         request: Request,
         shared: &Shared,
         now: Timestamp,
     ) -> Result<Request, Outcome> {
-        let passing;
+        let cached;
         let token = match self {
             Self::Token(token) => token,
             Self::App(app) => {
-                passing = app.token(shared, now).await?;
-                &passing
+                cached = app.token(shared, now).await?;
+                &cached
             }
         };
         request
@@ -74,21 +75,21 @@ impl GithubLogin {
             .map_err(deferred)
     }
 
-    /// Throws the token of an app away.
-    pub(super) async fn renew(&self) -> bool {
+    /// Throws the token of an app away; false if there is none.
+    pub(super) async fn invalidate_token(&self) -> bool {
         match self {
             Self::Token(_) => false,
-            Self::App(app) => app.forget().await,
+            Self::App(app) => app.invalidate_token().await,
         }
     }
 
-    /// Asks for the rates, which every token may.
-    pub(super) async fn proof(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
+    /// Makes a request for the rates, which every token may have.
+    pub(super) async fn probe_request(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
         self.sign(Request::get(below(&shared.base_url, ["rate_limit"])?), shared, now).await
     }
 }
 
-/// GS-MAP-01.
+/// Maps as the manual has it (GS-MAP-01).
 fn modern(results: Results) -> &'static str {
     match results {
         Results::Success | Results::Warnings | Results::Skipped => "success",
@@ -98,7 +99,7 @@ fn modern(results: Results) -> &'static str {
     }
 }
 
-/// GS-MAP-01, as the first version had it.
+/// Maps as the first version did (GS-MAP-01).
 fn of_2014(results: Results) -> &'static str {
     match results {
         Results::Success => "success",
@@ -107,7 +108,7 @@ fn of_2014(results: Results) -> &'static str {
     }
 }
 
-/// GS-API-03.
+/// Writes the body of a request (GS-API-03).
 fn body(status: &StoredStatus) -> Value {
     let mut body =
         json!({"state": status.state, "description": status.description, "context": status.context});
@@ -121,31 +122,31 @@ fn body(status: &StoredStatus) -> Value {
 impl Forge for Github {
     const TABLE: &'static str = "github";
     const TITLE: &'static str = "GitHub";
-    const WORDS: Words = Words {
+    const STATE_NAMES: StateNames = StateNames {
         states: &["pending", "success", "failure", "error"],
-        passing: &["pending"],
+        transient: &["pending"],
         requested: "pending",
         running: "pending",
         unknown: "error",
         mappings: &[("modern", modern), ("2014", of_2014)],
     };
-    const USUAL: Usual = Usual {
+    const DEFAULTS: Defaults = Defaults {
         base_url: Some(API),
         example: EXAMPLE,
-        addressing: UsualAddressing::Templates,
+        addressing: DefaultAddressing::Templates,
         project_first: true,
         context: ("context", "buildbot/%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: false,
-        longest: 140,
+        max_description: 140,
     };
 
     fn read(reader: &Reader<'_>) -> Option<Self> {
-        GithubLogin::read(reader).map(|login| Self { login })
+        GithubAuth::read(reader).map(|auth| Self { auth })
     }
 
-    /// GS-API-01 to GS-API-03.
+    /// Makes the request (GS-API-01 to GS-API-03).
     async fn request(
         &self,
         status: &StoredStatus,
@@ -154,15 +155,15 @@ impl Forge for Github {
     ) -> Result<Request, Outcome> {
         let path = ["repos", &status.owner, &status.name, "statuses", &status.sha];
         let url = below(&shared.base_url, path)?;
-        self.login.sign(Request::post(url, "application/json", body(status).to_string()), shared, now).await
+        self.auth.sign(Request::post(url, JSON, body(status).to_string()), shared, now).await
     }
 
-    async fn proof(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
-        self.login.proof(shared, now).await
+    async fn probe_request(&self, shared: &Shared, now: Timestamp) -> Result<Request, Outcome> {
+        self.auth.probe_request(shared, now).await
     }
 
-    async fn renew(&self) -> bool {
-        self.login.renew().await
+    async fn invalidate_token(&self) -> bool {
+        self.auth.invalidate_token().await
     }
 
     fn hint(code: u16) -> &'static str {
@@ -176,14 +177,14 @@ impl Forge for Github {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit_status::status::Mapping;
+    use crate::commit_status::states::Mapping;
 
     #[test]
     fn gs_map_01_gs_map_02_states_of_results() {
         let states = |mapping: &Mapping| {
             Results::ALL.into_iter().map(|results| mapping.state(Some(results))).collect::<Vec<_>>()
         };
-        let with = |state: fn(Results) -> &'static str| Mapping::new(&Github::WORDS, Some(state));
+        let with = |state: fn(Results) -> &'static str| Mapping::new(&Github::STATE_NAMES, Some(state));
         assert_eq!(
             states(&with(modern)),
             ["success", "success", "failure", "success", "error", "pending", "error"]
@@ -209,12 +210,12 @@ mod tests {
             target_url: url.map(str::to_owned),
             details: serde_json::Map::new(),
         };
-        let words = Github::WORDS;
+        let names = Github::STATE_NAMES;
         let pending = status("pending", "a", None);
         assert_eq!(body(&pending), json!({"state": "pending", "description": "d", "context": "a"}));
         let done = status("success", "a", Some("https://ci/"));
         assert_eq!(body(&done)["target_url"], "https://ci/");
-        assert!(pending.is_replaced_by(&done, &words) && !done.is_replaced_by(&pending, &words));
-        assert!(!pending.is_replaced_by(&status("success", "b", None), &words));
+        assert!(pending.is_replaced_by(&done, &names) && !done.is_replaced_by(&pending, &names));
+        assert!(!pending.is_replaced_by(&status("success", "b", None), &names));
     }
 }

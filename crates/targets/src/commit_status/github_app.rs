@@ -1,4 +1,4 @@
-//! Tokens for an app at GitHub: they last an hour, and are given for a proof that is signed with the app's key.
+//! Tokens of an app at GitHub: they last an hour, and are given for a proof that is signed with the app's key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,39 +13,37 @@ use rustls::sign::SigningKey;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::credentials::PassingToken;
-use super::forge::below;
 use super::settings::Shared;
-use crate::http_outcome::{deferred, outcome};
+use crate::http::{CachedToken, JSON, below, deferred, require_success};
 use crate::{Fault, FaultCode, Outcome};
 use campanile_config::{Reader, Secret};
 use campanile_model::Timestamp;
 use campanile_outbound::Request;
 
-/// A proof is good for so long; GitHub takes none that says more than ten minutes.
+/// The life of a proof: GitHub takes none that says more than ten minutes.
 const PROOF: Duration = Duration::from_secs(540);
-/// A proof begins earlier than it is made: GitHub's clock may be behind.
+/// Seconds by which a proof begins before it is made: GitHub's clock may be behind.
 const BEFORE: i64 = 60;
-/// How long a token lasts if GitHub does not say it in a way that is understood.
-const USUAL_LIFE: Duration = Duration::from_secs(3_600);
+/// The life of a token if GitHub does not say it in a way that is understood.
+const DEFAULT_LIFE: Duration = Duration::from_secs(3_600);
 
 /// An app, at one place where it is installed.
 pub(super) struct App {
     id: String,
     installation: String,
     key: Arc<dyn SigningKey>,
-    token: PassingToken,
+    token: CachedToken,
 }
 
-/// What GitHub gives.
+/// GitHub's reply.
 #[derive(Deserialize)]
-struct Given {
+struct TokenResponse {
     token: String,
     expires_at: Option<String>,
 }
 
 impl App {
-    /// Whether any of its keys is there.
+    /// True if any of its keys is there.
     pub(super) fn is_given(reader: &Reader<'_>) -> bool {
         ["app_id", "installation_id", "private_key"].iter().any(|key| reader.item(key).is_some())
     }
@@ -65,45 +63,38 @@ impl App {
                 return None;
             }
         };
-        Some(Self { id: id?, installation: installation?, key, token: PassingToken::default() })
+        Some(Self { id: id?, installation: installation?, key, token: CachedToken::default() })
     }
 
-    /// A token that is good for some minutes at least.
+    /// Gives a token that is good for some minutes at least.
     pub(super) async fn token(&self, shared: &Shared, now: Timestamp) -> Result<Secret, Outcome> {
         self.token.get(now, self.fetch(shared, now)).await
     }
 
     /// Throws the token away; false if there was none.
-    pub(super) async fn forget(&self) -> bool {
-        self.token.forget().await
+    pub(super) async fn invalidate_token(&self) -> bool {
+        self.token.invalidate().await
     }
 
     async fn fetch(&self, shared: &Shared, now: Timestamp) -> Result<(Secret, Timestamp), Outcome> {
         let refused = |text: String| Outcome::Refused(Fault::permanent(FaultCode::Authentication, text));
         let path = ["app", "installations", &self.installation, "access_tokens"];
         let proof = self.proof(now).map_err(refused)?;
-        let request = Request::post(below(&shared.base_url, path)?, "application/json", "{}")
+        let request = Request::post(below(&shared.base_url, path)?, JSON, "{}")
             .header(ACCEPT, "application/vnd.github+json")
             .and_then(|request| request.secret_header(AUTHORIZATION, "Bearer ", &proof))
             .map_err(deferred)?;
         let response = shared.client.send(request).await.map_err(deferred)?;
-        match outcome(&response, now) {
-            Outcome::Delivered(_) => {}
-            Outcome::Refused(fault) => {
-                let text = format!("there is no token for the app {}: {}", self.id, fault.text);
-                return Err(Outcome::Refused(Fault { text, ..fault }));
-            }
-            other => return Err(other),
-        }
-        let Ok(given) = serde_json::from_slice::<Given>(&response.body) else {
+        require_success(&response, now, &format!("there is no token for the app {}", self.id))?;
+        let Ok(granted) = serde_json::from_slice::<TokenResponse>(&response.body) else {
             // The body is not shown: it may hold a token.
             return Err(refused(format!("{} gave no token that is understood", response.origin)));
         };
-        let end = given.expires_at.and_then(|end| Timestamp::parse_date(&end).ok());
-        Ok((Secret::new(given.token), end.unwrap_or_else(|| now.after(USUAL_LIFE))))
+        let end = granted.expires_at.and_then(|end| Timestamp::parse_date(&end).ok());
+        Ok((Secret::new(granted.token), end.unwrap_or_else(|| now.after(DEFAULT_LIFE))))
     }
 
-    /// A JSON web token (RFC 7519) that says who asks.
+    /// Makes a JSON web token (RFC 7519) that says who asks.
     fn proof(&self, now: Timestamp) -> Result<Secret, String> {
         let header = json!({"alg": "RS256", "typ": "JWT"});
         let claims = json!({
@@ -121,7 +112,7 @@ impl App {
     }
 }
 
-/// A number, also as text: an app may be named by its client id, too.
+/// Reads a number, also as text: an app may be named by its client id, too.
 fn number(reader: &Reader<'_>, key: &str) -> Option<String> {
     let Some(item) = reader.item(key) else {
         reader.error(key, format!("`{key}` is missing beside `private_key`"));
@@ -134,7 +125,7 @@ fn number(reader: &Reader<'_>, key: &str) -> Option<String> {
     }
 }
 
-/// The key of a PEM text, or what is wrong with it.
+/// Reads the key in a PEM text, or says what is wrong with it.
 fn signing_key(pem: &Secret) -> Result<Arc<dyn SigningKey>, &'static str> {
     let der = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes())
         .map_err(|_| "holds no PEM text: it begins with `-----BEGIN RSA PRIVATE KEY-----`")?;

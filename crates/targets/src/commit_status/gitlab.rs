@@ -9,24 +9,25 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::forge::{About, Details, Forge, Usual, UsualAddressing, Words, below};
-use super::place::Place;
+use super::commit_ref::CommitRef;
+use super::forge::{About, DefaultAddressing, Defaults, Forge};
+use super::payload::{Details, StoredStatus};
 use super::settings::Shared;
-use super::status::StoredStatus;
-use crate::http_outcome::{deferred, outcome};
-use crate::{Fault, FaultCode, Outcome, Parts, Target};
+use super::states::StateNames;
+use crate::http::{JSON, below, deferred, require_success};
+use crate::{Decision, Fault, FaultCode, Outcome, Parts, Target};
 use campanile_config::{Reader, Secret};
 use campanile_model::interpolate::{RenderError, Scope};
 use campanile_model::{Results, Timestamp};
 use campanile_outbound::{Request, Response};
 
-/// Makes a target from the n-th `[[gitlab]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[gitlab]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<Gitlab>(reader, index, parts)
 }
 
 const TOKEN: HeaderName = HeaderName::from_static("private-token");
-/// Names come from outside, so there must be an end to those that are kept.
+/// The most ids that are cached: names come from outside, so there must be an end.
 const MOST_PROJECTS: usize = 10_000;
 
 /// GitLab, and the ids of projects that were looked up there.
@@ -35,7 +36,7 @@ pub(super) struct Gitlab {
     projects: Mutex<HashMap<String, u64>>,
 }
 
-/// A project, as far as it matters.
+/// A project as GitLab describes it, as far as it matters.
 #[derive(Deserialize)]
 struct Project {
     id: u64,
@@ -46,7 +47,7 @@ impl Gitlab {
         request.secret_header(TOKEN, "", &self.token).map_err(deferred)
     }
 
-    /// L-02.
+    /// Finds the id of a status's project, which GitLab is asked for once (L-02).
     async fn project(
         &self,
         status: &StoredStatus,
@@ -62,14 +63,7 @@ impl Gitlab {
         }
         let url = below(&shared.base_url, ["api", "v4", "projects", &name])?;
         let response = shared.client.send(self.sign(Request::get(url))?).await.map_err(deferred)?;
-        match outcome(&response, now) {
-            Outcome::Delivered(_) => {}
-            Outcome::Refused(fault) => {
-                let text = format!("the project `{name}` is not found: {}", fault.text);
-                return Err(Outcome::Refused(Fault { text, ..fault }));
-            }
-            other => return Err(other),
-        }
+        require_success(&response, now, &format!("the project `{name}` is not found"))?;
         let project: Project = serde_json::from_slice(&response.body).map_err(|_| {
             let text = format!("{} told no id of the project `{name}`", response.origin);
             Outcome::Refused(Fault::permanent(FaultCode::Rejected, text))
@@ -83,7 +77,7 @@ impl Gitlab {
     }
 }
 
-/// L-04.
+/// Maps as GitLab has it (L-04).
 fn state(results: Results) -> &'static str {
     match results {
         Results::Success | Results::Warnings | Results::Skipped => "success",
@@ -93,7 +87,7 @@ fn state(results: Results) -> &'static str {
     }
 }
 
-/// L-03.
+/// Writes the body of a request (L-03).
 fn body(status: &StoredStatus) -> Value {
     let mut body = json!({"state": status.state, "description": status.description, "name": status.context});
     if let Some(body) = body.as_object_mut() {
@@ -111,24 +105,24 @@ fn body(status: &StoredStatus) -> Value {
 impl Forge for Gitlab {
     const TABLE: &'static str = "gitlab";
     const TITLE: &'static str = "GitLab";
-    const WORDS: Words = Words {
+    const STATE_NAMES: StateNames = StateNames {
         states: &["pending", "running", "success", "failed", "canceled", "skipped"],
-        passing: &["pending", "running"],
+        transient: &["pending", "running"],
         requested: "pending",
         running: "running",
         unknown: "failed",
         mappings: &[("modern", state)],
     };
-    const USUAL: Usual = Usual {
+    const DEFAULTS: Defaults = Defaults {
         base_url: Some("https://gitlab.com/"),
         example: "https://gitlab.example.org/",
-        addressing: UsualAddressing::EachStamp,
+        addressing: DefaultAddressing::EachStamp,
         project_first: false,
         context: ("context", "buildbot/%(prop:buildername)s"),
         start_description: Some("Build started."),
         requests: Some(true),
         needs_url: false,
-        longest: 255,
+        max_description: 255,
     };
 
     fn read(reader: &Reader<'_>) -> Option<Self> {
@@ -141,13 +135,14 @@ impl Forge for Gitlab {
     fn details(
         &self,
         about: &About<'_>,
-        place: &Place,
+        commit: &CommitRef,
         _: &Scope<'_>,
-    ) -> Result<Result<Details, String>, RenderError> {
-        let branch = about.property("source_branch").or_else(|| place.branch.clone());
+    ) -> Result<Decision<Details, String>, RenderError> {
+        let branch = about.property("source_branch").or_else(|| commit.branch.clone());
         let project = about.property("source_project_id");
-        let told = [("ref", branch), ("project", project)];
-        Ok(Ok(told.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into()))).collect()))
+        let known = [("ref", branch), ("project", project)].into_iter();
+        let details = known.filter_map(|(key, text)| Some((key.to_owned(), text?.into()))).collect();
+        Ok(Decision::Send(details))
     }
 
     async fn request(
@@ -159,19 +154,20 @@ impl Forge for Gitlab {
         let project = self.project(status, shared, now).await?;
         let path = ["api", "v4", "projects", &project, "statuses", &status.sha];
         let url = below(&shared.base_url, path)?;
-        self.sign(Request::post(url, "application/json", body(status).to_string()))
+        self.sign(Request::post(url, JSON, body(status).to_string()))
     }
 
-    async fn proof(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
+    async fn probe_request(&self, shared: &Shared, _: Timestamp) -> Result<Request, Outcome> {
         self.sign(Request::get(below(&shared.base_url, ["api", "v4", "version"])?))
     }
 
-    /// GitLab takes statuses of a commit one after the other, and refuses one that it has already.
-    fn judge(&self, status: &StoredStatus, response: &Response, outcome: Outcome) -> Outcome {
+    /// GitLab takes statuses of a commit one after the other (409 while another is under way), and refuses a state
+    /// that the commit has already: what was to be reached is reached.
+    fn outcome(&self, status: &StoredStatus, response: &Response, outcome: Outcome) -> Outcome {
         let Outcome::Refused(fault) = outcome else { return outcome };
-        let is_passing = Self::WORDS.passing.contains(&status.state.as_str());
+        let is_transient = Self::STATE_NAMES.transient.contains(&status.state.as_str());
         match response.status.as_u16() {
-            400 if is_passing && fault.text.contains("Cannot transition status via") => {
+            400 if is_transient && fault.text.contains("Cannot transition status via") => {
                 Outcome::Delivered(fault.text)
             }
             409 => {
@@ -182,7 +178,7 @@ impl Forge for Gitlab {
         }
     }
 
-    fn not_told(status: &StoredStatus) -> String {
+    fn failure_text(status: &StoredStatus) -> String {
         let StoredStatus { state, owner, name, sha, .. } = status;
         format!("Could not send status \"{state}\" for {owner}/{name} at {sha}:")
     }
@@ -200,11 +196,12 @@ impl Forge for Gitlab {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commit_status::status::Mapping;
+    use crate::commit_status::states::Mapping;
+    use crate::http::outcome;
 
     #[test]
     fn l_04_states_of_results() {
-        let mapping = Mapping::new(&Gitlab::WORDS, Some(state));
+        let mapping = Mapping::new(&Gitlab::STATE_NAMES, Some(state));
         let states: Vec<_> = Results::ALL.into_iter().map(|results| mapping.state(Some(results))).collect();
         assert_eq!(states, ["success", "success", "failed", "success", "failed", "pending", "canceled"]);
         assert_eq!(mapping.state(None), "failed");
@@ -226,7 +223,7 @@ mod tests {
         let answered = |state: &str, code: u16| {
             let text = "{\"message\":{\"state\":[\"Cannot transition status via :run from :running\"]}}";
             let response = Response::made_up(code, text);
-            gitlab.judge(&status(state), &response, outcome(&response, Timestamp::default()))
+            gitlab.outcome(&status(state), &response, outcome(&response, Timestamp::default()))
         };
         assert!(matches!(answered("running", 400), Outcome::Delivered(_)));
         assert!(matches!(answered("success", 400), Outcome::Refused(_)));

@@ -1,9 +1,9 @@
-//! Reads what the tables of all forges have in common (section 1 of the rules), with every problem at its line.
+//! The keys that the tables of all forges have (section 1 of the rules), read with every problem at its line.
 
 use url::Url;
 
-use super::forge::{Forge, UsualAddressing};
-use super::status::Mapping;
+use super::forge::{DefaultAddressing, Forge};
+use super::states::Mapping;
 use crate::Parts;
 use crate::build_filter::BuildFilter;
 use campanile_config::{Item, Reader};
@@ -11,13 +11,13 @@ use campanile_model::Results;
 use campanile_model::interpolate::{Template, TemplateError, Text};
 use campanile_outbound::Client;
 
-/// What a target was told, checked; what only its forge knows of is the forge's.
+/// The settings of a target that are not its forge's own, checked.
 pub(super) struct Shared {
     pub(super) name: String,
     pub(super) client: Client,
     pub(super) base_url: Url,
     pub(super) addressing: Addressing,
-    /// Only repositories there (GS-T-8).
+    /// Only commits of repositories there are told of (GS-T-8).
     pub(super) hosts: Option<Vec<String>>,
     pub(super) context: Text,
     /// None: nothing is told of builds that begin.
@@ -26,17 +26,17 @@ pub(super) struct Shared {
     /// None: nothing is told of requests.
     pub(super) requests: Option<RequestTexts>,
     pub(super) mapping: Mapping,
-    /// Only these (GS-CFG-11).
-    pub(super) chosen: BuildFilter,
+    /// Only these builds are told of (GS-CFG-11).
+    pub(super) build_filter: BuildFilter,
 }
 
-/// What is said of requests (GS-ADD-02).
+/// The descriptions of requests (GS-ADD-02).
 pub(super) struct RequestTexts {
     pub(super) pending: Text,
     pub(super) cancelled: Text,
 }
 
-/// How builds find their commits.
+/// The way from a build to its commits.
 pub(super) enum Addressing {
     /// Without `sha`, the revision of the build, or the head of its pull request.
     Templates {
@@ -44,43 +44,43 @@ pub(super) enum Addressing {
         sha: Option<Text>,
     },
     EachStamp,
-    /// As the forge says.
+    /// By `Forge::own_commits`.
     Own,
 }
 
-/// Where statuses go (GS-CFG-13, GS-CFG-14).
+/// The repository whose commits are told of (GS-CFG-13, GS-CFG-14).
 pub(super) enum Repository {
     OwnerAndName(Text, Text),
     Both(Text),
 }
 
-/// Reads the n-th table of a forge. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
+/// Reads the n-th table of a forge. Errors are noted; none if the target can't be made at all.
 pub(super) fn read<F: Forge>(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Shared> {
-    let usual = F::USUAL;
+    let defaults = F::DEFAULTS;
     let name = reader.text("name").filter(|name| !name.trim().is_empty());
-    let (addressing, hosts) = match usual.addressing {
-        UsualAddressing::Own => (Some(Addressing::Own), None),
+    let (addressing, hosts) = match defaults.addressing {
+        DefaultAddressing::Own => (Some(Addressing::Own), None),
         by => (addressing(reader, by), reader.texts("hosts")),
     };
-    let context = match usual.context {
-        ("", usual) => Some(Text::from(usual)),
-        (key, usual) => text(reader, key, usual),
+    let context = match defaults.context {
+        ("", default) => Some(Text::from(default)),
+        (key, default) => text(reader, key, default),
     };
-    let start_description = match (usual.start_description, reader.item("start_description")) {
+    let start_description = match (defaults.start_description, reader.item("start_description")) {
         (None, None) => None,
-        (usual, _) => text(reader, "start_description", usual.unwrap_or_default()),
+        (default, _) => text(reader, "start_description", default.unwrap_or_default()),
     };
     let end_description = text(reader, "end_description", "Build done.");
-    let requests = usual.requests.and_then(|usual| requests(reader, usual));
+    let requests = defaults.requests.and_then(|default| requests(reader, default));
     let mapping = mapping::<F>(reader);
-    let chosen = BuildFilter::read(reader);
-    let base_url = match (reader.item("base_url"), usual.base_url) {
+    let build_filter = BuildFilter::read(reader);
+    let base_url = match (reader.item("base_url"), defaults.base_url) {
         (None, None) => {
-            let text = format!("`base_url` is missing: where {} is, such as {}", F::TITLE, usual.example);
+            let text = format!("`base_url` is missing: where {} is, such as {}", F::TITLE, defaults.example);
             reader.error("base_url", text);
             None
         }
-        (_, standing_in) => address(reader, "base_url", standing_in.unwrap_or_default(), usual.example),
+        (_, default) => address(reader, "base_url", default.unwrap_or_default(), defaults.example),
     };
     let client = parts.client(reader);
     Some(Shared {
@@ -94,19 +94,20 @@ pub(super) fn read<F: Forge>(reader: &Reader<'_>, index: usize, parts: &Parts<'_
         end_description: end_description?,
         requests,
         mapping,
-        chosen,
+        build_filter,
     })
 }
 
-fn requests(reader: &Reader<'_>, usual: bool) -> Option<RequestTexts> {
+fn requests(reader: &Reader<'_>, default: bool) -> Option<RequestTexts> {
     let pending = text(reader, "pending_description", "Build pending.");
     let cancelled = text(reader, "cancelled_description", "Build cancelled.");
-    let wanted = reader.boolean("requests").unwrap_or(usual);
+    let wanted = reader.boolean("requests").unwrap_or(default);
     Some(RequestTexts { pending: pending?, cancelled: cancelled? }).filter(|_| wanted)
 }
 
-/// Templates where any is given, or usual and not declined; else every source stamp.
-fn addressing(reader: &Reader<'_>, usual: UsualAddressing) -> Option<Addressing> {
+/// Reads the way to the commits: templates where any is given, or the default and not declined; else every source
+/// stamp.
+fn addressing(reader: &Reader<'_>, default: DefaultAddressing) -> Option<Addressing> {
     let given = ["repo_owner", "repo_name", "repo", "sha"].into_iter().find(|key| reader.item(key).is_some());
     let each = reader.boolean("each_source_stamp");
     match (each, given) {
@@ -115,7 +116,7 @@ fn addressing(reader: &Reader<'_>, usual: UsualAddressing) -> Option<Addressing>
             None
         }
         (Some(true), None) => Some(Addressing::EachStamp),
-        (None, None) if usual == UsualAddressing::EachStamp => Some(Addressing::EachStamp),
+        (None, None) if default == DefaultAddressing::EachStamp => Some(Addressing::EachStamp),
         _ => {
             let sha = match reader.item("sha") {
                 Some(item) if item.as_text() != Some("") => Some(text(reader, "sha", "")?),
@@ -126,7 +127,7 @@ fn addressing(reader: &Reader<'_>, usual: UsualAddressing) -> Option<Addressing>
     }
 }
 
-/// GS-CFG-13, GS-CFG-14.
+/// Reads `repo_owner` with `repo_name`, or `repo` (GS-CFG-13, GS-CFG-14).
 fn repository(reader: &Reader<'_>) -> Option<Repository> {
     let [owner, name, both] = ["repo_owner", "repo_name", "repo"].map(|key| reader.item(key).is_some());
     match (owner, name, both) {
@@ -146,8 +147,9 @@ fn repository(reader: &Reader<'_>) -> Option<Repository> {
     }
 }
 
-/// A text, or a template: what has `%(` in it, and `{ interpolate = "..." }`. An empty one means the usual (GS-CFG-12).
-pub(super) fn text(reader: &Reader<'_>, key: &str, usual: &str) -> Option<Text> {
+/// Reads a text, or a template: what has `%(` in it, and `{ interpolate = "..." }`. An empty one means the default
+/// (GS-CFG-12).
+pub(super) fn text(reader: &Reader<'_>, key: &str, default: &str) -> Option<Text> {
     let item = reader.item(key);
     let given = item.and_then(Item::as_text);
     let parsed = match (item, given) {
@@ -155,7 +157,7 @@ pub(super) fn text(reader: &Reader<'_>, key: &str, usual: &str) -> Option<Text> 
             serde_json::from_value::<Text>(item.to_json()).map_err(|error| error.to_string())
         }
         (_, given) => {
-            let source = given.filter(|given| !given.is_empty()).unwrap_or(usual);
+            let source = given.filter(|given| !given.is_empty()).unwrap_or(default);
             if source.contains("%(") {
                 let joined = |errors: Vec<TemplateError>| {
                     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -169,21 +171,21 @@ pub(super) fn text(reader: &Reader<'_>, key: &str, usual: &str) -> Option<Text> 
     parsed.map_err(|error| reader.error(key, format!("`{key}`: {error}"))).ok()
 }
 
-/// GS-CFG-10, GS-MAP-01, GS-MAP-02.
+/// Reads `state_mapping` (GS-CFG-10, GS-MAP-01, GS-MAP-02).
 fn mapping<F: Forge>(reader: &Reader<'_>) -> Mapping {
-    let words = F::WORDS;
-    let named = |name: &str| words.mappings.iter().find(|(known, _)| *known == name);
-    let mut mapping = Mapping::new(&words, words.mappings.first().map(|(_, state)| *state));
-    let item = match words.states {
+    let names = F::STATE_NAMES;
+    let named = |name: &str| names.mappings.iter().find(|(known, _)| *known == name);
+    let mut mapping = Mapping::new(&names, names.mappings.first().map(|(_, state)| *state));
+    let item = match names.states {
         // Comments have no states.
         [] => None,
         _ => reader.item("state_mapping"),
     };
     let Some(item) = item else { return mapping };
-    let known = words.mappings.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let known = names.mappings.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if let Some(name) = item.as_text() {
         match named(name) {
-            Some((_, state)) => return Mapping::new(&words, Some(*state)),
+            Some((_, state)) => return Mapping::new(&names, Some(*state)),
             None => item.error(format!("`state_mapping` must be {known} or a table, not `{name}`")),
         }
         return mapping;
@@ -194,18 +196,18 @@ fn mapping<F: Forge>(reader: &Reader<'_>) -> Mapping {
     };
     for (key, item) in table.entries() {
         let results = Results::from_name(key);
-        let state = item.as_text().and_then(|name| words.states.iter().find(|state| **state == name));
+        let state = item.as_text().and_then(|name| names.states.iter().find(|state| **state == name));
         match (results, state) {
             (Some(results), Some(state)) => mapping.set(results, state),
             (None, _) => item.error(format!("`{key}` is no result of a build")),
-            (_, None) => item.error(format!("a state is {}", alternatives(words.states))),
+            (_, None) => item.error(format!("a state is {}", alternatives(names.states))),
         }
     }
     table.finish();
     mapping
 }
 
-/// `` `a`, `b` or `c` ``.
+/// Writes `` `a`, `b` or `c` ``.
 fn alternatives(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
@@ -214,10 +216,10 @@ fn alternatives(words: &[&str]) -> String {
     }
 }
 
-/// GS-CFG-15.
-pub(super) fn address(reader: &Reader<'_>, key: &str, usual: &str, example: &str) -> Option<Url> {
+/// Reads the address of something that credentials are sent to, with a slash at its end (GS-CFG-15).
+pub(super) fn address(reader: &Reader<'_>, key: &str, default: &str, example: &str) -> Option<Url> {
     let insecure = reader.boolean("allow_insecure").unwrap_or(false);
-    let given = reader.text(key).filter(|url| !url.is_empty()).unwrap_or_else(|| usual.to_owned());
+    let given = reader.text(key).filter(|url| !url.is_empty()).unwrap_or_else(|| default.to_owned());
     let slashed = if given.ends_with('/') { given.clone() } else { format!("{given}/") };
     match Url::parse(&slashed) {
         Ok(url) if url.scheme() == "https" && url.has_host() => Some(url),

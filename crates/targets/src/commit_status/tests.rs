@@ -1,40 +1,27 @@
-//! What the settings of targets for forges come to.
-
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+//! Settings of targets for forges.
 
 use super::bitbucket_cloud::BitbucketCloud;
 use super::bitbucket_server::BitbucketServer;
-use super::forge::{Forge, below};
+use super::forge::Forge;
 use super::gitea::Gitea;
 use super::github::Github;
 use super::github_comment::GithubComment;
 use super::gitlab::Gitlab;
 use super::settings::{self, Addressing, Repository, Shared};
-use crate::Parts;
-use campanile_config::{Document, Limits, Problems, Reader, Settings};
+use crate::testing::{assert_only_warnings, assert_problem, read_table};
 use campanile_model::Results;
 use campanile_model::interpolate::Text;
-use campanile_outbound::{Allowed, Outbound, SystemResolver};
 
 fn read<F: Forge>(source: &str) -> (Option<(Shared, F)>, Vec<String>) {
-    let problems = Problems::new();
-    let document = Document::parse(Path::new("forge.toml"), source, &problems);
-    let reader = Reader::root(&document, &problems);
-    let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
-    let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
-    let callbacks = BTreeMap::new();
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
-    let (settings, forge) = (settings::read::<F>(&reader, 1, &parts), F::read(&reader));
-    reader.finish();
-    (settings.zip(forge), problems.into_sorted().iter().map(ToString::to_string).collect())
+    read_table(source, |reader, parts| {
+        let (settings, forge) = (settings::read::<F>(reader, 1, parts), F::read(reader));
+        settings.zip(forge)
+    })
 }
 
 fn good<F: Forge>(source: &str) -> Shared {
     let (settings, problems) = read::<F>(source);
-    assert!(problems.iter().all(|problem| problem.contains("warning")), "{source}: {problems:?}");
+    assert_only_warnings(source, &problems);
     settings.unwrap().0
 }
 
@@ -42,9 +29,9 @@ fn github(more: &str) -> Shared {
     good::<Github>(&format!("token = \"t\"\n{more}"))
 }
 
-fn told<F: Forge>(source: &str, told: &str) {
+fn bad<F: Forge>(source: &str, problem: &str) {
     let (_, problems) = read::<F>(source);
-    assert!(problems.iter().any(|problem| problem.contains(told)), "{source}: {problems:?}");
+    assert_problem(source, &problems, problem);
 }
 
 fn source(text: &Text) -> String {
@@ -93,7 +80,7 @@ fn gs_cfg_13_to_15_what_is_refused() {
         ("state_mapping = { success = \"fine\" }\n", "a state is `pending`, `success`, `failure` or `error`"),
         ("app_id = 7\n", "keep one of them: `token`, or `app_id` with `private_key`"),
     ] {
-        told::<Github>(&format!("token = \"t\"\n{more}"), problem);
+        bad::<Github>(&format!("token = \"t\"\n{more}"), problem);
     }
     let enterprise = github("base_url = \"https://github.example.org/api/v3\"\n");
     assert_eq!(enterprise.base_url.as_str(), "https://github.example.org/api/v3/");
@@ -106,21 +93,21 @@ fn gs_cfg_13_to_15_what_is_refused() {
 
 #[test]
 fn gs_cfg_01_credentials_of_apps() {
-    told::<Github>("", "`token` is missing");
-    told::<Github>("app_id = 7\n", "`installation_id` is missing");
-    told::<Github>("app_id = 7\n", "`private_key` is missing");
-    told::<Github>(
+    bad::<Github>("", "`token` is missing");
+    bad::<Github>("app_id = 7\n", "`installation_id` is missing");
+    bad::<Github>("app_id = 7\n", "`private_key` is missing");
+    bad::<Github>(
         "app_id = 7\ninstallation_id = 8\nprivate_key = \"k\"\n",
         "`private_key` holds no PEM text",
     );
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let not_rsa = format!("app_id = \"Iv1.a\"\ninstallation_id = 8\nprivate_key = '''\n{key}'''\n");
-    told::<Github>(&not_rsa, "`private_key` is no RSA key");
+    bad::<Github>(&not_rsa, "`private_key` is no RSA key");
     let (_, problems) = read::<Github>(&not_rsa);
     assert!(!problems.concat().contains("BEGIN"), "{problems:?}");
 }
 
-/// L-01, L-05, K-01, K-05, T-01, T-03, GS-ADD-01, GS-ADD-07: what the other tables have and want.
+/// L-01, L-05, K-01, K-05, T-01, T-03, GS-ADD-01, GS-ADD-07: keys of the other tables.
 #[test]
 fn l_01_k_01_t_01_tables_of_the_other_forges() {
     let gitlab = good::<Gitlab>("token = \"t\"\n");
@@ -130,25 +117,25 @@ fn l_01_k_01_t_01_tables_of_the_other_forges() {
     assert!(good::<Gitlab>("token = \"t\"\nrequests = false\n").requests.is_none());
     let by_template = good::<Gitlab>("token = \"t\"\nrepo = \"quad/bells\"\n");
     assert!(matches!(by_template.addressing, Addressing::Templates { .. }));
-    told::<Gitlab>("", "`token` is missing: one with the scope `api`");
-    told::<Gitlab>("token = \"t\"\nstate_mapping = { success = \"fine\" }\n", "`canceled` or `skipped`");
+    bad::<Gitlab>("", "`token` is missing: one with the scope `api`");
+    bad::<Gitlab>("token = \"t\"\nstate_mapping = { success = \"fine\" }\n", "`canceled` or `skipped`");
 
     let cloud = good::<BitbucketCloud>("oauth_key = \"k\"\noauth_secret = \"s\"\n");
     assert_eq!(cloud.base_url.as_str(), "https://api.bitbucket.org/2.0/repositories/");
     good::<BitbucketCloud>("username = \"ada\"\npassword = \"p\"\n");
     good::<BitbucketCloud>("token = \"t\"\nstate_mapping = { warnings = \"SUCCESSFUL\" }\n");
-    told::<BitbucketCloud>("", "credentials are missing");
-    told::<BitbucketCloud>(
+    bad::<BitbucketCloud>("", "credentials are missing");
+    bad::<BitbucketCloud>(
         "oauth_key = \"k\"\noauth_secret = \"s\"\nusername = \"ada\"\npassword = \"p\"\n",
         "Either App Passwords or OAuth can be specified, not both",
     );
-    told::<BitbucketCloud>("oauth_key = \"k\"\n", "`oauth_secret` is missing");
-    told::<BitbucketCloud>("username = \"ada\"\n", "`username` needs `password` beside it");
-    told::<BitbucketCloud>("token = \"t\"\nusername = \"ada\"\n", "keep one of them");
+    bad::<BitbucketCloud>("oauth_key = \"k\"\n", "`oauth_secret` is missing");
+    bad::<BitbucketCloud>("username = \"ada\"\n", "`username` needs `password` beside it");
+    bad::<BitbucketCloud>("token = \"t\"\nusername = \"ada\"\n", "keep one of them");
 
-    told::<BitbucketServer>("token = \"t\"\n", "`base_url` is missing");
-    told::<BitbucketServer>("base_url = \"https://bb/\"\n", "credentials are missing");
-    told::<BitbucketServer>(
+    bad::<BitbucketServer>("token = \"t\"\n", "`base_url` is missing");
+    bad::<BitbucketServer>("base_url = \"https://bb/\"\n", "credentials are missing");
+    bad::<BitbucketServer>(
         "base_url = \"https://bb/\"\ntoken = \"t\"\nref = \"x\"\n",
         "`ref` is for `core_api",
     );
@@ -156,8 +143,8 @@ fn l_01_k_01_t_01_tables_of_the_other_forges() {
         "base_url = \"https://bb/\"\ntoken = \"t\"\ncoreApi = true\nref = \"refs/tags/1\"\n",
     );
 
-    told::<Gitea>("token = \"t\"\n", "`base_url` is missing: where Gitea is, such as");
-    told::<Gitea>("base_url = \"https://gitea\"\n", "`token` is missing");
+    bad::<Gitea>("token = \"t\"\n", "`base_url` is missing: where Gitea is, such as");
+    bad::<Gitea>("base_url = \"https://gitea\"\n", "`token` is missing");
     let gitea = good::<Gitea>("base_url = \"https://gitea/\"\ntoken = \"t\"\nrequests = true\n");
     assert!(gitea.requests.is_some());
 
@@ -166,15 +153,5 @@ fn l_01_k_01_t_01_tables_of_the_other_forges() {
     assert!(
         good::<GithubComment>("token = \"t\"\nstart_description = \"Ring\"\n").start_description.is_some()
     );
-    told::<GithubComment>("token = \"t\"\nstate_mapping = \"2014\"\n", "unknown key `state_mapping`");
-}
-
-#[test]
-fn gs_api_01_parts_of_addresses_stay_parts() {
-    let base = "https://forge.example.org/api/v3/".parse().unwrap();
-    let url = below(&base, ["repos", "a b", "c/d", "ü?x#y"]).unwrap();
-    assert_eq!(url.as_str(), "https://forge.example.org/api/v3/repos/a%20b/c%2Fd/%C3%BC%3Fx%23y");
-    for upwards in ["..", ".", ""] {
-        assert!(below(&base, ["repos", upwards]).is_err(), "{upwards}");
-    }
+    bad::<GithubComment>("token = \"t\"\nstate_mapping = \"2014\"\n", "unknown key `state_mapping`");
 }

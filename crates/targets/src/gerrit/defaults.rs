@@ -1,4 +1,4 @@
-//! What is said of builds when no callback does (G-DEF), and the list that summaries are made of (G-EV-03).
+//! Built-in reviews and summaries (G-DEF), and the list that summaries are made of (G-EV-03).
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use campanile_model::{Build, Results};
 /// The label that built-in reviews vote with.
 pub(super) const VERIFIED: &str = "Verified";
 
-/// G-DEF-01, for `review_cb = "default"`; none: nothing is sent.
+/// Writes the review of a build, for `review_cb = "default"` (G-DEF-01); none: nothing is sent.
 pub(super) fn review(builder: &str, results: Results, warnings_pass: bool) -> Option<Review> {
     if results == Results::Retry {
         return None;
@@ -20,7 +20,7 @@ pub(super) fn review(builder: &str, results: Results, warnings_pass: bool) -> Op
     Some(Review { message, labels: vec![(VERIFIED.to_owned(), vote(passes(results, warnings_pass)))] })
 }
 
-/// G-DEF-02, G-DEF-03.
+/// Writes the summary of builds (G-DEF-02, G-DEF-03).
 pub(super) fn summary(builds: &[BuildInfo], warnings_pass: bool) -> Review {
     let entries: Vec<String> = builds
         .iter()
@@ -41,7 +41,8 @@ fn vote(passes: bool) -> i32 {
     if passes { 1 } else { -1 }
 }
 
-/// G-EV-03, G-EV-04: one entry per request, its last build, without those that another one was made for; by builder.
+/// Lists the builds of a summary: one per request, its last, without those that another one was made for; by builder
+/// (G-EV-03, G-EV-04).
 pub(super) fn infos(builds: &[Build], status: &dyn Status) -> Vec<BuildInfo> {
     let mut of_request: BTreeMap<u64, &Build> = BTreeMap::new();
     let mut chosen: Vec<&Build> = Vec::new();
@@ -61,9 +62,9 @@ pub(super) fn infos(builds: &[Build], status: &dyn Status) -> Vec<BuildInfo> {
             chosen.push(build);
         }
     }
-    let told = |build: &&Build| build.results.is_some_and(|results| results != Results::Retry);
+    let is_reported = |build: &&Build| build.results.is_some_and(|results| results != Results::Retry);
     let mut infos: Vec<BuildInfo> =
-        chosen.into_iter().filter(told).map(|build| info(build, status)).collect();
+        chosen.into_iter().filter(is_reported).map(|build| info(build, status)).collect();
     infos.sort_by(|a, b| (&a.name, a.build.number).cmp(&(&b.name, b.build.number)));
     infos
 }
@@ -106,12 +107,12 @@ mod tests {
 
     #[test]
     fn g_def_01_g_def_03_the_built_in_review() {
-        let said = review("linux", Results::Failure, false).unwrap();
+        let failed = review("linux", Results::Failure, false).unwrap();
         assert_eq!(
-            said.message,
+            failed.message,
             "Buildbot finished compiling your patchset\non configuration: linux\nThe result is: FAILURE\n"
         );
-        assert_eq!(said.labels, [("Verified".to_owned(), -1)]);
+        assert_eq!(failed.labels, [("Verified".to_owned(), -1)]);
         assert_eq!(review("linux", Results::Success, false).unwrap().labels[0].1, 1);
         assert_eq!(review("linux", Results::Warnings, false).unwrap().labels[0].1, -1);
         assert_eq!(review("linux", Results::Warnings, true).unwrap().labels[0].1, 1);
@@ -128,19 +129,18 @@ mod tests {
             build("linux", 5, Results::Success, 2),
         ];
         builds[0].url = Some("https://ci.example.org/win/3".to_owned());
-        let told = infos(&builds, &status);
+        let mut infos = infos(&builds, &status);
         assert_eq!(
-            told.iter().map(|info| (info.name.as_str(), info.build.number)).collect::<Vec<_>>(),
+            infos.iter().map(|info| (info.name.as_str(), info.build.number)).collect::<Vec<_>>(),
             [("linux", 5), ("win", 3)]
         );
-        let mut infos = told;
         infos[0].url = None;
-        let said = summary(&infos, false);
+        let good = summary(&infos, false);
         assert_eq!(
-            said.message,
+            good.message,
             "Builder linux succeeded (build done).\n\nBuilder win succeeded (build done) - https://ci.example.org/win/3"
         );
-        assert_eq!(said.labels, [("Verified".to_owned(), 1)]);
+        assert_eq!(good.labels, [("Verified".to_owned(), 1)]);
         infos[0].results = Results::Warnings;
         assert_eq!(summary(&infos, false).labels[0].1, -1);
         assert_eq!(summary(&infos, true).labels[0].1, 1);

@@ -1,57 +1,60 @@
-//! What an event comes to as a review: whose words, of which patch sets (G-EV).
+//! Prepares the review of an event: asks callbacks, or takes the built-in one (G-EV).
 
+use super::decide;
 use super::defaults::{self, infos};
-use super::find::{PatchSet, Unaddressed, patch_sets};
-use super::review::StoredReview;
-use super::settings::{GerritSettings, Words};
-use campanile_callbacks::{CallCost, CallbackError, Review};
+use super::patch_set::PatchSet;
+use super::payload::StoredReview;
+use super::settings::{GerritSettings, Wording};
+use crate::{Context, Decision, Fault, FaultCode, Prepared, Silence};
+use campanile_callbacks::{CallbackError, Report, Review};
 use campanile_model::{Build, Buildset, Results};
 
-/// Of a build that has begun (G-EV-01).
+/// Prepares the review of a build that has begun (G-EV-01).
 pub(super) async fn started(
     settings: &GerritSettings,
     build: &Build,
     context: &Context,
 ) -> Result<Prepared, Fault> {
-    let sets = match addressed(settings, build) {
-        Ok(sets) => sets,
-        Err(silence) => return Ok(Prepared::Silent(silence)),
+    let sets = match decide::of_build(settings, build) {
+        Decision::Send(sets) => sets,
+        Decision::Silent(silence) => return Ok(Prepared::Silent(silence)),
     };
     let Some(callback) = &settings.start else { return Ok(Prepared::Silent(nothing_to_say())) };
     let arg = settings.start_arg.as_ref();
-    let said = callback.announce_start(&context.caller, &build.builder, build, arg).await;
-    let said =
-        said.map(|(message, report)| (message.map(|message| Review { message, labels: Vec::new() }), report));
-    match asked(settings, "start_cb", callback.name(), said)? {
-        Some((review, version)) => stored(review, sets, Some(version)),
+    let returned = callback.announce_start(&context.caller, &build.builder, build, arg).await;
+    let returned = returned
+        .map(|(message, report)| (message.map(|message| Review { message, labels: Vec::new() }), report));
+    match answered(settings, "start_cb", callback.name(), returned)? {
+        Answered::ByCallback(review, version) => stored(review, sets, Some(version)),
         // A start is no news worth a built-in text.
-        None => Ok(Prepared::Silent(nothing_to_say())),
+        Answered::UseBuiltIn => Ok(Prepared::Silent(nothing_to_say())),
     }
 }
 
-/// Of a build that has ended (G-EV-01).
+/// Prepares the review of a build that has ended (G-EV-01).
 pub(super) async fn finished(
     settings: &GerritSettings,
     build: &Build,
     context: &Context,
 ) -> Result<Prepared, Fault> {
-    let sets = match addressed(settings, build) {
-        Ok(sets) => sets,
-        Err(silence) => return Ok(Prepared::Silent(silence)),
+    let sets = match decide::of_build(settings, build) {
+        Decision::Send(sets) => sets,
+        Decision::Silent(silence) => return Ok(Prepared::Silent(silence)),
     };
     let Some(results) = build.results else { return Ok(Prepared::Silent(nothing_to_say())) };
-    let own = || defaults::review(&build.builder, results, settings.warnings_pass);
-    let Words::Callback(callback) = &settings.review else { return stored(own(), sets, None) };
+    let built_in = || defaults::review(&build.builder, results, settings.warnings_pass);
+    let Wording::Callback(callback) = &settings.review else { return stored(built_in(), sets, None) };
     let arg = settings.review_arg.as_ref();
-    let said = callback.review_build(&context.caller, &build.builder, build, results, arg).await;
-    match asked(settings, "review_cb", callback.name(), said)? {
-        Some((review, version)) => stored(review, sets, Some(version)),
-        None => stored(own(), sets, None),
+    let returned = callback.review_build(&context.caller, &build.builder, build, results, arg).await;
+    match answered(settings, "review_cb", callback.name(), returned)? {
+        Answered::ByCallback(review, version) => stored(review, sets, Some(version)),
+        Answered::UseBuiltIn => stored(built_in(), sets, None),
     }
 }
 
-/// Of a complete buildset (G-EV-02 to G-EV-06): addressed like the first of its builds that can be.
-pub(super) async fn summed_up(
+/// Prepares the summary of a complete buildset (G-EV-02 to G-EV-06): addressed like the first of its builds that can
+/// be.
+pub(super) async fn completed(
     settings: &GerritSettings,
     buildset: &Buildset,
     context: &Context,
@@ -59,51 +62,53 @@ pub(super) async fn summed_up(
     let status = &context.caller.status;
     let builds = status.builds_of_buildset(buildset.bsid).await;
     let mut builds = builds.map_err(|error| Fault::transient(FaultCode::Store, error.to_string()))?;
+    // Of all builds, also of those that are not told of.
     let all = Results::of_buildset(builds.iter().filter_map(|build| build.results));
-    builds.retain(|build| is_reported(settings, build));
-    let mut sets = Vec::new();
-    let mut why_not = Vec::new();
-    for build in &builds {
-        match patch_sets(build) {
-            Ok(found) if sets.is_empty() => sets = found,
-            Ok(_) => {}
-            Err(Unaddressed(why)) => why_not.push(format!("{}: {why}", build.id())),
-        }
-    }
+    builds.retain(|build| decide::is_reported(settings, build));
+    let (sets, why_not) = decide::of_buildset(&builds);
     let infos = infos(&builds, &**status);
     if sets.is_empty() || infos.is_empty() {
         return Ok(Prepared::Silent(Silence::WholeBuildset { of_each: why_not }));
     }
-    let own = || Some(defaults::summary(&infos, settings.warnings_pass));
-    let Words::Callback(callback) = &settings.summary else { return stored(own(), sets, None) };
+    let built_in = || Some(defaults::summary(&infos, settings.warnings_pass));
+    let Wording::Callback(callback) = &settings.summary else { return stored(built_in(), sets, None) };
     let results = buildset.results.unwrap_or(all);
     let arg = settings.summary_arg.as_ref();
-    let said = callback.summarize(&context.caller, &infos, results, arg).await;
-    match asked(settings, "summary_cb", callback.name(), said)? {
-        Some((review, version)) => stored(review, sets, Some(version)),
-        None => stored(own(), sets, None),
+    let returned = callback.summarize(&context.caller, &infos, results, arg).await;
+    match answered(settings, "summary_cb", callback.name(), returned)? {
+        Answered::ByCallback(review, version) => stored(review, sets, Some(version)),
+        Answered::UseBuiltIn => stored(built_in(), sets, None),
     }
 }
 
-/// What a callback said, with its version; none where the built-in words are to stand for a failed one.
-fn asked(
+/// The result of asking a callback for a review.
+enum Answered {
+    /// Its review, if it has one, and its version.
+    ByCallback(Option<Review>, String),
+    /// It failed, and the built-in review is to take its place.
+    UseBuiltIn,
+}
+
+/// Takes in what a callback returned. A failure is logged, and is a fault where no built-in review takes its place.
+fn answered(
     settings: &GerritSettings,
     key: &str,
     name: &str,
-    said: Result<(Option<Review>, CallCost), CallbackError>,
-) -> Result<Option<(Option<Review>, String)>, Fault> {
-    match said {
-        Ok((review, report)) => Ok(Some((review, report.version))),
-        Err(fault) => {
+    returned: Result<(Option<Review>, Report), CallbackError>,
+) -> Result<Answered, Fault> {
+    match returned {
+        Ok((review, report)) => Ok(Answered::ByCallback(review, report.version)),
+        Err(error) => {
             let text =
-                format!("gerrit target `{}`: `{key}`, the callback `{name}`, failed: {fault}", settings.name);
-            tracing::warn!("{text}");
+                format!("gerrit target `{}`: `{key}`, the callback `{name}`, failed: {error}", settings.name);
+            tracing::warn!(target = settings.name, callback = name, "{text}");
             settings.on_callback_error.judge(text)?;
-            Ok(None)
+            Ok(Answered::UseBuiltIn)
         }
     }
 }
 
+/// Puts a review into its stored form; silent if there is nothing to say.
 fn stored(review: Option<Review>, sets: Vec<PatchSet>, version: Option<String>) -> Result<Prepared, Fault> {
     let review = match review {
         Some(review) => StoredReview::new(&review, sets)?,
@@ -117,16 +122,4 @@ fn stored(review: Option<Review>, sets: Vec<PatchSet>, version: Option<String>) 
 
 fn nothing_to_say() -> Silence {
     Silence::Mode { seen: "a build that nothing is to be said of".to_owned() }
-}
-
-fn addressed(settings: &GerritSettings, build: &Build) -> Result<Vec<PatchSet>, Silence> {
-    if !is_reported(settings, build) {
-        return Err(Silence::Builders);
-    }
-    patch_sets(build).map_err(|Unaddressed(why)| Silence::Unaddressed { why })
-}
-
-/// G-CFG-12.
-fn is_reported(settings: &GerritSettings, build: &Build) -> bool {
-    settings.builders.as_ref().is_none_or(|builders| builders.contains(&build.builder))
 }

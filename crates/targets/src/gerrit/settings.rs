@@ -1,4 +1,4 @@
-//! Reads a `[[gerrit]]` table (section 1 of the rules), with every problem at its line.
+//! The keys of a `[[gerrit]]` table (section 1 of the rules), read with every problem at its line.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,74 +6,79 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::by_rest::ByRest;
-use super::review::Options;
-use super::ssh::{Keys, Login};
+use super::payload::ReviewOptions;
+use super::rest::RestTransport;
 use super::version::Version;
 use crate::Parts;
 use crate::callback::{self, OnCallbackError};
 use campanile_callbacks::{Callback, Kind};
-use campanile_config::Reader;
+use campanile_config::{Item, Reader};
+use campanile_outbound::{SshConfig, SshKeys};
 
-/// What a Gerrit target was told, checked.
+/// The settings of a Gerrit target, checked.
 pub(super) struct GerritSettings {
     pub(super) name: String,
-    pub(super) door: Door,
-    pub(super) review: Words,
+    pub(super) transport: TransportSettings,
+    pub(super) review: Wording,
     pub(super) review_arg: Option<Value>,
     pub(super) start: Option<Callback>,
     pub(super) start_arg: Option<Value>,
-    pub(super) summary: Words,
+    pub(super) summary: Wording,
     pub(super) summary_arg: Option<Value>,
     pub(super) on_callback_error: OnCallbackError,
-    /// Only these (G-CFG-12).
+    /// Only builds of these are reviewed (G-CFG-12).
     pub(super) builders: Option<BTreeSet<String>>,
-    pub(super) options: Options,
-    /// G-DEF-03.
+    pub(super) options: ReviewOptions,
+    /// True if warnings get a good vote too (G-DEF-03).
     pub(super) warnings_pass: bool,
-    /// Whether a vote for a patch set that is not the newest any more is left out.
+    /// True if a vote for a patch set that is not the newest any more is left out.
     pub(super) skip_superseded: bool,
 }
 
-/// Who words a kind of review.
-pub(super) enum Words {
-    /// There is none of this kind.
-    Nobody,
+/// The author of a kind of review.
+pub(super) enum Wording {
+    /// Nobody: there is none of this kind.
+    Off,
     /// The built-in one.
     BuiltIn,
     Callback(Callback),
 }
 
-impl Words {
-    pub(super) fn are_there(&self) -> bool {
-        !matches!(self, Self::Nobody)
+impl Wording {
+    /// True if there are reviews of this kind.
+    pub(super) fn is_on(&self) -> bool {
+        !matches!(self, Self::Off)
     }
 }
 
-/// How the server is reached.
-pub(super) enum Door {
-    Ssh { login: Login, version: Option<Version> },
-    Rest(ByRest),
+/// The settings of the way to the server.
+pub(super) enum TransportSettings {
+    /// `version` is the server's, where the settings tell it.
+    Ssh {
+        config: SshConfig,
+        version: Option<Version>,
+    },
+    Rest(RestTransport),
 }
 
 const NOTIFY: [&str; 4] = ["NONE", "OWNER", "OWNER_REVIEWERS", "ALL"];
 
-/// Reads the n-th `[[gerrit]]` table. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
+/// Reads the n-th `[[gerrit]]` table. Errors are noted; none if the target can't be made at all.
 pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<GerritSettings> {
     let name = reader.text("name").filter(|name| !name.trim().is_empty());
-    let (review, summary) = choice(
-        given(reader, parts, "review_cb", Kind::ReviewCallback),
-        given(reader, parts, "summary_cb", Kind::SummaryCallback),
+    let (review, summary) = with_defaults(
+        wording(reader, parts, "review_cb", Kind::ReviewCallback),
+        wording(reader, parts, "summary_cb", Kind::SummaryCallback),
     );
-    let start = match given(reader, parts, "start_cb", Kind::StartCallback) {
-        Some(Words::Callback(callback)) => Some(callback),
-        Some(Words::BuiltIn) => {
+    let start = match wording(reader, parts, "start_cb", Kind::StartCallback) {
+        Some(Wording::Callback(callback)) => Some(callback),
+        Some(Wording::BuiltIn) => {
             reader.error("start_cb", "there is no built-in `start_cb`: name a callback");
             None
         }
         _ => None,
     };
-    if !review.are_there() && !summary.are_there() && start.is_none() {
+    if !review.is_on() && !summary.is_on() && start.is_none() {
         reader.warning(
             "review_cb",
             "nothing at all is sent: there is neither a review nor a summary nor a start",
@@ -98,45 +103,46 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let settings = GerritSettings {
         name: name.unwrap_or(format!("gerrit-{index}")),
         review,
-        review_arg: reader.item("review_arg").map(campanile_config::Item::to_json),
+        review_arg: reader.item("review_arg").map(Item::to_json),
         start,
-        start_arg: reader.item("start_arg").map(campanile_config::Item::to_json),
+        start_arg: reader.item("start_arg").map(Item::to_json),
         summary,
-        summary_arg: reader.item("summary_arg").map(campanile_config::Item::to_json),
+        summary_arg: reader.item("summary_arg").map(Item::to_json),
         on_callback_error: OnCallbackError::read(reader, OnCallbackError::Dead),
         builders,
-        options: Options { tag: (!tag.is_empty()).then_some(tag), notify },
+        options: ReviewOptions { tag: (!tag.is_empty()).then_some(tag), notify },
         warnings_pass: reader.boolean("warnings_pass").unwrap_or(false),
         skip_superseded: reader.boolean("skip_superseded").unwrap_or(true),
-        door: door(reader, parts)?,
+        transport: transport(reader, parts)?,
     };
     Some(settings)
 }
 
-/// What a key says of a callback; none if it is not there. `false` and `"none"` say that there is none (G-CFG-15),
+/// Reads a key that names a callback; none if it is not there. `false` and `"none"` say that there is none (G-CFG-15),
 /// `"default"` asks for the built-in one.
-fn given(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Option<Words> {
+fn wording(reader: &Reader<'_>, parts: &Parts<'_>, key: &str, kind: Kind) -> Option<Wording> {
     let item = reader.item(key)?;
     match (item.as_boolean(), item.as_text()) {
-        (Some(false), _) | (_, Some("none")) => Some(Words::Nobody),
-        (_, Some("default")) => Some(Words::BuiltIn),
+        (Some(false), _) | (_, Some("none")) => Some(Wording::Off),
+        (_, Some("default")) => Some(Wording::BuiltIn),
         // An error has been noted where it is none.
-        _ => Some(callback::read(reader, parts, key, kind).map_or(Words::Nobody, Words::Callback)),
+        _ => Some(callback::read(reader, parts, key, kind).map_or(Wording::Off, Wording::Callback)),
     }
 }
 
-/// G-CFG-14, G-CFG-15.
-fn choice(review: Option<Words>, summary: Option<Words>) -> (Words, Words) {
+/// Fills in what is not said: a summary, if neither is named (G-CFG-14, G-CFG-15).
+fn with_defaults(review: Option<Wording>, summary: Option<Wording>) -> (Wording, Wording) {
     match (review, summary) {
-        (None, None) => (Words::Nobody, Words::BuiltIn),
-        (review, summary) => (review.unwrap_or(Words::Nobody), summary.unwrap_or(Words::Nobody)),
+        (None, None) => (Wording::Off, Wording::BuiltIn),
+        (review, summary) => (review.unwrap_or(Wording::Off), summary.unwrap_or(Wording::Off)),
     }
 }
 
-fn door(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
+/// Reads the way to the server.
+fn transport(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<TransportSettings> {
     match reader.text("transport").as_deref() {
         None | Some("ssh") => ssh(reader, parts),
-        Some("rest") => ByRest::read(reader, parts, "url").map(Door::Rest),
+        Some("rest") => RestTransport::read(reader, parts, "url").map(TransportSettings::Rest),
         Some(other) => {
             reader.error("transport", format!("`transport` must be `ssh` or `rest`, not `{other}`"));
             None
@@ -144,7 +150,8 @@ fn door(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
     }
 }
 
-fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
+/// Reads the keys of `transport = "ssh"`.
+fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<TransportSettings> {
     let server = reader.required_text("server");
     let own = !reader.is_tenants();
     let username = reader.text("username").or_else(|| own.then(user_of_this_machine).flatten());
@@ -164,14 +171,14 @@ fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
     let of_ssh = |name: &str| home().filter(|_| own).map(|home| home.join(".ssh").join(name));
     let agent = reader.item("agent").and_then(|item| match (item.as_boolean(), item.as_text()) {
         (Some(false), _) => None,
-        _ if reader.deny_to_tenants("agent", "it is a program of this machine") => None,
-        (Some(true), _) => Some(Keys::Agent(None)),
-        (_, Some(_)) => reader.file("agent").map(|socket| Keys::Agent(Some(socket))),
+        _ if reader.is_kept_from_tenants("agent", "it is a program of this machine") => None,
+        (Some(true), _) => Some(SshKeys::Agent(None)),
+        (_, Some(_)) => reader.file("agent").map(|socket| SshKeys::Agent(Some(socket))),
         _ => item.wrong_type("agent", "true, or the agent's socket"),
     });
     let keys = match (reader.file("identity_file"), reader.item("identity"), agent) {
-        (Some(file), None, None) => Keys::Files(vec![file], passphrase),
-        (None, Some(_), None) => Keys::Key(reader.secret("identity")?, passphrase),
+        (Some(file), None, None) => SshKeys::Files(vec![file], passphrase),
+        (None, Some(_), None) => SshKeys::Key(reader.secret("identity")?, passphrase),
         (None, None, Some(agent)) => agent,
         (None, None, None) if !own => {
             reader.error("identity", "`identity` is missing: the private key, as a secret");
@@ -179,7 +186,7 @@ fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
         }
         (None, None, None) => {
             let files = ["id_ed25519", "id_ecdsa", "id_rsa"].into_iter().filter_map(of_ssh).collect();
-            Keys::Files(files, passphrase)
+            SshKeys::Files(files, passphrase)
         }
         _ => {
             reader.error("identity_file", "keep one of `identity_file`, `identity` and `agent`");
@@ -198,7 +205,7 @@ fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
         }
         version
     });
-    let login = Login {
+    let config = SshConfig {
         server: server?,
         port: port?,
         username: username?,
@@ -207,7 +214,7 @@ fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Door> {
         dialer: parts.outbound.dialer().clone(),
         timeout: reader.duration("timeout").unwrap_or(Duration::from_secs(60)),
     };
-    Some(Door::Ssh { login, version })
+    Some(TransportSettings::Ssh { config, version })
 }
 
 #[allow(clippy::disallowed_methods)] // as `ssh` does without a user name

@@ -1,11 +1,11 @@
-//! Which Gerrit it is, and what that one can do (G-VER, G-CMD-06, G-CMD-08).
+//! Versions of Gerrit, and their abilities (G-VER, G-CMD-06, G-CMD-08).
 
 /// A version, as far as it tells what a server can do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(Vec<u32>);
 
 impl Version {
-    /// Reads the leading dotted numbers; what comes behind them says nothing about abilities (G-VER-03).
+    /// Reads the leading dotted numbers; the rest says nothing about abilities (G-VER-03).
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut numbers = Vec::new();
         for part in text.trim().split('.') {
@@ -19,9 +19,9 @@ impl Version {
         (!numbers.is_empty()).then_some(Self(numbers))
     }
 
-    /// Reads what `gerrit version` answers (G-VER-01).
-    pub(super) fn from_answer(answer: &str) -> Option<Self> {
-        Self::parse(answer.trim_start().strip_prefix("gerrit version ")?)
+    /// Reads the output of `gerrit version` (G-VER-01).
+    pub(super) fn from_output(output: &str) -> Option<Self> {
+        Self::parse(output.trim_start().strip_prefix("gerrit version ")?)
     }
 
     fn is_at_least(&self, major: u32, minor: u32) -> bool {
@@ -29,17 +29,17 @@ impl Version {
         (part(0), part(1)) >= (major, minor)
     }
 
-    /// Labels of any name, by `--label` (G-CMD-06).
+    /// True if it takes labels of any name, by `--label` (G-CMD-06).
     pub(super) fn has_labels(&self) -> bool {
         self.is_at_least(2, 6)
     }
 
-    /// Reviews as JSON on standard input (G-CMD-10).
+    /// True if it takes reviews as JSON on standard input (G-CMD-10).
     pub(super) fn takes_json(&self) -> bool {
         self.is_at_least(2, 11)
     }
 
-    /// `--tag` (G-CMD-08).
+    /// True if it takes `--tag` (G-CMD-08).
     pub(super) fn has_tags(&self) -> bool {
         self.is_at_least(2, 13)
     }
@@ -58,10 +58,10 @@ mod tests {
             ("gerrit version 3.10.2\r\n", &[3, 10, 2]),
             ("gerrit version 2.5.rc1", &[2, 5]),
         ] {
-            assert_eq!(Version::from_answer(text), Some(Version(numbers.to_vec())), "{text}");
+            assert_eq!(Version::from_output(text), Some(Version(numbers.to_vec())), "{text}");
         }
         for text in ["", "gerrit version ", "gerrit version (unknown)", "3.9", "fatal: no"] {
-            assert_eq!(Version::from_answer(text), None, "{text}");
+            assert_eq!(Version::from_output(text), None, "{text}");
         }
     }
 

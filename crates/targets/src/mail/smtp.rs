@@ -196,7 +196,7 @@ impl Relay {
 
 /// A relay that turns everybody away says nothing about this mail, and may be back tomorrow.
 fn passing(fault: Fault) -> Fault {
-    Fault { lasting: Permanence::Transient, ..fault }
+    Fault { permanence: Permanence::Transient, ..fault }
 }
 
 /// This host's full name, or an address literal when it has none (M-71).

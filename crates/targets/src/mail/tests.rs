@@ -118,7 +118,7 @@ pub(super) fn context(known: Vec<Build>) -> Context {
     Context {
         caller: Caller { status, delivery: None },
         now: Timestamp::from_seconds(1_397_948_626),
-        place: None,
+        position: None,
         created: Timestamp::default(),
     }
 }

@@ -253,7 +253,7 @@ fn stopped(label: &str, stop: &Stop, mail: &StoredMail) -> Outcome {
 
 /// What a fault of the whole attempt means.
 pub(super) fn failed(fault: Fault, mail: &StoredMail) -> Outcome {
-    match fault.lasting {
+    match fault.permanence {
         Permanence::Transient => Outcome::Deferred { fault, not_before: None },
         // Those served at an earlier attempt have it: that is not a failure of the whole.
         Permanence::Permanent if mail.envelope.served > 0 => {

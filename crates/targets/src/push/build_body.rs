@@ -1,4 +1,4 @@
-//! The body that tells of a build in the later form (section 9 of the rules): what is not known is null.
+//! The body that tells of a build in the later form (section 9 of the rules); unknown values are null.
 
 use serde_json::{Map, Value, json};
 
@@ -7,46 +7,46 @@ use campanile_model::{
     Build, LogRef, PACKET_SCHEMA, Properties, Results, SourceStamp, Step, Timestamp, build_text,
 };
 
-/// What is told beside the build itself (P-MOD-01).
-pub(super) struct Wants {
+/// The things that are told beside the build itself (P-MOD-01).
+pub(super) struct BodyOptions {
     pub(super) properties: bool,
     pub(super) steps: bool,
     pub(super) previous_build: bool,
     pub(super) logs: bool,
-    /// Of a longer log the end is told (P-MOD-08).
+    /// The most bytes of a log; of a longer one the end is told (P-MOD-08).
     pub(super) log_size: usize,
 }
 
-/// Lines of a log that are told at most.
-const LOG_LINES: u32 = 100_000;
+/// The most lines of a log that are told.
+const MAX_LOG_LINES: u32 = 100_000;
 
-/// The whole body.
+/// Makes the whole body.
 pub(super) async fn of_build(
     build: &Build,
-    wants: &Wants,
+    options: &BodyOptions,
     status: &dyn Status,
 ) -> Result<Value, StatusError> {
-    let mut body = plain(build, wants, status);
-    if wants.steps || wants.logs {
+    let mut body = plain(build, options, status);
+    if options.steps || options.logs {
         let mut steps = Vec::with_capacity(build.steps.len());
         for (number, known) in build.steps.iter().enumerate() {
             let mut step = step(known, number);
-            if wants.logs {
-                step.insert("logs".to_owned(), logs(build, known, wants, status).await?.into());
+            if options.logs {
+                step.insert("logs".to_owned(), logs(build, known, options, status).await?.into());
             }
             steps.push(Value::Object(step));
         }
         body.insert("steps".to_owned(), steps.into());
     }
-    if wants.previous_build {
+    if options.previous_build {
         let previous = status.earlier_builds(&build.id(), 1).await?.pop();
-        let previous = previous.map(|previous| Value::Object(plain(&previous, wants, status)));
+        let previous = previous.map(|previous| Value::Object(plain(&previous, options, status)));
         body.insert("prev_build".to_owned(), previous.unwrap_or(Value::Null));
     }
     Ok(body.into())
 }
 
-fn plain(build: &Build, wants: &Wants, status: &dyn Status) -> Map<String, Value> {
+fn plain(build: &Build, options: &BodyOptions, status: &dyn Status) -> Map<String, Value> {
     let url = build.url.clone().or_else(|| status.url_for(&build.id()));
     let properties = build.all_properties();
     let body = json!({
@@ -63,7 +63,7 @@ fn plain(build: &Build, wants: &Wants, status: &dyn Status) -> Map<String, Value
         "locks_duration_s": 0,
         "results": build.results.map(Results::code),
         "state_string": state_string(build),
-        "properties": if wants.properties { pairs(&properties) } else { json!({}) },
+        "properties": if options.properties { pairs(&properties) } else { json!({}) },
         "url": url,
         "builder": {"builderid": null, "name": build.builder, "masterids": [], "description": null,
             "description_format": null, "description_html": null, "projectid": null, "tags": build.tags},
@@ -82,7 +82,7 @@ fn plain(build: &Build, wants: &Wants, status: &dyn Status) -> Map<String, Value
     }
 }
 
-/// The build's words, as people read them.
+/// Gives the build's words, as people read them.
 fn state_string(build: &Build) -> String {
     if !build.text.is_empty() {
         return build.text.join(" ");
@@ -105,7 +105,7 @@ fn pairs(properties: &Properties) -> Value {
         .into()
 }
 
-/// Patches' bodies have no form here (P-MOD-06).
+/// Describes a source stamp. Patches' bodies have no form here (P-MOD-06).
 fn stamp(stamp: &SourceStamp) -> Value {
     let patch = stamp.patch.as_ref().map(|patch| {
         json!({"patchid": null, "level": patch.level, "subdir": patch.subdir, "author": patch.author,
@@ -132,14 +132,14 @@ fn step(step: &Step, number: usize) -> Map<String, Value> {
 async fn logs(
     build: &Build,
     step: &Step,
-    wants: &Wants,
+    options: &BodyOptions,
     status: &dyn Status,
 ) -> Result<Vec<Value>, StatusError> {
     let mut logs = Vec::with_capacity(step.logs.len());
     for log in &step.logs {
-        let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
-        let tail = status.log_tail(&place, LOG_LINES, wants.log_size).await?.unwrap_or_default();
-        let told = tail.lines().count() as u64;
+        let log_ref = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
+        let tail = status.log_tail(&log_ref, MAX_LOG_LINES, options.log_size).await?.unwrap_or_default();
+        let shown = tail.lines().count() as u64;
         let kind = if log.name == "stdio" { "s" } else { "t" };
         // A stdio log's lines say where they came out (P-MOD-07); header lines are not among them.
         let content = match kind {
@@ -149,8 +149,8 @@ async fn logs(
         logs.push(json!({
             "logid": null, "name": log.name, "slug": log.name, "stepid": null, "complete": true,
             "num_lines": log.lines, "type": kind, "stepname": step.name,
-            "url": log.url.clone().or_else(|| status.log_url_for(&place)),
-            "content": {"logid": null, "firstline": log.lines.saturating_sub(told), "content": content},
+            "url": log.url.clone().or_else(|| status.log_url_for(&log_ref)),
+            "content": {"logid": null, "firstline": log.lines.saturating_sub(shown), "content": content},
         }));
     }
     Ok(logs)

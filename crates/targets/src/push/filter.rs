@@ -1,8 +1,8 @@
-//! Leaves out of packets what says nothing (P-FLT-01 to P-FLT-03).
+//! Leaves values that say nothing out of packets (P-FLT-01 to P-FLT-03).
 
 use serde_json::{Map, Value};
 
-/// Which values say nothing.
+/// The meaning of zeros, beside the values that never say anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Zeros {
     /// Numbers always say something.
@@ -12,7 +12,7 @@ pub(super) enum Zeros {
 }
 
 /// Cleans the values of a payload; its own keys stay, with null where nothing is left.
-pub(super) fn payload(payload: &mut Map<String, Value>, zeros: Zeros) {
+pub(super) fn clean_payload(payload: &mut Map<String, Value>, zeros: Zeros) {
     for value in payload.values_mut() {
         clean(value, zeros);
         if is_empty(value, zeros) {
@@ -63,7 +63,7 @@ mod tests {
 
     fn cleaned(value: Value, zeros: Zeros) -> Value {
         let Value::Object(mut map) = value else { panic!() };
-        payload(&mut map, zeros);
+        clean_payload(&mut map, zeros);
         map.into()
     }
 

@@ -1,37 +1,44 @@
 //! StatusPush and HttpStatusPush: events as packets of a queue that outlives the engine. `docs/spec/push.md` gives the
 //! rules by number.
 //!
-//! `settings` reads what both have in common, `packets` is the target with its queue, `packet` writes them, `filter`
-//! leaves out what is empty, `far_side` is
-//! where requests go and `signature` what signs them; `by_callback` is StatusPush, `by_form` HttpStatusPush as the manual
-//! has it, `by_build` and `build_body` the later one with a body for each build.
+//! `settings` reads the keys that both have, `decide` tells which events are queued, `packet` makes packets of them
+//! without the empty values that `filter` takes out, `payload` is their stored form, and `send` is the target that
+//! hands them over in chunks: by a callback (`callback_push`, StatusPush) or as a form (`form_push`, HttpStatusPush as
+//! the manual has it). `build_push` is the later HttpStatusPush, a target of its own with a body for each build
+//! (`build_body`). `endpoint` is an address with its credentials, `signature` signs what goes there.
 //!
 //! Invariant: the queue is the store's: packets go out oldest first, one push at a time, and are dropped only where
 //! there are too many.
 
 mod build_body;
-mod by_build;
-mod by_callback;
-mod by_form;
-mod far_side;
+mod build_push;
+mod callback_push;
+mod decide;
+mod endpoint;
 mod filter;
+mod form_push;
 mod packet;
-mod packets;
+mod payload;
+mod send;
 mod settings;
 mod signature;
 
 use std::sync::Arc;
 
-use super::{Parts, Target};
+use crate::{Parts, Target};
 use campanile_config::Reader;
 
-pub use by_callback::from_settings as status_push_from_settings;
+pub(crate) use callback_push::from_settings as status_push_from_settings;
 
-/// Makes a target from the n-th `[[http_status_push]]` table.
-pub fn http_from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[http_status_push]]` table.
+pub(crate) fn http_from_settings(
+    reader: &Reader<'_>,
+    index: usize,
+    parts: &Parts<'_>,
+) -> Option<Arc<dyn Target>> {
     match reader.text("form").as_deref() {
-        None | Some("packets") => by_form::from_settings(reader, index, parts),
-        Some("builds") => by_build::from_settings(reader, index, parts),
+        None | Some("packets") => form_push::from_settings(reader, index, parts),
+        Some("builds") => build_push::from_settings(reader, index, parts),
         Some(other) => {
             reader.error("form", format!("`form` must be `packets` or `builds`, not `{other}`"));
             None

@@ -1,71 +1,46 @@
-//! Packets: an event as it stands in the queue and goes out (P-PKT-01).
-
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+//! Makes packets of events (P-PKT-01).
 
 use super::filter;
-use super::settings::Common;
-use crate::{Context, Fault, FaultCode, Place, payload};
+use super::payload::StoredPacket;
+use super::settings::QueueSettings;
+use crate::{Context, Fault, FaultCode, QueuePosition, payload};
 use campanile_callbacks::{Status, StatusError};
 use campanile_model::{BuilderActivity, Event, Master, PACKET_SCHEMA, PacketContext};
 
-/// A packet as it is written.
-#[derive(Serialize)]
-struct Packet<'a> {
-    id: u64,
-    timestamp: String,
-    project: &'a str,
-    started: String,
-    event: &'static str,
-    payload: Map<String, Value>,
-    schema: &'static str,
-}
-
-/// What those who hand a packet on read of it; its bytes go out as they are.
-#[derive(Deserialize)]
-pub(super) struct Queued<'a> {
-    pub(super) id: u64,
-    #[serde(borrow)]
-    pub(super) event: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) timestamp: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) started: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) payload: &'a RawValue,
-}
-
-/// The packet of an event, in bytes.
-pub(super) async fn write(common: &Common, event: &Event, context: &Context) -> Result<Vec<u8>, Fault> {
+/// Writes the packet of an event.
+pub(super) async fn write(
+    settings: &QueueSettings,
+    event: &Event,
+    context: &Context,
+) -> Result<Vec<u8>, Fault> {
     let status = &*context.caller.status;
     let around = surroundings(event, status)
         .await
         .map_err(|error| Fault::transient(FaultCode::Store, error.to_string()))?;
-    let name = event.packet_name(common.fixed_names);
-    let (Some(name), Some(Place { number, started })) = (name, context.place) else {
+    let name = event.packet_name(settings.fixed_names);
+    let (Some(name), Some(QueuePosition { number, started })) = (name, context.position) else {
         return Err(Fault::permanent(FaultCode::Content, "the event has no place in the target's queue"));
     };
-    let mut payload = common.dicts.payload(event, &around);
-    if let Some(zeros) = common.filter {
-        filter::payload(&mut payload, zeros);
+    let mut values = settings.dicts.payload(event, &around);
+    if let Some(zeros) = settings.filter {
+        filter::clean_payload(&mut values, zeros);
     }
-    let packet = Packet {
+    let packet = StoredPacket {
         id: number,
         timestamp: context.created.to_packet_text(),
         project: status.title(),
         started: started.to_packet_text(),
         event: name,
-        payload,
+        payload: values,
         schema: PACKET_SCHEMA,
     };
     payload::to_bytes("the packet", &packet)
 }
 
-/// What an event doesn't say of itself. Steps' and logs' events don't have the properties of their build: they are as
-/// they stand when the packet is written, shortly after the event if the queue moves.
-async fn surroundings(event: &Event, status: &dyn Status) -> Result<PacketContext, StatusError> {
-    let mut around = PacketContext::default();
+/// Looks up the things that an event doesn't say of itself. Steps' and logs' events don't have the properties of their
+/// build: they are as they stand when the packet is written, shortly after the event if the queue moves.
+async fn surroundings(event: &Event, status: &dyn Status) -> Result<Surroundings, StatusError> {
+    let mut around = Surroundings::default();
     match event {
         Event::Start {} | Event::Shutdown {} => {
             let url = status.url().unwrap_or_default().to_owned();

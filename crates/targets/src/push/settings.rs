@@ -1,4 +1,4 @@
-//! Reads what `[[status_push]]` and `[[http_status_push]]` have in common (P-CFG), with every problem at its line.
+//! The keys that `[[status_push]]` and `[[http_status_push]]` share (P-CFG), read with every problem at its line.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,38 +6,38 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::filter::Zeros;
-use crate::{Backoff, Parts, Queue, Wanted};
+use crate::{Backoff, Parts, Queue};
 use campanile_config::Reader;
 use campanile_model::{Dicts, EXTRA_EVENTS, Event, Links, packet_name};
 
-/// No pause after failures is longer, unless the first one is (P-CYC-07).
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// The longest pause after failures, unless the first one is longer (P-CYC-07).
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
-/// What every target with a queue of packets was told.
-pub(super) struct Common {
+/// The settings of every target with a queue of pushes, checked.
+pub(super) struct QueueSettings {
     pub(super) name: String,
     pub(super) dicts: Dicts,
-    /// Which empty values are left out of packets, if any are (P-CFG-04).
+    /// The empty values that are left out of packets, if any are (P-CFG-04).
     pub(super) filter: Option<Zeros>,
-    /// `builderRemoved` instead of `buildedRemoved` (P-PKT-06).
+    /// True for `builderRemoved` instead of `buildedRemoved` (P-PKT-06).
     pub(super) fixed_names: bool,
     /// Events that are queued, by their own names.
-    events: BTreeSet<&'static str>,
-    queue: Queue,
+    pub(super) events: BTreeSet<&'static str>,
+    pub(super) queue: Queue,
     retry_delay: Duration,
-    /// Most packets in a push.
+    /// The most packets in a push.
     pub(super) chunk_size: u32,
 }
 
-impl Common {
-    /// Reads a table. `usual_name` is for one without a name of its own, `max` is how many packets may wait.
-    pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, usual_name: String, max: u32) -> Self {
+impl QueueSettings {
+    /// Reads a table. `default_name` is for one without a name of its own, `max` is the most packets that may wait.
+    pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, default_name: String, max: u32) -> Self {
         let name = reader.text("name").filter(|name| !name.trim().is_empty());
         let filter = reader.boolean("filter").unwrap_or(true);
         let zeros = reader.boolean("filter_zeros").unwrap_or(false);
         let server = &parts.settings.server;
         Self {
-            name: name.unwrap_or(usual_name),
+            name: name.unwrap_or(default_name),
             dicts: Dicts {
                 links: Links::new(server.url.as_deref(), server.url_style),
                 zone: TimeZone::system(),
@@ -51,51 +51,32 @@ impl Common {
         }
     }
 
-    /// Whether an event is queued (P-CFG-07, P-PKT-02).
-    pub(super) fn wants(&self, event: &Event) -> Option<Wanted> {
-        self.events.contains(event.name()).then(|| self.wanted())
-    }
-
-    /// One queue for all.
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted { queue: Some(self.queue), ..Wanted::in_order("") }
-    }
-
-    pub(super) fn unwanted(&self, event: &Event) -> String {
-        match event.packet_name(self.fixed_names) {
-            None => "pieces of logs are never queued".to_owned(),
-            Some(name) if EXTRA_EVENTS.contains(&event.name()) => {
-                format!("`{name}` is not among the target's `extra_events`")
-            }
-            Some(name) => format!("`{name}` is in the target's `black_list`"),
-        }
-    }
-
-    /// P-CYC-03, P-CYC-07.
+    /// Gives the pace of retries (P-CYC-03, P-CYC-07).
     pub(super) fn backoff(&self) -> Backoff {
-        Backoff { first: self.retry_delay, longest: LONGEST_PAUSE.max(self.retry_delay) }
+        Backoff { first: self.retry_delay, longest: MAX_PAUSE.max(self.retry_delay) }
     }
 
-    /// P-CFG-05.
+    /// Gives the pause between pushes (P-CFG-05).
     pub(super) fn cooldown(&self) -> Duration {
         self.queue.delay
     }
 }
 
-/// P-CFG-07, P-CFG-09, P-PKT-05.
+/// Reads `extra_events` and `black_list` (P-CFG-07, P-CFG-09, P-PKT-05).
 fn events(reader: &Reader<'_>) -> BTreeSet<&'static str> {
-    let told = Event::NAMES.into_iter().filter(|name| packet_name(name, false).is_some());
-    let mut events: BTreeSet<_> = told.clone().filter(|name| !EXTRA_EVENTS.contains(name)).collect();
+    let pushable = Event::NAMES.into_iter().filter(|name| packet_name(name, false).is_some());
+    let mut events: BTreeSet<_> = pushable.clone().filter(|name| !EXTRA_EVENTS.contains(name)).collect();
     let named = |key: &str| -> Vec<&'static str> {
         let mut found = Vec::new();
         for name in reader.texts(key).unwrap_or_default() {
-            let known = told.clone().find(|event| {
+            let known = pushable.clone().find(|event| {
                 *event == name || [false, true].iter().any(|fixed| packet_name(event, *fixed) == Some(&*name))
             });
             match known {
                 Some(event) => found.push(event),
                 None => {
-                    let all: Vec<_> = told.clone().filter_map(|event| packet_name(event, false)).collect();
+                    let all: Vec<_> =
+                        pushable.clone().filter_map(|event| packet_name(event, false)).collect();
                     reader.error(
                         key,
                         format!("`{key}`: no event is called `{name}`; there are {}", all.join(", ")),
@@ -112,9 +93,9 @@ fn events(reader: &Reader<'_>) -> BTreeSet<&'static str> {
     events
 }
 
-/// Seconds as a number, as the manual has them, or a text such as `"500ms"` (P-CFG-08).
-fn delay(reader: &Reader<'_>, key: &str, usual: Duration) -> Duration {
-    let Some(item) = reader.item(key) else { return usual };
+/// Reads a delay: seconds as a number, as the manual has them, or a text such as `"500ms"` (P-CFG-08).
+fn delay(reader: &Reader<'_>, key: &str, default: Duration) -> Duration {
+    let Some(item) = reader.item(key) else { return default };
     let read = match item.to_json().as_f64() {
         Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         None => reader.duration(key),
@@ -123,17 +104,17 @@ fn delay(reader: &Reader<'_>, key: &str, usual: Duration) -> Duration {
         Some(delay) if !delay.is_zero() && delay <= Duration::from_secs(86_400) => delay,
         _ => {
             item.error(format!("`{key}` must be more than 0 seconds, and a day at most"));
-            usual
+            default
         }
     }
 }
 
-/// A number within bounds.
+/// Reads a number within bounds.
 pub(super) fn number(
     reader: &Reader<'_>,
     key: &str,
     bounds: std::ops::RangeInclusive<i64>,
-    usual: u32,
+    default: u32,
 ) -> u32 {
-    reader.integer(key, bounds).and_then(|number| u32::try_from(number).ok()).unwrap_or(usual)
+    reader.integer(key, bounds).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
 }

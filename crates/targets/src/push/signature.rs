@@ -1,4 +1,4 @@
-//! Signatures of the Standard Webhooks specification, so that receivers can tell who sent a push and when.
+//! Signatures of the Standard Webhooks specification, by which receivers can tell the sender and the time of a push.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -59,6 +59,7 @@ impl Signers {
     }
 }
 
+/// Gives the key of a secret; none if it is empty or no base64.
 fn key(secret: &Secret) -> Option<Vec<u8>> {
     let text = secret.expose();
     let key = match text.strip_prefix("whsec_") {

@@ -1,4 +1,4 @@
-//! Which patch set of which change a build was about (G-FIND).
+//! Patch sets that a build was about (G-FIND).
 
 use serde_json::Value;
 
@@ -12,11 +12,11 @@ pub(super) struct PatchSet {
     pub(super) revision: String,
 }
 
-/// Why there is nothing to review, for people.
+/// The reason of there being nothing to review, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unaddressed(pub(super) String);
 
-/// The patch sets that a build was about, each once; the reason when there is none.
+/// Finds the patch sets that a build was about, each once; or says why there is none.
 pub(super) fn patch_sets(build: &Build) -> Result<Vec<PatchSet>, Unaddressed> {
     let properties = build.all_properties();
     match downloads(&properties) {
@@ -25,7 +25,7 @@ pub(super) fn patch_sets(build: &Build) -> Result<Vec<PatchSet>, Unaddressed> {
     }
 }
 
-/// What deliveries about one change stay in order by: known when a build begins, and the same for all its patch sets.
+/// Names the change whose deliveries stay in order: known when a build begins, and the same for all its patch sets.
 pub(super) fn change_of(properties: &Properties, stamps: &[SourceStamp]) -> Option<String> {
     if let Some(number) = text_of(properties, "event.change.number") {
         return Some(number);
@@ -38,7 +38,7 @@ pub(super) fn change_of(properties: &Properties, stamps: &[SourceStamp]) -> Opti
     from_branch.or_else(|| Some(change_in_ref(properties.value("gerrit_branch")?.as_str()?)?.to_owned()))
 }
 
-/// `1234` of `refs/changes/34/1234/5` (G-FIND-04).
+/// Reads `1234` of `refs/changes/34/1234/5` (G-FIND-04).
 fn change_in_ref(branch: &str) -> Option<&str> {
     let mut parts = branch.strip_prefix("refs/changes/")?.split('/');
     let (_, change, patch_set) = (parts.next()?, parts.next()?, parts.next()?);
@@ -46,7 +46,7 @@ fn change_in_ref(branch: &str) -> Option<&str> {
     (is_number(change) && is_number(patch_set) && parts.next().is_none()).then_some(change)
 }
 
-/// G-FIND-01 to G-FIND-03: what `repo` downloaded; none if it did not.
+/// Finds the patch sets that `repo` downloaded (G-FIND-01 to G-FIND-03); none if it was not `repo`.
 fn downloads(properties: &Properties) -> Option<Result<Vec<PatchSet>, Unaddressed>> {
     let asked = properties.value("repo_downloads")?.as_array()?;
     let got = properties.value("repo_downloaded")?.as_str()?;
@@ -73,7 +73,7 @@ fn downloads(properties: &Properties) -> Option<Result<Vec<PatchSet>, Unaddresse
     Some(found.collect())
 }
 
-/// G-FIND-04 to G-FIND-08: what git checked out.
+/// Finds the patch sets that git checked out (G-FIND-04 to G-FIND-08).
 fn checkouts(build: &Build, properties: &Properties) -> Result<Vec<PatchSet>, Unaddressed> {
     let by_ref: Vec<&SourceStamp> = build
         .source_stamps
@@ -108,7 +108,7 @@ fn checkouts(build: &Build, properties: &Properties) -> Result<Vec<PatchSet>, Un
     }
 }
 
-/// G-FIND-08: several patch sets in one build.
+/// Finds several patch sets of one build (G-FIND-08).
 fn of_each(stamps: &[&SourceStamp], build: &Build) -> Result<Vec<PatchSet>, Unaddressed> {
     let got = build.got_revisions();
     let mut found = Vec::new();
@@ -126,6 +126,7 @@ fn of_each(stamps: &[&SourceStamp], build: &Build) -> Result<Vec<PatchSet>, Unad
     Ok(found)
 }
 
+/// Gives a property that is a text or a number, if it says anything.
 fn text_of(properties: &Properties, name: &str) -> Option<String> {
     match properties.value(name)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -134,7 +135,7 @@ fn text_of(properties: &Properties, name: &str) -> Option<String> {
     }
 }
 
-/// G-FIND-06: a map is looked up with the `codebase`.
+/// Gives a property that is a text, or of a map the entry of the `codebase` (G-FIND-06).
 fn of_codebase(properties: &Properties, name: &str) -> Option<String> {
     match properties.value(name)? {
         Value::Object(map) => {

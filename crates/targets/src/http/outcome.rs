@@ -1,13 +1,14 @@
-//! What an HTTP answer, or none, means for a delivery: taken, not now, or never.
+//! The outcome that an HTTP reply, or its absence, stands for: taken, not now, or never.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{HeaderName, LOCATION, RETRY_AFTER};
 
-use super::{Fault, FaultCode, Outcome};
 use campanile_model::Timestamp;
 use campanile_outbound::{OutboundError, Response};
+
+use crate::{Fault, FaultCode, Outcome};
 
 const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
@@ -15,9 +16,9 @@ const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// No far side is obeyed for longer than this when it asks to be left alone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
-/// Why there was no answer, as a fault: what settings must change is lasting, what the network may mend is not.
-#[must_use]
-pub fn transport_fault(error: &OutboundError) -> Fault {
+/// Makes the fault of an attempt that got no reply: permanent where settings must change, transient where the network
+/// may mend it.
+pub(crate) fn transport_fault(error: &OutboundError) -> Fault {
     let text = error.to_string();
     match error {
         OutboundError::Forbidden { .. } | OutboundError::Address(_) => {
@@ -30,17 +31,19 @@ pub fn transport_fault(error: &OutboundError) -> Fault {
     }
 }
 
-/// What an attempt comes to that nobody answered, or whose request could not even be made.
-#[must_use]
+/// Makes the outcome of an attempt that got no reply, or whose request could not even be made.
+///
+/// Deferred in any case; of a permanent fault the engine makes an end all the same.
 #[allow(clippy::needless_pass_by_value)] // stands in `map_err`
-pub fn deferred(error: OutboundError) -> Outcome {
+pub(crate) fn deferred(error: OutboundError) -> Outcome {
     Outcome::Deferred { fault: transport_fault(&error), not_before: None }
 }
 
-/// What an attempt came to whose answer is this. 2xx is success (P-HTTP-12, P-MOD-05); 408, 425, 429, 5xx, and 403 with
-/// a word about rates pass (GS-API-07); all else needs somebody to act. `now` is what `Retry-After` counts from.
-#[must_use]
-pub fn outcome(response: &Response, now: Timestamp) -> Outcome {
+/// Makes the outcome of an attempt that got this reply.
+///
+/// 2xx is success (P-HTTP-12, P-MOD-05). 408, 425, 429, 5xx, and 403 with a word about rates are deferred (GS-API-07).
+/// All else needs somebody to act. `now` is where the seconds of `Retry-After` count from.
+pub(crate) fn outcome(response: &Response, now: Timestamp) -> Outcome {
     let status = response.status;
     if status.is_success() {
         return Outcome::Delivered(format!("{} answered {status}", response.origin));
@@ -69,8 +72,31 @@ pub fn outcome(response: &Response, now: Timestamp) -> Outcome {
     }
 }
 
-/// Until when the far side asked to be left alone: `Retry-After` in seconds or as a date, else `X-RateLimit-Reset` when
-/// nothing remains.
+/// Lets a reply pass that is a success.
+///
+/// # Errors
+/// With the outcome of any other. `problem` stands before the text of one that is refused.
+pub(crate) fn require_success(response: &Response, now: Timestamp, problem: &str) -> Result<(), Outcome> {
+    match outcome(response, now) {
+        Outcome::Delivered(_) => Ok(()),
+        Outcome::Refused(fault) => {
+            let text = format!("{problem}: {}", fault.text);
+            Err(Outcome::Refused(Fault { text, ..fault }))
+        }
+        other => Err(other),
+    }
+}
+
+/// Takes the fault out of the outcome of a probe, which must not succeed.
+pub(crate) fn fault_of(outcome: Outcome) -> Fault {
+    match outcome {
+        Outcome::Refused(fault) | Outcome::Deferred { fault, .. } => fault,
+        other => Fault::transient(FaultCode::Rejected, format!("{other:?}")),
+    }
+}
+
+/// Reads the time until which the far side asked to be left alone: `Retry-After` in seconds or as a date, else
+/// `X-RateLimit-Reset` when nothing remains. Never more than a day, whatever it says.
 fn pause(response: &Response, now: Timestamp) -> Option<Timestamp> {
     let asked = match response.header(&RETRY_AFTER).map(str::trim) {
         Some(text) => match text.parse() {
@@ -85,7 +111,8 @@ fn pause(response: &Response, now: Timestamp) -> Option<Timestamp> {
     Some(until.clamp(now, now.after(LONGEST_PAUSE)))
 }
 
-/// Where a redirect leads, by its origin, for the settings to be corrected.
+/// Tells the origin that a redirect leads to, for the settings to be corrected. Its path is not told: it may hold a
+/// token.
 fn moved(response: &Response) -> String {
     let location = response.header(&LOCATION).and_then(|to| url::Url::parse(to).ok());
     location.map_or_else(String::new, |to| format!(", it moved to {}", to.origin().ascii_serialization()))
@@ -109,9 +136,9 @@ mod tests {
     fn told(outcome: &Outcome) -> (FaultCode, Permanence, Option<i64>) {
         match outcome {
             Outcome::Deferred { fault, not_before } => {
-                (fault.code, fault.lasting, not_before.map(|at| at.as_seconds() - NOW))
+                (fault.code, fault.permanence, not_before.map(|at| at.as_seconds() - NOW))
             }
-            Outcome::Refused(fault) => (fault.code, fault.lasting, None),
+            Outcome::Refused(fault) => (fault.code, fault.permanence, None),
             other => panic!("{other:?}"),
         }
     }
@@ -185,8 +212,8 @@ mod tests {
     fn no_answer_at_all() {
         let error = OutboundError::Connection { origin: "https://x".into(), reason: "refused".into() };
         let fault = transport_fault(&error);
-        assert_eq!((fault.code, fault.lasting), (FaultCode::Connection, Permanence::Transient));
+        assert_eq!((fault.code, fault.permanence), (FaultCode::Connection, Permanence::Transient));
         let fault = transport_fault(&OutboundError::Address("no http".into()));
-        assert_eq!((fault.code, fault.lasting), (FaultCode::Rejected, Permanence::Permanent));
+        assert_eq!((fault.code, fault.permanence), (FaultCode::Rejected, Permanence::Permanent));
     }
 }

@@ -1,20 +1,20 @@
-//! A review as it is kept, and the two forms in which Gerrit takes it over SSH (G-CMD).
+//! The stored form of a review, and the two forms in which Gerrit takes it over SSH (G-CMD).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::find::PatchSet;
+use super::patch_set::PatchSet;
 use super::version::Version;
 use crate::{Fault, FaultCode, payload};
 use campanile_callbacks::Review;
 
-/// Longer messages are cut (G-CMD-09).
-const LONGEST: usize = 16 << 10;
+/// The most bytes of a message; longer ones are cut (G-CMD-09).
+const MAX_MESSAGE: usize = 16 << 10;
 const CUT: &str = "\n... (truncated)";
 
-/// What goes out for one delivery: the same review of one or more patch sets.
+/// A delivery: the same review of one or more patch sets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredReview {
@@ -25,7 +25,10 @@ pub(super) struct StoredReview {
 }
 
 impl StoredReview {
-    /// Puts a review into the form that is kept; none if there is nothing to say (G-CB-05, G-CB-06).
+    /// Puts a review into its stored form; none if there is nothing to say (G-CB-05, G-CB-06).
+    ///
+    /// Names are checked here and not when a command is made of them: Gerrit's SSH commands are one text, which the
+    /// server takes apart, so that a project's name from an event could bring options or another command with it.
     ///
     /// # Errors
     /// When something in it is nothing that Gerrit could take (G-CMD-05, G-CMD-07).
@@ -51,22 +54,23 @@ impl StoredReview {
         }
         Ok(Some(Self {
             patch_sets: patch_sets.into_iter().map(|set| (set.project, set.revision)).collect(),
-            message: cut(&cleaned(&review.message)),
+            message: truncated(&cleaned(&review.message)),
             labels: review.labels.iter().cloned().collect(),
         }))
     }
 
+    /// Writes it as a delivery's message.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, Fault> {
         payload::to_bytes("the review", self)
     }
 
-    /// Reads what was kept.
+    /// Reads a delivery's message.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         payload::from_bytes(bytes)
     }
 
-    /// Gerrit's `ReviewInput` (G-CMD-10).
-    pub(super) fn input(&self, options: &Options) -> serde_json::Value {
+    /// Makes Gerrit's `ReviewInput` (G-CMD-10).
+    pub(super) fn input(&self, options: &ReviewOptions) -> serde_json::Value {
         let mut input = json!({});
         let mut set = |name: &str, value: serde_json::Value| {
             if let Some(input) = input.as_object_mut() {
@@ -88,13 +92,14 @@ impl StoredReview {
         input
     }
 
-    /// The command for servers that take no JSON (G-CMD-02 to G-CMD-08), and what of the review it leaves out.
+    /// Makes the command for servers that take no JSON (G-CMD-02 to G-CMD-08), with a line for the log for each part
+    /// of the review that it leaves out.
     pub(super) fn command(
         &self,
         project: &str,
         revision: &str,
         version: Option<&Version>,
-        options: &Options,
+        options: &ReviewOptions,
     ) -> (String, Vec<String>) {
         let mut command = format!("gerrit review --project {project}");
         let mut left_out = Vec::new();
@@ -126,44 +131,46 @@ impl StoredReview {
     }
 }
 
-/// What the settings add to every review.
+/// The parts of a review that the settings say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
+pub(super) struct ReviewOptions {
     /// Marks reviews as made by a machine (G-CMD-08).
     pub(super) tag: Option<String>,
     /// Whom Gerrit mails (G-CFG-11).
     pub(super) notify: Option<String>,
 }
 
-/// G-CMD-05.
-pub(super) fn is_project(name: &str) -> bool {
-    // What begins with a dash would be an option.
+/// Checks the name of a project (G-CMD-05).
+fn is_project(name: &str) -> bool {
+    // With a dash at its beginning it would be an option.
     !name.is_empty()
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+~-".contains(&byte))
 }
 
-pub(super) fn is_revision(revision: &str) -> bool {
+/// Checks a commit's hash, whole or its beginning (G-CMD-05).
+fn is_revision(revision: &str) -> bool {
     (4..=64).contains(&revision.len()) && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// G-CMD-07.
+/// Checks the name of a label (G-CMD-07).
 fn is_label(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// G-CMD-04: no control characters but line ends and tabs.
+/// Leaves control characters out, but line ends and tabs (G-CMD-04).
 fn cleaned(message: &str) -> String {
     message.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
-fn cut(message: &str) -> String {
-    if message.len() <= LONGEST {
+/// Shortens a message that is too long (G-CMD-09).
+fn truncated(message: &str) -> String {
+    if message.len() <= MAX_MESSAGE {
         return message.to_owned();
     }
-    let mut end = LONGEST - CUT.len();
+    let mut end = MAX_MESSAGE - CUT.len();
     while !message.is_char_boundary(end) {
         end -= 1;
     }
@@ -181,13 +188,13 @@ mod tests {
         StoredReview::new(&review, vec![patch_set]).unwrap().unwrap()
     }
 
-    fn line(review: &StoredReview, version: Option<&str>, options: &Options) -> (String, Vec<String>) {
+    fn line(review: &StoredReview, version: Option<&str>, options: &ReviewOptions) -> (String, Vec<String>) {
         let version = version.and_then(Version::parse);
         review.command("tools/bells", "abcd1234", version.as_ref(), options)
     }
 
-    fn options(notify: Option<&str>) -> Options {
-        Options { tag: Some("autogenerated:buildbot".to_owned()), notify: notify.map(str::to_owned) }
+    fn options(notify: Option<&str>) -> ReviewOptions {
+        ReviewOptions { tag: Some("autogenerated:buildbot".to_owned()), notify: notify.map(str::to_owned) }
     }
 
     #[test]
@@ -228,8 +235,8 @@ mod tests {
         };
         assert_eq!(made("", &[]), None);
         let votes_only = made("", &[("Verified", 0)]).unwrap();
-        assert_eq!(votes_only.input(&Options::default()), json!({"labels": {"Verified": 0}}));
-        assert!(!line(&votes_only, None, &Options::default()).0.contains("--message"));
+        assert_eq!(votes_only.input(&ReviewOptions::default()), json!({"labels": {"Verified": 0}}));
+        assert!(!line(&votes_only, None, &ReviewOptions::default()).0.contains("--message"));
         assert_eq!(
             made("words", &[]).unwrap().input(&options(Some("NONE"))),
             json!({"message": "words", "tag": "autogenerated:buildbot", "notify": "NONE"})
@@ -258,7 +265,7 @@ mod tests {
     #[test]
     fn g_cmd_09_long_messages_are_cut() {
         let long = stored(&"ü".repeat(20_000), &[]);
-        assert!(long.message.len() <= LONGEST && long.message.ends_with("ü\n... (truncated)"));
+        assert!(long.message.len() <= MAX_MESSAGE && long.message.ends_with("ü\n... (truncated)"));
         assert_eq!(stored("short", &[]).message, "short");
     }
 }

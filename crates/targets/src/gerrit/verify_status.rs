@@ -9,18 +9,19 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::by_rest::ByRest;
-use super::find::change_of;
+use super::patch_set::change_of;
+use super::rest::RestTransport;
+use crate::http::JSON;
 use crate::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use campanile_config::Reader;
 use campanile_model::interpolate::{Scope, Template};
 use campanile_model::{Build, Event, Properties, Results, Timestamp};
 use campanile_outbound::Request;
 
-/// Makes a target from the n-th `[[gerrit_verify_status]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
-    let template = |key: &str, usual: &str| {
-        let source = reader.text(key).unwrap_or_else(|| usual.to_owned());
+/// Makes a target of the n-th `[[gerrit_verify_status]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+    let template = |key: &str, default: &str| {
+        let source = reader.text(key).unwrap_or_else(|| default.to_owned());
         match Template::parse(&source) {
             Ok(template) => Some(template),
             Err(errors) => {
@@ -37,10 +38,10 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
     let abstain = reader.boolean("abstain").unwrap_or(false);
     let start_text = template("start_text", "Build started.");
     let end_text = template("end_text", "Build done.");
-    let door = ByRest::read(reader, parts, "base_url")?;
+    let rest = RestTransport::read(reader, parts, "base_url")?;
     Some(Arc::new(VerifyStatus {
         name: name.unwrap_or(format!("gerrit-verify-status-{index}")),
-        door,
+        rest,
         builders,
         verification_name: verification_name?,
         reporter: reporter?,
@@ -54,7 +55,7 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
 /// One `[[gerrit_verify_status]]` table at work.
 struct VerifyStatus {
     name: String,
-    door: ByRest,
+    rest: RestTransport,
     builders: Option<BTreeSet<String>>,
     verification_name: Template,
     reporter: Template,
@@ -64,22 +65,23 @@ struct VerifyStatus {
     end_text: Template,
 }
 
-/// What goes out for one delivery.
+/// The stored form of a delivery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Verification {
-    /// Changes and their revisions that have not been told yet.
+struct StoredVerification {
+    /// Changes, with their revisions, that have not been told yet.
     changes: Vec<(String, String)>,
     body: Value,
 }
 
-impl Verification {
+impl StoredVerification {
+    /// Writes it as a delivery's message.
     fn to_bytes(&self) -> Result<Vec<u8>, Fault> {
         serde_json::to_vec(self).map_err(|error| Fault::permanent(FaultCode::Content, error.to_string()))
     }
 }
 
-/// G-ADD-03.
+/// Finds the changes that a build was about, with their revisions (G-ADD-03).
 fn changes(properties: &Properties) -> Vec<(String, String)> {
     let word = |value: Option<&Value>| match value {
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
@@ -94,7 +96,7 @@ fn changes(properties: &Properties) -> Vec<(String, String)> {
     of("event.change.number").zip(of("event.patchSet.number")).into_iter().collect()
 }
 
-/// G-ADD-05.
+/// Gives the vote for a result (G-ADD-05).
 fn value(results: Option<Results>) -> i32 {
     match results {
         Some(Results::Success | Results::Warnings) => 1,
@@ -103,8 +105,8 @@ fn value(results: Option<Results>) -> i32 {
     }
 }
 
-/// G-ADD-05: `2 days 1h 0m 7s`, `1h 0m 7s`, `0m 7s`.
-fn spoken(duration: Duration) -> String {
+/// Writes a duration: `2 days 1h 0m 7s`, `1h 0m 7s`, `0m 7s` (G-ADD-05).
+fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let short = format!("{}m {}s", seconds / 60 % 60, seconds % 60);
@@ -117,7 +119,7 @@ fn spoken(duration: Duration) -> String {
 }
 
 impl VerifyStatus {
-    /// G-ADD-04.
+    /// Writes the body of a request (G-ADD-04).
     fn body(&self, build: &Build, url: Option<String>) -> Result<Value, Fault> {
         let properties = build.all_properties();
         let scope = Scope::new(&properties, &build.source_stamps);
@@ -142,22 +144,23 @@ impl VerifyStatus {
             body.insert("url".to_owned(), url.into());
         }
         let duration = match build.finished {
-            Some(finished) if build.results.is_some() => spoken(finished.since(build.started)),
+            Some(finished) if build.results.is_some() => duration_text(finished.since(build.started)),
             _ => "pending".to_owned(),
         };
         body.insert("duration".to_owned(), duration.into());
         Ok(Value::Object(body))
     }
 
-    async fn tell(
+    /// Tells one change of the verification.
+    async fn post(
         &self,
         (change, revision): (&str, &str),
         body: &Value,
         now: Timestamp,
     ) -> Result<(), Outcome> {
         let path = ["a", "changes", change, "revisions", revision, "verify-status~verifications"];
-        let request = Request::post(self.door.address(&path)?, "application/json", body.to_string());
-        self.door.ask(request, now).await.map(drop)
+        let request = Request::post(self.rest.below(&path)?, JSON, body.to_string());
+        self.rest.send(request, now).await.map(drop)
     }
 }
 
@@ -192,24 +195,24 @@ impl Target for VerifyStatus {
             return Ok(Prepared::Silent(Silence::Unaddressed { why: why.to_owned() }));
         }
         let url = build.url.clone().or_else(|| context.caller.status.url_for(&build.id()));
-        let message = Verification { changes, body: self.body(build, url)? }.to_bytes()?;
+        let message = StoredVerification { changes, body: self.body(build, url)? }.to_bytes()?;
         Ok(Prepared::Message { message, version: None })
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        let verification: Verification = match serde_json::from_slice(outgoing.message) {
+        let verification: StoredVerification = match serde_json::from_slice(outgoing.message) {
             Ok(verification) => verification,
             Err(error) => return Outcome::Refused(Fault::permanent(FaultCode::Content, error.to_string())),
         };
         let mut refused = Vec::new();
         for (done, (change, revision)) in verification.changes.iter().enumerate() {
-            match self.tell((change, revision), &verification.body, outgoing.now).await {
+            match self.post((change, revision), &verification.body, outgoing.now).await {
                 Ok(()) => {}
                 // One that cannot be told keeps nothing from the others.
                 Err(Outcome::Refused(fault)) => refused.push(fault),
                 Err(Outcome::Deferred { fault, not_before }) if done > 0 => {
                     let left = verification.changes.get(done..).unwrap_or_default().to_vec();
-                    let rest = Verification { changes: left, body: verification.body.clone() };
+                    let rest = StoredVerification { changes: left, body: verification.body.clone() };
                     return match rest.to_bytes() {
                         Ok(message) => Outcome::Remainder { message, fault, not_before },
                         Err(_) => Outcome::Deferred { fault, not_before },
@@ -219,7 +222,7 @@ impl Target for VerifyStatus {
             }
         }
         let texts = || refused.iter().map(|fault| fault.text.clone()).collect::<Vec<_>>();
-        let receipt = format!("{} has it", self.door.place());
+        let receipt = format!("{} has it", self.rest.url());
         match refused.first() {
             None => Outcome::Delivered(receipt),
             Some(_) if refused.len() < verification.changes.len() => {
@@ -230,7 +233,7 @@ impl Target for VerifyStatus {
     }
 
     async fn probe(&self) -> Result<String, Fault> {
-        self.door.probe().await
+        self.rest.probe().await
     }
 }
 
@@ -263,7 +266,7 @@ mod tests {
             (86_400, "1 day 0h 0m 0s"),
             (2 * 86_400 + 3_600, "2 days 1h 0m 0s"),
         ] {
-            assert_eq!(spoken(Duration::from_secs(seconds)), text);
+            assert_eq!(duration_text(Duration::from_secs(seconds)), text);
         }
     }
 }

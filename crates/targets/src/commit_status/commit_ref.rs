@@ -1,17 +1,17 @@
-//! Which commits a build is about: repository and revision of each source stamp (GS-ADD-03 to GS-ADD-05, GS-ADD-08).
+//! Commits that a build is about: repository and revision of each source stamp (GS-ADD-03 to GS-ADD-05, GS-ADD-08).
 
-use super::forge::{About, word};
+use super::forge::{About, text_property};
 use campanile_model::{Properties, SourceStamp};
 
-/// Where a status goes.
+/// A commit at a forge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct CommitRef {
     /// All but the last part of the repository's path.
     pub(super) owner: String,
     pub(super) name: String,
     pub(super) sha: String,
     pub(super) branch: Option<String>,
-    /// Number of the pull request.
+    /// The number of the pull request.
     pub(super) issue: Option<String>,
 }
 
@@ -24,7 +24,8 @@ pub(super) struct Repository<'a> {
 }
 
 impl<'a> Repository<'a> {
-    /// GS-ADD-03: `https://user:password@host:port/owner/name.git`, `git@host:owner/name`, and what lies between.
+    /// Takes an address apart (GS-ADD-03): `https://user:password@host:port/owner/name.git`, `git@host:owner/name`,
+    /// and what lies between.
     pub(super) fn parse(address: &'a str) -> Option<Self> {
         let address = address.trim();
         let (scheme, rest) = match address.split_once("://") {
@@ -57,7 +58,7 @@ impl<'a> Repository<'a> {
     }
 }
 
-/// Owner and name of a stamp's repository, from its project or its address.
+/// Finds owner and name of a stamp's repository, by its project or its address.
 pub(super) fn repository(stamp: &SourceStamp, project_first: bool) -> Option<(String, String)> {
     let pair = |(owner, name): (&str, &str)| {
         let fits = !owner.is_empty() && !name.is_empty();
@@ -71,31 +72,33 @@ pub(super) fn repository(stamp: &SourceStamp, project_first: bool) -> Option<(St
     if project_first { by_project().or_else(by_address) } else { by_address().or_else(by_project) }
 }
 
-/// Whether a stamp's repository is at one of these hosts (GS-T-8).
+/// True if a stamp's repository is at one of these hosts (GS-T-8).
 pub(super) fn is_at(stamp: &SourceStamp, hosts: &[String]) -> bool {
     let found = Repository::parse(&stamp.repository);
     found.is_some_and(|found| hosts.iter().any(|host| host.eq_ignore_ascii_case(found.host)))
 }
 
-/// GS-ADD-05: the number of a pull request, by its branch.
+/// Reads the number of a pull request in its branch (GS-ADD-05).
 pub(super) fn issue(branch: &str) -> Option<&str> {
     let (number, kind) = branch.strip_prefix("refs/pull/")?.split_once('/')?;
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     (is_number && matches!(kind, "head" | "merge")).then_some(number)
 }
 
-/// The branch of a stamp; of an only one, the build's property may tell it.
+/// Finds the branch of a stamp; of an only one, the build's property may tell it.
 pub(super) fn branch(properties: &Properties, stamps: &[SourceStamp], stamp: &SourceStamp) -> Option<String> {
     let own = stamp.branch.clone().filter(|branch| !branch.is_empty());
-    let told = || word(properties, "branch").filter(|_| stamps.len() == 1);
+    let by_property = || text_property(properties, "branch").filter(|_| stamps.len() == 1);
     match own {
         Some(own) if issue(&own).is_some() => Some(own),
-        own => told().filter(|told| issue(told).is_some()).or(own).or_else(told),
+        own => by_property().filter(|branch| issue(branch).is_some()).or(own).or_else(by_property),
     }
 }
 
-/// GS-ADD-08: the commit that a pull request would bring, for a build of its merge. By property, as whoever knows it
-/// may set it and hooks do that are told to; else the hook's change says it itself.
+/// Finds the commit that a pull request would bring, for a build of its merge (GS-ADD-08).
+///
+/// A merge is a commit that the forge made and shows nowhere: a status of it would be seen by nobody. By property, as
+/// whoever knows it may set it and hooks do that are told to; else by the hook's own change.
 pub(super) fn head(properties: &Properties, stamp: &SourceStamp, branch: Option<&str>) -> Option<String> {
     branch.and_then(issue)?;
     let names = ["head_sha", "github.head.sha", "gitea.head.sha", "forgejo.head.sha"];
@@ -103,17 +106,17 @@ pub(super) fn head(properties: &Properties, stamp: &SourceStamp, branch: Option<
         let change = stamp.changes.iter().rev().find(|change| change.branch.as_deref() == branch)?;
         change.revision.clone().filter(|revision| !revision.is_empty())
     };
-    names.iter().find_map(|name| word(properties, name)).or_else(by_hook)
+    names.iter().find_map(|name| text_property(properties, name)).or_else(by_hook)
 }
 
-/// The commits of all source stamps, and for each that is left out why (GS-ADD-04).
+/// Finds the commits of all source stamps, and a line for the log for each that is left out (GS-ADD-04).
 pub(super) fn of_stamps(
     about: &About<'_>,
     context: &str,
     project_first: bool,
     hosts: Option<&[String]>,
-) -> (Vec<Place>, Vec<String>) {
-    let (mut places, mut skipped) = (Vec::new(), Vec::new());
+) -> (Vec<CommitRef>, Vec<String>) {
+    let (mut commits, mut skipped) = (Vec::new(), Vec::new());
     for stamp in about.stamps {
         let branch = branch(about.properties, about.stamps, stamp);
         let issue = branch.as_deref().and_then(issue).map(str::to_owned);
@@ -137,9 +140,9 @@ pub(super) fn of_stamps(
             ));
             continue;
         };
-        places.push(Place { owner, name, sha: sha.trim().to_owned(), branch, issue });
+        commits.push(CommitRef { owner, name, sha: sha.trim().to_owned(), branch, issue });
     }
-    (places, skipped)
+    (commits, skipped)
 }
 
 #[cfg(test)]

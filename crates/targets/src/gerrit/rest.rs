@@ -1,36 +1,37 @@
-//! Reviews by Gerrit's REST door: `/a/changes/.../revisions/.../review`.
+//! Gerrit's REST API: `/a/changes/.../revisions/.../review`.
 
-use http::header::{ACCEPT, HeaderName};
+use http::header::ACCEPT;
 use serde::Deserialize;
 use url::Url;
 
-use super::posting::Posted;
-use super::review::{Options, StoredReview};
-use crate::http_outcome::{deferred, outcome};
+use super::payload::{ReviewOptions, StoredReview};
+use super::send::ReviewResult;
+use crate::http::{JSON, deferred, fault_of, outcome};
 use crate::{Fault, FaultCode, Outcome, Parts};
 use campanile_config::{Reader, Secret};
 use campanile_model::Timestamp;
 use campanile_outbound::{Client, Request, Response};
 
-/// Stands before every JSON answer, so that no page can take it for a script.
-const MAGIC: &[u8] = b")]}'";
+/// The bytes before every JSON reply, so that no page can take it for a script.
+const MAGIC_PREFIX: &[u8] = b")]}'";
 
+/// A server that takes reviews by HTTP.
 #[derive(Clone)]
-pub(super) struct ByRest {
+pub(super) struct RestTransport {
     client: Client,
     url: Url,
     user: String,
     password: Secret,
 }
 
-/// A change, as far as it matters.
+/// A change as Gerrit describes it, as far as it matters.
 #[derive(Deserialize)]
-struct Found {
+struct ChangeInfo {
     id: String,
     current_revision: Option<String>,
 }
 
-impl ByRest {
+impl RestTransport {
     /// Reads the address below this key, `username`, `password`, and certificates.
     pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>, key: &str) -> Option<Self> {
         let url = reader.required_text(key)?;
@@ -53,61 +54,59 @@ impl ByRest {
         Some(Self { client, url, user: user?, password: password? })
     }
 
-    /// Where it is, for people.
-    pub(super) fn place(&self) -> &Url {
+    /// Tells its address, for people.
+    pub(super) fn url(&self) -> &Url {
         &self.url
     }
 
     /// Reviews one patch set; `skip_superseded` leaves votes for old ones out.
     ///
     /// # Errors
-    /// An outcome that is no success.
+    /// With the outcome, which is no success.
     pub(super) async fn post(
         &self,
         (project, revision): (&str, &str),
         review: &StoredReview,
-        options: &Options,
+        options: &ReviewOptions,
         skip_superseded: bool,
         now: Timestamp,
-    ) -> Result<Posted, Outcome> {
-        let mut search = self.address(&["a", "changes", ""])?;
+    ) -> Result<ReviewResult, Outcome> {
+        let mut search = self.below(&["a", "changes", ""])?;
         search
             .query_pairs_mut()
             .append_pair("q", &format!("project:{project} commit:{revision}"))
             .append_pair("o", "CURRENT_REVISION");
-        let found: Vec<Found> =
-            read(&self.ask(Request::get(search), now).await?).map_err(Outcome::Refused)?;
+        let found: Vec<ChangeInfo> =
+            read(&self.send(Request::get(search), now).await?).map_err(Outcome::Refused)?;
         let Some(change) = found.into_iter().next() else {
             let text = format!("{} has no change of `{project}` with the commit {revision}", self.url);
             return Err(Outcome::Refused(Fault::permanent(FaultCode::Rejected, text)));
         };
         let current = change.current_revision.as_deref().unwrap_or(revision);
         if skip_superseded && !review.labels.is_empty() && !current.starts_with(revision) {
-            return Ok(Posted::Superseded);
+            return Ok(ReviewResult::Superseded);
         }
-        // Its identity comes encoded: taken apart, each part is encoded once more by `address`.
+        // Its identity comes encoded; `below` encodes it once more.
         let id = percent_encoding::percent_decode_str(&change.id).decode_utf8_lossy().into_owned();
-        let address = self.address(&["a", "changes", &id, "revisions", revision, "review"])?;
+        let address = self.below(&["a", "changes", &id, "revisions", revision, "review"])?;
         let body = review.input(options).to_string();
-        self.ask(Request::post(address, "application/json", body), now).await?;
-        Ok(Posted::Taken(format!("{} has it", self.url)))
+        self.send(Request::post(address, JSON, body), now).await?;
+        Ok(ReviewResult::Posted(format!("{} has it", self.url)))
     }
 
     /// Proves that we are let in.
     pub(super) async fn probe(&self) -> Result<String, Fault> {
         let asked = async {
-            let request = Request::get(self.address(&["a", "config", "server", "version"])?);
-            let version = self.ask(request, Timestamp::default()).await?;
+            let request = Request::get(self.below(&["a", "config", "server", "version"])?);
+            let version = self.send(request, Timestamp::default()).await?;
             let version: String = read(&version).map_err(Outcome::Refused)?;
             Ok(format!("{}: Gerrit {version}, as `{}`", self.url, self.user))
         };
-        asked.await.map_err(|outcome| match outcome {
-            Outcome::Refused(fault) | Outcome::Deferred { fault, .. } => fault,
-            other => Fault::transient(FaultCode::Rejected, format!("{other:?}")),
-        })
+        asked.await.map_err(fault_of)
     }
 
-    pub(super) fn address(&self, path: &[&str]) -> Result<Url, Outcome> {
+    /// Makes an address below the server's own. Parts are encoded, so that none becomes two.
+    pub(super) fn below(&self, path: &[&str]) -> Result<Url, Outcome> {
         let mut url = self.url.clone();
         let joined = url.path_segments_mut().map(|mut segments| {
             segments.pop_if_empty().extend(path);
@@ -116,9 +115,12 @@ impl ByRest {
         joined.map(|()| url).map_err(|()| Outcome::Refused(unfit()))
     }
 
-    pub(super) async fn ask(&self, request: Request, now: Timestamp) -> Result<Response, Outcome> {
-        let json: (HeaderName, &str) = (ACCEPT, "application/json");
-        let request = request.basic_auth(&self.user, &self.password).header(json.0, json.1);
+    /// Sends a request with the credentials.
+    ///
+    /// # Errors
+    /// With the outcome, which is no success.
+    pub(super) async fn send(&self, request: Request, now: Timestamp) -> Result<Response, Outcome> {
+        let request = request.basic_auth(&self.user, &self.password).header(ACCEPT, JSON);
         let sent = match request {
             Ok(request) => self.client.send(request).await,
             Err(error) => Err(error),
@@ -131,8 +133,9 @@ impl ByRest {
     }
 }
 
+/// Reads the JSON of a reply.
 fn read<T: for<'a> Deserialize<'a>>(response: &Response) -> Result<T, Fault> {
-    let body = response.body.strip_prefix(MAGIC).unwrap_or(&response.body);
+    let body = response.body.strip_prefix(MAGIC_PREFIX).unwrap_or(&response.body);
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("{} answered what is no answer of Gerrit's: {error}", response.origin);
         Fault::permanent(FaultCode::Rejected, text)

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::build_body::{self, Wants};
-use super::by_form::usual_name;
-use super::far_side::FarSide;
-use super::settings::{Common, number};
+use super::build_body::{self, BodyOptions};
+use super::decide;
+use super::endpoint::Endpoint;
+use super::form_push::default_name;
+use super::payload::StoredBody;
+use super::settings::{QueueSettings, number};
 use crate::build_filter::BuildFilter;
-use crate::http_outcome::{deferred, outcome};
+use crate::http::{JSON, deferred, outcome};
 use crate::{
     Backoff, Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted,
     callback, payload,
@@ -21,14 +22,13 @@ use campanile_callbacks::{Callback, Kind, Mode, Modes};
 use campanile_config::Reader;
 use campanile_model::{Build, Builder, Event, Results};
 
-const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Makes a target from the n-th `[[http_status_push]]` table whose `form` is `builds`.
+/// Makes a target of the n-th `[[http_status_push]]` table whose `form` is `builds`.
 pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     let max = number(reader, "max_items", 1..=100_000_000, 110_000);
-    let mut common = Common::read(reader, parts, String::new(), max);
-    let wants = Wants {
+    let mut settings = QueueSettings::read(reader, parts, String::new(), max);
+    let options = BodyOptions {
         properties: reader.boolean("want_properties").unwrap_or(true),
         steps: reader.boolean("want_steps").unwrap_or(false),
         previous_build: reader.boolean("want_previous_build").unwrap_or(false),
@@ -37,48 +37,39 @@ pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
     };
     let formatter = callback::read(reader, parts, "formatter", Kind::MessageFormatter);
     let (debug, bare) = (reader.boolean("debug"), reader.boolean("skip_encoding"));
-    let chosen = BuildFilter::read(reader);
-    let far_side = FarSide::read(reader, parts)?;
-    if common.name.is_empty() {
-        common.name = usual_name(&far_side, index);
+    let build_filter = BuildFilter::read(reader);
+    let endpoint = Endpoint::read(reader, parts)?;
+    if settings.name.is_empty() {
+        settings.name = default_name(&endpoint, index);
     }
     Some(Arc::new(BuildPush {
-        common,
-        far_side,
-        wants,
+        settings,
+        endpoint,
+        options,
         formatter,
         debug: debug.unwrap_or(false),
         bare: bare.unwrap_or(false),
-        chosen,
+        build_filter,
     }))
 }
 
-/// One such table at work.
+/// A target that sends one request for each build that begins or ends.
 struct BuildPush {
-    common: Common,
-    far_side: FarSide,
-    wants: Wants,
+    settings: QueueSettings,
+    endpoint: Endpoint,
+    options: BodyOptions,
     formatter: Option<Callback>,
     debug: bool,
     /// Texts of the formatter go out as they are.
     bare: bool,
-    chosen: BuildFilter,
-}
-
-/// A body as it is kept until it is taken.
-#[derive(Serialize, Deserialize)]
-struct StoredBody {
-    /// The same each time that it is sent.
-    id: String,
-    is_json: bool,
-    body: String,
+    build_filter: BuildFilter,
 }
 
 impl BuildPush {
-    /// The body for a build; none where the formatter says nothing (P-MOD-04).
+    /// Writes the body for a build, and tells if it is JSON; none where the formatter says nothing (P-MOD-04).
     async fn body(&self, build: &Build, context: &Context) -> Result<Option<(bool, String)>, Fault> {
         let Some(formatter) = &self.formatter else {
-            let body = build_body::of_build(build, &self.wants, &*context.caller.status)
+            let body = build_body::of_build(build, &self.options, &*context.caller.status)
                 .await
                 .map_err(|error| Fault::transient(FaultCode::Store, error.to_string()))?;
             return self.encoded(&body).map(|body| Some((true, body)));
@@ -107,23 +98,25 @@ impl BuildPush {
 #[async_trait]
 impl Target for BuildPush {
     fn name(&self) -> &str {
-        &self.common.name
+        &self.settings.name
     }
 
-    /// Builds that begin and end (P-MOD-02), whatever they come to (P-MOD-03).
+    /// Queues builds that begin and end (P-MOD-02), whatever their results (P-MOD-03).
     fn wants(&self, event: &Event) -> Option<Wanted> {
         matches!(event, Event::BuildStarted { .. } | Event::BuildFinished { .. })
-            .then(|| self.common.wants(event))
+            .then(|| decide::wants(&self.settings, event))
             .flatten()
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        self.chosen.unknown_names(builders)
+        self.build_filter.unknown_names(builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {
         match event {
-            Event::BuildStarted { .. } | Event::BuildFinished { .. } => self.common.unwanted(event),
+            Event::BuildStarted { .. } | Event::BuildFinished { .. } => {
+                decide::unwanted(&self.settings, event)
+            }
             _ => "with `form = \"builds\"` builds that begin and end are pushed only".to_owned(),
         }
     }
@@ -132,16 +125,16 @@ impl Target for BuildPush {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else {
             return Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", event.name()) }));
         };
-        if let Some(silence) = self.chosen.refuses(build) {
+        if let Some(silence) = self.build_filter.refuses(build) {
             return Ok(Prepared::Silent(silence));
         }
         let Some((is_json, body)) = self.body(build, context).await? else {
             let why = "the formatter wrote nothing".to_owned();
             return Ok(Prepared::Silent(Silence::Unaddressed { why }));
         };
-        let place = context.place.map_or(0, |place| place.number);
-        let started = context.place.map_or(0, |place| place.started.as_micros());
-        let stored = StoredBody { id: format!("{started}-{place}"), is_json, body };
+        let number = context.position.map_or(0, |position| position.number);
+        let started = context.position.map_or(0, |position| position.started.as_micros());
+        let stored = StoredBody { id: format!("{started}-{number}"), is_json, body };
         let message = payload::to_bytes("the body", &stored)?;
         Ok(Prepared::Message { message, version: None })
     }
@@ -153,26 +146,26 @@ impl Target for BuildPush {
         };
         let media_type = if stored.is_json { JSON } else { TEXT };
         let body = Bytes::from(stored.body);
-        let response = match self.far_side.post(media_type, body, None, &stored.id, outgoing.now).await {
+        let response = match self.endpoint.post(media_type, body, None, &stored.id, outgoing.now).await {
             Ok(response) => response,
             Err(error) => return deferred(error),
         };
-        let told = |fault: Fault| {
+        let worded = |fault: Fault| {
             let (status, said) = (response.status.as_u16(), response.excerpt());
             Fault { text: format!("{status}: unable to upload status: {said}"), ..fault }
         };
         match outcome(&response, outgoing.now) {
-            Outcome::Deferred { fault, not_before } => Outcome::Deferred { fault: told(fault), not_before },
-            Outcome::Refused(fault) => Outcome::Refused(told(fault)),
+            Outcome::Deferred { fault, not_before } => Outcome::Deferred { fault: worded(fault), not_before },
+            Outcome::Refused(fault) => Outcome::Refused(worded(fault)),
             other => other,
         }
     }
 
     fn backoff(&self) -> Option<Backoff> {
-        Some(self.common.backoff())
+        Some(self.settings.backoff())
     }
 
     async fn probe(&self) -> Result<String, Fault> {
-        self.far_side.probe().await
+        self.endpoint.probe().await
     }
 }

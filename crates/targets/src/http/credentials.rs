@@ -1,4 +1,4 @@
-//! Credentials that several forges share: a password or a token, and tokens that run out.
+//! Credentials that requests carry: a password or a token, and tokens that run out.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use campanile_config::{Reader, Secret};
 use campanile_model::Timestamp;
 use campanile_outbound::{OutboundError, Request};
 
-/// A token is not used for the last so long of its life: the far side's clock may be ahead.
+/// A token is not used in this last part of its life: the far side's clock may be ahead, and a request takes its time.
 const MARGIN: Duration = Duration::from_secs(300);
 
 /// A user with a password, or a token that needs no user.
-pub(super) enum Login {
+pub(crate) enum Credentials {
     Basic(String, Secret),
     Bearer(Secret),
 }
 
-impl Login {
-    /// Reads `username` with `password`, or `token`; none if there is neither, which is for the forge to judge.
-    pub(super) fn read(reader: &Reader<'_>) -> Option<Self> {
+impl Credentials {
+    /// Reads `username` with `password`, or `token`; none if there is neither, which is for the caller to judge.
+    pub(crate) fn read(reader: &Reader<'_>) -> Option<Self> {
         let given = |key| reader.item(key).is_some();
         match (given("username"), given("password"), given("token")) {
             (true, true, false) => {
@@ -42,13 +42,13 @@ impl Login {
         }
     }
 
-    /// Whether any of its keys is there.
-    pub(super) fn is_given(reader: &Reader<'_>) -> bool {
+    /// True if any of their keys is there.
+    pub(crate) fn is_given(reader: &Reader<'_>) -> bool {
         ["username", "password", "token"].iter().any(|key| reader.item(key).is_some())
     }
 
-    /// The request with these credentials.
-    pub(super) fn sign(&self, request: Request) -> Result<Request, OutboundError> {
+    /// Adds the credentials to a request.
+    pub(crate) fn sign(&self, request: Request) -> Result<Request, OutboundError> {
         match self {
             Self::Basic(user, password) => Ok(request.basic_auth(user, password)),
             Self::Bearer(token) => request.secret_header(AUTHORIZATION, "Bearer ", token),
@@ -56,30 +56,33 @@ impl Login {
     }
 }
 
-/// A token that runs out and can be had anew. Only one is asked for at a time.
+/// A token that runs out and can be fetched anew. Only one fetch runs at a time: all others wait for its token.
 #[derive(Default)]
-pub(super) struct PassingToken(Mutex<Option<(Secret, Timestamp)>>);
+pub(crate) struct CachedToken(Mutex<Option<(Secret, Timestamp)>>);
 
-impl PassingToken {
-    /// The token that is kept, or else the one that `fetch` brings, with when it runs out.
-    pub(super) async fn get(
+impl CachedToken {
+    /// Gives the cached token while it is good, or else the one that `fetch` brings with the time of its end.
+    ///
+    /// The lock is held while `fetch` runs, so that the others share its token. Dropping the future gives the lock
+    /// back and caches nothing.
+    pub(crate) async fn get(
         &self,
         now: Timestamp,
         fetch: impl Future<Output = Result<(Secret, Timestamp), Outcome>> + Send,
     ) -> Result<Secret, Outcome> {
-        let mut kept = self.0.lock().await;
-        if let Some((token, end)) = &*kept
+        let mut cached = self.0.lock().await;
+        if let Some((token, end)) = &*cached
             && now.after(MARGIN) < *end
         {
             return Ok(token.clone());
         }
         let (token, end) = fetch.await?;
-        *kept = Some((token.clone(), end));
+        *cached = Some((token.clone(), end));
         Ok(token)
     }
 
-    /// Throws it away; false if there was none.
-    pub(super) async fn forget(&self) -> bool {
+    /// Throws the token away; false if there was none.
+    pub(crate) async fn invalidate(&self) -> bool {
         self.0.lock().await.take().is_some()
     }
 }
@@ -93,12 +96,12 @@ mod tests {
     async fn k_02_a_token_is_kept_while_it_is_good() {
         let at = |seconds| Timestamp::from_seconds(1_700_000_000 + seconds);
         let fetched = |name: &str, end: i64| std::future::ready(Ok((Secret::new(name), at(end))));
-        let token = PassingToken::default();
-        assert!(!token.forget().await);
+        let token = CachedToken::default();
+        assert!(!token.invalidate().await);
         assert_eq!(token.get(at(0), fetched("a", 3_600)).await.unwrap().expose(), "a");
         assert_eq!(token.get(at(3_299), fetched("b", 7_200)).await.unwrap().expose(), "a");
         assert_eq!(token.get(at(3_300), fetched("c", 7_200)).await.unwrap().expose(), "c");
-        assert!(token.forget().await);
+        assert!(token.invalidate().await);
         assert_eq!(token.get(at(3_301), fetched("d", 7_200)).await.unwrap().expose(), "d");
     }
 }

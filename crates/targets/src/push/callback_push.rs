@@ -8,25 +8,23 @@ use http::header::HeaderName;
 use serde_json::Value;
 use url::Url;
 
-use super::far_side::{Headers, MAX_ANSWER, is_ours};
-use super::packet::Queued;
-use super::packets::{Packets, Way};
-use super::settings::{Common, number};
-use crate::http_outcome::{outcome, transport_fault};
-use crate::{
-    Fault, FaultCode, Outcome, Outgoing, Parts, Permanence, SessionContext, Target, callback, payload,
-};
+use super::endpoint::{Headers, MAX_RESPONSE, is_reserved};
+use super::payload::QueuedPacket;
+use super::send::{PacketPush, Transport};
+use super::settings::{QueueSettings, number};
+use crate::http::{outcome, transport_fault};
+use crate::{Fault, FaultCode, Outcome, Outgoing, Parts, SessionContext, Target, callback, payload};
 use campanile_callbacks::{Callback, CallbackError, Caller, HttpRequest, Kind, Packet, Status};
 use campanile_config::Reader;
 use campanile_outbound::{Client, OutboundError, Request};
 
 /// A packet that is in flight for so many crashes of the callback is set aside (P-CYC-08).
-const MOST_CRASHES: u32 = 3;
+const MAX_CRASHES: u32 = 3;
 
-/// Makes a target from the n-th `[[status_push]]` table.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+/// Makes a target of the n-th `[[status_push]]` table.
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     let max = number(reader, "max_items", 1..=100_000_000, 10_000);
-    let common = Common::read(reader, parts, format!("status_push-{index}"), max);
+    let settings = QueueSettings::read(reader, parts, format!("status_push-{index}"), max);
     let headers = Headers::read(reader);
     let client = parts.client(reader);
     let hosts = hosts(reader, &headers);
@@ -37,7 +35,7 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
         reader.error("server_push_cb", "Please pass serverPushCb parameter.");
     }
     let callback = callback::read(reader, parts, "server_push_cb", Kind::PushCallback);
-    let way = ByCallback {
+    let transport = CallbackTransport {
         callback: callback?,
         client: client?,
         headers,
@@ -45,10 +43,11 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
         status: OnceLock::new(),
         crashed: Mutex::default(),
     };
-    Some(Arc::new(Packets { common, way }))
+    Some(Arc::new(PacketPush { settings, transport }))
 }
 
-/// Where the callback's requests may go: hosts by https, or origins such as `http://10.1.2.3:8080` (P-CB-02).
+/// Reads the origins that the callback's requests may go to: hosts, by https, or origins such as
+/// `http://10.1.2.3:8080` (P-CB-02).
 fn hosts(reader: &Reader<'_>, headers: &Headers) -> Vec<String> {
     let insecure = reader.boolean("allow_insecure").unwrap_or(false);
     let Some(named) = reader.texts("hosts") else {
@@ -78,19 +77,19 @@ fn hosts(reader: &Reader<'_>, headers: &Headers) -> Vec<String> {
     hosts
 }
 
-/// By a callback, which `[[status_push]]` names.
-struct ByCallback {
+/// The way of packets that a callback makes requests of.
+struct CallbackTransport {
     callback: Callback,
     client: Client,
     headers: Headers,
     hosts: Vec<String>,
     status: OnceLock<Arc<dyn Status>>,
-    /// The oldest packet that the callback last crashed with, and how often.
+    /// The oldest packet that the callback last crashed with, and the count of crashes with it.
     crashed: Mutex<(u64, u32)>,
 }
 
-impl ByCallback {
-    /// What the callback made of these packets, or the fault that it comes to.
+impl CallbackTransport {
+    /// Asks the callback for the requests of these packets; with them comes the count of packets that they are of.
     async fn ask(&self, packets: &[Packet]) -> Result<(usize, Vec<HttpRequest>), Fault> {
         let Some(status) = self.status.get() else {
             return Err(Fault::transient(FaultCode::Local, "the target is not open yet"));
@@ -102,14 +101,14 @@ impl ByCallback {
                 let consumed = usize::try_from(pushed.consumed).unwrap_or(usize::MAX).min(packets.len());
                 Ok((consumed, pushed.requests))
             }
-            // It says itself that it can't: that is no crash.
+            // Its own word that it can't is no crash.
             Err(CallbackError::Answered(text)) => Err(Fault::transient(FaultCode::Callback, text)),
             Err(fault) => {
                 let mut crashed = self.crashed.lock().unwrap_or_else(PoisonError::into_inner);
                 *crashed = if crashed.0 == first { (first, crashed.1.saturating_add(1)) } else { (first, 1) };
                 let text = format!("in serverPushCb: {fault}");
-                Err(if crashed.1 >= MOST_CRASHES {
-                    let text = format!("{text}; packet {first} is set aside after {MOST_CRASHES} times");
+                Err(if crashed.1 >= MAX_CRASHES {
+                    let text = format!("{text}; packet {first} is set aside after {MAX_CRASHES} times");
                     Fault::permanent(FaultCode::Callback, text)
                 } else {
                     Fault::transient(FaultCode::Callback, text)
@@ -118,7 +117,10 @@ impl ByCallback {
         }
     }
 
-    /// A guest's request, if it may go out at all.
+    /// Makes a request of the guest's, if it may go out at all; or says why not.
+    ///
+    /// The guest is foreign code: it may send to the hosts that the settings name, and may not set the headers that
+    /// frame a request, by which one request could smuggle in another.
     fn admit(&self, request: HttpRequest) -> Result<Request, String> {
         let url = Url::parse(&request.url).map_err(|error| format!("its address is none: {error}"))?;
         let origin = url.origin().ascii_serialization();
@@ -133,23 +135,23 @@ impl ByCallback {
             "DELETE" => Method::DELETE,
             _ => return Err("its method must be POST, PUT, PATCH, GET or DELETE".to_owned()),
         };
-        let mut admitted = Request::new(method, url).body(request.body).max_response(MAX_ANSWER);
+        let mut admitted = Request::new(method, url).body(request.body).max_response(MAX_RESPONSE);
         for (name, value) in request.headers {
             let header: HeaderName = name.parse().map_err(|_| "a header of it has no name".to_owned())?;
-            if is_ours(&header) {
+            if is_reserved(&header) {
                 return Err(format!("`{header}` is set by the engine itself"));
             }
             admitted = admitted.header(header, &value).map_err(|error| error.to_string())?;
         }
-        self.headers.put(admitted).map_err(|error: OutboundError| error.to_string())
+        self.headers.add_to(admitted).map_err(|error: OutboundError| error.to_string())
     }
 
-    /// Sends what the callback made, in its order: for all packets together taken, put off, or refused (P-CB-03).
+    /// Sends the callback's requests in its order. The outcome is that of all packets together (P-CB-03).
     async fn send_all(&self, requests: Vec<HttpRequest>, first: &Outgoing<'_>) -> Outcome {
         let all = requests.len();
         let mut refused = Vec::new();
-        for (place, request) in (1..).zip(requests) {
-            let which = format!("request {place} of {all}");
+        for (number, request) in (1..).zip(requests) {
+            let which = format!("request {number} of {all}");
             let request = match self.admit(request) {
                 Ok(request) => request,
                 Err(why) => {
@@ -159,13 +161,7 @@ impl ByCallback {
             };
             let sent = match self.client.send(request).await {
                 Ok(response) => outcome(&response, first.now),
-                Err(error) => {
-                    let fault = transport_fault(&error);
-                    match fault.lasting {
-                        Permanence::Permanent => Outcome::Refused(fault),
-                        Permanence::Transient => Outcome::Deferred { fault, not_before: None },
-                    }
-                }
+                Err(error) => Outcome::from(transport_fault(&error)),
             };
             match sent {
                 Outcome::Deferred { fault, not_before } => {
@@ -183,17 +179,17 @@ impl ByCallback {
     }
 }
 
-/// A kept packet as callbacks get it.
+/// Reads a stored packet as callbacks get it.
 fn unpacked(message: &[u8]) -> Result<Packet, Fault> {
-    let queued: Queued<'_> = payload::from_bytes(message)?;
+    let queued: QueuedPacket<'_> = payload::from_bytes(message)?;
     let payload: Value = payload::from_bytes(queued.payload.get().as_bytes())?;
     let (event, timestamp) = (queued.event.into_owned(), queued.timestamp.into_owned());
     Ok(Packet { id: queued.id, event, timestamp, payload })
 }
 
 #[async_trait]
-impl Way for ByCallback {
-    /// The callback is called for the whole chunk (P-CYC-04 to P-CYC-08).
+impl Transport for CallbackTransport {
+    /// Calls the callback for the whole chunk (P-CYC-04 to P-CYC-08).
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome> {
         let Some(first) = chunk.first() else { return Vec::new() };
         let mut packets = Vec::with_capacity(chunk.len());
@@ -224,9 +220,9 @@ impl Way for ByCallback {
         }
     }
 
-    fn open(&self, desk: SessionContext) {
+    fn open(&self, context: SessionContext) {
         // A target is opened once.
-        let _ = self.status.set(desk.status);
+        let _ = self.status.set(context.status);
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -1,32 +1,35 @@
-//! Hands a kept review over, patch set by patch set.
+//! Hands a review over, patch set by patch set.
 
-use super::by_rest::ByRest;
-use super::by_ssh::BySsh;
-use super::review::StoredReview;
-use super::settings::{Door, GerritSettings};
-use crate::{Fault, Outcome, Permanence, Silence};
+use super::payload::StoredReview;
+use super::rest::RestTransport;
+use super::settings::{GerritSettings, TransportSettings};
+use super::ssh::SshTransport;
+use crate::{Fault, FaultCode, Outcome, Silence};
 use campanile_model::Timestamp;
 
-/// What became of one review.
+/// The result of handing over the review of one patch set.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Posted {
-    /// The server's answer, for people.
-    Taken(String),
+pub(super) enum ReviewResult {
+    /// The server has it; a receipt for people.
+    Posted(String),
     /// There is a newer patch set: a vote for this one would mean nothing, or the wrong thing.
     Superseded,
 }
 
 /// The way to a server.
-pub(super) enum Way {
-    Ssh(BySsh),
-    Rest(ByRest),
+pub(super) enum Transport {
+    Ssh(SshTransport),
+    Rest(RestTransport),
 }
 
-impl Way {
-    pub(super) fn new(door: &Door) -> Self {
-        match door {
-            Door::Ssh { login, version } => Self::Ssh(BySsh::new(login.clone(), version.clone())),
-            Door::Rest(rest) => Self::Rest(rest.clone()),
+impl Transport {
+    /// Makes the transport that the settings name; it connects when it is needed.
+    pub(super) fn new(settings: &TransportSettings) -> Self {
+        match settings {
+            TransportSettings::Ssh { config, version } => {
+                Self::Ssh(SshTransport::new(config.clone(), version.clone()))
+            }
+            TransportSettings::Rest(rest) => Self::Rest(rest.clone()),
         }
     }
 
@@ -36,32 +39,27 @@ impl Way {
         review: &StoredReview,
         settings: &GerritSettings,
         now: Timestamp,
-    ) -> Result<Posted, Outcome> {
+    ) -> Result<ReviewResult, Outcome> {
         let (options, skip) = (&settings.options, settings.skip_superseded);
         match self {
-            Self::Ssh(ssh) => ssh.post(project, revision, review, options, skip).await.map_err(|fault| {
-                match fault.lasting {
-                    Permanence::Permanent => Outcome::Refused(fault),
-                    Permanence::Transient => Outcome::Deferred { fault, not_before: None },
-                }
-            }),
+            Self::Ssh(ssh) => ssh.post(project, revision, review, options, skip).await.map_err(Outcome::from),
             Self::Rest(rest) => rest.post((project, revision), review, options, skip, now).await,
         }
     }
 }
 
-/// Reviews every patch set that is left. What was taken is not sent again.
+/// Reviews every patch set that is left. One that was taken is not sent again; one that is refused hinders no other.
 pub(super) async fn post_all(
-    way: &Way,
+    transport: &Transport,
     settings: &GerritSettings,
     review: StoredReview,
     now: Timestamp,
 ) -> Outcome {
     let (mut receipt, mut refused) = (None, Vec::<Fault>::new());
     for (done, (project, revision)) in review.patch_sets.iter().enumerate() {
-        match way.post((project, revision), &review, settings, now).await {
-            Ok(Posted::Taken(said)) => receipt = Some(said),
-            Ok(Posted::Superseded) => {}
+        match transport.post((project, revision), &review, settings, now).await {
+            Ok(ReviewResult::Posted(text)) => receipt = Some(text),
+            Ok(ReviewResult::Superseded) => {}
             Err(Outcome::Refused(fault)) => refused.push(fault),
             Err(Outcome::Deferred { fault, not_before }) => {
                 let patch_sets = review.patch_sets.get(done..).unwrap_or_default().to_vec();
@@ -82,7 +80,7 @@ pub(super) async fn post_all(
         (None, true) => Outcome::Silent(Silence::Overtaken),
         (None, false) => {
             let texts: Vec<String> = refused.iter().map(|fault| fault.text.clone()).collect();
-            let code = refused.first().map_or(crate::FaultCode::Rejected, |fault| fault.code);
+            let code = refused.first().map_or(FaultCode::Rejected, |fault| fault.code);
             Outcome::Refused(Fault::permanent(code, texts.join("; ")))
         }
     }

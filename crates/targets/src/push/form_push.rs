@@ -9,42 +9,40 @@ use http::header::USER_AGENT;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::far_side::FarSide;
-use super::packet::Queued;
-use super::packets::{Packets, Way};
-use super::settings::{Common, number};
-use crate::http_outcome::{deferred, outcome};
+use super::endpoint::Endpoint;
+use super::payload::QueuedPacket;
+use super::send::{PacketPush, Transport};
+use super::settings::{QueueSettings, number};
+use crate::http::{FORM, deferred, outcome};
 use crate::{Fault, FaultCode, Outcome, Outgoing, Parts, Target, payload};
 use campanile_config::Reader;
 use campanile_model::Timestamp;
 
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// Makes a target from the n-th `[[http_status_push]]` table.
+/// Makes a target of the n-th `[[http_status_push]]` table.
 pub(super) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     let in_memory = number(reader, "max_memory_items", 1..=100_000_000, 10_000);
     let on_disk = number(reader, "max_disk_items", 0..=100_000_000, 100_000);
     let max = in_memory.saturating_add(on_disk);
-    let mut common = Common::read(reader, parts, String::new(), max);
+    let mut settings = QueueSettings::read(reader, parts, String::new(), max);
     let debug = reader.boolean("debug").unwrap_or(false);
     let max_size = reader.size("max_http_request_size").unwrap_or(1 << 20);
     let extra = extra_params(reader);
-    let far_side = FarSide::read(reader, parts)?;
-    if common.name.is_empty() {
-        common.name = usual_name(&far_side, index);
+    let endpoint = Endpoint::read(reader, parts)?;
+    if settings.name.is_empty() {
+        settings.name = default_name(&endpoint, index);
     }
-    Some(Arc::new(Packets { common, way: ByForm { far_side, debug, max_size, extra } }))
+    Some(Arc::new(PacketPush { settings, transport: FormTransport { endpoint, debug, max_size, extra } }))
 }
 
-/// The host's name; with a number when it can't be the only one (P-HTTP-08).
-pub(super) fn usual_name(far_side: &FarSide, index: usize) -> String {
+/// Names a target by its host; with a number when it can't be the only one (P-HTTP-08).
+pub(super) fn default_name(endpoint: &Endpoint, index: usize) -> String {
     match index {
-        1 => format!("events_{}", far_side.host()),
-        _ => format!("events_{}-{index}", far_side.host()),
+        1 => format!("events_{}", endpoint.host()),
+        _ => format!("events_{}-{index}", endpoint.host()),
     }
 }
 
-/// P-HTTP-07.
+/// Reads `extra_post_params` (P-HTTP-07).
 fn extra_params(reader: &Reader<'_>) -> Vec<(String, String)> {
     let Some(table) = reader.table("extra_post_params") else { return Vec::new() };
     let mut params = Vec::new();
@@ -66,18 +64,18 @@ fn extra_params(reader: &Reader<'_>) -> Vec<(String, String)> {
     params
 }
 
-/// As a form, which `[[http_status_push]]` says where to send.
-struct ByForm {
-    far_side: FarSide,
-    /// JSON for people (P-HTTP-02).
+/// The way of packets that go out as a field of a form.
+struct FormTransport {
+    endpoint: Endpoint,
+    /// True for JSON that people can read (P-HTTP-02).
     debug: bool,
     /// A body must be smaller than this; 0: of any size (P-HTTP-06).
     max_size: u64,
     extra: Vec<(String, String)>,
 }
 
-impl ByForm {
-    /// The body for these packets (P-HTTP-11).
+impl FormTransport {
+    /// Writes the body for these packets (P-HTTP-11).
     fn encode(&self, packets: &[Outgoing<'_>]) -> Result<String, Fault> {
         let json = if self.debug {
             let read = |packet: &Outgoing<'_>| payload::from_bytes(packet.message);
@@ -94,11 +92,13 @@ impl ByForm {
         Ok(form.finish())
     }
 
-    /// Posts these packets, of which the first is `first`: what became of them, or how large they are if that is too
-    /// large, as we or the receiver see it.
+    /// Posts these packets, of which the first is `first`.
+    ///
+    /// # Errors
+    /// With the size of the body in bytes if that is too large, as we or the receiver see it.
     async fn post(
         &self,
-        first: &Queued<'_>,
+        first: &QueuedPacket<'_>,
         chunk: &[Outgoing<'_>],
         now: Timestamp,
     ) -> Result<Outcome, usize> {
@@ -110,10 +110,10 @@ impl ByForm {
         if self.max_size > 0 && size as u64 >= self.max_size {
             return Err(size);
         }
-        let (count, url) = (chunk.len(), self.far_side.shown());
+        let (count, url) = (chunk.len(), self.endpoint.origin());
         let name = format!("{}/{}-{count}", first.started, first.id);
         let agent = Some((USER_AGENT, "buildbot"));
-        let posted = match self.far_side.post(FORM, Bytes::from(body), agent, &name, now).await {
+        let posted = match self.endpoint.post(FORM, Bytes::from(body), agent, &name, now).await {
             Ok(response) if response.status == StatusCode::PAYLOAD_TOO_LARGE => return Err(size),
             Ok(response) => outcome(&response, now),
             Err(error) => deferred(error),
@@ -130,11 +130,11 @@ impl ByForm {
 }
 
 #[async_trait]
-impl Way for ByForm {
-    /// All of them, or fewer as long as they are too large (P-HTTP-09).
+impl Transport for FormTransport {
+    /// Pushes all of them, or fewer as long as they are too large (P-HTTP-09).
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome> {
         let Some(Outgoing { message, now, .. }) = chunk.first() else { return Vec::new() };
-        let first: Queued<'_> = match payload::from_bytes(message) {
+        let first: QueuedPacket<'_> = match payload::from_bytes(message) {
             Ok(first) => first,
             Err(fault) => return vec![Outcome::Refused(fault)],
         };
@@ -157,6 +157,6 @@ impl Way for ByForm {
     }
 
     async fn probe(&self) -> Result<String, Fault> {
-        self.far_side.probe().await
+        self.endpoint.probe().await
     }
 }

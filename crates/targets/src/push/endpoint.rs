@@ -1,4 +1,5 @@
-//! Where pushes go: an address with its credentials, headers, certificates and signatures (P-HTTP-15, P-MOD-01).
+//! The end point of pushes: an address with its credentials, headers, certificates and signatures (P-HTTP-15,
+//! P-MOD-01).
 
 use std::time::Duration;
 
@@ -7,20 +8,19 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use url::Url;
 
 use super::signature::Signers;
-use crate::Parts;
-use crate::http_outcome::{outcome, transport_fault};
-use crate::{Fault, Outcome};
+use crate::http::{outcome, transport_fault, with_basic_auth};
+use crate::{Fault, Outcome, Parts};
 use campanile_config::{Reader, Secret};
 use campanile_model::Timestamp;
 use campanile_outbound::{Client, OutboundError, Request, Response};
 
-/// So long a push may take (P-HTTP-13).
+/// The longest that a push may take, unless settings say otherwise (P-HTTP-13).
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// So much of an answer is read.
-pub(super) const MAX_ANSWER: usize = 64 << 10;
+/// The most bytes of a reply that are read.
+pub(super) const MAX_RESPONSE: usize = 64 << 10;
 
 /// An address that pushes go to.
-pub(super) struct FarSide {
+pub(super) struct Endpoint {
     client: Client,
     url: Url,
     user: Option<(String, Secret)>,
@@ -29,7 +29,7 @@ pub(super) struct FarSide {
     timeout: Duration,
 }
 
-impl FarSide {
+impl Endpoint {
     /// Reads `server_url`, `auth`, `headers`, `signing_secrets`, `timeout` and the certificates.
     pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Self> {
         let headers = Headers::read(reader);
@@ -55,12 +55,12 @@ impl FarSide {
         Some(Self { client: client?, url, user, headers, signers, timeout })
     }
 
-    /// What people are told of the address: no path and no query, where tokens like to be.
-    pub(super) fn shown(&self) -> String {
+    /// Tells the address to people, without path and query, where tokens like to be.
+    pub(super) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
-    /// Its host's name.
+    /// Gives its host's name.
     pub(super) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
@@ -75,37 +75,33 @@ impl FarSide {
         now: Timestamp,
     ) -> Result<Response, OutboundError> {
         let mut request = Request::post(self.url.clone(), media_type, body.clone())
-            .max_response(MAX_ANSWER)
+            .max_response(MAX_RESPONSE)
             .timeout(self.timeout);
-        if let Some((user, password)) = &self.user {
-            request = request.basic_auth(user, password);
-        }
+        request = with_basic_auth(request, self.user.as_ref());
         if let Some((name, value)) = extra {
             request = request.header(name, value)?;
         }
-        request = self.signers.sign(self.headers.put(request)?, id, &body, now)?;
+        request = self.signers.sign(self.headers.add_to(request)?, id, &body, now)?;
         self.client.send(request).await
     }
 
-    /// Whether it answers at all; what it says to a question without news counts for nothing.
+    /// Proves that it replies at all; its reply to a request without news counts for nothing, but for credentials.
     pub(super) async fn probe(&self) -> Result<String, Fault> {
-        let mut request = Request::new(http::Method::HEAD, self.url.clone());
-        if let Some((user, password)) = &self.user {
-            request = request.basic_auth(user, password);
-        }
-        let sent = match self.headers.put(request) {
+        let request = Request::new(http::Method::HEAD, self.url.clone());
+        let request = with_basic_auth(request, self.user.as_ref());
+        let sent = match self.headers.add_to(request) {
             Ok(request) => self.client.send(request).await,
             Err(error) => Err(error),
         };
         let response = sent.map_err(|error| transport_fault(&error))?;
         match outcome(&response, Timestamp::default()) {
             Outcome::Refused(fault) if matches!(response.status.as_u16(), 401 | 403) => Err(fault),
-            _ => Ok(format!("{} answers", self.shown())),
+            _ => Ok(format!("{} answers", self.origin())),
         }
     }
 }
 
-/// `auth = { user, password }`, `user` and `password`, or what the address holds, which leaves it.
+/// Reads `auth = { user, password }`, `user` and `password`, or those in the address, which leave it.
 fn user(reader: &Reader<'_>, url: &mut Url) -> Option<(String, Secret)> {
     let table = reader.table("auth");
     let (user, password) = match &table {
@@ -140,18 +136,19 @@ fn user(reader: &Reader<'_>, url: &mut Url) -> Option<(String, Secret)> {
 pub(super) struct Headers(Vec<(HeaderName, Secret)>);
 
 impl Headers {
+    /// Reads the table `headers`.
     pub(super) fn read(reader: &Reader<'_>) -> Self {
         let Some(table) = reader.table("headers") else { return Self::default() };
         let mut headers = Vec::new();
         for (name, item) in table.entries() {
             let secret = match item.as_text() {
-                // What is not meant to be secret may stand there as it is.
+                // A value that is not meant to be secret may stand there as it is.
                 Some(text) => Some(Secret::new(text.to_owned())),
                 None => item.secret(name),
             };
             let Some(secret) = secret else { continue };
             match name.parse::<HeaderName>() {
-                Ok(header) if is_ours(&header) => {
+                Ok(header) if is_reserved(&header) => {
                     item.error(format!("`{name}` is set by the engine itself"));
                 }
                 Ok(header) if HeaderValue::from_str(secret.expose()).is_ok() => {
@@ -165,20 +162,22 @@ impl Headers {
         Self(headers)
     }
 
-    pub(super) fn put(&self, mut request: Request) -> Result<Request, OutboundError> {
+    /// Adds the headers to a request.
+    pub(super) fn add_to(&self, mut request: Request) -> Result<Request, OutboundError> {
         for (name, value) in &self.0 {
             request = request.secret_header(name.clone(), "", value)?;
         }
         Ok(request)
     }
 
+    /// True if they prove who we are, and must not go out in the clear.
     pub(super) fn has_credentials(&self) -> bool {
         self.0.iter().any(|(name, _)| *name == AUTHORIZATION)
     }
 }
 
-/// Headers that say how a request is framed, and who it is for: nobody else may set them.
-pub(super) fn is_ours(name: &HeaderName) -> bool {
-    let ours = ["connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"];
-    ours.contains(&name.as_str())
+/// True for headers that frame a request and say who it is for: nobody but the client may set them.
+pub(super) fn is_reserved(name: &HeaderName) -> bool {
+    let reserved = ["connection", "content-length", "host", "te", "trailer", "transfer-encoding", "upgrade"];
+    reserved.contains(&name.as_str())
 }
