@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use campanile_config::{Document, Limits, Problems, Reader, Settings};
-use campanile_inbound::hooks::{Hooks, Method, RawHook};
+use campanile_inbound::hooks::{HookOutcome, Hooks, Method, RawHook};
 use campanile_model::{Event, Timestamp};
 use campanile_outbound::{Allowed, Outbound, SystemResolver};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -38,7 +38,12 @@ fuzz_target!(|data: &[u8]| {
     let outcome = dialect.verify(request(data)).and_then(|verified| dialect.parse(&verified, NOW));
     match outcome {
         Ok(parsed) => {
-            for change in parsed.changes {
+            let changes = match parsed.outcome {
+                HookOutcome::Changes(changes) => changes,
+                HookOutcome::PullRequest { change, .. } => vec![*change],
+                HookOutcome::Ignored(_) | HookOutcome::Component(_) | HookOutcome::Poll(_) => Vec::new(),
+            };
+            for change in changes {
                 assert!(!change.who.contains(['\n', '\r']), "an author in several lines: {:?}", change.who);
                 assert!(change.when <= NOW, "a change of the future");
                 let event = Event::ChangeAdded { change: Box::new(change) };

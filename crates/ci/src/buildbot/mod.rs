@@ -11,9 +11,7 @@ mod master;
 mod queries;
 mod settings;
 
-pub use bodies::{
-    BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results,
-};
+pub use bodies::{BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results};
 pub use master::{Master, MasterError};
 pub use queries::{ForceScheduler, LogPages};
 pub use settings::{ConnectedMaster, address, from_settings};

@@ -6,7 +6,7 @@ use super::patch_set::PatchSet;
 use super::payload::StoredReview;
 use super::settings::{GerritSettings, Wording};
 use crate::{Context, Decision, Fault, FaultCode, Prepared, Silence};
-use campanile_callbacks::{CallbackError, Report, Review};
+use campanile_callbacks::{CallCost, CallbackError, Review};
 use campanile_model::{Build, Buildset, Results};
 
 /// Prepares the review of a build that has begun (G-EV-01).
@@ -94,7 +94,7 @@ fn answered(
     settings: &GerritSettings,
     key: &str,
     name: &str,
-    returned: Result<(Option<Review>, Report), CallbackError>,
+    returned: Result<(Option<Review>, CallCost), CallbackError>,
 ) -> Result<Answered, Fault> {
     match returned {
         Ok((review, report)) => Ok(Answered::ByCallback(review, report.version)),

@@ -171,7 +171,7 @@ fn ssh(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<TransportSettings> {
     let of_ssh = |name: &str| home().filter(|_| own).map(|home| home.join(".ssh").join(name));
     let agent = reader.item("agent").and_then(|item| match (item.as_boolean(), item.as_text()) {
         (Some(false), _) => None,
-        _ if reader.is_kept_from_tenants("agent", "it is a program of this machine") => None,
+        _ if reader.deny_to_tenants("agent", "it is a program of this machine") => None,
         (Some(true), _) => Some(SshKeys::Agent(None)),
         (_, Some(_)) => reader.file("agent").map(|socket| SshKeys::Agent(Some(socket))),
         _ => item.wrong_type("agent", "true, or the agent's socket"),

@@ -39,8 +39,8 @@ pub(super) async fn write(
 
 /// Looks up the things that an event doesn't say of itself. Steps' and logs' events don't have the properties of their
 /// build: they are as they stand when the packet is written, shortly after the event if the queue moves.
-async fn surroundings(event: &Event, status: &dyn Status) -> Result<Surroundings, StatusError> {
-    let mut around = Surroundings::default();
+async fn surroundings(event: &Event, status: &dyn Status) -> Result<PacketContext, StatusError> {
+    let mut around = PacketContext::default();
     match event {
         Event::Start {} | Event::Shutdown {} => {
             let url = status.url().unwrap_or_default().to_owned();
