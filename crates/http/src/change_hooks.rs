@@ -176,7 +176,7 @@ async fn take(
     }
     let events =
         parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
-    match engine.accept(tenant, events, delivery_id).await? {
+    match engine.ingest(tenant, events, delivery_id).await? {
         Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();
             Ok(Taken { changes: count, ids, ..taken })

@@ -169,7 +169,7 @@ async fn take(
     events: Vec<Event>,
     dedup_key: Option<String>,
 ) -> Result<Response, Problem> {
-    let answer = match engine.accept(tenant, events, dedup_key).await? {
+    let answer = match engine.ingest(tenant, events, dedup_key).await? {
         Appended::Stored { ids, .. } => Accepted { ids, duplicate: false },
         Appended::Duplicate => Accepted { ids: Vec::new(), duplicate: true },
     };

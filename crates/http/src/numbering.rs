@@ -26,7 +26,7 @@ impl Numbering {
         dedup_key: Option<String>,
     ) -> Result<Option<Appended>, Problem> {
         if told.numbers == BuildNumbering::Given {
-            return Ok(Some(engine.accept(tenant, told.events, dedup_key).await?));
+            return Ok(Some(engine.ingest(tenant, told.events, dedup_key).await?));
         }
         let _one_at_a_time = self.0.lock().await;
         let mut events = Vec::with_capacity(told.events.len());
@@ -40,7 +40,7 @@ impl Numbering {
         if events.is_empty() {
             return Ok(None);
         }
-        Ok(Some(engine.accept(tenant, events, dedup_key).await?))
+        Ok(Some(engine.ingest(tenant, events, dedup_key).await?))
     }
 }
 
