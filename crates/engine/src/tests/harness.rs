@@ -93,14 +93,28 @@ impl Harness {
 
     /// Waits until a tenant's deliveries are in these states, oldest first.
     pub(super) async fn reaches(&self, tenant: &str, states: &[DeliveryState]) -> Vec<Delivery> {
-        let mut found = self.deliveries(tenant).await;
+        let are_so =
+            |found: &[Delivery]| found.iter().map(|delivery| delivery.state).eq(states.iter().copied());
+        self.until(tenant, &format!("deliveries are {states:?}"), are_so).await
+    }
+
+    /// Waits until an attempt of a tenant's oldest delivery has failed with this code.
+    pub(super) async fn fails(&self, tenant: &str, code: &str) -> Delivery {
+        let has_failed =
+            |found: &[Delivery]| found.first().is_some_and(|first| first.code.as_deref() == Some(code));
+        self.until(tenant, &format!("the first fails with `{code}`"), has_failed).await.remove(0)
+    }
+
+    async fn until(&self, tenant: &str, what: &str, is_so: impl Fn(&[Delivery]) -> bool) -> Vec<Delivery> {
         let began = Instant::now();
-        while !found.iter().map(|delivery| delivery.state).eq(states.iter().copied()) {
-            assert!(began.elapsed() < PATIENCE, "{tenant} never reaches {states:?}: {found:#?}");
+        loop {
+            let found = self.deliveries(tenant).await;
+            if is_so(&found) {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "it never comes that {what}: {found:#?}");
             tick().await;
-            found = self.deliveries(tenant).await;
         }
-        found
     }
 }
 

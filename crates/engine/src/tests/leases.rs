@@ -32,8 +32,8 @@ async fn a_failed_attempt_says_that_it_took_too_long() {
     engine.builds("default", 1..=1).await;
     eventually("it is sent", || target.sent().len() == 1).await;
     pass(Duration::from_secs(601)).await;
-    let deliveries = harness.reaches("default", &[Waiting]).await;
-    assert_eq!((deliveries[0].code.as_deref(), deliveries[0].attempts), (Some("timeout"), 1));
+    let delivery = harness.fails("default", "timeout").await;
+    assert_eq!((delivery.state, delivery.attempts), (Waiting, 1));
 }
 
 #[tokio::test(start_paused = true)]
