@@ -163,7 +163,7 @@ impl MasterBackfill {
         let count = limit.clamp(EARLIER.0, EARLIER.1);
         let asking = async {
             let theirs = or_default(self.connected.master.earlier_builds(before, count).await)?;
-            Ok::<_, MasterError>(theirs.into())
+            Ok::<Arc<[Build]>, MasterError>(theirs.into())
         };
         match self.earlier.try_get_with((before.clone(), count), asking).await {
             Ok(theirs) => merged(known, &theirs, limit),
@@ -177,7 +177,7 @@ impl MasterBackfill {
 }
 
 /// Takes a thing that the master has never heard of for an empty answer: asking again would not help.
-fn or_nothing<T: Default>(answer: Result<T, MasterError>) -> Result<T, MasterError> {
+fn or_default<T: Default>(answer: Result<T, MasterError>) -> Result<T, MasterError> {
     match answer {
         Err(MasterError::Unknown(_)) => Ok(T::default()),
         answer => answer,

@@ -293,11 +293,12 @@ impl Engine {
         Ok(Arc::new(version?))
     }
 
+    /// Tries a version, and stores and swaps it in. The caller holds the lock of changes.
     async fn activate(
         &self,
         tenant: &Tenant,
         callback: &Callback,
-        new: New<'_>,
+        new: Candidate<'_>,
         options: ActivateOptions,
     ) -> Result<Deployment, ActivateError> {
         let Candidate { version, wasm, origin } = new;
@@ -368,7 +369,7 @@ impl Engine {
         Ok(trials)
     }
 
-    /// Refuses a version that fails where the one in use does not.
+    /// Refuses a version that fails where the one in use does not. A failure that both have is no regression.
     async fn refuse_regression(
         &self,
         tenant: &Tenant,

@@ -49,7 +49,6 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 
-use crate::telemetry::Telemetry;
 use campanile_callbacks::Runtime;
 use campanile_config::Problem;
 use campanile_model::{Builder, Event, Timestamp};
