@@ -57,7 +57,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            () = running.engine.end_asked() => break,
+            () = running.engine.shutdown_requested() => break,
             _ = hangup.recv() => read_anew().await,
             change = watched.change(&running.engine) => match change {
                 Change::Settings => read_anew().await,

@@ -60,7 +60,7 @@ impl Supervisor {
         loop {
             ticks.tick().await;
             // An engine that hangs is not told of at all.
-            match engine.pulse().await {
+            match engine.heartbeat().await {
                 Ok(()) => self.tell("WATCHDOG=1"),
                 Err(error) => tracing::error!("the service manager is not told that all is well: {error}"),
             }

@@ -262,7 +262,7 @@ async fn p_q_02_a_full_queue_drops_the_oldest_and_counts_them() {
     let more = "black_list = [\"start\"]\nmax_memory_items = 3\nmax_disk_items = 2\n";
     let engine = Engine::start(&settings(port, more));
     changes(&engine, 1, 20).await;
-    engine.logs("the queue is full").await;
+    engine.logs("queue is full").await;
     patiently("fifteen are dropped", async || {
         let all = engine.deliveries().await;
         (all.iter().filter(|delivery| delivery["code"] == "dropped").count() == 15).then_some(())

@@ -80,7 +80,7 @@ async fn tenants_come_change_and_go_by_their_files_and_by_the_api() {
     assert_eq!(status, 400);
     assert!(refused["detail"].as_str().unwrap().contains("bolt.toml:1"), "{refused}");
     std::fs::write(dir.join("acme.toml"), "[server]\ntitle = 7\n").unwrap();
-    engine.logs("the tenant's settings have errors: all stays as it was").await;
+    engine.logs("tenant's settings have errors: all stays as it was").await;
     assert_eq!(tell(&engine, "acme-events-token", 2).await, 202);
     assert_eq!(tell(&engine, "bolt-events-token", 2).await, 202);
     patiently("both are told", async || {

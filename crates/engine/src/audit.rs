@@ -1,36 +1,39 @@
-//! Keeps who asked the CI for what, and what came of it, and sees to a shutdown of the engine itself.
+//! The audit log of commands to the CI: who asked for what, and what came of it. Here a shutdown of the engine itself
+//! is begun, too.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::now;
-use campanile_ci::control::{Asker, Control, ControlError, Force, ForceReply, Lifecycle, Shutdown};
+use super::Clock;
+use campanile_ci::control::{Asker, Control, ControlError, Force, Forced, Lifecycle, Shutdown};
 use campanile_model::BuildId;
 use campanile_store::{AuditEntry, Store};
 
-/// A way to steer the CI whose every use is kept.
-pub(super) struct Audited {
+/// A control of the CI whose every use is kept in the audit log.
+pub(super) struct AuditedControl {
     pub(super) control: Arc<dyn Control>,
     pub(super) store: Arc<dyn Store>,
     pub(super) tenant: Arc<str>,
-    /// `shutdown` ends the engine rather than the CI: told when it is to end.
-    pub(super) own_end: Option<Arc<Notify>>,
+    /// Set where `shutdown` ends the engine rather than the CI: notified when it is to end.
+    pub(super) engine_shutdown: Option<Arc<Notify>>,
+    pub(super) clock: Clock,
 }
 
-impl Audited {
-    /// Kept when it is over: an entry without an answer would say too little.
-    async fn keep(&self, asker: &Asker, what: String, answer: String) {
+impl AuditedControl {
+    /// Stores an entry. Called when the command is over: without its answer an entry would say too little.
+    async fn record(&self, asker: &Asker, what: String, answer: String) {
         let (who, place) = (asker.who.clone(), asker.place.clone());
-        tracing::info!(who, place, "asked the CI: {what}: {answer}");
-        let entry = AuditEntry { at: now(), who, place, what, answer };
+        tracing::info!(tenant = &*self.tenant, who, place, "control command: {what}: {answer}");
+        let entry = AuditEntry { at: self.clock.now(), who, place, what, answer };
         if let Err(error) = self.store.record_audit(&self.tenant, entry).await {
-            tracing::error!("the audit log misses what was asked of the CI: {error}");
+            tracing::error!(tenant = &*self.tenant, "audit log misses a control command: {error}");
         }
     }
 }
 
+/// The answer of the CI, as the log has it.
 fn answer(result: &Result<String, ControlError>) -> String {
     match result {
         Ok(said) if said.is_empty() => "done".to_owned(),
@@ -40,8 +43,8 @@ fn answer(result: &Result<String, ControlError>) -> String {
 }
 
 #[async_trait]
-impl Control for Audited {
-    async fn force(&self, asker: &Asker, force: &Force) -> Result<ForceReply, ControlError> {
+impl Control for AuditedControl {
+    async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError> {
         let result = self.control.force(asker, force).await;
         let mut what = format!("force {}", force.builder);
         for (name, value) in [("branch", &force.branch), ("revision", &force.revision)] {
@@ -53,13 +56,13 @@ impl Control for Audited {
             Ok(forced) => forced.said.clone(),
             Err(error) => error.to_string(),
         };
-        self.keep(asker, format!("{what}; {}", force.reason), answer).await;
+        self.record(asker, format!("{what}; {}", force.reason), answer).await;
         result
     }
 
     async fn stop(&self, asker: &Asker, build: &BuildId, reason: &str) -> Result<String, ControlError> {
         let result = self.control.stop(asker, build, reason).await;
-        self.keep(asker, format!("stop {build}; {reason}"), answer(&result)).await;
+        self.record(asker, format!("stop {build}; {reason}"), answer(&result)).await;
         result
     }
 
@@ -71,18 +74,18 @@ impl Control for Audited {
         reason: &str,
     ) -> Result<String, ControlError> {
         let result = self.control.cancel(asker, builder, request, reason).await;
-        self.keep(asker, format!("cancel request {request} of {builder}; {reason}"), answer(&result)).await;
+        self.record(asker, format!("cancel request {request} of {builder}; {reason}"), answer(&result)).await;
         result
     }
 
     async fn shutdown(&self, asker: &Asker, what: Shutdown) -> Result<Lifecycle, ControlError> {
-        let result = match &self.own_end {
+        let result = match &self.engine_shutdown {
             None => self.control.shutdown(asker, what).await,
             // Once begun, an engine's end can't be taken back; and until then it runs.
-            Some(end) => Ok(match what {
+            Some(shutdown) => Ok(match what {
                 Shutdown::Check | Shutdown::Stop => Lifecycle::Running,
                 Shutdown::Start | Shutdown::Now => {
-                    end.notify_one();
+                    shutdown.notify_one();
                     Lifecycle::ShuttingDown
                 }
             }),
@@ -93,7 +96,7 @@ impl Control for Audited {
                 Ok(Lifecycle::ShuttingDown) => "shutting down".to_owned(),
                 Err(error) => error.to_string(),
             };
-            self.keep(asker, format!("shutdown {}", what.name()), answer).await;
+            self.record(asker, format!("shutdown {}", what.name()), answer).await;
         }
         result
     }

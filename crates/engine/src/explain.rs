@@ -1,4 +1,4 @@
-//! Why an event was told of, or not: one sentence for each target (M-21).
+//! Explanations of an event's fate: for each target one sentence why it was told, or not (M-21).
 
 use serde::Serialize;
 
@@ -7,43 +7,44 @@ use campanile_model::{BuildId, Event, Timestamp};
 use campanile_store::{Delivery, DeliveryId, DeliveryQuery, EventId, Page, Store, StoreError};
 use campanile_targets::Target;
 
-/// Events about one subject that are explained at a time, the newest first.
-const MOST_EVENTS: u32 = 20;
-/// No tenant has that many targets.
-const MOST_TARGETS: u32 = 10_000;
+/// Limit of events about one subject that are explained at a time, the newest first.
+const MAX_EVENTS: u32 = 20;
+/// More targets than any tenant has.
+const MAX_TARGETS: u32 = 10_000;
 
-/// What an event came to at every target.
+/// An event and its fate at every target.
 #[derive(Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// The event's id.
     pub event: EventId,
     /// Its name.
     pub name: &'static str,
-    /// What it is about.
+    /// Its subject, as deliveries show it.
     pub subject: String,
     /// Every target there is, in the order of the settings, then those that there were.
-    pub targets: Vec<Word>,
+    pub targets: Vec<TargetExplanation>,
 }
 
-/// What an event came to at one target.
+/// An event's fate at one target.
 #[derive(Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Word {
+#[schema(as = Word)]
+pub struct TargetExplanation {
     /// The target's name.
     pub target: String,
     /// A delivery's state, or `unwanted` when the event made none.
     pub state: &'static str,
     /// The code of the fault or of the silence, if there is one.
     pub code: Option<String>,
-    /// Why, in words.
+    /// The reason, in words.
     pub text: String,
     /// The delivery, if there is one.
     pub delivery: Option<DeliveryId>,
-    /// When it is tried (again), while it waits.
+    /// Time of the next attempt, while it waits.
     pub not_before: Option<Timestamp>,
 }
 
-/// Explains what is meant by `about`: an event's id, `BUILDER/NUMBER`, or what an event is about as deliveries show it
-/// (a change's revision, `buildset 3`, a worker's name). Newest event first; empty if there is none such.
+/// Explains the events that `about` means: an event's id, `BUILDER/NUMBER`, or a subject as deliveries show it (a
+/// change's revision, `buildset 3`, a worker's name). Newest event first; empty if there is none such.
 ///
 /// # Errors
 /// When the store fails.
@@ -59,7 +60,7 @@ pub async fn explain(
     }
     let subject = build_named(about).map_or_else(|| about.to_owned(), |build| build.to_string());
     let mut explanations = Vec::new();
-    for id in store.events_about(tenant.name(), &subject, MOST_EVENTS).await? {
+    for id in store.events_about(tenant.name(), &subject, MAX_EVENTS).await? {
         if let Some(event) = store.event(tenant.name(), id).await? {
             explanations.push(of_event(tenant, store, id, &event).await?);
         }
@@ -67,7 +68,7 @@ pub async fn explain(
     Ok(explanations)
 }
 
-/// `linux/7`; the builder's name may hold slashes.
+/// Parses `linux/7`; the builder's name may hold slashes.
 fn build_named(about: &str) -> Option<BuildId> {
     let (builder, number) = about.rsplit_once('/')?;
     Some(BuildId { builder: builder.to_owned(), number: number.parse().ok()? })
@@ -79,10 +80,10 @@ async fn of_event(
     id: EventId,
     event: &Event,
 ) -> Result<Explanation, StoreError> {
-    let page = Page { limit: MOST_TARGETS, before: None };
+    let page = Page { limit: MAX_TARGETS, before: None };
     let query = DeliveryQuery { state: None, target: None, event: Some(id), page };
     let mut deliveries = store.deliveries(tenant.name(), &query).await?;
-    let mut targets: Vec<Word> = Vec::with_capacity(tenant.targets().len());
+    let mut targets: Vec<TargetExplanation> = Vec::with_capacity(tenant.targets().len());
     for target in tenant.targets() {
         let made = deliveries.iter().position(|delivery| delivery.target == target.name());
         targets.push(match made {
@@ -94,9 +95,9 @@ async fn of_event(
     Ok(Explanation { event: id, name: event.name(), subject: event.subject(), targets })
 }
 
-fn of_delivery(delivery: Delivery) -> Word {
+fn of_delivery(delivery: Delivery) -> TargetExplanation {
     let waiting = delivery.state == campanile_store::DeliveryState::Waiting;
-    Word {
+    TargetExplanation {
         target: delivery.target,
         state: delivery.state.name(),
         code: delivery.code,
@@ -106,13 +107,13 @@ fn of_delivery(delivery: Delivery) -> Word {
     }
 }
 
-fn without_delivery(target: &dyn Target, event: &Event) -> Word {
+fn without_delivery(target: &dyn Target, event: &Event) -> TargetExplanation {
     let text = if target.wants(event).is_some() {
         "when the event came in the settings had no such target, or it did not ask for such events".to_owned()
     } else {
         target.unwanted(event)
     };
-    Word {
+    TargetExplanation {
         target: target.name().to_owned(),
         state: "unwanted",
         code: None,

@@ -1,32 +1,42 @@
-//! The middle: takes events in, decides which targets they concern, and sees every delivery through to its end.
+//! The engine: takes events in, decides which targets they concern, and sees every delivery through to its end.
 //!
-//! `load` makes a tenant of the settings, `tenants` holds all that there are, `usage` what they have used of their limits, `components` changes versions of its callbacks, `Engine` takes events in and
-//! swaps tenants, `polling` looks at what pollers name, `workers` prepare, keep and send in the order of `turns`, `retry` says when to try again,
-//! `retention` removes what is old, `explain` why an event was told of or not.
+//! # Layout, in reading order
+//!
+//! - [`Engine`] (here): takes events in (`ingest`), reloads settings;
+//! - `load`, `tenant`, `tenants`, `tenant_files`: from settings to tenants in use; `usage`: their use of their limits;
+//! - `workers` in the order of `scheduler`: claim, prepare, store, send, settle; `retry`: times of further attempts;
+//! - `polling`: pollers' times; `backfill`: asks the master for what nobody told;
+//! - `components`: deployment of callback versions;
+//! - `session_context`, `tenant_status`, `audit`: what targets and callbacks may ask;
+//! - `lifecycle`, `heartbeat`: start, end and proof of life; `retention`: removes what is old;
+//! - `metrics` with `process`, `telemetry` with `spans`, `drop_log`, `explain`: what people see of all that.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
 mod audit;
 mod backfill;
+mod clock;
 mod components;
-mod drops;
+mod drop_log;
 mod explain;
+mod heartbeat;
 mod lifecycle;
 mod load;
 mod metrics;
 mod polling;
 mod process;
-mod pulse;
 mod retention;
 mod retry;
 mod scheduler;
 mod session_context;
 mod spans;
-pub mod telemetry;
+mod telemetry;
 mod tenant;
 mod tenant_files;
 mod tenant_status;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod usage;
 mod workers;
@@ -37,33 +47,34 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::Instant;
 
-use drops::Drops;
-use lifecycle::Failing;
-
-use crate::telemetry::Telemetry;
 use campanile_callbacks::Runtime;
 use campanile_config::Problem;
 use campanile_model::{Builder, Event, Timestamp};
 use campanile_outbound::trace;
 use campanile_store::{Appended, AuditEntry, Batch, NewEvent, Store, StoreError};
+use clock::Clock;
+use drop_log::DropLog;
+use lifecycle::FailingTargets;
+use tenant::TenantParts;
 
-use campanile_model::now;
 pub use components::{ActivateError, ActivateOptions, Deployment};
-pub use explain::{Explanation, Word, explain};
+pub use explain::{Explanation, TargetExplanation, explain};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
+pub use telemetry::{Collector, Telemetry};
 pub use tenant::Tenant;
 pub use tenant_files::TenantChangeError;
-pub use tenants::{Home, Stamp, Tenants};
+pub use tenants::{Stamp, Tenants};
 pub use tokens::{TokenError, Tokens};
 pub use usage::{LimitError, Usage};
 
-/// The name under which this node takes deliveries. A store file belongs to one node (`serve` holds its lock), so a
-/// start under the same name may take back what an earlier run had taken.
+/// Owner of this node's leases. A store file belongs to one node (`serve` holds its lock), so a start under the same name
+/// may give back what an earlier run had claimed.
 const NODE: &str = "node";
 
-/// Why events were not taken in.
+/// The reason why events were not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The tenant has reached a limit.
@@ -74,7 +85,7 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
-/// How large an event is when it is kept.
+/// The size of an event as it is stored, in bytes.
 fn size(event: &Event) -> u64 {
     struct Count(u64);
     impl std::io::Write for Count {
@@ -93,104 +104,134 @@ fn size(event: &Event) -> u64 {
     count.0
 }
 
-/// Takes events in and sees their deliveries through.
+/// The engine of one node: takes events in and sees their deliveries through.
+///
+/// Its loops ([`Engine::run_deliveries`], [`Engine::run_pollers`], [`Engine::run_retention`]) are run by the caller, one of
+/// each; all other methods may be called by anybody at any time.
 pub struct Engine {
     settings_file: PathBuf,
     runtime: Runtime,
     store: Arc<dyn Store>,
+    clock: Clock,
     tenants: ArcSwap<Tenants>,
-    /// What the files of tenants looked like when they were read.
-    read: Mutex<BTreeMap<String, Stamp>>,
-    /// What tenants have used of their limits.
+    /// Fingerprints of tenants' files, as they were when they were read.
+    stamps: Mutex<BTreeMap<String, Stamp>>,
+    /// Tenants' use of their limits, which outlives changes of their settings.
     usage: Mutex<BTreeMap<String, Arc<Usage>>>,
     metrics: Arc<Metrics>,
-    /// Told when there may be something to deliver.
+    /// Wakes the workers: there may be something to claim.
     wake: Arc<Notify>,
-    /// How often deliveries were looked for.
-    turns: watch::Sender<u64>,
-    /// Told when another tenant has taken the place of the one in use.
+    /// Number of passes of the workers' loop.
+    passes: watch::Sender<u64>,
+    /// Notifies the pollers' loop of a change of tenants.
     replaced: Notify,
-    /// Told when what tenants keep is to be looked at.
+    /// Notifies retention of a change of tenants.
     recount: Notify,
-    /// Told when somebody has asked for the engine's end.
-    end: Arc<Notify>,
-    /// What queues had to drop.
-    drops: Drops,
-    /// Targets whose last hand-over failed.
-    failing: Failing,
+    /// Notified when somebody asks for the engine's end.
+    shutdown: Arc<Notify>,
+    drops: DropLog,
+    failing: FailingTargets,
     telemetry: Telemetry,
-    /// Who may use the API, beside the bearer of the settings' own token.
     tokens: Tokens,
-    /// Held while settings or callbacks change, so that two changes don't cross.
+    /// Held while settings or callbacks change, so that two changes don't cross: each reads what is in use, prepares, and
+    /// puts its result in the place of that.
     changing: Mutex<()>,
 }
 
 impl Engine {
-    /// An engine for a tenant that `check` has made, on an open store.
+    /// Makes an engine for the settings that [`check`] has read, on an open store. Does nothing yet; needs a runtime.
     #[must_use]
-    pub fn new(
+    pub fn new(settings_file: PathBuf, runtime: Runtime, store: Arc<dyn Store>, checked: Checked) -> Self {
+        Self::with_clock(settings_file, runtime, store, checked, Clock::default())
+    }
+
+    fn with_clock(
         settings_file: PathBuf,
         runtime: Runtime,
         store: Arc<dyn Store>,
         mut checked: Checked,
+        clock: Clock,
     ) -> Self {
-        let telemetry = Telemetry::start(checked.collector.take());
-        let (metrics, end) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
-        let usage = Arc::new(Usage::new(0, now()));
-        let parts = (Arc::clone(&store), Arc::clone(&metrics));
-        let tenant = Tenant::new(tenant::OWN, checked, Arc::clone(&usage), parts, &telemetry, &end);
-        let tokens = Tokens::new(Arc::clone(&store));
+        let telemetry = Telemetry::start(checked.collector.take(), clock.clone());
+        let (metrics, shutdown) = (Arc::new(Metrics::new()), Arc::new(Notify::new()));
+        let usage = Arc::new(Usage::new(0, clock.now()));
+        let parts = TenantParts {
+            store: Arc::clone(&store),
+            metrics: Arc::clone(&metrics),
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
+            shutdown: Arc::clone(&shutdown),
+        };
+        let tenant = Tenant::new(tenant::OWN, checked, Arc::clone(&usage), parts);
+        let tokens = Tokens::new(Arc::clone(&store), clock.clone());
         Self {
             settings_file,
             runtime,
             store,
-            tenants: ArcSwap::from_pointee(Tenants::alone(Arc::new(tenant))),
-            read: Mutex::default(),
+            clock,
+            tenants: ArcSwap::from_pointee(Tenants::new(Arc::new(tenant))),
+            stamps: Mutex::default(),
             usage: Mutex::new([(tenant::OWN.to_owned(), usage)].into()),
             metrics,
             wake: Arc::new(Notify::new()),
-            turns: watch::Sender::new(0),
+            passes: watch::Sender::new(0),
             replaced: Notify::new(),
             recount: Notify::new(),
-            end,
-            drops: Drops::default(),
-            failing: Failing::default(),
+            shutdown,
+            drops: DropLog::default(),
+            failing: FailingTargets::default(),
             telemetry,
             tokens,
             changing: Mutex::new(()),
         }
     }
 
-    /// What is kept.
+    /// The store that it was made with.
     #[must_use]
     pub fn store(&self) -> &dyn Store {
         &*self.store
     }
 
-    /// Who may use the API, beside the bearer of the settings' own token.
+    /// The tokens of the API, beside the one in the settings.
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }
 
-    /// Keeps who changed what through the API, and what came of it.
+    /// Puts a change through the API into the audit log: who made it, from where, what it was and what came of it. A
+    /// failure is logged and no more: the change has been made.
     pub async fn record_audit(&self, tenant: &str, who: String, place: String, what: String, answer: String) {
-        let entry = AuditEntry { at: now(), who, place, what, answer };
+        let entry = AuditEntry { at: self.clock.now(), who, place, what, answer };
         if let Err(error) = self.store.record_audit(tenant, entry).await {
-            tracing::error!("the audit log misses what was changed: {error}");
+            tracing::error!(tenant, "audit log misses a change through the API: {error}");
         }
     }
 
-    /// What is counted.
+    /// Its counters.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// What is told of what is done.
+    /// Its traces.
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
+    }
+
+    /// Writes the page that Prometheus reads, in OpenMetrics' text form. Costs a look at each waiting delivery.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn render_metrics(&self) -> Result<String, StoreError> {
+        // Asked first: collectors can't wait.
+        let scrape = metrics::Scrape {
+            counts: self.store.delivery_counts().await?,
+            store: self.store.stats().await?,
+            spans: self.telemetry.counts(),
+            now: self.clock.now(),
+        };
+        Ok(self.metrics.render(scrape))
     }
 
     /// The settings file that reloads read.
@@ -199,25 +240,26 @@ impl Engine {
         &self.settings_file
     }
 
-    /// Waits until somebody, by `[control] shutdown = "engine"`, asks for the engine's end.
-    pub async fn end_asked(&self) {
-        self.end.notified().await;
+    /// Waits until somebody, by `[control] shutdown = "engine"`, asks for the engine's end. Cancel safe.
+    pub async fn shutdown_requested(&self) {
+        self.shutdown.notified().await;
     }
 
-    /// Takes events in: when this returns, they and their deliveries are durable.
+    /// Takes events in: when this returns, they and their deliveries are durable. Cancelled, they may be all the same.
+    /// `dedup_key` is the sender's name for the request, of which a second one stores nothing.
     ///
     /// # Errors
     /// When the tenant's limits don't allow it, or the store fails; then nothing of the batch was taken.
-    pub async fn accept(
+    pub async fn ingest(
         &self,
         tenant: &Tenant,
         events: Vec<Event>,
         dedup_key: Option<String>,
     ) -> Result<Appended, IngestError> {
-        self.ingest(tenant, events, Batch { dedup_key, ..Batch::default() }).await
+        self.ingest_batch(tenant, events, Batch { dedup_key, ..Batch::default() }).await
     }
 
-    /// Asks whether a tenant may have so many bytes more kept, and counts it if not.
+    /// Admits so many bytes more to be stored of a tenant; counts a refusal.
     ///
     /// # Errors
     /// When its limits don't allow it.
@@ -227,13 +269,13 @@ impl Engine {
     }
 
     /// Stores a batch with these events in it, each with the deliveries that it leads to.
-    async fn ingest(
+    async fn ingest_batch(
         &self,
         tenant: &Tenant,
         events: Vec<Event>,
         batch: Batch,
     ) -> Result<Appended, IngestError> {
-        let admitted = tenant.usage().admit(tenant.limits(), events.len(), now());
+        let admitted = tenant.usage().admit(tenant.limits(), events.len(), self.clock.now());
         admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
         if tenant.limits().stored_bytes.is_some() {
             tenant.usage().add_bytes(events.iter().map(size).sum());
@@ -241,10 +283,10 @@ impl Engine {
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
         let events: Vec<NewEvent> =
             events.into_iter().map(|event| NewEvent { deliveries: tenant.route(&event), event }).collect();
-        let expects_work = events.iter().any(|incoming| !incoming.deliveries.is_empty());
-        let (came, began) = (now(), std::time::Instant::now());
+        let has_deliveries = events.iter().any(|new| !new.deliveries.is_empty());
+        let (came, began) = (self.clock.now(), Instant::now());
         let parent = trace::current();
-        let trace = self.telemetry.begin(parent);
+        let trace = self.telemetry.child_of(parent);
         let appended = self.store.append(tenant.name(), Batch { events, trace, ..batch }, came).await?;
         spans::accepted(&self.telemetry, trace, parent, came, || {
             let tenant = ("campanile.tenant", tenant.name().to_owned());
@@ -255,20 +297,20 @@ impl Engine {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(tenant.name(), name);
             }
-            self.drops.note(tenant.name(), dropped, &self.metrics);
+            self.drops.record(tenant.name(), dropped, &self.metrics);
         }
-        if expects_work {
+        if has_deliveries {
             self.wake.notify_one();
         }
         Ok(appended)
     }
 
-    /// Makes a dead or delivered delivery wait again. False if there is none such.
+    /// Makes a dead or delivered delivery wait again, due now. False if there is none such.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn retry(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
-        let retried = self.store.retry(tenant.name(), id, now()).await?;
+        let retried = self.store.retry(tenant.name(), id, self.clock.now()).await?;
         self.wake.notify_one();
         Ok(retried)
     }
@@ -277,44 +319,51 @@ impl Engine {
     pub async fn warn_of_unknown_names(&self, tenant: &Tenant) {
         let builders: Vec<Builder> = match self.store.builders(tenant.name()).await {
             Ok(rows) => rows.into_iter().map(|row| row.builder).collect(),
-            Err(error) => return tracing::warn!("cannot read the builders: {error}"),
+            Err(error) => return tracing::warn!(tenant = tenant.name(), "builders cannot be read: {error}"),
         };
         if builders.is_empty() {
             return;
         }
         for target in tenant.targets() {
             for unknown in target.unknown_names(&builders) {
-                tracing::warn!(target = target.name(), "{unknown}");
+                tracing::warn!(tenant = tenant.name(), target = target.name(), "target: {unknown}");
             }
         }
     }
 
-    /// A tenant of checked settings, which goes on with what one of its name has used.
+    /// Makes a tenant of checked settings. It goes on with the usage of the one of its name that was there before.
     async fn new_tenant(&self, name: &str, checked: Checked) -> Tenant {
         let mut all = self.usage.lock().await;
         let usage = match all.get(name) {
             Some(usage) => Arc::clone(usage),
             None => {
-                let midnight = Timestamp::from_seconds(now().as_seconds().div_euclid(86_400) * 86_400);
+                let now = self.clock.now();
+                let midnight = Timestamp::from_seconds(now.as_seconds().div_euclid(86_400) * 86_400);
                 let today = self.store.events_since(name, midnight).await.unwrap_or_else(|error| {
-                    tracing::error!(tenant = name, "cannot count the events of today: {error}");
+                    tracing::error!(tenant = name, "events of today cannot be counted: {error}");
                     0
                 });
-                let usage = Arc::new(Usage::new(today, now()));
+                let usage = Arc::new(Usage::new(today, now));
                 all.insert(name.to_owned(), Arc::clone(&usage));
                 usage
             }
         };
-        let parts = (Arc::clone(&self.store), Arc::clone(&self.metrics));
-        Tenant::new(name, checked, usage, parts, &self.telemetry, &self.end)
+        let parts = TenantParts {
+            store: Arc::clone(&self.store),
+            metrics: Arc::clone(&self.metrics),
+            telemetry: self.telemetry.clone(),
+            clock: self.clock.clone(),
+            shutdown: Arc::clone(&self.shutdown),
+        };
+        Tenant::new(name, checked, usage, parts)
     }
 
-    /// Reads the settings file anew and puts it to use; with an error in it, everything stays as it was.
+    /// Reads the settings file anew and puts it to use. With an error in it, everything stays as it was.
     ///
     /// # Errors
     /// All problems, when one of them is an error; otherwise the warnings come back as the value.
     pub async fn reload(&self) -> Result<Vec<Problem>, Vec<Problem>> {
-        let _turn = self.changing.lock().await;
+        let _changing = self.changing.lock().await;
         let (checked, mut problems) = check(&self.settings_file, &self.runtime).await;
         let Some(checked) = checked else {
             self.metrics.reload(tenant::OWN, "refused");
@@ -322,7 +371,9 @@ impl Engine {
         };
         let old = self.tenant();
         if old.listen() != checked.settings.server.listen || old.store_url() != checked.settings.store_url {
-            tracing::warn!("`server.listen` or `store.url` changed: they count from the next start");
+            tracing::warn!(
+                "settings: `server.listen` or `store.url` changed: they count from the next start"
+            );
         }
         let tenant = self.new_tenant(tenant::OWN, checked).await;
         let lost = self.restore_active_versions(&tenant).await;
@@ -336,8 +387,8 @@ impl Engine {
         let others_changed = old.tenants_settings() != tenant.tenants_settings();
         self.replace_own(&Arc::new(tenant));
         if others_changed {
-            // What the operator says of all tenants counts for each of them.
-            self.read.lock().await.clear();
+            // Their settings were checked by the operator's: forgotten, they are read anew at the next look.
+            self.stamps.lock().await.clear();
         }
         self.metrics.reload(tenant::OWN, "done");
         self.wake.notify_one();

@@ -1,22 +1,23 @@
-//! Tells targets that ask for it that the engine begins its work or is about to end (P-PKT-04, P-CYC-10).
+//! Start and end of the engine, as news for the targets that ask for it (P-PKT-04, P-CYC-10).
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Engine, Tenant, now};
+use super::{Engine, Tenant};
 use campanile_model::Event;
 use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, Settlement, StoreError};
 
-/// So long the end waits for targets to take the news of it.
-const LAST_PUSH: Duration = Duration::from_secs(10);
+/// Longest wait for targets to take the news of the end.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Targets whose last hand-over failed.
+/// Targets whose last attempt failed, by tenant and name.
 #[derive(Default)]
-pub(super) struct Failing(Mutex<HashSet<(String, String)>>);
+pub(super) struct FailingTargets(Mutex<HashSet<(String, String)>>);
 
-impl Failing {
-    pub(super) fn note(&self, tenant: &str, target: &str, settled: &Settlement) {
+impl FailingTargets {
+    /// Notes the outcome of an attempt. Where none was made, nothing is known of the far side.
+    pub(super) fn record(&self, tenant: &str, target: &str, settled: &Settlement) {
         if !settled.attempted {
             return;
         }
@@ -35,7 +36,7 @@ impl Failing {
 }
 
 impl Engine {
-    /// Tells of the builders that are known, and then of the start.
+    /// Stores news of the builders that are known, and then of the start, for the targets that want news of the start.
     ///
     /// # Errors
     /// When the store fails.
@@ -47,8 +48,8 @@ impl Engine {
     }
 
     async fn announce_start_to(&self, tenant: &Tenant) -> Result<(), StoreError> {
-        let told = tenant.route(&Event::Start {});
-        if told.is_empty() {
+        let asking = tenant.route(&Event::Start {});
+        if asking.is_empty() {
             return Ok(());
         }
         let mut events = Vec::new();
@@ -58,23 +59,27 @@ impl Engine {
             events.push(Event::BuilderChangedState { builder: name, state });
         }
         events.push(Event::Start {});
-        // Nobody else is told again of what has been there before.
-        let asked = |target: &str| told.iter().any(|new| new.target == target);
+        // To all others the builders are no news: they were told of them when they came.
+        let wants = |target: &str| asking.iter().any(|new| new.target == target);
         let events = events
             .into_iter()
             .map(|event| {
-                let deliveries = tenant.route(&event).into_iter().filter(|new| asked(&new.target)).collect();
+                let deliveries = tenant.route(&event).into_iter().filter(|new| wants(&new.target)).collect();
                 NewEvent { event, deliveries }
             })
             .collect();
-        self.store.append(tenant.name(), Batch { events, ..Batch::default() }, now()).await.map(drop)
+        self.store
+            .append(tenant.name(), Batch { events, ..Batch::default() }, self.clock.now())
+            .await
+            .map(drop)
     }
 
-    /// Tells of the end, and gives those who took all news so far a moment to take this one too.
+    /// Stores news of the end, and gives targets that took all news so far a moment to take this one too. Returns after
+    /// ten seconds at most; what did not go out goes out after the next start.
     pub async fn announce_end(&self) {
         let tenants = self.tenants();
-        let telling = tenants.iter().map(|tenant| self.announce_end_to(tenant));
-        futures_util::future::join_all(telling).await;
+        let announcing = tenants.iter().map(|tenant| self.announce_end_to(tenant));
+        futures_util::future::join_all(announcing).await;
     }
 
     async fn announce_end_to(&self, tenant: &Tenant) {
@@ -85,31 +90,39 @@ impl Engine {
         }
         let events = vec![NewEvent { event: Event::Shutdown {}, deliveries }];
         let batch = Batch { events, ..Batch::default() };
-        if let Err(error) = self.store.append(tenant.name(), batch, now()).await {
-            return tracing::error!("nobody can be told of the end: {error}");
+        if let Err(error) = self.store.append(tenant.name(), batch, self.clock.now()).await {
+            return tracing::error!(tenant = tenant.name(), "shutdown cannot be announced: {error}");
         }
+        // One that fails would hold up the end for nothing.
         hopeful.retain(|target| !self.failing.contains(tenant.name(), target));
         for target in &hopeful {
-            if let Err(error) = self.store.retry_now(tenant.name(), target, now()).await {
-                tracing::error!(target, "what waits goes out after the next start: {error}");
+            if let Err(error) = self.store.retry_now(tenant.name(), target, self.clock.now()).await {
+                tracing::error!(
+                    tenant = tenant.name(),
+                    target,
+                    "target gets its news after the next start only: {error}"
+                );
             }
         }
         self.wake.notify_one();
         let all_taken = async {
             for target in &hopeful {
                 while !self.failing.contains(tenant.name(), target)
-                    && self.waits_for(tenant.name(), target).await
+                    && self.has_waiting(tenant.name(), target).await
                 {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
         };
-        if tokio::time::timeout(LAST_PUSH, all_taken).await.is_err() {
-            tracing::warn!("not all news went out; the rest goes out after the next start");
+        if tokio::time::timeout(ANNOUNCE_TIMEOUT, all_taken).await.is_err() {
+            tracing::warn!(
+                tenant = tenant.name(),
+                "shutdown does not wait for all news: the rest goes out after the next start"
+            );
         }
     }
 
-    async fn waits_for(&self, tenant: &str, target: &str) -> bool {
+    async fn has_waiting(&self, tenant: &str, target: &str) -> bool {
         let query = DeliveryQuery {
             state: Some(DeliveryState::Waiting),
             target: Some(target.to_owned()),

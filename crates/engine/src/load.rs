@@ -1,4 +1,4 @@
-//! From a settings file to a tenant's parts, with every problem found on the way.
+//! Loading of settings: from a file to a tenant's parts, with every problem found on the way.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,26 +19,26 @@ use campanile_targets::{self as targets, Parts, Target};
 
 /// Settings without an error, and what was made of them. Nothing is bound or connected yet.
 pub struct Checked {
-    /// What is nobody's own.
+    /// Settings that belong to no part.
     pub settings: Settings,
     /// The Buildbot master that is asked for what nobody told, if there is one.
-    pub connected: Option<ConnectedMaster>,
-    /// How the CI is steered.
-    pub steering: ControlSettings,
+    pub connected: Option<Connected>,
+    /// The control of the CI.
+    pub steering: Steering,
     /// The targets in their order.
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.
     pub hooks: Hooks,
-    /// What is said of other systems that tell of builds.
+    /// Other systems that tell of builds.
     pub sources: Sources,
     /// The pollers.
     pub pollers: Vec<Arc<Poller>>,
     /// The callbacks by name.
     pub callbacks: BTreeMap<String, Callback>,
-    /// Callbacks whose component can't be loaded, and why: they have no version until the one that was in use is taken
-    /// up from the store.
+    /// Callbacks whose component can't be loaded, with the problem: they have no version until the one that was in use is
+    /// restored from the store.
     pub unloaded: BTreeMap<String, Problem>,
-    /// Where traces go, if anywhere.
+    /// The collector that traces go to, if there is one.
     pub collector: Option<Collector>,
 }
 
@@ -52,7 +52,8 @@ pub async fn check(file: &Path, runtime: &Runtime) -> (Option<Checked>, Vec<Prob
     make(&document, problems, runtime, None).await
 }
 
-/// As [`check`], of a tenant's settings: they may name files of `folder` and nothing else of this machine.
+/// Checks a tenant's settings as [`check`] does the operator's: they may name files of `folder` and nothing else of this
+/// machine.
 pub(super) async fn check_tenant(
     file: &Path,
     folder: &Path,
@@ -66,6 +67,7 @@ pub(super) async fn check_tenant(
     make(&document.confined_to(folder), problems, runtime, Some(operators)).await
 }
 
+/// Makes the parts that a document names. With `operators`, the settings are those of another tenant.
 async fn make(
     document: &Document,
     problems: Problems,
@@ -74,9 +76,9 @@ async fn make(
 ) -> (Option<Checked>, Vec<Problem>) {
     let limits = operators.map(|operators| operators.limits.clone()).unwrap_or_default();
     let settings = Settings::read(&Reader::root(document, &problems), &limits);
-    let meter = Arc::new(CpuBudget::new(settings.limits.callback_calls, settings.limits.callback_cpu));
-    // Whatever else is wrong, it is told together with what the components have to say.
-    let loaded = load_callbacks(&settings, runtime, &meter).await;
+    let budget = Arc::new(CpuBudget::new(settings.limits.callback_calls, settings.limits.callback_cpu));
+    // Before anything is refused: whatever else is wrong is told together with what is wrong with components.
+    let loaded = load_callbacks(&settings, runtime, &budget).await;
 
     let root = Reader::root(document, &problems);
     let mut callbacks = BTreeMap::new();
@@ -104,12 +106,12 @@ async fn make(
     let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
     hooks.warn_of_unknown_pollers(&root, &names);
     warn_of_local_links(&root, &settings, &targets);
-    if let Some(most) = settings.limits.targets
-        && targets.len() > most
+    if let Some(max) = settings.limits.targets
+        && targets.len() > max
     {
-        let location = Location { file: document.file().to_owned(), line: 1 };
-        let text = format!("{} targets are more than `targets` of the limits allows: {most}", targets.len());
-        problems.add(Severity::Error, location, text);
+        let place = Place { file: document.file().to_owned(), line: 1 };
+        let text = format!("{} targets are more than `targets` of the limits allows: {max}", targets.len());
+        problems.add(Severity::Error, place, text);
     }
     for table in TABLES {
         root.item(table);
@@ -137,6 +139,7 @@ async fn make(
     )
 }
 
+/// The problem of a component, at its place in the file.
 fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Option<Problem> {
     let problems = Problems::new();
     let table = Reader::root(document, &problems).table("callbacks")?.table(callback)?;
@@ -145,17 +148,20 @@ fn unloadable(document: &Document, callback: &str, error: &CompileError) -> Opti
     problems.into_sorted().pop()
 }
 
-/// Every callback; without a version when none is named, or when it can't be loaded, and then why.
+/// Makes every callback: without a version when no component is named, or when it can't be loaded, and then with the
+/// error.
 async fn load_callbacks(
     settings: &Settings,
     runtime: &Runtime,
-    meter: &Arc<CpuBudget>,
+    budget: &Arc<CpuBudget>,
 ) -> Vec<(String, (Callback, Option<CompileError>))> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
-        let made = Callback::new(runtime, name, callback).with_budget(meter);
+        let made = Callback::new(runtime, name, callback).metered(budget);
         let error = match &callback.component {
-            Some(component) => put_in(runtime, &made, component, settings.limits.component_bytes).await.err(),
+            Some(component) => {
+                load_version(runtime, &made, component, settings.limits.component_bytes).await.err()
+            }
             None => None,
         };
         loaded.push((name.clone(), (made, error)));
@@ -163,23 +169,23 @@ async fn load_callbacks(
     loaded
 }
 
-/// Gives a callback the version that a file holds, which may have `most` bytes.
-async fn put_in(
+/// Gives a callback the version that a file holds, which may have `max` bytes.
+async fn load_version(
     runtime: &Runtime,
     callback: &Callback,
     component: &Path,
-    most: Option<u64>,
+    max: Option<u64>,
 ) -> Result<(), CompileError> {
-    if let (Some(most), Ok(file)) = (most, tokio::fs::metadata(component).await)
-        && file.len() > most
+    if let (Some(max), Ok(file)) = (max, tokio::fs::metadata(component).await)
+        && file.len() > max
     {
-        return Err(CompileError::too_large(file.len(), most));
+        return Err(CompileError::too_large(file.len(), max));
     }
     callback.swap(Arc::new(Version::from_file(runtime, component).await?));
     Ok(())
 }
 
-/// Links to localhost reach nobody who reads a mail (M-TRAP-4).
+/// Warns of links to localhost: they reach nobody who reads a mail (M-TRAP-4).
 fn warn_of_local_links(root: &Reader<'_>, settings: &Settings, targets: &[Arc<dyn Target>]) {
     let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
     if links.is_localhost()

@@ -1,27 +1,36 @@
-//! What is counted, in Prometheus' text form.
+//! Metrics, in OpenMetrics' text form: counters of the engine, and figures that are read when somebody asks.
 
-use std::fmt::{Display, Write as _};
+use std::fmt;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use super::process;
+use super::process::ProcessCollector;
 use campanile_callbacks::CallRecord;
 use campanile_model::Timestamp;
-use campanile_store::{DeliveryState, Pruned, StoreStats};
+use campanile_store::{DeliveryState, Pruned, StoreStats, Waiting};
+
+/// Beginning of the names of all metrics of the engine itself.
+const PREFIX: &str = "campanile";
 
 type Labels = Vec<(&'static str, String)>;
 
+/// Makes labels. Their values are escaped here, because the encoder does not: names of targets and callbacks are the
+/// users' own, and a quote in one of them would make the whole page unreadable.
 fn labels<const COUNT: usize>(labels: [(&'static str, &str); COUNT]) -> Labels {
-    labels.map(|(name, value)| (name, value.to_owned())).to_vec()
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    labels.map(|(name, value)| (name, escaped(value))).to_vec()
 }
 
-/// Counters of the whole engine. Labels come from closed sets and from the settings, never from requests.
+/// Counters of the whole engine. Values of labels come from closed sets and from the settings, never from requests.
 pub struct Metrics {
     registry: Registry,
     events: Family<Labels, Counter>,
@@ -55,7 +64,9 @@ fn poll_buckets() -> Histogram {
 
 impl Metrics {
     pub(super) fn new() -> Self {
-        let mut registry = Registry::with_prefix("campanile");
+        let mut all = Registry::default();
+        all.register_collector(Box::new(ProcessCollector));
+        let registry = all.sub_registry_with_prefix(PREFIX);
         let mut counters = |name: &str, help: &str| {
             let family = Family::<Labels, Counter>::default();
             registry.register(name, help, family.clone());
@@ -88,7 +99,7 @@ impl Metrics {
         let success = "When a poller's look last worked, in seconds since the epoch";
         registry.register("poll_last_success_timestamp_seconds", success, poll_success.clone());
         Self {
-            registry,
+            registry: all,
             events,
             refused,
             hooks,
@@ -166,7 +177,7 @@ impl Metrics {
 
     pub(super) fn pruned(&self, pruned: &Pruned) {
         for (kind, count) in pruned.counts() {
-            self.pruned.get_or_create(&vec![("kind", kind.to_owned())]).inc_by(count);
+            self.pruned.get_or_create(&labels([("kind", kind)])).inc_by(count);
         }
     }
 
@@ -187,84 +198,77 @@ impl Metrics {
         self.polls.get_or_create(&labels).inc();
     }
 
-    /// Everything as Prometheus reads it, with what the store tells of itself and of deliveries in each state.
-    #[must_use]
-    pub fn render(
-        &self,
-        counts: &[(DeliveryState, u64)],
-        store: &StoreStats,
-        spans: (u64, u64),
-        now: Timestamp,
-    ) -> String {
-        const END: &str = "# EOF\n";
+    /// Writes the counters and what was read for this page.
+    pub(super) fn render(&self, scrape: Scrape) -> String {
+        let mut read = Registry::with_prefix(PREFIX);
+        read.register_collector(Box::new(scrape));
         let mut text = String::new();
-        encode(&mut text, &self.registry).expect("writing to a String cannot fail");
-        if text.ends_with(END) {
-            text.truncate(text.len() - END.len());
-        }
-        let mut gauges = Gauges(text, "");
-        gauges.family("campanile_deliveries_stored", "Deliveries in the store, by state");
-        for (state, count) in counts {
-            gauges.sample(&[("state", state.name())], *count);
-        }
-        gauges.family("campanile_deliveries_waiting", "Deliveries that wait, by target");
-        for waiting in &store.waiting {
-            gauges.sample(&[("tenant", &waiting.tenant), ("target", &waiting.target)], waiting.count);
-        }
-        gauges.family("campanile_delivery_oldest_waiting_seconds", "Age of the oldest that waits, by target");
-        for waiting in &store.waiting {
-            let age = now.since(waiting.oldest).as_secs_f64();
-            gauges.sample(&[("tenant", &waiting.tenant), ("target", &waiting.target)], age);
-        }
-        gauges.counter("campanile_store_transactions", "Transactions that wrote", store.transactions);
-        gauges.counter(
-            "campanile_store_works",
-            "What these transactions wrote for callers",
-            store.operations,
-        );
-        gauges.gauge("campanile_store_bytes", "Size of the store", store.bytes);
-        gauges.gauge("campanile_store_free_bytes", "Of that, free for new rows", store.free_bytes);
-        let (exported, dropped) = spans;
-        gauges.counter("campanile_trace_spans_exported", "Spans that a collector has taken", exported);
-        gauges.counter("campanile_trace_spans_dropped", "Spans that it has not", dropped);
-        gauges.family("campanile_build_info", "1, with the version of the program");
-        gauges.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
-        process::describe(&mut gauges);
-        gauges.0 + END
+        let written = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &read))
+            .and_then(|()| encode_eof(&mut text));
+        written.expect("writing to a String cannot fail");
+        text
     }
 }
 
-/// Figures that are read when they are asked for, written behind those that are counted.
-pub(super) struct Gauges(String, &'static str);
+/// Figures of the store and the traces, as they were read for one page.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) counts: Vec<(DeliveryState, u64)>,
+    pub(super) store: StoreStats,
+    /// Numbers of spans that were exported, and of those that were dropped.
+    pub(super) spans: (u64, u64),
+    pub(super) now: Timestamp,
+}
 
-impl Gauges {
-    pub(super) fn family(&mut self, name: &'static str, help: &str) {
-        self.head(name, "gauge", help);
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Self { counts, store, spans: (exported, dropped), now } = self;
+        let stored = counts.iter().map(|(state, count)| (labels([("state", state.name())]), *count));
+        gauges(&mut encoder, "deliveries_stored", "Deliveries in the store, by state.", stored)?;
+        let of = |waiting: &Waiting| labels([("tenant", &waiting.tenant), ("target", &waiting.target)]);
+        let waiting = store.waiting.iter().map(|waiting| (of(waiting), waiting.count));
+        gauges(&mut encoder, "deliveries_waiting", "Deliveries that wait, by target.", waiting)?;
+        let ages = store.waiting.iter().map(|waiting| (of(waiting), now.since(waiting.oldest).as_secs_f64()));
+        let help = "Age of the oldest that waits, by target.";
+        gauges(&mut encoder, "delivery_oldest_waiting_seconds", help, ages)?;
+        let version = [(labels([("version", env!("CARGO_PKG_VERSION"))]), 1)];
+        gauges(&mut encoder, "build_info", "1, with the version of the program.", version)?;
+        for (name, help, value) in [
+            ("store_bytes", "Size of the store.", store.bytes),
+            ("store_free_bytes", "Of that, free for new rows.", store.free_bytes),
+        ] {
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+        }
+        for (name, help, value) in [
+            ("store_transactions", "Transactions that wrote.", store.transactions),
+            ("store_works", "What these transactions wrote for callers.", store.operations),
+            ("trace_spans_exported", "Spans that a collector has taken.", *exported),
+            ("trace_spans_dropped", "Spans that it has not.", *dropped),
+        ] {
+            ConstCounter::new(value).encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                MetricType::Counter,
+            )?)?;
+        }
+        Ok(())
     }
+}
 
-    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
-        self.head(name, "gauge", help);
-        self.sample(&[], value);
+/// Writes a family of gauges.
+fn gauges<Value: EncodeGaugeValue>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    samples: impl IntoIterator<Item = (Labels, Value)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in samples {
+        family.encode_family(&labels)?.encode_gauge(&value)?;
     }
-
-    fn counter(&mut self, name: &'static str, help: &str, value: u64) {
-        self.head(name, "counter", help);
-        let _ = writeln!(self.0, "{name}_total {value}");
-    }
-
-    fn head(&mut self, name: &'static str, kind: &str, help: &str) {
-        let _ = write!(self.0, "# HELP {name} {help}.\n# TYPE {name} {kind}\n");
-        self.1 = name;
-    }
-
-    /// A value of the family that was begun last.
-    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
-        let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let labels: Vec<String> =
-            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "{}{labels} {value}", self.1);
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -273,7 +277,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use campanile_store::TargetBacklog;
 
     /// Name, type and labels of everything that a text tells.
     fn told(text: &str) -> BTreeSet<(String, String, String)> {
@@ -331,11 +334,19 @@ mod tests {
             }],
             ..StoreStats::default()
         };
-        let text = metrics.render(&[(DeliveryState::Dead, 1)], &store, (3, 4), Timestamp::from_seconds(31));
+        let text = metrics.render(Scrape {
+            counts: vec![(DeliveryState::Dead, 1)],
+            store,
+            spans: (3, 4),
+            now: Timestamp::from_seconds(31),
+        });
         assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
         let waiting = "{tenant=\"default\",target=\"de\\\"v\"}";
         assert!(text.contains(&format!("campanile_deliveries_waiting{waiting} 2\n")), "{text}");
-        assert!(text.contains(&format!("campanile_delivery_oldest_waiting_seconds{waiting} 30\n")), "{text}");
+        assert!(
+            text.contains(&format!("campanile_delivery_oldest_waiting_seconds{waiting} 30.0\n")),
+            "{text}"
+        );
 
         let page = include_str!("../../../docs/operating.md");
         let rows =

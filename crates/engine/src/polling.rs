@@ -1,7 +1,7 @@
-//! Looks at what pollers name, each at its times and when told to, never twice at once.
+//! Polling of repositories and feeds: each poller at its times and when it is told to, never twice at once.
 //!
-//! A look and what it found are one: the changes and what was seen go into the store in one transaction, so a kill at
-//! any point repeats a look and neither loses a change nor takes it twice.
+//! The changes that a look found and the state that it leaves go into the store in one transaction. So a kill at any point
+//! repeats a look, and neither loses a change nor takes it twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::retry::{self, Failed, Jitter, Next, Policy};
-use super::{Engine, IngestError, LimitError, Tenant, now};
+use super::retry::{self, FailedAttempt, Jitter, Next, Policy};
+use super::{Engine, IngestError, LimitError, Tenant};
 use campanile_inbound::pollers::{PollError, Poller};
-use campanile_model::{Event, Timestamp};
+use campanile_model::Event;
 use campanile_store::{Batch, Seen, StoreError};
 use campanile_targets::{Fault, FaultCode};
 
-/// A failed look is tried again before its next regular time, with growing pauses up to ten minutes.
-const AGAIN: Policy = Policy {
+/// Retry policy of failed looks: before their next regular time, with growing pauses up to ten minutes.
+const RETRY: Policy = Policy {
     first: Duration::from_secs(10),
     longest: Duration::from_secs(600),
     // A poller never gives up.
@@ -31,18 +31,18 @@ const AGAIN: Policy = Policy {
 /// Tenant and name of a poller.
 type Key = (String, String);
 
-/// Where a poller stands between two runs of its loop, as over a reload.
+/// State of a poller's loop, which the next loop of the same name goes on with after a reload.
 #[derive(Clone, Copy, Default)]
-struct Standing {
-    /// When it regularly looks next, and by which interval that was reckoned.
+struct LoopState {
+    /// Time of the next regular look, and the interval by which it was reckoned.
     due: Option<(Instant, Duration)>,
-    /// Whether it is to look at once: somebody wished it, or a look was broken off.
+    /// True if it is to look at once: somebody asked for it, or a look was cancelled.
     at_once: bool,
 }
 
-/// Why a look came to nothing.
+/// The reason why a look failed.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum LookError {
     #[error(transparent)]
     Poll(#[from] PollError),
     #[error(transparent)]
@@ -51,7 +51,7 @@ enum Failure {
     Limit(#[from] LimitError),
 }
 
-impl From<IngestError> for Failure {
+impl From<IngestError> for LookError {
     fn from(why: IngestError) -> Self {
         match why {
             IngestError::Limit(over) => Self::Limit(over),
@@ -60,7 +60,8 @@ impl From<IngestError> for Failure {
     }
 }
 
-impl Failure {
+impl LookError {
+    /// Label of the metric.
     fn code(&self) -> &'static str {
         match self {
             Self::Poll(fault) => fault.code(),
@@ -70,25 +71,31 @@ impl Failure {
     }
 }
 
-/// Waits for so many loops to end, and notes where they stood.
-async fn gather(loops: &mut JoinSet<(Key, Standing)>, count: usize, standings: &mut BTreeMap<Key, Standing>) {
+/// Waits for so many loops to end, and collects their states.
+async fn join_loops(
+    loops: &mut JoinSet<(Key, LoopState)>,
+    count: usize,
+    states: &mut BTreeMap<Key, LoopState>,
+) {
     for _ in 0..count {
         match loops.join_next().await {
-            Some(Ok((key, standing))) => drop(standings.insert(key, standing)),
-            Some(Err(panic)) => tracing::error!("a poller panicked: {panic}"),
+            Some(Ok((key, state))) => drop(states.insert(key, state)),
+            Some(Err(panic)) => tracing::error!("poller panicked: {panic}"),
             None => break,
         }
     }
 }
 
 impl Engine {
-    /// Polls until `stop` says so; follows reloads. A poller that stays the same is not disturbed by one.
+    /// Runs all pollers until `stop` says so, and follows reloads. A poller that stays the same is not disturbed by one:
+    /// its loop goes on, a look that is under way included.
     pub async fn run_pollers(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut running: BTreeMap<Key, (Arc<Poller>, watch::Sender<bool>)> = BTreeMap::new();
-        let mut standings: BTreeMap<Key, Standing> = BTreeMap::new();
+        let mut states: BTreeMap<Key, LoopState> = BTreeMap::new();
         let mut loops = JoinSet::new();
         let mut launched = false;
         while !*stop.borrow() {
+            // Before the tenants are read: a change that comes while loops are started must not be missed.
             let replaced = self.replaced.notified();
             let tenants = self.tenants();
             let named = tenants.iter().flat_map(|tenant| {
@@ -106,18 +113,19 @@ impl Engine {
                 }
                 stays
             });
-            gather(&mut loops, halted, &mut standings).await;
+            // They have ended before others of their names begin: never two at one source.
+            join_loops(&mut loops, halted, &mut states).await;
             for (key, poller) in named {
                 if running.contains_key(&key) {
                     continue;
                 }
-                let mut standing = standings.remove(&key).unwrap_or_default();
-                standing.at_once |= poller.schedule.at_launch && !launched;
+                let mut state = states.remove(&key).unwrap_or_default();
+                state.at_once |= poller.schedule.at_launch && !launched;
                 let (halt, halted) = watch::channel(false);
-                loops.spawn(Arc::clone(&self).poll_on(key.clone(), Arc::clone(&poller), standing, halted));
+                loops.spawn(Arc::clone(&self).run_poller(key.clone(), Arc::clone(&poller), state, halted));
                 running.insert(key, (poller, halt));
             }
-            standings.clear();
+            states.clear();
             launched = true;
             tokio::select! {
                 _ = stop.changed() => {}
@@ -127,28 +135,28 @@ impl Engine {
         for (_, halt) in running.values() {
             let _ = halt.send(true);
         }
-        gather(&mut loops, running.len(), &mut standings).await;
+        join_loops(&mut loops, running.len(), &mut states).await;
     }
 
-    /// Has these pollers of a tenant look now, or once more after a look that is under way (H-PO-06). Names that aren't
-    /// there are passed over.
+    /// Has these pollers of a tenant look now, or once more after a look that is under way (H-PO-06). Unknown names are
+    /// passed over.
     pub fn poll_now(&self, tenant: &Tenant, names: &[String]) {
         for poller in tenant.pollers().iter().filter(|poller| names.contains(&poller.name)) {
             poller.wake.notify_one();
         }
     }
 
-    /// One poller's loop, until it is halted; gives where it stood.
-    async fn poll_on(
+    /// Runs one poller's loop until it is halted; gives its state.
+    async fn run_poller(
         self: Arc<Self>,
         key: Key,
         poller: Arc<Poller>,
-        mut standing: Standing,
+        mut state: LoopState,
         mut halted: watch::Receiver<bool>,
-    ) -> (Key, Standing) {
+    ) -> (Key, LoopState) {
         let schedule = poller.schedule;
         // The times go on as they were, unless the interval is another one.
-        standing.due = schedule.interval.map(|interval| match standing.due {
+        state.due = schedule.interval.map(|interval| match state.due {
             Some((due, by)) if by == interval => (due, interval),
             _ => (Instant::now() + interval, interval),
         });
@@ -156,11 +164,11 @@ impl Engine {
         let mut failures = 0;
         let mut again: Option<Instant> = None;
         loop {
-            let regular = standing.due.map(|(due, _)| due + delay);
+            let regular = state.due.map(|(due, _)| due + delay);
             let next = [regular, again].into_iter().flatten().min();
             let due = async {
                 match next {
-                    _ if standing.at_once => {}
+                    _ if state.at_once => {}
                     Some(next) => tokio::time::sleep_until(next).await,
                     None => std::future::pending().await,
                 }
@@ -172,7 +180,7 @@ impl Engine {
                 () = poller.wake.notified() => {}
             }
             // A look counts for every time that has come by now, and does not move the times after it (H-PO-07).
-            if let Some((due, interval)) = &mut standing.due
+            if let Some((due, interval)) = &mut state.due
                 && *due + delay <= Instant::now()
             {
                 while *due <= Instant::now() {
@@ -180,13 +188,14 @@ impl Engine {
                 }
                 delay = schedule.delay(fastrand::f64());
             }
-            standing.at_once = true;
+            // Until it is over: if it is cancelled, the next loop must look again.
+            state.at_once = true;
             let looked = tokio::select! {
                 biased;
                 _ = halted.wait_for(|halted| *halted) => break,
                 looked = self.poll(&key.0, &poller) => looked,
             };
-            (standing.at_once, again) = match looked {
+            (state.at_once, again) = match looked {
                 Ok(more) => {
                     failures = 0;
                     (more, None)
@@ -197,19 +206,21 @@ impl Engine {
                 }
             };
         }
-        standing.at_once |= poller.wake.notified().now_or_never().is_some();
-        (key, standing)
+        // A wish that came during the last look would be lost with this loop.
+        state.at_once |= poller.wish.notified().now_or_never().is_some();
+        (key, state)
     }
 
-    /// Looks once and takes in what was found. True: there is more.
-    async fn poll(&self, tenant: &str, poller: &Poller) -> Result<bool, Failure> {
+    /// Looks once and ingests the changes found. True if there are more.
+    async fn poll(&self, tenant: &str, poller: &Poller) -> Result<bool, LookError> {
         let began = Instant::now();
         let Some(tenant) = self.tenant_named(tenant) else { return Ok(false) };
         let source = poller.source.address();
         let known = self.store.seen(tenant.name(), &poller.name, source).await?;
-        let look = poller.source.poll(known.as_ref(), now()).await?;
+        let look = poller.source.look(known.as_ref(), self.clock.now()).await?;
+        let (tenant_name, poller_name) = (tenant.name(), &poller.name);
         for note in &look.notes {
-            tracing::warn!(poller = poller.name, "poll: {note}");
+            tracing::warn!(tenant = tenant_name, poller = poller_name, "poll: {note}");
         }
         let found = look.changes.len();
         if found > 0 || known.as_ref() != Some(&look.state) {
@@ -219,25 +230,33 @@ impl Engine {
                 .map(|change| Event::ChangeAdded { change: Box::new(change) })
                 .collect();
             let seen = Seen { poller: poller.name.clone(), source: source.to_owned(), state: look.state };
-            self.ingest(&tenant, events, Batch { seen: Some(seen), ..Batch::default() }).await?;
+            self.ingest_batch(&tenant, events, Batch { seen: Some(seen), ..Batch::default() }).await?;
         }
-        self.metrics.polled(tenant.name(), &poller.name, found, began.elapsed(), now());
+        self.metrics.polled(tenant.name(), &poller.name, found, began.elapsed(), self.clock.now());
+        let time = began.elapsed();
         if found > 0 {
-            tracing::info!(poller = poller.name, changes = found, time = ?began.elapsed(), "polled");
+            tracing::info!(
+                tenant = tenant_name,
+                poller = poller_name,
+                changes = found,
+                ?time,
+                "poll found changes"
+            );
         } else {
-            tracing::debug!(poller = poller.name, time = ?began.elapsed(), "polled: nothing new");
+            tracing::debug!(tenant = tenant_name, poller = poller_name, ?time, "poll found nothing new");
         }
         Ok(look.more)
     }
 
-    /// Says that a look failed, and how long to wait before the next one.
-    fn pause_after(&self, tenant: &str, poller: &Poller, failures: u32, failure: &Failure) -> Duration {
+    /// Counts and logs a failed look; gives the pause before the next one.
+    fn pause_after(&self, tenant: &str, poller: &Poller, failures: u32, failure: &LookError) -> Duration {
         let fault = Fault::transient(FaultCode::Connection, failure.to_string());
-        let at: Timestamp = now();
-        let failed = Failed { attempt: failures, created: at, fault: &fault, not_before: None, now: at };
-        let pause = match retry::next(&AGAIN, failed, fastrand::f64()) {
+        let at = self.clock.now();
+        let failed =
+            FailedAttempt { attempt: failures, created: at, fault: &fault, not_before: None, now: at };
+        let pause = match retry::next(&RETRY, failed, fastrand::f64()) {
             Next::At(again) => again.since(at),
-            Next::Dead => AGAIN.longest,
+            Next::Dead => RETRY.longest,
         };
         // Never at once: what just failed hardly works now.
         let pause = pause.max(Duration::from_secs(1));

@@ -1,25 +1,27 @@
-//! Removes what is older than the settings keep, in the background and in small steps.
+//! Retention: removes rows older than the settings keep, in the background and in small steps.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::{Engine, Tenant, now};
+use super::{Engine, Tenant};
 use campanile_store::{PruneCursor, Retention, StoreError};
 
-/// Of each builder so many finished builds stay: what the previous build was is asked for however long ago it was.
-const BUILDS: u32 = 20;
-/// How often to look for what is old, at most and at least.
-const OFTENEST: Duration = Duration::from_secs(1);
-const SELDOMEST: Duration = Duration::from_secs(600);
-/// A tenant whose store is full gets to know within this that it is not any more.
-const RECOUNT: Duration = Duration::from_secs(30);
-/// Between two steps the store is left to others for so many times as long as the last step took.
-const REST: u32 = 4;
+/// Finished builds that stay of each builder: the previous build is asked for however long ago it was.
+const KEPT_BUILDS: u32 = 20;
+/// Shortest and longest pause between two walks.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+/// Longest pause while a tenant's store is full: within this it learns that there is room again.
+const RECOUNT_PAUSE: Duration = Duration::from_secs(30);
+/// Pause between two steps, in times of the last step's length. The store has one writer: without pauses a long walk
+/// would take it from those who bring events.
+const PAUSE_FACTOR: u32 = 4;
 
 impl Engine {
-    /// Removes what is old until `stop` says so.
+    /// Walks through the store again and again, until `stop` says so.
     pub async fn run_retention(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             let retention = self.retention();
@@ -28,11 +30,11 @@ impl Engine {
                 if shortest.is_some()
                     && let Err(error) = self.prune(&retention).await
                 {
-                    tracing::error!("cannot remove what is old: {error}");
+                    tracing::error!("retention failed: {error}");
                 }
                 self.count_bytes().await;
-                let pause = shortest.map_or(SELDOMEST, |keep| (keep / 20).clamp(OFTENEST, SELDOMEST));
-                let pause = if self.is_any_near_full() { pause.min(RECOUNT) } else { pause };
+                let pause = shortest.map_or(MAX_PAUSE, |keep| (keep / 20).clamp(MIN_PAUSE, MAX_PAUSE));
+                let pause = if self.is_any_near_full() { pause.min(RECOUNT_PAUSE) } else { pause };
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     // Another tenant may keep things for another time.
@@ -46,45 +48,47 @@ impl Engine {
         }
     }
 
-    /// How long things are kept: as the operator says, and no tenant's longer than its limits say.
+    /// The times for which rows are kept: the operator's, and a tenant's own where its limits say less.
     fn retention(&self) -> Retention {
         let tenants = self.tenants();
         let keep = self.tenant().keep();
         let of = |tenant: &Arc<Tenant>| Some((tenant.name().to_owned(), tenant.limits().keep?));
         let of = tenants.iter().filter_map(of).filter(|(_, own)| keep.is_none_or(|keep| *own < keep));
-        Retention { keep, of: of.collect(), builds: BUILDS }
+        Retention { keep, of: of.collect(), builds: KEPT_BUILDS }
     }
 
-    /// Counts what is kept of tenants that may keep so much only.
+    /// Counts the stored bytes of tenants that have a limit of them.
     async fn count_bytes(&self) {
         for tenant in self.tenants().iter().filter(|tenant| tenant.limits().stored_bytes.is_some()) {
             match self.store.stored_bytes(tenant.name()).await {
                 Ok(bytes) => tenant.usage().set_bytes(bytes),
-                Err(error) => tracing::error!(tenant = tenant.name(), "cannot count what is kept: {error}"),
+                Err(error) => {
+                    tracing::error!(tenant = tenant.name(), "stored bytes cannot be counted: {error}")
+                }
             }
         }
     }
 
-    /// Whether a tenant waits for room.
+    /// True if a tenant waits for room.
     fn is_any_near_full(&self) -> bool {
         let is_full = |tenant: &Arc<Tenant>| tenant.usage().admit_bytes(tenant.limits(), 1).is_err();
         self.tenants().iter().any(is_full)
     }
 
-    /// One walk through all that is kept.
+    /// Walks once through all that is kept, and removes what is too old.
     async fn prune(&self, retention: &Retention) -> Result<(), StoreError> {
         let (mut from, mut removed) = (PruneCursor::default(), 0);
         loop {
             let began = Instant::now();
-            let pruned = self.store.prune(retention, from, now()).await?;
+            let pruned = self.store.prune(retention, from, self.clock.now()).await?;
             self.metrics.pruned(&pruned);
             removed += pruned.counts().iter().map(|(_, count)| count).sum::<u64>();
             let Some(next) = pruned.next else { break };
             from = next;
-            tokio::time::sleep(began.elapsed() * REST).await;
+            tokio::time::sleep(began.elapsed() * PAUSE_FACTOR).await;
         }
         if removed > 0 {
-            tracing::info!(rows = removed, "removed what was too old to be kept");
+            tracing::info!(rows = removed, "retention removed what was too old");
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! When to try again: a pure function of what was tried and what came of it.
+//! Times of further attempts: a pure function of the attempt, its fault and a random number.
 
 use std::time::Duration;
 
 use campanile_model::Timestamp;
 use campanile_targets::{Backoff, Fault, Permanence};
 
-/// How long to go on, and how to space the attempts.
+/// A retry policy: exponential backoff with an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
     /// The first delay's upper bound; each further one's is twice the last.
@@ -14,11 +14,11 @@ pub(super) struct Policy {
     pub(super) longest: Duration,
     /// A delivery that still fails at this age is dead. Without one it is tried for ever.
     pub(super) max_age: Option<Duration>,
-    /// Which part of a delay is left to chance.
+    /// The part of a delay that is left to chance.
     pub(super) jitter: Jitter,
 }
 
-/// How attempts are spread, so that they don't come all at once.
+/// The spread of attempts, so that those that failed together don't come back together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Jitter {
     /// Over the whole delay.
@@ -35,14 +35,14 @@ impl Policy {
         Self { first, longest, max_age: Some(max_age), jitter: Jitter::Full }
     }
 
-    /// As a target wants it, for ever.
+    /// A target's own pace, for ever.
     #[must_use]
     pub(super) fn with_backoff(backoff: Backoff) -> Self {
         Self { first: backoff.first, longest: backoff.longest, max_age: None, jitter: Jitter::Fifth }
     }
 }
 
-/// What to do after a failed attempt.
+/// The decision after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Try again, not before this.
@@ -51,25 +51,25 @@ pub(super) enum Next {
     Dead,
 }
 
-/// What failed, and when.
+/// A failed attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failed<'a> {
-    /// Which attempt, from 1.
+pub(super) struct FailedAttempt<'a> {
+    /// Its number, from 1.
     pub(super) attempt: u32,
-    /// When the delivery was made.
+    /// Time of the delivery's creation.
     pub(super) created: Timestamp,
-    /// Why it failed.
+    /// The reason of the failure.
     pub(super) fault: &'a Fault,
-    /// The far side asked to be left alone until then.
+    /// The end of the time for which the far side asked to be left alone.
     pub(super) not_before: Option<Timestamp>,
-    /// When it failed.
+    /// Time of the failure.
     pub(super) now: Timestamp,
 }
 
-/// What to do after a failure. `random` lies in 0..1 and spreads the attempts.
+/// Decides after a failure. `random` lies in 0..1 and spreads the attempts.
 #[must_use]
-pub(super) fn next(policy: &Policy, failed: Failed<'_>, random: f64) -> Next {
-    if failed.fault.permanence == Permanence::Permanent {
+pub(super) fn next(policy: &Policy, failed: FailedAttempt<'_>, random: f64) -> Next {
+    if failed.fault.lasting == Permanence::Permanent {
         return Next::Dead;
     }
     let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
@@ -90,7 +90,7 @@ mod tests {
 
     fn after(attempt: u32, age: i64, not_before: Option<i64>, random: f64) -> Next {
         let now = Timestamp::from_seconds(1_000_000);
-        let failed = Failed {
+        let failed = FailedAttempt {
             attempt,
             created: Timestamp::from_seconds(1_000_000 - age),
             fault: &Fault::transient(FaultCode::Busy, "421"),
@@ -125,7 +125,7 @@ mod tests {
         let fault = Fault::transient(FaultCode::Busy, "503");
         let after = |attempt, random| {
             let (created, now) = (Timestamp::from_seconds(0), Timestamp::from_seconds(1_000_000));
-            let failed = Failed { attempt, created, fault: &fault, not_before: None, now };
+            let failed = FailedAttempt { attempt, created, fault: &fault, not_before: None, now };
             next(&Policy::with_backoff(backoff), failed, random)
         };
         assert_eq!(
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(after(1, 10, Some(9_000_000), 1.0), Next::Dead);
         let now = Timestamp::from_seconds(5);
         let fault = Fault::permanent(FaultCode::Rejected, "550");
-        let failed = Failed { attempt: 1, created: now, fault: &fault, not_before: None, now };
+        let failed = FailedAttempt { attempt: 1, created: now, fault: &fault, not_before: None, now };
         assert_eq!(next(&Policy::new(Duration::from_secs(60)), failed, 0.0), Next::Dead);
     }
 }

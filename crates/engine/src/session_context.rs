@@ -1,17 +1,17 @@
-//! What targets that stay connected are given: their tenant's builds, and a way to say that their far side is back.
+//! Sessions of targets that stay connected: begun, gone on with over a reload, ended; and what they may ask.
 
 use std::sync::Arc;
 
-use super::{Engine, Tenant, now};
+use super::{Engine, Tenant};
 use campanile_targets::{SessionContext, Target};
 
 impl Engine {
-    /// Begins what targets do between deliveries; those that the tenant `before` had by the same name are gone on with,
-    /// and those that are no more are ended.
+    /// Opens the sessions of a tenant's targets. A target goes on with what the one of the same name in `before` kept;
+    /// sessions of targets that are no more are closed.
     pub(super) async fn open_targets(&self, tenant: &Tenant, before: Option<&Tenant>) {
         for target in tenant.targets() {
             let kept = before.and_then(|before| before.target(target.name())).and_then(|old| old.keep());
-            target.open(self.desk(tenant, &**target), kept);
+            target.open(self.session_context(tenant, &**target), kept);
         }
         for old in before.map(Tenant::targets).unwrap_or_default() {
             if tenant.target(old.name()).is_none() {
@@ -20,17 +20,22 @@ impl Engine {
         }
     }
 
-    fn desk(&self, tenant: &Tenant, target: &dyn Target) -> SessionContext {
-        let (store, wake) = (Arc::clone(&self.store), Arc::clone(&self.wake));
+    /// Makes what a session may ask: its tenant's builds, the control of its CI, and another try of what waits for it.
+    fn session_context(&self, tenant: &Tenant, target: &dyn Target) -> SessionContext {
+        let (store, wake, clock) = (Arc::clone(&self.store), Arc::clone(&self.wake), self.clock.clone());
         let (tenant_name, target) = (tenant.name().to_owned(), target.name().to_owned());
         let retry_now = move || {
-            let (store, wake) = (Arc::clone(&store), Arc::clone(&wake));
+            let (store, wake, now) = (Arc::clone(&store), Arc::clone(&wake), clock.now());
             let (tenant, target) = (tenant_name.clone(), target.clone());
             tokio::spawn(async move {
-                match store.retry_now(&tenant, &target, now()).await {
+                match store.retry_now(&tenant, &target, now).await {
                     Ok(()) => wake.notify_one(),
                     Err(error) => {
-                        tracing::warn!(target, "what waits goes out at its own time only: {error}");
+                        tracing::warn!(
+                            tenant,
+                            target,
+                            "target is back, but what waits goes out at its own time: {error}"
+                        );
                     }
                 }
             });

@@ -1,6 +1,5 @@
-//! What the engine does, as spans of a trace: events taken in, messages prepared, callbacks called, attempts.
+//! Spans of the engine's own work: events taken in, messages prepared, callbacks called, attempts.
 
-use super::now;
 use crate::telemetry::{Kind, Span, Telemetry};
 use campanile_callbacks::CallRecord;
 use campanile_model::{Timestamp, TraceContext};
@@ -8,7 +7,7 @@ use campanile_outbound::trace;
 use campanile_store::Delivery;
 use campanile_targets::Outcome;
 
-/// Events that were taken in. They came from outside if they brought a trace along.
+/// Records that events were taken in. They came from outside if they brought a trace along.
 pub(super) fn accepted(
     telemetry: &Telemetry,
     context: Option<TraceContext>,
@@ -18,19 +17,19 @@ pub(super) fn accepted(
 ) {
     let Some(context) = context else { return };
     let kind = if parent.is_some() { Kind::Server } else { Kind::Internal };
-    telemetry.note(|| Span {
+    telemetry.record(|| Span {
         context,
         parent: parent.map_or(0, |parent| parent.span),
         name: "accept".to_owned(),
         kind,
         began,
-        ended: now(),
+        ended: telemetry.now(),
         attributes: about(),
         error: None,
     });
 }
 
-/// A message that was prepared, or why not.
+/// Records that a message was prepared, or that this failed with `error`.
 pub(super) fn prepared(
     telemetry: &Telemetry,
     context: Option<TraceContext>,
@@ -39,10 +38,11 @@ pub(super) fn prepared(
     error: Option<String>,
 ) {
     let Some(context) = context else { return };
-    telemetry.note(|| of_delivery(context, delivery, "prepare", Kind::Internal, began, error));
+    let ended = telemetry.now();
+    telemetry.record(|| of_delivery(context, delivery, ("prepare", Kind::Internal), (began, ended), error));
 }
 
-/// An attempt.
+/// Records an attempt.
 pub(super) fn sent(
     telemetry: &Telemetry,
     context: Option<TraceContext>,
@@ -58,15 +58,16 @@ pub(super) fn sent(
             Some(fault.text.clone())
         }
     };
-    telemetry.note(|| of_delivery(context, delivery, "send", Kind::Client, began, error));
+    let ended = telemetry.now();
+    telemetry.record(|| of_delivery(context, delivery, ("send", Kind::Client), (began, ended), error));
 }
 
-/// A call of a callback, as part of what is under way.
+/// Records the call of a callback, as part of the span that is open here.
 pub(super) fn called(telemetry: &Telemetry, call: &CallRecord) {
     let Some(parent) = trace::current() else { return };
-    let Some(context) = telemetry.begin(Some(parent)) else { return };
-    telemetry.note(|| {
-        let ended = now();
+    let Some(context) = telemetry.child_of(Some(parent)) else { return };
+    telemetry.record(|| {
+        let ended = telemetry.now();
         let micros = i64::try_from(call.duration.as_micros()).unwrap_or(i64::MAX);
         Span {
             context,
@@ -84,21 +85,21 @@ pub(super) fn called(telemetry: &Telemetry, call: &CallRecord) {
     });
 }
 
+/// A span about a delivery.
 fn of_delivery(
     context: TraceContext,
     delivery: &Delivery,
-    what: &str,
-    kind: Kind,
-    began: Timestamp,
+    (step, kind): (&str, Kind),
+    (began, ended): (Timestamp, Timestamp),
     error: Option<String>,
 ) -> Span {
     Span {
         context,
         parent: delivery.trace.map_or(0, |parent| parent.span),
-        name: format!("{what} {}", delivery.target),
+        name: format!("{step} {}", delivery.target),
         kind,
         began,
-        ended: now(),
+        ended,
         attributes: vec![
             ("campanile.tenant", delivery.tenant.clone()),
             ("campanile.target", delivery.target.clone()),

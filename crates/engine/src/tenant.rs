@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Metrics;
-use super::audit::Audited;
+use super::audit::AuditedControl;
 use super::backfill::MasterBackfill;
 use super::load::Checked;
 use super::retry::Policy;
 use super::tenant_status::TenantStatus;
 use super::usage::Usage;
+use super::{Clock, Metrics};
 use crate::telemetry::Telemetry;
 use campanile_callbacks::{Callback, Caller, Status};
 use campanile_ci::control::Control;
@@ -21,17 +21,16 @@ use campanile_config::{Limits, Problem, Secret, Settings, TenantsSettings};
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::Poller;
-use campanile_model::{Event, Links};
+use campanile_model::{Event, Links, Timestamp};
 use campanile_store::{Delivery, NewDelivery, Queue, Store};
 use campanile_targets::{Context, QueuePosition, Target};
 
-/// The name of the operator's own tenant.
+/// Name of the operator's own tenant.
 pub(super) const OWN: &str = "default";
 
-/// A tenant in use.
+/// A tenant in use. Other settings make another one of the same name, which takes its place.
 pub struct Tenant {
     name: Arc<str>,
-    /// What it has used of its limits.
     usage: Arc<Usage>,
     settings: Settings,
     targets: Vec<Arc<dyn Target>>,
@@ -41,20 +40,24 @@ pub struct Tenant {
     callbacks: BTreeMap<String, Callback>,
     unloaded: BTreeMap<String, Problem>,
     status: Arc<dyn Status>,
-    /// Who is asked for what nobody told.
-    fetched: Option<Arc<MasterBackfill>>,
+    backfill: Option<Arc<MasterBackfill>>,
     control: Arc<dyn Control>,
 }
 
+/// Parts of the engine that every tenant has at hand.
+pub(super) struct TenantParts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) telemetry: Telemetry,
+    pub(super) clock: Clock,
+    /// Notified when the engine is to end.
+    pub(super) shutdown: Arc<Notify>,
+}
+
 impl Tenant {
-    pub(super) fn new(
-        name: &str,
-        checked: Checked,
-        usage: Arc<Usage>,
-        (store, metrics): (Arc<dyn Store>, Arc<Metrics>),
-        telemetry: &Telemetry,
-        end: &Arc<Notify>,
-    ) -> Self {
+    /// Makes a tenant of checked settings. It does nothing yet: its targets are opened by the engine.
+    pub(super) fn new(name: &str, checked: Checked, usage: Arc<Usage>, parts: TenantParts) -> Self {
+        let TenantParts { store, metrics, telemetry, clock, shutdown } = parts;
         let Checked {
             settings,
             connected,
@@ -69,13 +72,14 @@ impl Tenant {
         } = checked;
         let name: Arc<str> = name.into();
         let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
-        let control = Arc::new(Audited {
+        let control = Arc::new(AuditedControl {
             control: steering.control,
             store: Arc::clone(&store),
             tenant: Arc::clone(&name),
-            own_end: steering.shutdown_ends_engine.then(|| Arc::clone(end)),
+            engine_shutdown: steering.shuts_engine.then_some(shutdown),
+            clock: clock.clone(),
         });
-        let fetched = connected
+        let backfill = connected
             .map(|connected| Arc::new(MasterBackfill::new(connected, Arc::clone(&store), Arc::clone(&name))));
         let status = Arc::new(TenantStatus {
             tenant: Arc::clone(&name),
@@ -84,8 +88,9 @@ impl Tenant {
             links,
             store,
             metrics,
-            fetched: fetched.clone(),
-            telemetry: telemetry.clone(),
+            backfill: backfill.clone(),
+            telemetry,
+            clock,
         });
         Self {
             name,
@@ -98,12 +103,12 @@ impl Tenant {
             callbacks,
             unloaded,
             status,
-            fetched,
+            backfill,
             control,
         }
     }
 
-    /// `default` for the settings file itself.
+    /// Its name; `default` for the tenant of the settings file itself.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -115,7 +120,7 @@ impl Tenant {
         &self.hooks
     }
 
-    /// What its settings say of other systems that tell of builds.
+    /// Other systems that tell of its builds, by its settings.
     #[must_use]
     pub fn sources(&self) -> &Sources {
         &self.sources
@@ -133,7 +138,7 @@ impl Tenant {
         &self.callbacks
     }
 
-    /// Why callbacks have no version from their file, by name.
+    /// Callbacks whose file has no usable version, by name, with the problem.
     pub(super) fn unloaded(&self) -> &BTreeMap<String, Problem> {
         &self.unloaded
     }
@@ -150,27 +155,26 @@ impl Tenant {
         self.settings.server.events_token.as_ref()
     }
 
-    /// Whether it is the operator's own.
+    /// True for the operator's own.
     #[must_use]
     pub fn is_own(&self) -> bool {
         &*self.name == OWN
     }
 
-    /// What it may use.
+    /// Its limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.settings.limits
     }
 
-    /// What it has used of that.
+    /// Its use of what it has limits of. Shared with the tenants that stood in its place before.
     #[must_use]
-    pub fn usage(&self) -> &Arc<Usage> {
+    pub fn usage(&self) -> &Usage {
         &self.usage
     }
 
-    /// Where other tenants' settings are, if this is the operator's own.
-    #[must_use]
-    pub fn tenants_settings(&self) -> Option<&TenantsSettings> {
+    /// The folder of other tenants' settings, and what these may do, if this is the operator's own.
+    pub(super) fn tenants_settings(&self) -> Option<&TenantsSettings> {
         self.settings.tenants.as_ref()
     }
 
@@ -181,14 +185,12 @@ impl Tenant {
     }
 
     /// The target of this name.
-    #[must_use]
-    pub fn target(&self, name: &str) -> Option<&Arc<dyn Target>> {
+    pub(super) fn target(&self, name: &str) -> Option<&Arc<dyn Target>> {
         self.targets.iter().find(|target| target.name() == name)
     }
 
-    /// The deliveries that an event leads to: one for each target that it concerns.
-    #[must_use]
-    pub fn route(&self, event: &Event) -> Vec<NewDelivery> {
+    /// Makes the deliveries that an event leads to: one for each target that it concerns.
+    pub(super) fn route(&self, event: &Event) -> Vec<NewDelivery> {
         let wanted = self.targets.iter().filter_map(|target| Some((target, target.wants(event)?)));
         wanted
             .map(|(target, wanted)| NewDelivery {
@@ -205,12 +207,12 @@ impl Tenant {
         &self.status
     }
 
-    /// Who is asked for what nobody told, if there is somebody.
-    pub(super) fn fetched(&self) -> Option<&Arc<MasterBackfill>> {
-        self.fetched.as_ref()
+    /// The source of what nobody told, if there is one.
+    pub(super) fn backfill(&self) -> Option<&MasterBackfill> {
+        self.backfill.as_deref()
     }
 
-    /// How its CI is steered; every use is kept.
+    /// The control of its CI; every use of it goes into the audit log.
     pub(super) fn control(&self) -> &Arc<dyn Control> {
         &self.control
     }
@@ -226,15 +228,14 @@ impl Tenant {
         self.settings.callbacks.values().filter_map(|callback| callback.component.clone()).collect()
     }
 
-    /// What a target may ask while it prepares this delivery.
-    pub(super) fn context(&self, delivery: &Delivery) -> Context {
+    /// The context in which a target prepares this delivery.
+    pub(super) fn context(&self, delivery: &Delivery, now: Timestamp) -> Context {
         let caller = Caller { status: Arc::clone(&self.status), delivery: Some(delivery.id) };
-        let position = delivery.place;
-        let position = position.map(|at| QueuePosition { number: at.number, started: at.started });
-        Context { caller, now: super::now(), position, created: delivery.created }
+        let place = delivery.place.map(|place| Place { number: place.number, started: place.started });
+        Context { caller, now, place, created: delivery.created }
     }
 
-    /// How failed deliveries of a target are tried again.
+    /// The retry policy for a target: its own, or that of the settings.
     pub(super) fn retry_policy(&self, target: &str) -> Policy {
         match self.target(target).and_then(|target| target.backoff()) {
             Some(backoff) => Policy::with_backoff(backoff),
@@ -242,15 +243,17 @@ impl Tenant {
         }
     }
 
+    /// The address of its settings to listen on; only the operator's own counts.
     pub(super) fn listen(&self) -> SocketAddr {
         self.settings.server.listen
     }
 
-    /// For how long things are kept; none: for ever.
+    /// The time for which things are kept; none: for ever.
     pub(super) fn keep(&self) -> Option<Duration> {
         self.settings.keep
     }
 
+    /// The store of its settings; only the operator's own counts.
     pub(super) fn store_url(&self) -> &str {
         &self.settings.store_url
     }

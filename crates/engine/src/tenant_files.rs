@@ -1,4 +1,4 @@
-//! Tenants that come and go by the API: their settings and secrets are written to where they are read from.
+//! Files of tenants that come and go by the API: settings and secrets are written to where they are read from.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,12 +6,13 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::Engine;
 use super::load::check_tenant;
-use super::{Engine, Home};
+use super::tenants::TenantPaths;
 use campanile_config::{Problem, TenantsSettings};
 use campanile_store::StoreError;
 
-/// Why a tenant was not changed.
+/// The reason why a tenant was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantChangeError {
     /// The operator's settings name no folder for tenants.
@@ -40,31 +41,33 @@ pub enum TenantChangeError {
 }
 
 impl Engine {
-    /// Keeps a tenant's settings and secrets and puts them to use. With an error in them all stays as it was.
+    /// Writes a tenant's settings and secrets and puts them to use; gives the warnings. With an error in them all stays as
+    /// it was.
     ///
     /// # Errors
-    /// When they can't be used, or not be kept. The value is what is worth a second look.
+    /// When they can't be used, or not be written.
     pub async fn put_tenant(
         &self,
         name: &str,
         settings: &str,
         secrets: &BTreeMap<String, String>,
     ) -> Result<Vec<Problem>, TenantChangeError> {
-        let _turn = self.changing.lock().await;
-        let (operators, home) = self.home_of(name)?;
-        let plain = |name: &str| {
+        let _changing = self.changing.lock().await;
+        let (operators, paths) = self.paths_of(name)?;
+        // Beside a path, nothing that a shell or a log would trip over.
+        let is_plain = |name: &str| {
             (1..=100).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
-        if let Some(wrong) = secrets.keys().find(|name| !plain(name)) {
+        if let Some(wrong) = secrets.keys().find(|name| !is_plain(name)) {
             return Err(TenantChangeError::SecretName(wrong.clone()));
         }
-        let before = Before::of(&home, secrets.keys()).map_err(TenantChangeError::File)?;
-        let written = write_all(&home, settings, secrets);
+        let backup = FileBackup::of(&paths, secrets.keys()).map_err(TenantChangeError::File)?;
+        let written = write_all(&paths, settings, secrets);
         let outcome = match written {
             Err(error) => Err(TenantChangeError::File(error)),
             Ok(()) => {
-                let checked = check_tenant(&home.settings, &home.folder, &operators, &self.runtime).await;
+                let checked = check_tenant(&paths.settings, &paths.folder, &operators, &self.runtime).await;
                 match checked {
                     (None, problems) => Err(TenantChangeError::Settings(problems)),
                     (Some(_), _) => self.load_tenant(name).await.map_err(TenantChangeError::Settings),
@@ -72,7 +75,7 @@ impl Engine {
             }
         };
         if outcome.is_err() {
-            before.restore(&home).map_err(TenantChangeError::File)?;
+            backup.restore(&paths).map_err(TenantChangeError::File)?;
         }
         outcome
     }
@@ -82,24 +85,26 @@ impl Engine {
     /// # Errors
     /// When there is none such, or it can't be removed altogether; then another try goes on where this one ended.
     pub async fn remove_tenant(&self, name: &str) -> Result<(), TenantChangeError> {
-        let _turn = self.changing.lock().await;
-        let (_, home) = self.home_of(name)?;
-        if !home.settings.exists() && self.tenant_named(name).is_none() {
+        let _changing = self.changing.lock().await;
+        let (_, paths) = self.paths_of(name)?;
+        if !paths.settings.exists() && self.tenant_named(name).is_none() {
             return Err(TenantChangeError::Gone(name.to_owned()));
         }
         self.unload_tenant(name).await;
         while self.store.delete_tenant_chunk(name).await? {}
-        self.tokens.forget().await;
+        self.tokens.invalidate().await;
         self.usage.lock().await.remove(name);
         let gone = |result: std::io::Result<()>| match result {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TenantChangeError::File(error)),
             _ => Ok(()),
         };
-        gone(fs::remove_dir_all(&home.folder))?;
-        gone(fs::remove_file(&home.settings))
+        gone(fs::remove_dir_all(&paths.folder))?;
+        // Last: as long as it is there, another try finds the tenant.
+        gone(fs::remove_file(&paths.settings))
     }
 
-    fn home_of(&self, name: &str) -> Result<(TenantsSettings, Home), TenantChangeError> {
+    /// The operator's settings for tenants, and the paths of this one's files.
+    fn paths_of(&self, name: &str) -> Result<(TenantsSettings, TenantPaths), TenantChangeError> {
         let own = self.tenant();
         let settings = own.tenants_settings().ok_or(TenantChangeError::Alone)?;
         if !TenantsSettings::is_valid_name(name) {
@@ -107,27 +112,27 @@ impl Engine {
                 name.chars().take(100).flat_map(char::escape_debug).collect(),
             ));
         }
-        Ok((settings.clone(), Home::of(settings, name)))
+        Ok((settings.clone(), TenantPaths::of(settings, name)))
     }
 }
 
-/// Files as they were.
-struct Before {
+/// A tenant's files as they were; none for those that were not there.
+struct FileBackup {
     settings: Option<Vec<u8>>,
     secrets: BTreeMap<String, Option<Vec<u8>>>,
 }
 
-impl Before {
-    fn of<'n>(home: &Home, secrets: impl Iterator<Item = &'n String>) -> std::io::Result<Self> {
-        let secrets = secrets.map(|name| Ok((name.clone(), read(&home.secrets.join(name))?)));
-        Ok(Self { settings: read(&home.settings)?, secrets: secrets.collect::<std::io::Result<_>>()? })
+impl FileBackup {
+    fn of<'n>(paths: &TenantPaths, secrets: impl Iterator<Item = &'n String>) -> std::io::Result<Self> {
+        let secrets = secrets.map(|name| Ok((name.clone(), read(&paths.secrets.join(name))?)));
+        Ok(Self { settings: read(&paths.settings)?, secrets: secrets.collect::<std::io::Result<_>>()? })
     }
 
-    fn restore(self, home: &Home) -> std::io::Result<()> {
+    fn restore(self, paths: &TenantPaths) -> std::io::Result<()> {
         for (name, bytes) in &self.secrets {
-            put_back(&home.secrets.join(name), bytes.as_deref())?;
+            put_back(&paths.secrets.join(name), bytes.as_deref())?;
         }
-        put_back(&home.settings, self.settings.as_deref())
+        put_back(&paths.settings, self.settings.as_deref())
     }
 }
 
@@ -149,17 +154,17 @@ fn put_back(file: &Path, bytes: Option<&[u8]>) -> std::io::Result<()> {
     }
 }
 
-/// Secrets first: settings that name them are never without.
-fn write_all(home: &Home, settings: &str, secrets: &BTreeMap<String, String>) -> std::io::Result<()> {
+/// Writes settings and secrets. Secrets first: settings that name them are never without.
+fn write_all(paths: &TenantPaths, settings: &str, secrets: &BTreeMap<String, String>) -> std::io::Result<()> {
     let private = |folder: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    private(&home.secrets)?;
+    private(&paths.secrets)?;
     for (name, secret) in secrets {
-        replace(&home.secrets.join(name), secret.as_bytes())?;
+        replace(&paths.secrets.join(name), secret.as_bytes())?;
     }
-    replace(&home.settings, settings.as_bytes())
+    replace(&paths.settings, settings.as_bytes())
 }
 
-/// Durable, whole or not at all, and for nobody else to read.
+/// Replaces a file: durably, whole or not at all, and with nobody else allowed to read it.
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let partial = folder.join(format!(".{:016x}.tmp", fastrand::u64(..)));
@@ -172,7 +177,7 @@ fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
         fs::File::open(folder)?.sync_all()
     })();
     if written.is_err() {
-        // What is left of it is in nobody's way, but need not stay.
+        // A leftover is in nobody's way, but need not stay.
         let _ = fs::remove_file(&partial);
     }
     written

@@ -1,11 +1,11 @@
-//! What targets and callbacks are told: one tenant's part of the store, and its links.
+//! A tenant's status, as targets and callbacks see it: its part of the store, and its links.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::backfill::MasterBackfill;
-use super::{Metrics, spans};
+use super::{Clock, Metrics, spans};
 use crate::telemetry::Telemetry;
 use campanile_callbacks::{CallRecord, Status, StatusError};
 use campanile_model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named};
@@ -19,9 +19,10 @@ pub(super) struct TenantStatus {
     pub(super) links: Links,
     pub(super) store: Arc<dyn Store>,
     pub(super) metrics: Arc<Metrics>,
-    /// Who is asked for what the store lacks.
-    pub(super) fetched: Option<Arc<MasterBackfill>>,
+    /// Source of what the store lacks, if there is one.
+    pub(super) backfill: Option<Arc<MasterBackfill>>,
     pub(super) telemetry: Telemetry,
+    pub(super) clock: Clock,
 }
 
 #[async_trait]
@@ -47,42 +48,42 @@ impl Status for TenantStatus {
     }
 
     async fn build(&self, id: &BuildId) -> Result<Option<Build>, StatusError> {
-        let mut build = self.store.build(&self.tenant, id).await.map_err(told)?;
-        if let (Some(fetched), Some(build)) = (&self.fetched, &mut build) {
-            fetched.complete_if_possible(build).await;
+        let mut build = self.store.build(&self.tenant, id).await.map_err(status_error)?;
+        if let (Some(backfill), Some(build)) = (&self.backfill, &mut build) {
+            backfill.complete_if_possible(build).await;
         }
         Ok(build)
     }
 
     async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError> {
-        let known = self.store.earlier_builds(&self.tenant, before, limit).await.map_err(told)?;
-        Ok(match &self.fetched {
-            Some(fetched) => fetched.earlier_builds(before, limit, known).await,
+        let known = self.store.earlier_builds(&self.tenant, before, limit).await.map_err(status_error)?;
+        Ok(match &self.backfill {
+            Some(backfill) => backfill.earlier_builds(before, limit, known).await,
             None => known,
         })
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
-        let rows = self.store.builders(&self.tenant).await.map_err(told)?;
+        let rows = self.store.builders(&self.tenant).await.map_err(status_error)?;
         Ok(rows.into_iter().map(|row| row.builder).collect())
     }
 
     async fn running_builds(&self, builder: &str) -> Result<Vec<Build>, StatusError> {
-        self.store.running_builds(&self.tenant, builder).await.map_err(told)
+        self.store.running_builds(&self.tenant, builder).await.map_err(status_error)
     }
 
     async fn builds_of_buildset(&self, bsid: u64) -> Result<Vec<Build>, StatusError> {
-        let mut builds = self.store.builds_of_buildset(&self.tenant, bsid).await.map_err(told)?;
-        if let Some(fetched) = &self.fetched {
+        let mut builds = self.store.builds_of_buildset(&self.tenant, bsid).await.map_err(status_error)?;
+        if let Some(backfill) = &self.backfill {
             for build in &mut builds {
-                fetched.complete_if_possible(build).await;
+                backfill.complete_if_possible(build).await;
             }
         }
         Ok(builds)
     }
 
     async fn buildset(&self, bsid: u64) -> Result<Option<Buildset>, StatusError> {
-        self.store.buildset(&self.tenant, bsid).await.map_err(told)
+        self.store.buildset(&self.tenant, bsid).await.map_err(status_error)
     }
 
     async fn log_tail(
@@ -92,8 +93,8 @@ impl Status for TenantStatus {
         max_bytes: usize,
     ) -> Result<Option<String>, StatusError> {
         let ask = || self.store.log_tail(&self.tenant, log, lines, max_bytes);
-        match (ask().await.map_err(told)?, &self.fetched) {
-            (None, Some(fetched)) if fetched.log(log).await => ask().await.map_err(told),
+        match (ask().await.map_err(status_error)?, &self.backfill) {
+            (None, Some(backfill)) if backfill.fetch_log(log).await => ask().await.map_err(status_error),
             (known, _) => Ok(known),
         }
     }
@@ -105,8 +106,8 @@ impl Status for TenantStatus {
         limit: usize,
     ) -> Result<Option<Vec<u8>>, StatusError> {
         let ask = || self.store.log_read(&self.tenant, log, offset, limit);
-        match (ask().await.map_err(told)?, &self.fetched) {
-            (None, Some(fetched)) if fetched.log(log).await => ask().await.map_err(told),
+        match (ask().await.map_err(status_error)?, &self.backfill) {
+            (None, Some(backfill)) if backfill.fetch_log(log).await => ask().await.map_err(status_error),
             (known, _) => Ok(known),
         }
     }
@@ -114,7 +115,7 @@ impl Status for TenantStatus {
     fn record(&self, call: CallRecord) {
         self.metrics.callback(&self.tenant, &call);
         spans::called(&self.telemetry, &call);
-        // A call that went well and said nothing is counted, not kept.
+        // A call that went well and said nothing is counted, not kept: most are of that kind, and each would be a write.
         if call.outcome == "ok" && call.lines.is_empty() {
             return;
         }
@@ -122,7 +123,7 @@ impl Status for TenantStatus {
             callback: call.callback.to_string(),
             version: call.version,
             delivery: call.delivery,
-            at: super::now(),
+            at: self.clock.now(),
             outcome: call.outcome.to_owned(),
             micros: u64::try_from(call.duration.as_micros()).unwrap_or(u64::MAX),
             peak_memory: call.peak_memory as u64,
@@ -133,6 +134,6 @@ impl Status for TenantStatus {
 }
 
 #[allow(clippy::needless_pass_by_value)] // stands in `map_err`
-fn told(error: StoreError) -> StatusError {
+fn status_error(error: StoreError) -> StatusError {
     StatusError(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Who uses this engine: the operator's own tenant, and those of the folder `[tenants] dir`, each with settings of its
+//! All tenants of this engine: the operator's own, and those of the folder `[tenants] dir`, each with settings of its
 //! own that come, change and go while all others work on.
 
 use std::collections::BTreeMap;
@@ -10,14 +10,15 @@ use super::{Engine, Tenant};
 use campanile_config::{Problem, TenantsSettings};
 use campanile_store::ClaimQuota;
 
-/// All tenants in use.
+/// All tenants in use. Never changed: a change makes another set, so who holds one sees no half of a change.
 pub struct Tenants {
     own: Arc<Tenant>,
     others: BTreeMap<String, Arc<Tenant>>,
 }
 
 impl Tenants {
-    pub(super) fn alone(own: Arc<Tenant>) -> Self {
+    /// The operator's own tenant, alone.
+    pub(super) fn new(own: Arc<Tenant>) -> Self {
         Self { own, others: BTreeMap::new() }
     }
 
@@ -32,24 +33,26 @@ impl Tenants {
         std::iter::once(&self.own).chain(self.others.values())
     }
 
-    /// How many deliveries each may have under way, of `concurrency` in all. With others beside it, even the operator's
-    /// own tenant leaves some room.
-    pub(super) fn shares(&self, concurrency: usize) -> ClaimQuota {
-        let alone = self.others.is_empty();
-        let most_of_own = if alone { concurrency } else { concurrency - concurrency / 4 };
-        let share = |tenant: &Tenant, most: usize| {
-            let share = tenant.limits().in_flight.unwrap_or(most).clamp(1, most.max(1));
-            (tenant.name().to_owned(), u32::try_from(share).unwrap_or(u32::MAX))
+    /// The deliveries that each tenant may have in flight, of `concurrency` in all. With others beside it, even the
+    /// operator's own leaves some room: no limit of its settings binds it, and targets that hang would take all slots.
+    pub(super) fn in_flight_quota(&self, concurrency: usize) -> ClaimQuota {
+        let is_alone = self.others.is_empty();
+        let own_max = if is_alone { concurrency } else { concurrency - concurrency / 4 };
+        let quota = |tenant: &Tenant, max: usize| {
+            let quota = tenant.limits().in_flight.unwrap_or(max).clamp(1, max.max(1));
+            (tenant.name().to_owned(), u32::try_from(quota).unwrap_or(u32::MAX))
         };
-        let others = self.others.values().map(|tenant| share(tenant, concurrency));
-        std::iter::once(share(&self.own, most_of_own)).chain(others).collect()
+        let others = self.others.values().map(|tenant| quota(tenant, concurrency));
+        std::iter::once(quota(&self.own, own_max)).chain(others).collect()
     }
 
+    /// The same set with another one in the place of the operator's own.
     fn with_own(&self, own: Arc<Tenant>) -> Self {
         Self { own, others: self.others.clone() }
     }
 
-    fn with(&self, name: &str, tenant: Option<Arc<Tenant>>) -> Self {
+    /// The same set with this tenant in the place of the one of that name, or without it.
+    pub(super) fn with(&self, name: &str, tenant: Option<Arc<Tenant>>) -> Self {
         let mut others = self.others.clone();
         match tenant {
             Some(tenant) => drop(others.insert(name.to_owned(), tenant)),
@@ -59,24 +62,23 @@ impl Tenants {
     }
 }
 
-/// What a tenant's files looked like when they were read.
+/// Fingerprint of a tenant's files: of each its inode, size and time of change.
 pub type Stamp = BTreeMap<PathBuf, (u64, u64, i64, i64)>;
 
-/// Where the files of a tenant are.
+/// Paths of a tenant's files.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub(super) struct TenantPaths {
     /// Its settings.
-    pub settings: PathBuf,
-    /// What they may name.
-    pub folder: PathBuf,
-    /// What their secrets are kept in when they come by the API.
-    pub secrets: PathBuf,
+    pub(super) settings: PathBuf,
+    /// Folder of all files that its settings may name.
+    pub(super) folder: PathBuf,
+    /// Folder, below that, of secrets that come by the API.
+    pub(super) secrets: PathBuf,
 }
 
-impl Home {
-    /// That of the tenant of this name.
-    #[must_use]
-    pub fn of(settings: &TenantsSettings, name: &str) -> Self {
+impl TenantPaths {
+    /// The paths of the tenant of this name.
+    pub(super) fn of(settings: &TenantsSettings, name: &str) -> Self {
         let folder = settings.dir.join(name);
         let file = settings.dir.join(format!("{name}.toml"));
         Self { settings: file, secrets: folder.join("secrets"), folder }
@@ -102,18 +104,19 @@ impl Engine {
         self.tenants.load().get(name).cloned()
     }
 
-    /// Puts a new one in the place of the operator's own.
+    /// Puts another one in the place of the operator's own.
     pub(super) fn replace_own(&self, tenant: &Arc<Tenant>) {
         self.tenants.rcu(|tenants| tenants.with_own(Arc::clone(tenant)));
         self.replaced.notify_one();
     }
 
-    /// What the files of all tenants looked like when they were read.
+    /// Fingerprints of all tenants' files, as they were when they were read.
     pub async fn tenants_as_read(&self) -> BTreeMap<String, Stamp> {
-        self.read.lock().await.clone()
+        self.stamps.lock().await.clone()
     }
 
-    /// What the files of all tenants look like now: when it is another answer than before, `refresh_tenants`.
+    /// Takes fingerprints of all tenants' files as they are now; when they differ from those before, call
+    /// `refresh_tenants`. Blocks on the file system.
     #[must_use]
     pub fn look_at_tenants(&self) -> BTreeMap<String, Stamp> {
         let own = self.tenant();
@@ -123,55 +126,56 @@ impl Engine {
             .into_iter()
             .map(|name| {
                 let components = tenants.others.get(&name).map(|tenant| tenant.component_files());
-                let stamp = stamp(&Home::of(settings, &name), &components.unwrap_or_default());
+                let stamp = stamp(&TenantPaths::of(settings, &name), &components.unwrap_or_default());
                 (name, stamp)
             })
             .collect()
     }
 
-    /// Takes up tenants that have come, changed or gone since they were read. One with an error stays as it was, and
-    /// nobody else notices.
+    /// Loads and unloads tenants that have come, changed or gone since they were read. One with an error stays as it was,
+    /// and nobody else notices.
     pub async fn refresh_tenants(&self) {
-        let _turn = self.changing.lock().await;
+        let _changing = self.changing.lock().await;
         let found = self.look_at_tenants();
         let gone: Vec<String> =
             self.tenants().others.keys().filter(|name| !found.contains_key(*name)).cloned().collect();
         for name in gone {
             self.unload_tenant(&name).await;
-            tracing::info!(tenant = name, "the tenant has gone; what is kept of it stays");
+            tracing::info!(tenant = name, "tenant has gone: what is kept of it stays");
         }
         for (name, stamp) in found {
-            if self.read.lock().await.get(&name) == Some(&stamp) {
+            if self.stamps.lock().await.get(&name) == Some(&stamp) {
                 continue;
             }
             match self.load_tenant(&name).await {
                 Ok(problems) => {
-                    problems.iter().for_each(|problem| tracing::warn!(tenant = name, "{problem}"));
-                    tracing::info!(tenant = name, "the tenant's settings are in use");
+                    problems.iter().for_each(|problem| tracing::warn!(tenant = name, "settings: {problem}"));
+                    tracing::info!(tenant = name, "tenant's settings are in use");
                 }
                 Err(problems) => {
-                    problems.iter().for_each(|problem| tracing::error!(tenant = name, "{problem}"));
-                    tracing::error!(tenant = name, "the tenant's settings have errors: all stays as it was");
+                    problems.iter().for_each(|problem| tracing::error!(tenant = name, "settings: {problem}"));
+                    tracing::error!(tenant = name, "tenant's settings have errors: all stays as it was");
                 }
             }
         }
     }
 
-    /// Reads a tenant's settings and puts them to use. Under the lock of changes.
+    /// Reads a tenant's settings and puts them to use. The caller holds the lock of changes.
     ///
     /// # Errors
     /// All problems, when one of them is an error; otherwise the warnings come back as the value.
     pub(super) async fn load_tenant(&self, name: &str) -> Result<Vec<Problem>, Vec<Problem>> {
         let own = self.tenant();
         let Some(settings) = own.tenants_settings() else { return Ok(Vec::new()) };
-        let home = Home::of(settings, name);
+        let paths = TenantPaths::of(settings, name);
         let before = self.tenant_named(name);
         let components = before.as_ref().map(|before| before.component_files()).unwrap_or_default();
-        let seen = stamp(&home, &components);
+        let seen = stamp(&paths, &components);
         let (checked, mut problems) =
-            check_tenant(&home.settings, &home.folder, settings, &self.runtime).await;
-        // As it was looked at before it was read: what is written meanwhile is seen at the next look.
-        self.read.lock().await.insert(name.to_owned(), seen);
+            check_tenant(&paths.settings, &paths.folder, settings, &self.runtime).await;
+        // Of before the reading: what was written meanwhile differs from it at the next look. Also where the settings
+        // have errors, or these would be told again and again.
+        self.stamps.lock().await.insert(name.to_owned(), seen);
         let Some(checked) = checked else { return Err(problems) };
         let tenant = self.new_tenant(name, checked).await;
         let lost = self.restore_active_versions(&tenant).await;
@@ -184,18 +188,19 @@ impl Engine {
         let tenant = Arc::new(tenant);
         self.tenants.rcu(|tenants| tenants.with(name, Some(Arc::clone(&tenant))));
         let files = tenant.component_files();
-        self.read.lock().await.insert(name.to_owned(), stamp(&home, &files));
+        self.stamps.lock().await.insert(name.to_owned(), stamp(&paths, &files));
         self.replaced.notify_one();
         self.recount.notify_one();
         self.wake.notify_one();
         Ok(problems)
     }
 
-    /// Ends all that a tenant does. Under the lock of changes. What is kept of it stays, and what waits goes on waiting.
+    /// Ends all that a tenant does. The caller holds the lock of changes. What is kept of it stays, and what waits goes on
+    /// waiting.
     pub(super) async fn unload_tenant(&self, name: &str) {
         let before = self.tenant_named(name);
         self.tenants.rcu(|tenants| tenants.with(name, None));
-        self.read.lock().await.remove(name);
+        self.stamps.lock().await.remove(name);
         self.replaced.notify_one();
         for target in before.iter().flat_map(|before| before.targets()) {
             target.close().await;
@@ -203,7 +208,7 @@ impl Engine {
     }
 }
 
-/// Names of the tenants whose settings are in a folder.
+/// Lists the tenants whose settings are in a folder.
 fn names(dir: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -213,11 +218,12 @@ fn names(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Settings, secrets and components; not what a tenant's own targets write.
-fn stamp(home: &Home, components: &[PathBuf]) -> Stamp {
-    let secrets = std::fs::read_dir(&home.secrets).into_iter().flatten();
+/// Takes the fingerprint of settings, secrets and components, and not of what a tenant's own targets write: a file that a
+/// target writes with each message would have the tenant loaded anew each time.
+fn stamp(paths: &TenantPaths, components: &[PathBuf]) -> Stamp {
+    let secrets = std::fs::read_dir(&paths.secrets).into_iter().flatten();
     let secrets = secrets.filter_map(|entry| Some(entry.ok()?.path()));
-    let files = std::iter::once(home.settings.clone()).chain(components.iter().cloned()).chain(secrets);
+    let files = std::iter::once(paths.settings.clone()).chain(components.iter().cloned()).chain(secrets);
     files.filter_map(|file| look_at(&file).map(|look| (file, look))).collect()
 }
 

@@ -9,27 +9,28 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
 
-use super::now;
-use campanile_config::{Secret, random_bytes};
+use super::Clock;
+use campanile_config::{Secret, random};
 use campanile_store::{Role, Store, StoreError, Token, TokenHash};
 
-/// Every token begins so: it can be recognised where it does not belong.
+/// Beginning of every token, by which scanners for secrets recognise one where it does not belong.
 const PREFIX: &str = "campanile_";
 /// Longest name of a token, in bytes.
-const LONGEST_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
 /// The tokens of all tenants, looked up in memory.
 pub struct Tokens {
     store: Arc<dyn Store>,
+    clock: Clock,
     /// None until they were read for the first time.
     known: RwLock<Option<HashMap<TokenHash, Token>>>,
 }
 
-/// Why there is no new token.
+/// The reason why there is no new token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// Its name can't be shown in a line.
-    #[error("`name` must say in up to {LONGEST_NAME} bytes and on one line what the token is for")]
+    #[error("`name` must say in up to {MAX_NAME} bytes and on one line what the token is for")]
     Name,
     /// The machine gives no random numbers.
     #[error("this machine gives no random numbers")]
@@ -40,11 +41,11 @@ pub enum TokenError {
 }
 
 impl Tokens {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: RwLock::default() }
+    pub(super) fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self { store, clock, known: RwLock::default() }
     }
 
-    /// The token that somebody shows, if it is one and has not ended.
+    /// Finds the token that somebody shows, if it is one and has not ended.
     ///
     /// # Errors
     /// When the store fails.
@@ -54,7 +55,7 @@ impl Tokens {
         }
         // Found by its hash: how long that takes tells nothing of the tokens there are.
         let hash = TokenHash::from(Sha256::digest(shown));
-        let is_good = |token: &&Token| token.expires.is_none_or(|end| now() < end);
+        let is_good = |token: &&Token| token.expires.is_none_or(|end| self.clock.now() < end);
         if let Some(known) = &*self.known.read().await {
             return Ok(known.get(&hash).filter(is_good).cloned());
         }
@@ -75,11 +76,11 @@ impl Tokens {
         lasts: Option<Duration>,
     ) -> Result<(Token, Secret), TokenError> {
         let name = name.trim();
-        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(TokenError::Name);
         }
         let text = format!("{PREFIX}{}", random_text::<32>()?);
-        let created = now();
+        let created = self.clock.now();
         let token = Token {
             id: random_text::<6>()?,
             tenant: tenant.to_owned(),
@@ -105,12 +106,12 @@ impl Tokens {
         Ok(found)
     }
 
-    /// Reads all tokens anew when they are asked for: others than before may be kept.
-    pub(super) async fn forget(&self) {
+    /// Forgets what was read: the next look-up reads all tokens anew. For those who removed some behind this one's back.
+    pub(super) async fn invalidate(&self) {
         *self.known.write().await = None;
     }
 
-    /// A tenant's tokens, oldest first.
+    /// Lists a tenant's tokens, oldest first.
     ///
     /// # Errors
     /// When the store fails.
@@ -124,7 +125,7 @@ impl Tokens {
     }
 }
 
-/// So many random bytes, as text that may stand anywhere.
+/// Random bytes, `BYTES` of them, as text that may stand in headers, addresses and file names.
 fn random_text<const BYTES: usize>() -> Result<String, TokenError> {
     Ok(URL_SAFE_NO_PAD.encode(random_bytes::<BYTES>().ok_or(TokenError::Random)?))
 }

@@ -1,16 +1,19 @@
-//! What a tenant has used of its limits: events a second and a day, bytes that are kept.
+//! A tenant's use of what it has limits of: events a second and a day, bytes that are kept.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use campanile_config::Limits;
 use campanile_model::Timestamp;
 
-/// Rates count on average over so long.
-const SPAN: Duration = Duration::from_secs(10);
+/// Time of which a burst may use up the rate at once.
+const BURST: Duration = Duration::from_secs(10);
+/// Seconds of a day.
 const DAY: i64 = 86_400;
 
-/// What a tenant has used. It outlives changes of the tenant's settings.
+/// A tenant's use so far. It outlives changes of the tenant's settings, and with them of its limits.
 #[derive(Debug)]
 pub struct Usage(Mutex<Used>);
 
@@ -26,30 +29,29 @@ struct Used {
     stored: Option<u64>,
 }
 
-/// Which limit was reached.
+/// A limit that was reached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text} (`{limit}` of the limits)")]
 pub struct LimitError {
     /// Its key in `[limits]`.
     pub limit: &'static str,
-    /// When to try again; none if that alone does not help.
+    /// The wait after which it may work; none if waiting alone does not help.
     pub retry_after: Option<Duration>,
     text: String,
 }
 
 impl Usage {
-    /// With so many events since midnight.
-    #[must_use]
-    pub fn new(today: u64, now: Timestamp) -> Self {
+    /// The use of a tenant that has sent `today` events since midnight.
+    pub(super) fn new(today: u64, now: Timestamp) -> Self {
         let day = now.as_seconds().div_euclid(DAY);
         Self(Mutex::new(Used { level: 0.0, at: Instant::now(), day, today, stored: None }))
     }
 
-    /// Lets so many events in, or none of them.
+    /// Admits so many events, or none of them.
     ///
     /// # Errors
     /// When a limit does not allow it.
-    pub fn admit(&self, limits: &Limits, events: usize, now: Timestamp) -> Result<(), LimitError> {
+    pub(super) fn admit(&self, limits: &Limits, events: usize, now: Timestamp) -> Result<(), LimitError> {
         self.admit_at(limits, events, now, Instant::now())
     }
 
@@ -62,23 +64,25 @@ impl Usage {
     ) -> Result<(), LimitError> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = events as u64;
-        if let Some(error) = full(limits, used.stored, 0) {
+        if let Some(error) = storage_error(limits, used.stored, 0) {
             return Err(error);
         }
         let day = now.as_seconds().div_euclid(DAY);
         let today = if used.day == day { used.today } else { 0 };
-        if let Some(most) = limits.events_per_day
-            && today.saturating_add(count) > most
+        if let Some(max) = limits.events_per_day
+            && today.saturating_add(count) > max
         {
             let left = (day + 1) * DAY - now.as_seconds();
             let retry_after = Duration::from_secs(u64::try_from(left).unwrap_or(1).max(1));
             let text =
-                format!("{today} of the {most} events of today have come, and {count} more are too many");
+                format!("{today} of the {max} events of today have come, and {count} more are too many");
             return Err(LimitError { limit: "events_per_day", retry_after: Some(retry_after), text });
         }
         if let Some(rate) = limits.events_per_second {
+            // A bucket that runs empty at the rate. Written here: a rate can change from one call to the next, and what
+            // was in the bucket stays in it, which limiters of a fixed rate can't do.
             let rate = f64::from(rate);
-            let size = rate * SPAN.as_secs_f64();
+            let size = rate * BURST.as_secs_f64();
             let gone = at.saturating_duration_since(used.at).as_secs_f64() * rate;
             let level = (used.level - gone).max(0.0);
             #[allow(clippy::cast_precision_loss)] // nobody sends so many that it counts
@@ -98,23 +102,23 @@ impl Usage {
         Ok(())
     }
 
-    /// Whether so many bytes more may be kept.
+    /// Admits so many bytes more. They don't count before `add_bytes`.
     ///
     /// # Errors
     /// When a limit does not allow it.
-    pub fn admit_bytes(&self, limits: &Limits, bytes: u64) -> Result<(), LimitError> {
+    pub(super) fn admit_bytes(&self, limits: &Limits, bytes: u64) -> Result<(), LimitError> {
         let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        full(limits, used.stored, bytes).map_or(Ok(()), Err)
+        storage_error(limits, used.stored, bytes).map_or(Ok(()), Err)
     }
 
-    /// Adds what was just kept, until it is counted anew.
-    pub fn add_bytes(&self, bytes: u64) {
+    /// Adds what was just stored, until all is counted anew.
+    pub(super) fn add_bytes(&self, bytes: u64) {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.stored = used.stored.map(|stored| stored.saturating_add(bytes));
     }
 
-    /// Says how many bytes are kept.
-    pub fn set_bytes(&self, bytes: u64) {
+    /// Sets the number of stored bytes, as it was counted.
+    pub(super) fn set_bytes(&self, bytes: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).stored = Some(bytes);
     }
 
@@ -127,10 +131,11 @@ impl Usage {
     }
 }
 
-fn full(limits: &Limits, stored: Option<u64>, more: u64) -> Option<LimitError> {
-    let (most, stored) = (limits.stored_bytes?, stored?);
-    (stored.saturating_add(more) > most).then(|| {
-        let text = format!("{stored} of the {most} bytes that may be kept are used");
+/// The error if so many bytes more are too many. Before they were first counted, none are.
+fn storage_error(limits: &Limits, stored: Option<u64>, more: u64) -> Option<LimitError> {
+    let (max, stored) = (limits.stored_bytes?, stored?);
+    (stored.saturating_add(more) > max).then(|| {
+        let text = format!("{stored} of the {max} bytes that may be kept are used");
         LimitError { limit: "stored_bytes", retry_after: None, text }
     })
 }

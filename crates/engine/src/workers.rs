@@ -1,31 +1,41 @@
-//! Sees deliveries through: claims what is due, prepares it, keeps the message, sends it, notes what it came to.
+//! Workers: claim due deliveries, prepare and store their messages, send them, and settle what came of it.
+//!
+//! A delivery belongs to whoever has its lease. A message is stored before it is first sent, so that every later attempt,
+//! also after a crash, sends the same bytes.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::retry::{self, Failed, Next};
+use super::retry::{self, FailedAttempt, Next};
 use super::scheduler::{FairScheduler, Slot};
-use super::{Engine, NODE, now, spans};
+use super::{Engine, NODE, spans};
 use campanile_model::{Timestamp, TraceContext};
 use campanile_outbound::trace;
 use campanile_store::{ClaimQuota, Delivery, DeliveryState, Settlement, StoreError};
 use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
 
-/// A lease outlives the longest attempt, and some waiting before it.
+/// Time of a lease: the longest attempt, and what may pass between the claim and its beginning.
 const LEASE: Duration = Duration::from_secs(900);
-/// An attempt that takes longer has failed.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(600);
-/// So many deliveries of a run are prepared at once.
+/// Limit of time for an attempt; one that takes longer has failed.
+const MAX_ATTEMPT: Duration = Duration::from_secs(600);
+/// Limit of deliveries of a batch that are prepared at once.
 const PREPARED_AT_ONCE: usize = 64;
-/// How long to wait for news when nothing is due; wake-ups make this a safety net only.
+/// Longest wait for news when nothing is due. A safety net: whoever stores something wakes the workers.
 const IDLE: Duration = Duration::from_secs(5);
+/// Pause after a claim that failed: a store that is full or locked is not asked in a loop.
+const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Delivers until `stop` says so; then finishes what is under way, for `drain` at most, and gives the rest back.
+    /// Delivers until `stop` says so; then finishes what is in flight, for `drain` at most, and gives the rest back.
+    /// Only one call at a time: leases that this node had before are given back at the start.
     ///
     /// # Errors
     /// When the store can't be asked at all at the start or the end.
@@ -35,55 +45,58 @@ impl Engine {
         mut stop: watch::Receiver<bool>,
         drain: Duration,
     ) -> Result<(), StoreError> {
+        // Left by a crash: without this they would wait for their leases to run out.
         self.store.release(NODE).await?;
         for tenant in self.tenants().iter() {
             self.open_targets(tenant, None).await;
         }
-        let mut under_way = JoinSet::new();
-        let mut turns = FairScheduler::default();
+        let mut in_flight = JoinSet::new();
+        let mut scheduler = FairScheduler::default();
         let mut news = true;
         while !*stop.borrow() {
-            self.turns.send_modify(|turns| *turns = turns.wrapping_add(1));
-            while under_way.try_join_next().is_some() {}
-            let shares = self.tenants().shares(concurrency);
-            if news || turns.want_more(&shares) {
-                news = !self.claim_more(&mut turns, &shares, news, concurrency).await;
+            self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
+            while in_flight.try_join_next().is_some() {}
+            let quota = self.tenants().in_flight_quota(concurrency);
+            if news || scheduler.needs_more(&quota) {
+                news = !self.claim(&mut scheduler, &quota, news, concurrency).await;
             }
-            while under_way.len() < concurrency
-                && let Some(Slot { delivery, claimed, held }) = turns.next(&shares)
+            while in_flight.len() < concurrency
+                && let Some(Slot { delivery, claimed, guard }) = scheduler.next(&quota)
             {
-                if claimed.elapsed() > LEASE - LONGEST_ATTEMPT {
-                    // An attempt could outlive its lease: it is claimed anew when that has run out.
+                if claimed.elapsed() > LEASE - MAX_ATTEMPT {
+                    // An attempt could outlive its lease, and then two would be made at once. Left alone, it is claimed
+                    // anew when the lease has run out.
                     continue;
                 }
                 let engine = Arc::clone(&self);
-                under_way.spawn(async move {
-                    let ordered = delivery.ordering_key.is_some();
+                in_flight.spawn(async move {
+                    let is_ordered = delivery.ordering_key.is_some();
                     engine.process_delivery(delivery).await;
-                    drop(held);
-                    if ordered {
-                        // Its end may be what another one of the same key waits for.
+                    // Before the wake-up: who is woken must find the slot free.
+                    drop(guard);
+                    if is_ordered {
+                        // The next one of its key is due from now on, which nobody else would tell.
                         engine.wake.notify_one();
                     }
                 });
             }
+            // True if there may be something new to claim.
             let waiting = async {
                 if news {
                     return true;
                 }
-                if turns.is_empty() {
-                    let due = self.until_next_due(&shares).await;
-                    // Either way there may be something to claim.
+                if scheduler.is_empty() {
+                    let due = self.until_next_due(&quota).await;
                     tokio::select! {
                         () = self.wake.notified() => {}
                         () = tokio::time::sleep(due) => {}
                     }
                     return true;
                 }
+                // What is claimed waits for a slot: a delivery that comes due in the store meanwhile could not go out.
                 tokio::select! {
                     () = self.wake.notified() => true,
-                    // There is room for another one.
-                    Some(_) = under_way.join_next() => false,
+                    Some(_) = in_flight.join_next() => false,
                 }
             };
             tokio::select! {
@@ -91,11 +104,12 @@ impl Engine {
                 more = waiting => news |= more,
             }
         }
-        let drained =
-            tokio::time::timeout(drain, async { while under_way.join_next().await.is_some() {} }).await;
-        if drained.is_err() {
-            tracing::warn!("{} deliveries were cut off and go out after the next start", under_way.len());
-            under_way.shutdown().await;
+        let finished = async { while in_flight.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, finished).await.is_err() {
+            let count = in_flight.len();
+            tracing::warn!(deliveries = count, "deliveries were cut off: they go out after the next start");
+            // Before the leases are given back: whoever claims them next must be the only one at it.
+            in_flight.shutdown().await;
         }
         for tenant in self.tenants().iter() {
             for target in tenant.targets() {
@@ -105,212 +119,198 @@ impl Engine {
         self.store.release(NODE).await
     }
 
-    /// Claims what tenants lack, of everybody or of those that are known to have more. False if the store failed.
-    async fn claim_more(
+    /// Claims deliveries that tenants lack: of all tenants, or of those that may have more. False if the store failed.
+    async fn claim(
         &self,
-        turns: &mut FairScheduler,
-        shares: &ClaimQuota,
+        scheduler: &mut FairScheduler,
+        quota: &ClaimQuota,
         all: bool,
         concurrency: usize,
     ) -> bool {
-        let wanted = turns.wanted(shares, all, concurrency);
+        let wanted = scheduler.claim_quota(quota, all, concurrency);
         if wanted.is_empty() {
             return true;
         }
-        match self.store.claim(NODE, &wanted, LEASE, now()).await {
+        // Taken before the claim: the lease must not look younger than it is.
+        let began = Instant::now();
+        match self.store.claim(NODE, &wanted, LEASE, self.clock.now()).await {
             Ok(claimed) => {
-                turns.add(&wanted, claimed, Instant::now());
+                scheduler.add(&wanted, claimed, began);
                 true
             }
             Err(error) => {
-                tracing::error!("cannot claim deliveries: {error}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tracing::error!("deliveries cannot be claimed: {error}");
+                tokio::time::sleep(CLAIM_PAUSE).await;
                 false
             }
         }
     }
 
-    async fn until_next_due(&self, shares: &ClaimQuota) -> Duration {
+    /// The time until the next delivery of these tenants is due, `IDLE` at most.
+    async fn until_next_due(&self, quota: &ClaimQuota) -> Duration {
         let due = self.store.due().await.unwrap_or_default().into_iter();
-        let due = due.filter(|(tenant, _)| shares.contains_key(tenant)).map(|(_, due)| due).min();
-        due.map_or(IDLE, |due| due.since(now()).clamp(Duration::from_millis(1), IDLE))
+        let due = due.filter(|(tenant, _)| quota.contains_key(tenant)).map(|(_, due)| due).min();
+        due.map_or(IDLE, |due| due.since(self.clock.now()).clamp(Duration::from_millis(1), IDLE))
     }
 
     fn target_of(&self, delivery: &Delivery) -> Option<Arc<dyn Target>> {
         self.tenant_named(&delivery.tenant)?.target(&delivery.target).cloned()
     }
 
-    /// A delivery, and those behind it that go out together with it, from their claim to their settlement. A panic in
-    /// a target counts as a fault that may pass.
-    async fn process_delivery(self: &Arc<Self>, first: Delivery) {
-        let run = Arc::new(self.run_behind(first).await);
-        let (engine, attempt) = (Arc::clone(self), Arc::clone(&run));
-        let attempted = tokio::spawn(async move { engine.attempt(&attempt).await }).await;
+    /// Sees a claimed delivery, and those behind it that go out together with it, through to their settlement. A panic in
+    /// a target counts as a transient fault.
+    ///
+    /// Cancelled, it leaves leases behind and messages that may or may not have gone out.
+    async fn process_delivery(&self, first: Delivery) {
+        let batch = self.claim_batch(first).await;
+        // Caught here and not by a task of its own, which would go on sending when this one is cut off. A panic leaves
+        // nothing half done that is used again: what an attempt has of its own is dropped.
+        let attempted = AssertUnwindSafe(self.attempt(&batch)).catch_unwind().await;
         let settlements = attempted.unwrap_or_else(|panic| {
-            let Some(first) = run.first() else { return Vec::new() };
-            tracing::error!(delivery = first.id, target = first.target, "a target panicked: {panic}");
+            let Some(first) = batch.first() else { return Vec::new() };
+            let Delivery { id, tenant, target, .. } = first;
+            tracing::error!(tenant, delivery = id, target, "target panicked: {}", panic_text(&*panic));
             let fault =
                 Fault::transient(FaultCode::Local, "the target failed inside; this is a bug in campanile");
             vec![Some(self.settle_fault(first, &fault, None))]
         });
-        self.apply_cooldown(&run, &settlements).await;
-        let mut settling = Vec::with_capacity(run.len());
+        self.apply_cooldown(&batch, &settlements).await;
+        let mut settling = Vec::with_capacity(batch.len());
         let mut untouched = Vec::new();
-        for (delivery, settlement) in
-            run.iter().zip(settlements.into_iter().chain(std::iter::repeat_with(|| None)))
-        {
-            match settlement {
-                Some(settlement) => {
-                    self.note(delivery, &settlement);
-                    settling.push(async move {
-                        if let Err(error) = self.store.settle(delivery.id, settlement, now()).await {
-                            // The lease runs out and the same message goes out once more, with the same Message-ID.
-                            let id = delivery.id;
-                            tracing::error!(delivery = id, "cannot note what became of a delivery: {error}");
-                        }
-                    });
+        let settlements = settlements.into_iter().chain(std::iter::repeat_with(|| None));
+        for (delivery, settlement) in batch.iter().zip(settlements) {
+            let Some(settlement) = settlement else {
+                untouched.push(delivery.id);
+                continue;
+            };
+            self.record_settlement(delivery, &settlement);
+            settling.push(async move {
+                if let Err(error) = self.store.settle(delivery.id, settlement, self.clock.now()).await {
+                    // The lease runs out and the same message goes out once more, with the same Message-ID.
+                    let Delivery { id, tenant, target, .. } = delivery;
+                    tracing::error!(tenant, delivery = id, target, "delivery cannot be settled: {error}");
                 }
-                None => untouched.push(delivery.id),
-            }
+            });
         }
         // At once, so that they share a transaction.
         futures_util::future::join_all(settling).await;
         if !untouched.is_empty()
             && let Err(error) = self.store.release_unattempted(NODE, &untouched).await
         {
-            tracing::error!(
-                "cannot give deliveries back, which go out when their leases have run out: {error}"
-            );
+            tracing::error!(deliveries = ?untouched, "deliveries wait for their leases to run out: {error}");
         }
     }
 
-    /// What waits behind those that a target took over is not due at once, if the target wants to be left alone. Before
-    /// they are settled: until then nobody can claim it.
-    async fn apply_cooldown(&self, run: &[Delivery], settlements: &[Option<Settlement>]) {
-        let taken = settlements.iter().flatten().any(|settled| settled.state == DeliveryState::Delivered);
-        if let (true, Some(first)) = (taken, run.first())
-            && let Some(key) = &first.ordering_key
-            && let Some(rest) = self.target_of(first).and_then(|target| target.cooldown())
-            && let Err(error) =
-                self.store.defer_target(&first.tenant, &first.target, key, now().after(rest)).await
-        {
-            tracing::error!("cannot note that a target rests: {error}");
+    /// Has what waits behind a delivered batch wait for as long as its target wants to be left alone. Before the batch is
+    /// settled: until then nobody can claim what is behind it.
+    async fn apply_cooldown(&self, batch: &[Delivery], settlements: &[Option<Settlement>]) {
+        let is_taken = settlements.iter().flatten().any(|settled| settled.state == DeliveryState::Delivered);
+        let (true, Some(first)) = (is_taken, batch.first()) else { return };
+        let Some(key) = &first.ordering_key else { return };
+        let Some(cooldown) = self.target_of(first).and_then(|target| target.cooldown()) else { return };
+        let (Delivery { tenant, target, .. }, until) = (first, self.clock.now().after(cooldown));
+        if let Err(error) = self.store.defer_target(tenant, target, key, until).await {
+            tracing::error!(tenant, target, "target gets its next message without a cooldown: {error}");
         }
     }
 
-    /// A claimed delivery, and as many of those behind it as its target takes at once.
-    async fn run_behind(&self, first: Delivery) -> Vec<Delivery> {
+    /// A claimed delivery, and as many of those behind it, claimed now, as its target takes at once.
+    async fn claim_batch(&self, first: Delivery) -> Vec<Delivery> {
         let longest = self.target_of(&first).map_or(1, |target| target.max_batch());
-        let mut run = vec![first];
-        if let (Some(first), true) = (run.first(), longest > 1)
+        let mut batch = vec![first];
+        if let (Some(first), true) = (batch.first(), longest > 1)
             && first.ordering_key.is_some()
         {
-            match self.store.claim_run(NODE, first.id, longest - 1, LEASE, now()).await {
-                Ok(more) => run.extend(more),
-                Err(error) => tracing::error!("cannot claim what waits behind a delivery: {error}"),
+            match self.store.claim_run(NODE, first.id, longest - 1, LEASE, self.clock.now()).await {
+                Ok(more) => batch.extend(more),
+                Err(error) => {
+                    let Delivery { id, tenant, target, .. } = first;
+                    tracing::error!(tenant, delivery = id, target, "delivery goes out alone: {error}");
+                }
             }
         }
-        run
+        batch
     }
 
-    /// Readies the deliveries of a run and hands them over. None for those that nothing was done about.
-    async fn attempt(&self, run: &[Delivery]) -> Vec<Option<Settlement>> {
-        let Some(first) = run.first() else { return Vec::new() };
+    /// Prepares the deliveries of a batch and sends them. One settlement each, in their order; none for those that
+    /// nothing was done about.
+    async fn attempt(&self, batch: &[Delivery]) -> Vec<Option<Settlement>> {
+        let Some(first) = batch.first() else { return Vec::new() };
         let Some(target) = self.target_of(first) else {
             let text = format!("there is no target `{}` in the settings any more", first.target);
             let fault = Fault::permanent(FaultCode::TargetGone, text);
-            return run.iter().map(|delivery| Some(self.settle_fault(delivery, &fault, None))).collect();
+            return batch.iter().map(|delivery| Some(self.settle_fault(delivery, &fault, None))).collect();
         };
-        let mut settlements = Vec::with_capacity(run.len());
-        let mut ready = Vec::with_capacity(run.len());
-        // Side by side, so that keeping their messages shares transactions.
-        let preparing: Vec<_> = run.iter().map(|delivery| self.message(delivery, &*target)).collect();
+        let mut settlements = Vec::with_capacity(batch.len());
+        let mut ready = Vec::with_capacity(batch.len());
+        // Side by side, so that storing their messages shares transactions.
+        let preparing: Vec<_> = batch.iter().map(|delivery| self.message(delivery, &*target)).collect();
         let mut messages = stream::iter(preparing).buffered(PREPARED_AT_ONCE);
-        for delivery in run {
+        for delivery in batch {
             let Some(message) = messages.next().await else { break };
             match message {
                 Ok((message, version)) => {
-                    ready.push(Ready { place: settlements.len(), delivery, message, version });
+                    ready.push(PreparedDelivery { index: settlements.len(), delivery, message, version });
                     settlements.push(None);
                 }
                 Err(settlement) => {
                     let waits = settlement.state == DeliveryState::Waiting;
                     settlements.push(Some(settlement));
                     if waits {
+                        // Those behind it must not overtake it.
                         break;
                     }
                 }
             }
         }
-        let (began, clock) = (now(), Instant::now());
+        let (began, elapsed) = (self.clock.now(), Instant::now());
         let outgoing: Vec<_> = ready
             .iter()
-            .map(|Ready { delivery, message, .. }| Outgoing {
+            .map(|PreparedDelivery { delivery, message, .. }| Outgoing {
                 message,
                 age: began.since(delivery.created),
                 failures: delivery.attempts,
                 now: began,
             })
             .collect();
-        let traces: Vec<_> = ready.iter().map(|ready| self.part_of(ready.delivery)).collect();
-        // Of a run that goes out at once, the first one's trace goes along.
+        let traces: Vec<_> = ready.iter().map(|ready| self.span_of(ready.delivery)).collect();
+        // Of a batch that goes out at once, the first one's trace goes along.
         let sending = trace::within(traces.first().copied().flatten(), target.send_batch(&outgoing));
-        let sent = tokio::time::timeout(LONGEST_ATTEMPT, sending).await;
-        self.metrics.sent(&first.tenant, &first.target, clock.elapsed());
+        let sent = tokio::time::timeout(MAX_ATTEMPT, sending).await;
+        self.metrics.sent(&first.tenant, &first.target, elapsed.elapsed());
         let outcomes = sent.unwrap_or_else(|_| {
             let fault = Fault::transient(FaultCode::Timeout, "the attempt took longer than 10 minutes");
             vec![Outcome::Deferred { fault, not_before: None }]
         });
         for ((ready, outcome), trace) in ready.iter().zip(outcomes).zip(traces) {
             spans::sent(&self.telemetry, trace, ready.delivery, began, &outcome);
-            if let Some(settlement) = settlements.get_mut(ready.place) {
+            if let Some(settlement) = settlements.get_mut(ready.index) {
                 *settlement = Some(self.settlement(ready, outcome).await);
             }
         }
         settlements
     }
 
-    /// The bytes to send and the callback version that wrote them, or what the delivery comes to without any.
+    /// The bytes to send and the callback version that wrote them, or the settlement of a delivery that has none.
     async fn message(
         &self,
         delivery: &Delivery,
         target: &dyn Target,
     ) -> Result<(Vec<u8>, Option<String>), Settlement> {
-        if let Some(after) = target.max_age().filter(|age| now() > delivery.created.after(*age)) {
-            return Err(settle_silence(&Silence::Expired { after }));
+        if let Some(after) = target.max_age().filter(|age| self.clock.now() > delivery.created.after(*age)) {
+            return Err(self.settle_silence(&Silence::Expired { after }));
         }
         if let Some(message) = &delivery.message {
             return Ok((message.clone(), delivery.callback_version.clone()));
         }
         match self.prepare(delivery, target).await {
             Ok(Prepared::Message { message, version }) => Ok((message, version)),
-            Ok(Prepared::Silent(silence)) => Err(settle_silence(&silence)),
+            Ok(Prepared::Silent(silence)) => Err(self.settle_silence(&silence)),
             Err(fault) => Err(self.settle_fault(delivery, &fault, None)),
         }
     }
 
-    async fn settlement(&self, ready: &Ready<'_>, outcome: Outcome) -> Settlement {
-        let delivery = ready.delivery;
-        match outcome {
-            Outcome::Delivered(receipt) => settle_delivered(None, receipt),
-            Outcome::Partial { receipt, refused } => {
-                settle_delivered(Some("partly"), format!("{receipt}; not to all: {}", refused.join("; ")))
-            }
-            Outcome::Remainder { message, fault, not_before } => {
-                match self.store.save_message(delivery.id, &message, ready.version.as_deref()).await {
-                    Ok(()) => self.settle_fault(delivery, &fault, not_before),
-                    Err(error) => self.settle_fault(delivery, &store_fault(&error), None),
-                }
-            }
-            Outcome::Deferred { fault, not_before } => self.settle_fault(delivery, &fault, not_before),
-            Outcome::Refused(fault) => {
-                self.settle_fault(delivery, &Fault { permanence: Permanence::Permanent, ..fault }, None)
-            }
-            Outcome::Silent(silence) => settle_silence(&silence),
-        }
-    }
-
-    /// Prepares the message and keeps it: from then on every attempt sends just these bytes.
+    /// Prepares the message and stores it: from then on every attempt sends just these bytes.
     async fn prepare(&self, delivery: &Delivery, target: &dyn Target) -> Result<Prepared, Fault> {
         let stored = match delivery.event() {
             Ok(None) => self.store.event(&delivery.tenant, delivery.event).await,
@@ -322,11 +322,11 @@ impl Engine {
         let Some(tenant) = self.tenant_named(&delivery.tenant) else {
             return Err(Fault::permanent(FaultCode::TargetGone, "its tenant is not here any more"));
         };
-        if let Some(fetched) = tenant.fetched() {
-            fetched.complete_event(&mut event, delivery.created, now()).await?;
+        if let Some(backfill) = tenant.backfill() {
+            backfill.complete_event(&mut event, delivery.created, self.clock.now()).await?;
         }
-        let (began, trace) = (now(), self.part_of(delivery));
-        let prepared = trace::within(trace, target.prepare(&event, &tenant.context(delivery))).await;
+        let (began, trace) = (self.clock.now(), self.span_of(delivery));
+        let prepared = trace::within(trace, target.prepare(&event, &tenant.context(delivery, began))).await;
         let error = prepared.as_ref().err().map(|fault| fault.text.clone());
         spans::prepared(&self.telemetry, trace, delivery, began, error);
         let prepared = prepared?;
@@ -337,18 +337,41 @@ impl Engine {
         Ok(prepared)
     }
 
-    /// Where something stands that is done for a delivery.
-    fn part_of(&self, delivery: &Delivery) -> Option<TraceContext> {
-        self.telemetry.begin(delivery.trace)
+    /// The settlement that an outcome leads to.
+    async fn settlement(&self, ready: &PreparedDelivery<'_>, outcome: Outcome) -> Settlement {
+        let delivery = ready.delivery;
+        match outcome {
+            Outcome::Delivered(receipt) => self.settle_delivered(None, receipt),
+            Outcome::Partial { receipt, refused } => {
+                let text = format!("{receipt}; not to all: {}", refused.join("; "));
+                self.settle_delivered(Some("partly"), text)
+            }
+            Outcome::Remainder { message, fault, not_before } => {
+                match self.store.save_message(delivery.id, &message, ready.version.as_deref()).await {
+                    Ok(()) => self.settle_fault(delivery, &fault, not_before),
+                    Err(error) => self.settle_fault(delivery, &store_fault(&error), None),
+                }
+            }
+            Outcome::Deferred { fault, not_before } => self.settle_fault(delivery, &fault, not_before),
+            Outcome::Refused(fault) => {
+                self.settle_fault(delivery, &Fault { lasting: Permanence::Permanent, ..fault }, None)
+            }
+            Outcome::Silent(silence) => self.settle_silence(&silence),
+        }
+    }
+
+    /// A span of its own for something that is done for a delivery, as part of the delivery's trace.
+    fn span_of(&self, delivery: &Delivery) -> Option<TraceContext> {
+        self.telemetry.child_of(delivery.trace)
     }
 
     fn settle_fault(&self, delivery: &Delivery, fault: &Fault, not_before: Option<Timestamp>) -> Settlement {
-        let failed = Failed {
+        let failed = FailedAttempt {
             attempt: delivery.attempts.saturating_add(1),
             created: delivery.created,
             fault,
             not_before,
-            now: now(),
+            now: self.clock.now(),
         };
         let tenant = self.tenant_named(&delivery.tenant).unwrap_or_else(|| self.tenant());
         let (state, not_before) =
@@ -365,19 +388,40 @@ impl Engine {
         }
     }
 
-    fn note(&self, delivery: &Delivery, settlement: &Settlement) {
+    fn settle_silence(&self, silence: &Silence) -> Settlement {
+        Settlement {
+            state: DeliveryState::Silent,
+            attempted: false,
+            code: Some(silence.code().to_owned()),
+            text: silence.to_string(),
+            not_before: self.clock.now(),
+        }
+    }
+
+    fn settle_delivered(&self, code: Option<&str>, text: String) -> Settlement {
+        Settlement {
+            state: DeliveryState::Delivered,
+            attempted: true,
+            code: code.map(str::to_owned),
+            text,
+            not_before: self.clock.now(),
+        }
+    }
+
+    /// Counts and logs a settlement.
+    fn record_settlement(&self, delivery: &Delivery, settlement: &Settlement) {
         let code = settlement.code.as_deref().unwrap_or("");
         let (state, text) = (settlement.state, &settlement.text);
         let Delivery { id, tenant, target, subject, .. } = delivery;
         self.metrics.delivery(tenant, target, state.name(), code);
-        self.failing.note(tenant, target, settlement);
+        self.failing.record(tenant, target, settlement);
         match state {
             DeliveryState::Delivered => {
-                self.metrics.delivered_after(now().since(delivery.created));
-                tracing::info!(tenant, delivery = id, target, subject, "delivered: {text}");
+                self.metrics.delivered_after(self.clock.now().since(delivery.created));
+                tracing::info!(tenant, delivery = id, target, subject, "delivery delivered: {text}");
             }
             DeliveryState::Silent => {
-                tracing::debug!(tenant, delivery = id, target, subject, code, "nothing sent: {text}");
+                tracing::debug!(tenant, delivery = id, target, subject, code, "delivery silent: {text}");
             }
             DeliveryState::Waiting => {
                 tracing::warn!(
@@ -386,20 +430,20 @@ impl Engine {
                     target,
                     subject,
                     code,
-                    "failed, to be tried again: {text}"
+                    "delivery failed, to be tried again: {text}"
                 );
             }
             DeliveryState::Dead => {
-                tracing::error!(tenant, delivery = id, target, subject, code, "given up: {text}");
+                tracing::error!(tenant, delivery = id, target, subject, code, "delivery given up: {text}");
             }
         }
     }
 }
 
-/// A delivery of a run that has its message.
-struct Ready<'a> {
-    /// In the run.
-    place: usize,
+/// A delivery of a batch that has its message.
+struct PreparedDelivery<'a> {
+    /// Its index in the batch.
+    index: usize,
     delivery: &'a Delivery,
     message: Vec<u8>,
     version: Option<String>,
@@ -409,22 +453,8 @@ fn store_fault(error: &StoreError) -> Fault {
     Fault::transient(FaultCode::Store, error.to_string())
 }
 
-fn settle_silence(silence: &Silence) -> Settlement {
-    Settlement {
-        state: DeliveryState::Silent,
-        attempted: false,
-        code: Some(silence.code().to_owned()),
-        text: silence.to_string(),
-        not_before: now(),
-    }
-}
-
-fn settle_delivered(code: Option<&str>, text: String) -> Settlement {
-    Settlement {
-        state: DeliveryState::Delivered,
-        attempted: true,
-        code: code.map(str::to_owned),
-        text,
-        not_before: now(),
-    }
+/// The text of a panic, which is what `panic!` was given.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it gave no reason")
 }

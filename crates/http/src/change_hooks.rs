@@ -176,8 +176,9 @@ async fn process(
     if count == 0 {
         return Ok(outcome);
     }
-    let events = changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
-    match engine.accept(tenant, events, delivery_id).await? {
+    let events =
+        parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
+    match engine.ingest(tenant, events, delivery_id).await? {
         Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();
             Ok(HookReceipt { changes: count, ids, ..outcome })

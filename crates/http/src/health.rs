@@ -8,7 +8,6 @@ use http::{StatusCode, header};
 
 use super::problem::{Problem, ProblemCode};
 use campanile_engine::Engine;
-use campanile_model::now;
 
 /// Answers as long as the process runs.
 pub(super) async fn live() -> &'static str {
@@ -33,9 +32,7 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
 
 /// Renders all metrics in the OpenMetrics text format.
 pub(super) async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Problem> {
-    let counts = engine.store().delivery_counts().await?;
-    let stats = engine.store().stats().await?;
-    let text = engine.metrics().render(&counts, &stats, engine.telemetry().tally(), now());
+    let text = engine.render_metrics().await?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }

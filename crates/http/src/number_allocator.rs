@@ -30,8 +30,8 @@ impl NumberAllocator {
         batch: ParsedBatch,
         dedup_key: Option<String>,
     ) -> Result<Option<Appended>, Problem> {
-        if batch.numbers == BuildNumbering::Given {
-            return Ok(Some(engine.accept(tenant, batch.events, dedup_key).await?));
+        if told.numbers == BuildNumbering::Given {
+            return Ok(Some(engine.ingest(tenant, told.events, dedup_key).await?));
         }
         let _one_at_a_time = self.0.lock().await;
         let mut events = Vec::with_capacity(batch.events.len());
@@ -45,7 +45,7 @@ impl NumberAllocator {
         if events.is_empty() {
             return Ok(None);
         }
-        Ok(Some(engine.accept(tenant, events, dedup_key).await?))
+        Ok(Some(engine.ingest(tenant, events, dedup_key).await?))
     }
 }
 

@@ -1,39 +1,41 @@
-//! Sends spans in batches: OTLP/HTTP, JSON.
+//! The exporter of spans: batches by OTLP/HTTP in its JSON form.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
-use super::{Collector, Kind, Message, Span, Tally};
+use super::{Collector, Kind, Message, Span, SpanCounts};
 use campanile_outbound::Request;
 
-/// So many spans go in one request.
+/// Limit of spans in one request.
 const BATCH: usize = 512;
-/// So long a span waits for company.
-const GATHER: Duration = Duration::from_secs(1);
-/// A collector that asks to be asked again is asked so often, with this pause.
-const TRIES: u32 = 3;
+/// Longest wait of a span for others to share its request.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
+/// Attempts at a collector that asks to be asked again.
+const ATTEMPTS: u32 = 3;
+/// Pause between two of them.
 const PAUSE: Duration = Duration::from_secs(1);
-/// That spans are lost is logged no oftener than this.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// Least time between two log lines about lost spans.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Sends until nobody notes anything any more.
-pub(super) async fn run(collector: Collector, mut queue: mpsc::Receiver<Message>, tally: Arc<Tally>) {
-    let mut complained: Option<Instant> = None;
+/// Sends until nobody can record anything any more.
+pub(super) async fn run(collector: Collector, mut queue: mpsc::Receiver<Message>, counts: Arc<SpanCounts>) {
+    let mut logged: Option<Instant> = None;
     while let Some(first) = queue.recv().await {
         let mut batch = Vec::new();
-        let flushed = gather(first, &mut queue, &mut batch).await;
+        let flushed = fill(first, &mut queue, &mut batch).await;
         let count = batch.len() as u64;
         match send(&collector, &batch).await {
-            Ok(()) => drop(tally.exported.fetch_add(count, Ordering::Relaxed)),
+            Ok(()) => drop(counts.exported.fetch_add(count, Ordering::Relaxed)),
             Err(error) => {
-                tally.dropped.fetch_add(count, Ordering::Relaxed);
-                if complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
-                    tracing::warn!("{count} spans are lost: {error}");
-                    complained = Some(Instant::now());
+                counts.dropped.fetch_add(count, Ordering::Relaxed);
+                if logged.is_none_or(|at| at.elapsed() > LOG_EVERY) {
+                    tracing::warn!(spans = count, "spans are lost: {error}");
+                    logged = Some(Instant::now());
                 }
             }
         }
@@ -45,12 +47,12 @@ pub(super) async fn run(collector: Collector, mut queue: mpsc::Receiver<Message>
 }
 
 /// Fills a batch; ends early when somebody waits for what is there.
-async fn gather(
+async fn fill(
     first: Message,
     queue: &mut mpsc::Receiver<Message>,
     batch: &mut Vec<Span>,
 ) -> Option<oneshot::Sender<()>> {
-    let until = tokio::time::Instant::now() + GATHER;
+    let until = Instant::now() + BATCH_DELAY;
     let mut next = Some(first);
     while let Some(message) = next {
         match message {
@@ -65,6 +67,7 @@ async fn gather(
     None
 }
 
+/// Posts a batch, several times if the collector asks for it. The error is for people.
 async fn send(collector: &Collector, batch: &[Span]) -> Result<(), String> {
     if batch.is_empty() {
         return Ok(());
@@ -81,7 +84,7 @@ async fn send(collector: &Collector, batch: &[Span]) -> Result<(), String> {
             }
             Err(error) => (error.to_string(), true),
         };
-        if !again || tries >= TRIES {
+        if !again || tries >= ATTEMPTS {
             return Err(error);
         }
         tries += 1;
@@ -89,7 +92,7 @@ async fn send(collector: &Collector, batch: &[Span]) -> Result<(), String> {
     }
 }
 
-/// `ExportTraceServiceRequest`, as OTLP's JSON has it: ids in hex, numbers of 64 bits as text.
+/// Writes an `ExportTraceServiceRequest`, as OTLP's JSON has it: ids in hex, numbers of 64 bits as text.
 fn request(service: &str, batch: &[Span]) -> Value {
     let version = env!("CARGO_PKG_VERSION");
     json!({"resourceSpans": [{

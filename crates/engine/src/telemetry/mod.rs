@@ -1,4 +1,4 @@
-//! Spans: what was done when, for whom, as part of which trace; sent to an OTLP collector if the settings name one.
+//! Spans of traces, sent to an OTLP collector if the settings name one.
 //!
 //! Written here and not taken from OpenTelemetry's crates: they bring message types of gRPC's with them, and what goes
 //! out by HTTP goes through the one guarded client. What is sent is OTLP/HTTP in its JSON form.
@@ -14,18 +14,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
+use crate::Clock;
 use campanile_config::Reader;
 use campanile_model::{Timestamp, TraceContext};
 use campanile_outbound::{Client, Outbound};
 
-/// So many spans wait for the collector.
+/// Limit of spans that wait for the collector; beyond it new ones are dropped.
 const QUEUE: usize = 8_192;
-/// So long a stop waits for the collector.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Longest wait of a stop for the collector.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `[telemetry]`.
+/// The collector of `[telemetry]`.
 pub struct Collector {
-    /// Where traces are posted to: `otlp_endpoint` with `v1/traces` behind it.
+    /// Address that traces are posted to: `otlp_endpoint` with `v1/traces` behind it.
     url: Url,
     client: Client,
     service: String,
@@ -34,7 +35,7 @@ pub struct Collector {
 impl Collector {
     /// Reads `[telemetry]`; none if there is no such table.
     #[must_use]
-    pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Option<Self> {
+    pub(crate) fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Option<Self> {
         let table = root.table("telemetry")?;
         let endpoint = table.required_text("otlp_endpoint").unwrap_or_default();
         let service = table.text("service_name").unwrap_or_else(|| "campanile".to_owned());
@@ -52,30 +53,30 @@ impl Collector {
     }
 }
 
-/// Something that was done.
+/// A span: something that was done, from its beginning to its end.
 #[derive(Clone, Debug)]
-pub struct Span {
-    /// Where it stands.
-    pub context: TraceContext,
-    /// The span that it is a part of; 0 for none.
-    pub parent: u64,
-    /// What was done.
-    pub name: String,
-    /// Which way it went.
-    pub kind: Kind,
-    /// Since when.
-    pub began: Timestamp,
-    /// Until when.
-    pub ended: Timestamp,
-    /// To what.
-    pub attributes: Vec<(&'static str, String)>,
-    /// How it failed, if it did.
-    pub error: Option<String>,
+pub(crate) struct Span {
+    /// Its own ids.
+    pub(crate) context: TraceContext,
+    /// Id of the span that it is a part of; 0 for none.
+    pub(crate) parent: u64,
+    /// Its name: a verb and its object.
+    pub(crate) name: String,
+    /// Its direction.
+    pub(crate) kind: Kind,
+    /// Time of its beginning.
+    pub(crate) began: Timestamp,
+    /// Time of its end.
+    pub(crate) ended: Timestamp,
+    /// Its attributes, by OpenTelemetry's names or beginning with `campanile.`.
+    pub(crate) attributes: Vec<(&'static str, String)>,
+    /// The fault, if it failed.
+    pub(crate) error: Option<String>,
 }
 
-/// Which way something went.
+/// Direction of what was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// It stayed inside.
     Internal,
     /// It was asked from outside.
@@ -84,11 +85,12 @@ pub enum Kind {
     Client,
 }
 
-/// Takes spans and has them sent. Cheap to clone.
+/// Entrance for spans. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     queue: Option<mpsc::Sender<Message>>,
-    tally: Arc<Tally>,
+    counts: Arc<SpanCounts>,
+    clock: Clock,
 }
 
 enum Message {
@@ -96,30 +98,35 @@ enum Message {
     Flush(oneshot::Sender<()>),
 }
 
-/// What became of spans.
+/// Numbers of spans by their fate.
 #[derive(Debug, Default)]
-struct Tally {
+struct SpanCounts {
     exported: AtomicU64,
     dropped: AtomicU64,
 }
 
 impl Telemetry {
-    /// Sends to this collector; to none, nothing is noted at all.
+    /// Starts sending to this collector. Without one nothing is recorded at all. Needs a runtime.
     #[must_use]
-    pub fn start(collector: Option<Collector>) -> Self {
-        let tally = Arc::new(Tally::default());
+    pub(crate) fn start(collector: Option<Collector>, clock: Clock) -> Self {
+        let counts = Arc::new(SpanCounts::default());
         let queue = collector.map(|collector| {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tokio::spawn(exporter::run(collector, receiver, Arc::clone(&tally)));
+            tokio::spawn(exporter::run(collector, receiver, Arc::clone(&counts)));
             sender
         });
-        Self { queue, tally }
+        Self { queue, counts, clock }
     }
 
-    /// Where something stands that is about to be done as part of this, or of nothing: it gets a span of its own, if
-    /// spans are noted; otherwise what came from outside is handed on as it is.
+    /// The time by the engine's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes the ids of a new span below `parent`, or of a trace of its own. When no spans are recorded, what came from
+    /// outside is handed on as it is: the far side still sees whose trace it belongs to.
     #[must_use]
-    pub fn begin(&self, parent: Option<TraceContext>) -> Option<TraceContext> {
+    pub(crate) fn child_of(&self, parent: Option<TraceContext>) -> Option<TraceContext> {
         if self.queue.is_none() {
             return parent;
         }
@@ -130,22 +137,22 @@ impl Telemetry {
         })
     }
 
-    /// Notes what was done, if anybody wants to see it.
-    pub fn note(&self, span: impl FnOnce() -> Span) {
+    /// Records a span, which is only made if a collector wants it. Never waits.
+    pub(crate) fn record(&self, span: impl FnOnce() -> Span) {
         let Some(queue) = &self.queue else { return };
         let span = span();
         if span.context.sampled && queue.try_send(Message::Span(Box::new(span))).is_err() {
-            self.tally.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many spans a collector has taken, and how many were dropped.
+    /// Numbers of spans that a collector has taken, and of those that were dropped.
     #[must_use]
-    pub fn tally(&self) -> (u64, u64) {
-        (self.tally.exported.load(Ordering::Relaxed), self.tally.dropped.load(Ordering::Relaxed))
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.counts.exported.load(Ordering::Relaxed), self.counts.dropped.load(Ordering::Relaxed))
     }
 
-    /// Sends what was noted so far; waits some seconds at most.
+    /// Sends the spans that were recorded so far; waits five seconds at most.
     pub async fn flush(&self) {
         let Some(queue) = &self.queue else { return };
         let (told, done) = oneshot::channel();
@@ -155,8 +162,8 @@ impl Telemetry {
                 let _ = done.await;
             }
         };
-        if tokio::time::timeout(LAST_WORDS, sent).await.is_err() {
-            tracing::warn!("the collector of traces did not take the last ones in time");
+        if tokio::time::timeout(FLUSH_TIMEOUT, sent).await.is_err() {
+            tracing::warn!("spans are lost: the collector of traces did not take the last ones in time");
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Tenants beside each other: one that floods or hangs takes nothing from the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fake_target::{FakeTarget, Step};
+use super::harness::{Harness, eventually, pass, settle};
+use campanile_store::DeliveryState::Delivered;
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_hangs_leaves_slots_to_others() {
+    let harness = Harness::new().await;
+    let (hanging, healthy) = (Arc::new(FakeTarget::hanging("slow")), Arc::new(FakeTarget::new("dev", [])));
+    let engine = harness.start_with_tenants(&hanging, &[("acme", &healthy)], 4).await;
+    engine.builds("default", 1..=20).await;
+    eventually("it hangs", || hanging.in_flight() == 3).await;
+    for number in 1..=3 {
+        engine.builds("acme", number..=number).await;
+        eventually("the other's go out", || healthy.sent().len() as u64 == number).await;
+    }
+    harness.reaches("acme", &[Delivered; 3]).await;
+    assert_eq!((hanging.in_flight(), hanging.sent().len()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_goes_before_the_rest_of_a_flood() {
+    let harness = Harness::new().await;
+    let flooding = Arc::new(FakeTarget::hanging("flood"));
+    let small = Arc::new(FakeTarget::new("dev", []).recording_with(&flooding));
+    let engine = harness.start_with_tenants(&small, &[("acme", &flooding)], 1).await;
+    engine.builds("acme", 1..=10).await;
+    eventually("the first is sent", || flooding.sent().len() == 1).await;
+    engine.builds("default", 1..=1).await;
+    settle().await;
+    flooding.release_one();
+    eventually("two more are sent", || flooding.sent().len() == 3).await;
+    let targets: Vec<String> =
+        flooding.sent().iter().map(|sent| sent.split([' ', ',']).nth(3).unwrap().to_owned()).collect();
+    assert_eq!(targets, ["flood", "dev", "flood"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_comes_in_time_while_others_hang() {
+    let harness = Harness::new().await;
+    let hanging = Arc::new(FakeTarget::hanging("slow"));
+    let failing = Arc::new(FakeTarget::new("dev", [Step::Defer]));
+    let engine = harness.start_with_tenants(&hanging, &[("acme", &failing)], 4).await;
+    engine.builds("default", 1..=20).await;
+    eventually("it hangs", || hanging.in_flight() == 3).await;
+    engine.builds("acme", 1..=1).await;
+    eventually("it fails", || failing.sent().len() == 1).await;
+    harness.fails("acme", "busy").await;
+    // A first delay is a second at most.
+    pass(Duration::from_secs(3)).await;
+    harness.reaches("acme", &[Delivered]).await;
+    assert_eq!(hanging.sent().len(), 3);
+}
