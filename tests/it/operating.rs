@@ -144,8 +144,10 @@ async fn the_log_can_be_json_with_fields() {
     engine.build(1, "failure").await;
     let log = engine.logs("\"delivery delivered: ").await;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let delivered =
-        lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("delivery delivered: ")).unwrap();
+    let delivered = lines
+        .iter()
+        .find(|line| line["message"].as_str().unwrap().starts_with("delivery delivered: "))
+        .unwrap();
     assert_eq!(delivered["level"], "INFO");
     assert_eq!((&delivered["tenant"], &delivered["target"]), (&"default".into(), &"dev".into()));
     assert_eq!((&delivered["delivery"], &delivered["subject"]), (&1.into(), &"linux #1".into()));

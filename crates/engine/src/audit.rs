@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::Clock;
-use campanile_ci::control::{Asker, Control, ControlError, Force, Forced, Lifecycle, Shutdown};
+use campanile_ci::control::{Asker, Control, ControlError, Force, ForceReply, Lifecycle, Shutdown};
 use campanile_model::BuildId;
 use campanile_store::{AuditEntry, Store};
 
@@ -44,7 +44,7 @@ fn answer(result: &Result<String, ControlError>) -> String {
 
 #[async_trait]
 impl Control for AuditedControl {
-    async fn force(&self, asker: &Asker, force: &Force) -> Result<Forced, ControlError> {
+    async fn force(&self, asker: &Asker, force: &Force) -> Result<ForceReply, ControlError> {
         let result = self.control.force(asker, force).await;
         let mut what = format!("force {}", force.builder);
         for (name, value) in [("branch", &force.branch), ("revision", &force.revision)] {

@@ -48,7 +48,7 @@ enum BackfillError {
 
 impl MasterBackfill {
     /// Makes a backfill for a tenant; asks nothing yet.
-    pub(super) fn new(connected: Connected, store: Arc<dyn Store>, tenant: Arc<str>) -> Self {
+    pub(super) fn new(connected: ConnectedMaster, store: Arc<dyn Store>, tenant: Arc<str>) -> Self {
         Self {
             connected,
             store,
@@ -72,7 +72,7 @@ impl MasterBackfill {
     ) -> Result<(), Fault> {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else { return Ok(()) };
         let Err(error) = self.complete(build).await else { return Ok(()) };
-        let (id, master) = (build.id(), self.connected.master.shown());
+        let (id, master) = (build.id(), self.connected.master.origin());
         let text = format!("cannot ask the Buildbot at {master} for changes and steps of {id}: {error}");
         if now < created.after(self.connected.patience) {
             return Err(Fault::transient(FaultCode::Connection, text));

@@ -286,7 +286,7 @@ impl Engine {
 
     /// Compiles and links a component. A failure counts as a refused swap.
     async fn compile(&self, tenant: &Tenant, name: &str, wasm: &[u8]) -> Result<Arc<Version>, ActivateError> {
-        let version = Version::of(&self.runtime, wasm.to_vec()).await;
+        let version = Version::from_wasm(&self.runtime, wasm.to_vec()).await;
         if version.is_err() {
             self.metrics.swap(tenant.name(), name, "refused");
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::telemetry::Collector;
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
 use campanile_ci::buildbot::{self, ConnectedMaster};
 use campanile_ci::control::{self, ControlSettings};
@@ -22,9 +23,9 @@ pub struct Checked {
     /// Settings that belong to no part.
     pub settings: Settings,
     /// The Buildbot master that is asked for what nobody told, if there is one.
-    pub connected: Option<Connected>,
+    pub connected: Option<ConnectedMaster>,
     /// The control of the CI.
-    pub steering: Steering,
+    pub steering: ControlSettings,
     /// The targets in their order.
     pub targets: Vec<Arc<dyn Target>>,
     /// The change hooks.
@@ -109,9 +110,9 @@ async fn make(
     if let Some(max) = settings.limits.targets
         && targets.len() > max
     {
-        let place = Place { file: document.file().to_owned(), line: 1 };
+        let location = Location { file: document.file().to_owned(), line: 1 };
         let text = format!("{} targets are more than `targets` of the limits allows: {max}", targets.len());
-        problems.add(Severity::Error, place, text);
+        problems.add(Severity::Error, location, text);
     }
     for table in TABLES {
         root.item(table);
@@ -157,7 +158,7 @@ async fn load_callbacks(
 ) -> Vec<(String, (Callback, Option<CompileError>))> {
     let mut loaded = Vec::new();
     for (name, callback) in &settings.callbacks {
-        let made = Callback::new(runtime, name, callback).metered(budget);
+        let made = Callback::new(runtime, name, callback).with_budget(budget);
         let error = match &callback.component {
             Some(component) => {
                 load_version(runtime, &made, component, settings.limits.component_bytes).await.err()

@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use super::process::ProcessCollector;
 use campanile_callbacks::CallRecord;
 use campanile_model::Timestamp;
-use campanile_store::{DeliveryState, Pruned, StoreStats, Waiting};
+use campanile_store::{DeliveryState, Pruned, StoreStats, TargetBacklog};
 
 /// Beginning of the names of all metrics of the engine itself.
 const PREFIX: &str = "campanile";
@@ -226,7 +226,7 @@ impl Collector for Scrape {
         let Self { counts, store, spans: (exported, dropped), now } = self;
         let stored = counts.iter().map(|(state, count)| (labels([("state", state.name())]), *count));
         gauges(&mut encoder, "deliveries_stored", "Deliveries in the store, by state.", stored)?;
-        let of = |waiting: &Waiting| labels([("tenant", &waiting.tenant), ("target", &waiting.target)]);
+        let of = |waiting: &TargetBacklog| labels([("tenant", &waiting.tenant), ("target", &waiting.target)]);
         let waiting = store.waiting.iter().map(|waiting| (of(waiting), waiting.count));
         gauges(&mut encoder, "deliveries_waiting", "Deliveries that wait, by target.", waiting)?;
         let ages = store.waiting.iter().map(|waiting| (of(waiting), now.since(waiting.oldest).as_secs_f64()));

@@ -207,7 +207,7 @@ impl Engine {
             };
         }
         // A wish that came during the last look would be lost with this loop.
-        state.at_once |= poller.wish.notified().now_or_never().is_some();
+        state.at_once |= poller.wake.notified().now_or_never().is_some();
         (key, state)
     }
 
@@ -217,7 +217,7 @@ impl Engine {
         let Some(tenant) = self.tenant_named(tenant) else { return Ok(false) };
         let source = poller.source.address();
         let known = self.store.seen(tenant.name(), &poller.name, source).await?;
-        let look = poller.source.look(known.as_ref(), self.clock.now()).await?;
+        let look = poller.source.poll(known.as_ref(), self.clock.now()).await?;
         let (tenant_name, poller_name) = (tenant.name(), &poller.name);
         for note in &look.notes {
             tracing::warn!(tenant = tenant_name, poller = poller_name, "poll: {note}");

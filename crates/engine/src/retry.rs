@@ -69,7 +69,7 @@ pub(super) struct FailedAttempt<'a> {
 /// Decides after a failure. `random` lies in 0..1 and spreads the attempts.
 #[must_use]
 pub(super) fn next(policy: &Policy, failed: FailedAttempt<'_>, random: f64) -> Next {
-    if failed.fault.lasting == Permanence::Permanent {
+    if failed.fault.permanence == Permanence::Permanent {
         return Next::Dead;
     }
     let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));

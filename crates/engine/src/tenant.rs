@@ -76,7 +76,7 @@ impl Tenant {
             control: steering.control,
             store: Arc::clone(&store),
             tenant: Arc::clone(&name),
-            engine_shutdown: steering.shuts_engine.then_some(shutdown),
+            engine_shutdown: steering.shutdown_ends_engine.then_some(shutdown),
             clock: clock.clone(),
         });
         let backfill = connected
@@ -231,8 +231,9 @@ impl Tenant {
     /// The context in which a target prepares this delivery.
     pub(super) fn context(&self, delivery: &Delivery, now: Timestamp) -> Context {
         let caller = Caller { status: Arc::clone(&self.status), delivery: Some(delivery.id) };
-        let place = delivery.place.map(|place| Place { number: place.number, started: place.started });
-        Context { caller, now, place, created: delivery.created }
+        let position =
+            delivery.place.map(|place| QueuePosition { number: place.number, started: place.started });
+        Context { caller, now, position, created: delivery.created }
     }
 
     /// The retry policy for a target: its own, or that of the settings.

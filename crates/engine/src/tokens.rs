@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
 
 use super::Clock;
-use campanile_config::{Secret, random};
+use campanile_config::{Secret, random_bytes};
 use campanile_store::{Role, Store, StoreError, Token, TokenHash};
 
 /// Beginning of every token, by which scanners for secrets recognise one where it does not belong.

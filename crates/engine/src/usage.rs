@@ -112,7 +112,7 @@ impl Usage {
     }
 
     /// Adds what was just stored, until all is counted anew.
-    pub(super) fn add_bytes(&self, bytes: u64) {
+    pub fn add_bytes(&self, bytes: u64) {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.stored = used.stored.map(|stored| stored.saturating_add(bytes));
     }

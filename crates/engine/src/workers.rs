@@ -354,7 +354,7 @@ impl Engine {
             }
             Outcome::Deferred { fault, not_before } => self.settle_fault(delivery, &fault, not_before),
             Outcome::Refused(fault) => {
-                self.settle_fault(delivery, &Fault { lasting: Permanence::Permanent, ..fault }, None)
+                self.settle_fault(delivery, &Fault { permanence: Permanence::Permanent, ..fault }, None)
             }
             Outcome::Silent(silence) => self.settle_silence(&silence),
         }

@@ -176,8 +176,7 @@ async fn process(
     if count == 0 {
         return Ok(outcome);
     }
-    let events =
-        parsed.changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
+    let events = changes.into_iter().map(|change| Event::ChangeAdded { change: Box::new(change) }).collect();
     match engine.ingest(tenant, events, delivery_id).await? {
         Appended::Stored { ids, .. } => {
             let ids = ids.into_iter().flatten().collect();

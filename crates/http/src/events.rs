@@ -171,9 +171,9 @@ async fn ingest_native(
     events: Vec<Event>,
     dedup_key: Option<String>,
 ) -> Result<Response, Problem> {
-    let answer = match engine.ingest(tenant, events, dedup_key).await? {
-        Appended::Stored { ids, .. } => Accepted { ids, duplicate: false },
-        Appended::Duplicate => Accepted { ids: Vec::new(), duplicate: true },
+    let response = match engine.ingest(tenant, events, dedup_key).await? {
+        Appended::Stored { ids, .. } => EventsResponse { ids, duplicate: false },
+        Appended::Duplicate => EventsResponse { ids: Vec::new(), duplicate: true },
     };
     Ok((StatusCode::ACCEPTED, axum::Json(response)).into_response())
 }

@@ -30,8 +30,8 @@ impl NumberAllocator {
         batch: ParsedBatch,
         dedup_key: Option<String>,
     ) -> Result<Option<Appended>, Problem> {
-        if told.numbers == BuildNumbering::Given {
-            return Ok(Some(engine.ingest(tenant, told.events, dedup_key).await?));
+        if batch.numbers == BuildNumbering::Given {
+            return Ok(Some(engine.ingest(tenant, batch.events, dedup_key).await?));
         }
         let _one_at_a_time = self.0.lock().await;
         let mut events = Vec::with_capacity(batch.events.len());

@@ -23,7 +23,7 @@ pub(super) struct Contact {
     /// Builds whose end is waited for; each is told of once (I-CMD-13).
     watches: Vec<BuildId>,
     /// Builds that were asked for and have not begun.
-    forced: Vec<Forced>,
+    forced: Vec<ForceReply>,
     /// When it last said something.
     heard: Instant,
     /// When it was last told that there is no such command (I-DSP-05).
@@ -34,7 +34,7 @@ pub(super) struct Contact {
 
 /// A build that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Forced {
+pub(super) struct ForceReply {
     pub(super) builder: String,
     pub(super) buildset: Option<u64>,
     pub(super) requests: Vec<u64>,
@@ -43,7 +43,7 @@ pub(super) struct Forced {
     pub(super) at: Instant,
 }
 
-impl Forced {
+impl ForceReply {
     /// Whether this is the build. By its buildset or requests where the CI told them, else by builder and reason.
     pub(super) fn is(&self, build: &Build) -> bool {
         if self.builder != build.builder {
@@ -156,12 +156,12 @@ impl Contact {
     }
 
     /// Waits for a build to begin.
-    pub(super) fn await_start(&mut self, forced: Forced) {
+    pub(super) fn await_start(&mut self, forced: ForceReply) {
         self.forced.push(forced);
     }
 
     /// Whether it still waits for that build to begin.
-    pub(super) fn awaits(&self, forced: &Forced) -> bool {
+    pub(super) fn awaits(&self, forced: &ForceReply) -> bool {
         self.forced.contains(forced)
     }
 
@@ -176,7 +176,7 @@ impl Contact {
     /// The builds of a builder that were asked for and have not begun: they are not waited for any more. Gives the
     /// requests by which the CI knows them.
     pub(super) fn take_waiting(&mut self, builder: &str) -> Vec<u64> {
-        let of_builder = |forced: &Forced| forced.builder == builder && !forced.requests.is_empty();
+        let of_builder = |forced: &ForceReply| forced.builder == builder && !forced.requests.is_empty();
         let requests = self.forced.iter().filter(|forced| of_builder(forced));
         let requests = requests.flat_map(|forced| forced.requests.iter().copied()).collect();
         self.forced.retain(|forced| !of_builder(forced));

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::ask::{Answer, Asked, Trouble, refused, said, told};
 use crate::irc::announce::revisions;
-use crate::irc::contacts::Forced;
+use crate::irc::contacts::ForceReply;
 use crate::irc::talk::Saying;
 use crate::irc::wire::harmless;
 use campanile_ci::control::Force;
@@ -106,12 +106,13 @@ pub(super) async fn force(asked: Asked) -> Answer {
     let began = Instant::now();
     let forced =
         asked.desk.control.force(&asked.asker(), &force).await.map_err(|error| refused(&error, "builder"))?;
-    let forced = Forced { builder, buildset: forced.buildset, requests: forced.requests, reason, at: began };
+    let forced =
+        ForceReply { builder, buildset: forced.buildset, requests: forced.requests, reason, at: began };
     await_start(&asked, forced).await
 }
 
 /// The build may have begun before the CI had answered; else it is told when it begins (I-CMD-39, I-CMD-40).
-async fn await_start(asked: &Asked, forced: Forced) -> Answer {
+async fn await_start(asked: &Asked, forced: ForceReply) -> Answer {
     let contact = asked.contact.clone();
     if let Some(contact) = asked.bot.contacts().get_mut(&contact) {
         contact.await_start(forced.clone());
