@@ -30,6 +30,8 @@ const MAX_ATTEMPT: Duration = Duration::from_secs(600);
 const PREPARED_AT_ONCE: usize = 64;
 /// Longest wait for news when nothing is due. A safety net: whoever stores something wakes the workers.
 const IDLE: Duration = Duration::from_secs(5);
+/// Longest time between two looks at all tenants while claimed deliveries wait for slots.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a claim that failed: a store that is full or locked is not asked in a loop.
 const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -53,10 +55,14 @@ impl Engine {
         let mut in_flight = JoinSet::new();
         let mut scheduler = FairScheduler::default();
         let mut news = true;
+        let mut looked = Instant::now();
         while !*stop.borrow() {
             self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
             while in_flight.try_join_next().is_some() {}
             let quota = self.tenants().in_flight_quota(concurrency);
+            if news {
+                looked = Instant::now();
+            }
             if news || scheduler.needs_more(&quota) {
                 news = !self.claim(&mut scheduler, &quota, news, concurrency).await;
             }
@@ -93,10 +99,13 @@ impl Engine {
                     }
                     return true;
                 }
-                // What is claimed waits for a slot: a delivery that comes due in the store meanwhile could not go out.
                 tokio::select! {
                     () = self.wake.notified() => true,
+                    // There is a slot for one of those that are claimed.
                     Some(_) = in_flight.join_next() => false,
+                    // Nobody wakes us when the time of a retry has come: as long as one tenant's deliveries hang here or
+                    // flood us, those of all others would stay in the store.
+                    () = tokio::time::sleep_until(looked + LOOK_EVERY) => true,
                 }
             };
             tokio::select! {
