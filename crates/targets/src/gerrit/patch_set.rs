@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn g_find_01_to_03_repo_downloads() {
+    fn g_find_01_g_find_02_g_find_03_repo_downloads() {
         let asked = json!(["tools/a 12/3", "b 7/1"]);
         let build =
             made(&[("repo_downloads", asked.clone()), ("repo_downloaded", json!(" 12/3 aaaa 7/1 bbbb "))]);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn g_find_05_to_07_project_and_revision() {
+    fn g_find_05_g_find_06_g_find_07_project_and_revision() {
         let mut facts = vec![
             ("event.change.id", json!("I1")),
             ("event.change.project", json!("p")),
