@@ -77,22 +77,41 @@ async fn gs_ev_01_a_build_marks_its_commit() {
     let pending = (path.clone(), body("pending", "pending, In progress: In progress"));
     let done = (path, body("success", "success in 1 minutes, 1 seconds"));
     assert_eq!(*asked.lock().unwrap(), [pending, done], "{} {} {}", "GS-DESC-02", "GS-URL-01", "GS-EV-02");
-    for (number, project, revision, why) in [
+    for (build, (number, project, revision, why)) in (2..).zip([
         ("GS-CFG-14", "bells", "1f0c", "`owner/name`"),
         ("GS-CFG-14", "quad/tower/bells", "1f0c", "`owner/name`"),
         ("GS-SKIP-01", "", "1f0c", "`owner/name`"),
         ("GS-SKIP-02", "quad/bells", "", "GitHubStatus: No revision found."),
-    ] {
-        let mut odd = event("buildFinished", if revision.is_empty() { 3 } else { 2 }, Some("success"));
+    ]) {
+        let mut odd = event("buildFinished", build, Some("success"));
         odd["build"]["source_stamps"] = json!([{"project": project, "revision": revision}]);
         engine.event(&odd).await;
         let deliveries = patiently("it is settled", async || {
             let all = engine.deliveries().await;
-            (all[0]["code"] == "unaddressed" && all[0]["text"].as_str()?.contains(why)).then_some(all)
+            (all[0]["subject"] == format!("linux gcc #{build}") && all[0]["state"] != "waiting")
+                .then_some(all)
         })
         .await;
-        assert_eq!(deliveries[0]["state"], "silent");
+        let told = &deliveries[0];
+        assert_eq!((&told["state"], &told["code"]), (&json!("silent"), &json!("unaddressed")), "{number}");
+        assert!(told["text"].as_str().unwrap().contains(why), "{number}: {told}");
     }
+    // One half that is left out does not hinder the other.
+    let mut odd = event("buildStarted", 6, None);
+    odd["build"]["source_stamps"][0]["project"] = json!("bells");
+    engine.event(&odd).await;
+    engine.event(&event("buildFinished", 6, Some("success"))).await;
+    engine.event(&event("buildStarted", 7, None)).await;
+    settled(&engine, 9).await;
+    let mut odd = event("buildFinished", 7, Some("success"));
+    odd["build"]["source_stamps"][0]["project"] = json!("bells");
+    engine.event(&odd).await;
+    settled(&engine, 10).await;
+    let told: Vec<String> = asked.lock().unwrap()[2..]
+        .iter()
+        .map(|(_, body)| body["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told, ["success", "pending"], "GS-SKIP-04");
 }
 
 /// A limit is waited out; a pending status that a later one follows is not sent; and what GitHub

@@ -84,7 +84,7 @@ fn i_cfg_18_i_cfg_19_what_is_wrong_is_told_with_its_line() {
 
 /// I-CFG-01 to I-CFG-17: the defaults, and the older spelling.
 #[test]
-fn i_cfg_01_to_17_defaults() {
+fn i_cfg_01_i_cfg_17_defaults() {
     let settings =
         irc("channels = [\"ci\", { channel = \"&x\", password = \"k\" }]\ncategories = [\"fast\"]\n");
     assert_eq!((settings.server.port, settings.server.tls.is_none()), (6667, true));
