@@ -312,6 +312,33 @@ async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
     }
 }
 
+/// A key that is none, and nobody there to use it at: the build's mail goes out all the same.
+#[tokio::test]
+async fn g_run_04_a_failing_review_takes_nothing_from_other_targets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, known_hosts) = (folder.path().join("key"), folder.path().join("known_hosts"));
+    std::fs::write(&key, "").unwrap();
+    std::fs::write(&known_hosts, "").unwrap();
+    let engine = Engine::start(&format!(
+        "[[gerrit]]\nname = \"review\"\nserver = \"127.0.0.1\"\nport = {}\nusername = \"admin\"\n\
+         identity_file = {key:?}\nknown_hosts = {known_hosts:?}\nreview_cb = \"default\"\n\n\
+         [[mail]]\nname = \"mail\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
+         extra_recipients = [\"ada@example.org\"]\n",
+        campanile_testing::free_port()
+    ));
+    let mut event = campanile_testing::build_finished(1, "failure");
+    event["build"]["properties"] = json!({"event.change.id": "I1", "event.change.project": "tools/bells",
+        "event.patchSet.revision": "0123456789abcdef0123456789abcdef01234567"});
+    engine.event(&event).await;
+    assert_eq!(engine.outbox(1).await.len(), 1);
+    let review = patiently("the review fails", async || {
+        let all = engine.deliveries().await;
+        all.into_iter().find(|delivery| delivery["target"] == "review" && delivery["attempts"] != 0)
+    })
+    .await;
+    assert_eq!(review["state"], "waiting", "{review}");
+}
+
 /// Many reviews, one connection, and the version is asked for once.
 #[tokio::test]
 async fn g_run_01_g_ver_02_g_ver_06_one_connection_for_many_reviews() {

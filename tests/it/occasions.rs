@@ -11,9 +11,9 @@ fn subjects(mails: &[String]) -> Vec<&str> {
     mails.iter().filter_map(|mail| mail.lines().find_map(|line| line.strip_prefix("Subject: "))).collect()
 }
 
-/// M-X-08, M-X-11: a page from a file, with the text of the logs that it asks for.
+/// A page from a file, with the text of the logs that it asks for.
 #[tokio::test]
-async fn m_x_08_a_template_from_a_file_writes_a_page() {
+async fn m_x_08_m_x_11_a_template_from_a_file_writes_a_page() {
     let page = "<h1>{{ buildername }} is {{ result }}</h1>\n\
                 {% for step in build.steps %}{% for log in step.logs if log.content %}\
                 <pre>{{ log.content }}</pre>{% endfor %}{% endfor %}\n";

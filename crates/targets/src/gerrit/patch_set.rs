@@ -241,6 +241,35 @@ mod tests {
         assert_eq!(found(&build), Ok(vec![pair("p", "aaaa"), pair("q", "1111")]));
     }
 
+    /// As the stream source flattens an event, and as Gerrit's checkout step names the branch.
+    #[test]
+    fn g_find_09_what_a_source_tells_leads_to_the_patch_set() {
+        let facts = [
+            ("event.type", json!("patchset-created")),
+            ("event.change.id", json!("I1f0c")),
+            ("event.change.number", json!(1234)),
+            ("event.change.project", json!("tools/bells")),
+            ("event.change.branch", json!("main")),
+            ("event.change.subject", json!("Ring")),
+            ("event.change.owner.email", json!("ada@example.org")),
+            ("event.patchSet.number", json!(5)),
+            ("event.patchSet.revision", json!("abcd")),
+            ("event.patchSet.ref", json!("refs/changes/34/1234/5")),
+            ("event.approvals", json!([{"type": "Verified", "value": "1"}])),
+        ];
+        let build = made(&facts);
+        assert_eq!(found(&build), Ok(vec![pair("tools/bells", "abcd")]));
+        assert_eq!(change_of(&build.properties, &build.source_stamps).as_deref(), Some("1234"));
+        let step = [
+            ("gerrit_branch", json!("refs/changes/04/4/2")),
+            ("project", json!("bells")),
+            ("got_revision", json!("beef")),
+        ];
+        let build = made(&step);
+        assert_eq!(found(&build), Ok(vec![pair("bells", "beef")]));
+        assert_eq!(change_of(&build.properties, &build.source_stamps).as_deref(), Some("4"));
+    }
+
     #[test]
     fn g_run_01_one_change_stays_in_order() {
         let of = |build: &Build| change_of(&build.properties, &build.source_stamps);
