@@ -95,6 +95,26 @@ async fn m_45_m_47_what_a_formatter_is_told_and_can_ask_for() {
 }
 
 #[tokio::test]
+async fn m_cb_01_a_callback_is_told_the_build_as_it_was() {
+    let (Some(error), Some(told)) = (guest("error"), guest("everything-told")) else {
+        return skip("the guests `error` and `everything-told` are not built: run `cargo xtask guests`");
+    };
+    let more = "message_formatter = \"own\"\non_callback_error = \"retry\"\n";
+    let engine = Engine::start(&settings(&error, more));
+    engine.build(1, "failure").await;
+    let waiting = engine.failed("callback").await;
+    // Told otherwise while the mail waits for a callback that works.
+    engine.build(1, "success").await;
+    let url = format!("{}/api/v1/callbacks/own", engine.url);
+    let put = campanile_testing::http().put(url).body(std::fs::read(told).unwrap()).send().await.unwrap();
+    assert_eq!(put.status(), 200);
+    let (status, text) = engine.post(&format!("/api/v1/deliveries/{}/retry", waiting["id"]), "").await;
+    assert_eq!(status, 200, "{text}");
+    let mail = engine.outbox(1).await.remove(0);
+    assert!(mail.contains("results: Failure") && !mail.contains("Success"), "{mail}");
+}
+
+#[tokio::test]
 async fn m_44_a_trap_a_loop_and_greed_never_cost_a_mail() {
     for (name, reason) in [
         ("trap", "stopped"),

@@ -97,7 +97,7 @@ async fn m_03_equal_targets_with_two_names_both_send() {
 }
 
 /// M-08: a builder is judged by the tags that it has when the build finishes; also one that nobody had announced.
-/// M-46, M-CB-01: what is told is the build as it was then, whatever is told of it later.
+/// M-46: what is told is the build as it was then, whatever is told of it later.
 #[tokio::test]
 async fn m_08_tags_count_as_they_are_at_the_end_and_m_46_later_news_changes_nothing() {
     let engine = Engine::start(&format!("{MAIL}tags = [\"fast\"]\n"));
