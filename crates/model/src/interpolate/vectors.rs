@@ -100,14 +100,22 @@ fn every_mistake_has_its_text() {
         ("N-ERR-03", "%(prop:s:#d)s", "invalid Interpolate default type '#'"),
         ("N-ERR-10", "%(prop:s:?|abc)s", "invalid Interpolate ternary expression 'abc' with delimiter '|'"),
         ("N-ERR-12", "%(prop:s:?|ab)s", "invalid Interpolate ternary expression 'ab' with delimiter '|'"),
-        ("N-ERR-10", "%(prop:s:?|(a|b))s", "invalid Interpolate ternary expression '(a|b)' with delimiter '|'"),
+        (
+            "N-ERR-10",
+            "%(prop:s:?|(a|b))s",
+            "invalid Interpolate ternary expression '(a|b)' with delimiter '|'",
+        ),
         ("N-ERR-11", "%(prop:s:)s", "invalid Interpolate default type ''"),
         ("N-ERR-11", "%(prop:s:?)s", "invalid Interpolate ternary expression '' with delimiter ''"),
         ("N-ERR-11", "%(prop:s:#?)s", "invalid Interpolate ternary expression '' with delimiter ''"),
         ("N-LEX-04", "%(prop:s:?(a(b)c)s", "substitution '%(prop:s:?(a(b)c)s' is never closed: add ')s'"),
         ("N-ERR-09", "%(prop:s:#?(a)b)s", "invalid Interpolate ternary delimiter '('"),
         ("N-ERR-05", "%(kw:a b)s", "Keyword must be alphanumeric for kw Interpolation 'a b'"),
-        ("N-ERR-06", "%(src:a b:revision)s", "Codebase must be alphanumeric for src Interpolation 'a b:revision'"),
+        (
+            "N-ERR-06",
+            "%(src:a b:revision)s",
+            "Codebase must be alphanumeric for src Interpolation 'a b:revision'",
+        ),
         ("N-ERR-07", "%(src::a b:-x)s", "Attribute must be alphanumeric for src Interpolation ':a b:-x'"),
         ("N-ERR-14", "%(worker:a b)s", "Name must be alphanumeric for worker Interpolation 'a b'"),
         ("N-ERR-14", "%(secret:a b)s", "Name must be alphanumeric for secret Interpolation 'a b'"),
@@ -119,7 +127,11 @@ fn every_mistake_has_its_text() {
         ("N-LEX-04", "100% sure", "a lone '%' begins no substitution: write '%%' for a percent sign"),
         ("N-LEX-02", "%(prop:a)99999s", "a width or precision of more than 10000 in '%(prop:a)'"),
     ] {
-        assert_eq!(errors(source), [(source.find('%').unwrap_or(0) + 1, problem.to_owned())], "{number}: {source}");
+        assert_eq!(
+            errors(source),
+            [(source.find('%').unwrap_or(0) + 1, problem.to_owned())],
+            "{number}: {source}"
+        );
     }
 }
 
