@@ -34,8 +34,6 @@ const WITHOUT_TEST: &[(&str, &str)] = &[
     ("I-COL-03", "a table of what numbers mean to clients; those that are used are in I-COL-02"),
     ("H-XGH-14", "names programs that there need not be"),
     ("N-EV-06", "no target asks yet whether a rendered text is empty"),
-    ("M-BLD-05", "a fact about numbers that senders give"),
-    ("M-SET-04", "a fact about builds that senders run"),
     ("M-SS-02", "a fact about source stamps that senders give"),
     ("M-EV-03", "tells what 2014 did instead of `Target::wants`, which M-05 proves"),
     ("M-EV-05", "a fact about the order in which senders tell"),
