@@ -274,9 +274,8 @@ async fn l_01_l_02_l_03_l_05_gitlab() {
     assert!(!engine.log().contains("bell-tower"));
 }
 
-/// T-01 to T-03.
 #[tokio::test]
-async fn t_01_to_03_gitea() {
+async fn t_01_t_02_gitea() {
     let server = ForgeServer::start(|_, _| created()).await;
     let engine = Engine::start(&server.settings("gitea", "token = \"bell-tower\"\n"));
     let stamps = json!([{"project": "quad/bells", "repository": "https://gitea.example.org/x/y.git",

@@ -43,7 +43,7 @@ fn g_cfg_14_g_cfg_15_who_words_what() {
 }
 
 #[test]
-fn g_cfg_01_to_g_cfg_13_g_cfg_16_g_cfg_17_arguments() {
+fn g_cfg_16_g_cfg_17_arguments() {
     let settings = gerrit("");
     let TransportSettings::Ssh { config, version: None } = &settings.transport else { panic!() };
     assert_eq!((config.port, config.timeout.as_secs(), config.username.as_str()), (29_418, 60, "ci"));
