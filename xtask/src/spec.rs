@@ -325,7 +325,7 @@ impl File {
         let mut rest = self.0.as_slice();
         let mut depth = 0_usize;
         // Of the item that comes next.
-        let (mut is_test, mut is_gated) = (false, false);
+        let (mut is_test, mut is_ignored, mut is_gated) = (false, false, false);
         // Depth of the braces around the item that is compiled for tests only.
         let mut gate: Option<usize> = None;
         while let Some(token) = rest.first() {
@@ -333,30 +333,31 @@ impl File {
                 let length = attribute(rest);
                 let attribute = &rest[2..length];
                 is_test |= is_test_attribute(attribute);
+                is_ignored |= attribute.first().is_some_and(|word| word.is_word("ignore"));
                 is_gated |= attribute.first().is_some_and(|word| word.is_word("cfg"))
                     && attribute.iter().any(|word| word.is_word("test"))
                     && !attribute.iter().any(|word| word.is_word("not"));
                 rest = &rest[length..];
                 continue;
             }
-            visit(Item { rest, is_test, for_tests: gate.is_some() || is_gated });
+            visit(Item { rest, is_test: is_test && !is_ignored, for_tests: gate.is_some() || is_gated });
             match token {
                 Token::Mark('{') => {
                     if is_gated && gate.is_none() {
                         gate = Some(depth);
                     }
                     depth += 1;
-                    (is_test, is_gated) = (false, false);
+                    (is_test, is_ignored, is_gated) = (false, false, false);
                 }
                 Token::Mark('}') => {
                     depth = depth.saturating_sub(1);
                     if gate == Some(depth) {
                         gate = None;
                     }
-                    (is_test, is_gated) = (false, false);
+                    (is_test, is_ignored, is_gated) = (false, false, false);
                 }
-                Token::Mark(';') => (is_test, is_gated) = (false, false),
-                Token::Word(word) if word == "fn" => is_test = false,
+                Token::Mark(';') => (is_test, is_ignored, is_gated) = (false, false, false),
+                Token::Word(word) if word == "fn" => (is_test, is_ignored) = (false, false),
                 _ => {}
             }
             rest = &rest[1..];
@@ -368,7 +369,7 @@ impl File {
 struct Item<'a> {
     /// This token and those after it.
     rest: &'a [Token],
-    /// An attribute of this item makes it a test.
+    /// An attribute of this item makes it a test that is run.
     is_test: bool,
     /// This is compiled for tests only.
     for_tests: bool,
@@ -478,6 +479,7 @@ mod tests {
             "fn m_13() {}",
             "#[derive(Debug)] fn m_13() {}",
             "#[test] fn works() { fn m_13() {} }",
+            "#[test] #[ignore = \"slow\"] fn m_13() {}",
             "#[cfg(test)] mod tests { fn m_13() {} }",
             "#[doc = \"test\"] fn m_13() {}",
             "#[test] fn works() { m_13(); }",
