@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::settings::{self, GerritSettings, TransportSettings, Wording};
+use crate::testing::{assert_only_warnings, assert_problem, read_table};
 use crate::{Context, Prepared, Silence, Target};
 use campanile_callbacks::{Caller, Sample};
-use crate::testing::{assert_only_warnings, assert_problem, read_table};
 use campanile_model::{Build, Buildset, Event, Results, Timestamp};
 use campanile_outbound::SshKeys;
 
