@@ -9,9 +9,8 @@ use serde_json::json;
 use campanile_testing::Engine;
 use campanile_testing::forge::{Asked, ForgeServer, PAGE, build, created, misfits, settled, stamp};
 
-/// K-01 to K-04.
 #[tokio::test]
-async fn k_01_to_04_bitbucket_cloud() {
+async fn k_02_k_03_k_04_bitbucket_cloud() {
     let server = ForgeServer::start(|before, asked| {
         if asked.path == "/oauth" {
             let given = json!({"access_token": format!("given-{before}"), "expires_in": 7200, "token_type": "bearer"});

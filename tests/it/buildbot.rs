@@ -124,10 +124,10 @@ fn settings(master: u16, irc: u16, password: &str) -> String {
     )
 }
 
-/// I-CMD-36, I-CMD-38, I-CMD-40, I-CMD-43, I-CMD-27, I-ADD-08: forced with branch, revision and properties; told when it
+/// Forced with branch, revision and properties; told when it
 /// begins; stopped, with what waits.
 #[tokio::test]
-async fn i_cmd_38_a_buildbot_is_steered_from_irc() {
+async fn i_cmd_38_i_add_08_a_buildbot_is_steered_from_irc() {
     let Some(server) = Ngircd::start("", "").await else { return };
     let Some(master) = Master::start().await else { return };
     let engine = Engine::start(&settings(master.port, server.port, "tower"));
@@ -140,7 +140,7 @@ async fn i_cmd_38_a_buildbot_is_steered_from_irc() {
     let answer = ada.asks("force build lonely").await;
     assert!(answer.contains("`lonely` has no force scheduler"), "{answer}");
     let answer = ada.asks("shutdown check").await;
-    assert_eq!(answer, "shutdown control is not enabled");
+    assert_eq!(answer, "shutdown control is not enabled", "I-CMD-27");
     let answer = ada.asks("force build --props=a=1,b=2 linux").await;
     assert!(
         answer.contains("has no field for the property `b`: add util.StringParameter(name=\"b\")"),

@@ -41,7 +41,7 @@ fn resident(engine: &Engine) -> u64 {
 }
 
 #[tokio::test]
-async fn each_attack_ends_in_its_limit_and_is_told() {
+async fn m_cb_03_each_attack_ends_in_its_limit_and_is_told() {
     for (name, outcome, told) in [
         ("loop", "timed-out", "longer than 250 ms"),
         ("start-loop", "timed-out", "longer than 250 ms"),
@@ -118,9 +118,9 @@ async fn m_41_m_60_headers_and_recipients_are_not_a_guests_to_forge() {
     }
 }
 
-/// M-CB-02 too: builds that are not there are absent, and the call goes on.
+/// Builds that are not there are absent, and the call goes on.
 #[tokio::test]
-async fn a_guest_sees_builds_of_its_own_tenant_only() {
+async fn m_cb_02_a_guest_sees_builds_of_its_own_tenant_only() {
     let Some(component) = built("guess-builds") else { return };
     let engine = Engine::start(&settings(&component));
     engine.build(1, "failure").await;

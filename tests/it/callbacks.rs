@@ -48,6 +48,72 @@ async fn m_48_the_html_mail_quotes_the_log() {
     assert!(!decoded.contains("line 120 &lt;tag&gt;"), "not one more");
 }
 
+/// Everything that a formatter is handed, and what it can ask for.
+#[tokio::test]
+async fn m_45_m_47_what_a_formatter_is_told_and_can_ask_for() {
+    let Some(component) = guest("everything-told") else {
+        return skip("the guest `everything-told` is not built: run `cargo xtask guests`");
+    };
+    let engine = Engine::start(&settings(&component, "message_formatter = \"own\"\nmode = \"warnings\"\n"));
+    engine.build(1, "success").await;
+    let mut build = campanile_testing::build_finished(2, "failure")["build"].clone();
+    build["properties"] = serde_json::json!([["owner", "Zoe", "Force"]]);
+    build["worker"] = "w1".into();
+    build["reason"] = "a push".into();
+    build["source_stamps"][0]["patch"] = serde_json::json!({"level": 1, "body": "+bell", "subdir": "tower", "author": "Eve", "comment": "louder"});
+    let mut running = build.clone();
+    running.as_object_mut().unwrap().remove("results");
+    engine.event(&serde_json::json!({"event": "buildStarted", "build": running})).await;
+    let log = format!("{}/api/v1/builds/linux/2/steps/compile/logs/stdio", engine.url);
+    let put = campanile_testing::http().put(log).body("no bell\n").send().await.unwrap();
+    assert_eq!(put.status(), 200);
+    engine.event(&serde_json::json!({"event": "buildFinished", "build": build})).await;
+    let mail = engine.outbox(1).await.remove(0);
+    let text = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=").replace("\r\n", "\n");
+    assert!(text.contains("Subject: told everything"), "{}: {text}", "M-45");
+    for (number, told) in [
+        ("M-45", "mode: failing warnings\n"),
+        ("M-45", "name: linux\n"),
+        ("M-45", "results: Failure\n"),
+        ("M-47", "title: Test CI\n"),
+        ("M-47", "url: https://ci.example.org/\n"),
+        ("M-47", "url of the build: https://ci.example.org/builders/linux/builds/2\n"),
+        ("M-47", "text: failure compile\n"),
+        ("M-47", "property: owner \"Zoe\" Force\n"),
+        ("M-47", "worker: w1\n"),
+        ("M-47", "reason: a push\n"),
+        ("M-47", "responsible: ada\n"),
+        ("M-47", "stamp: main 1f0c2d bells\n"),
+        ("M-47", "patch: 1 +bell tower Eve louder\n"),
+        ("M-47", "change: ada ring tower.c\n"),
+        ("M-47", "step: compile Failure\n"),
+        ("M-47", "log: compile stdio no bell\n"),
+        ("M-47", "previous: 1\n"),
+    ] {
+        assert!(text.contains(&format!("\n{told}")), "{number}: {told}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn m_cb_01_a_callback_is_told_the_build_as_it_was() {
+    let (Some(error), Some(told)) = (guest("error"), guest("everything-told")) else {
+        return skip("the guests `error` and `everything-told` are not built: run `cargo xtask guests`");
+    };
+    let more = "message_formatter = \"own\"\non_callback_error = \"retry\"\n";
+    let engine = Engine::start(&settings(&error, more));
+    engine.build(1, "failure").await;
+    let waiting = engine.failed("callback").await;
+    // Told otherwise while the mail waits for a callback that works.
+    engine.build(1, "success").await;
+    let url = format!("{}/api/v1/callbacks/own", engine.url);
+    let put = campanile_testing::http().put(url).body(std::fs::read(told).unwrap()).send().await.unwrap();
+    assert_eq!(put.status(), 200);
+    let (status, text) = engine.post(&format!("/api/v1/deliveries/{}/retry", waiting["id"]), "").await;
+    assert_eq!(status, 200, "{text}");
+    let mail = engine.outbox(1).await.remove(0);
+    assert!(mail.contains("results: Failure") && !mail.contains("Success"), "{mail}");
+}
+
 #[tokio::test]
 async fn m_44_a_trap_a_loop_and_greed_never_cost_a_mail() {
     for (name, reason) in [

@@ -119,9 +119,9 @@ async fn h_gen_a_push_becomes_changes_once() {
     assert_eq!(changes[1]["repository"], "https://github.com/example/bells", "H-GH-03");
 }
 
-/// H-GEN-12 too: 401 for the guard, 403 for a signature.
+/// 401 for the guard, 403 for a signature.
 #[tokio::test]
-async fn h_gen_refusals() {
+async fn h_gen_12_refusals() {
     let engine = Engine::start(HOOKS);
     let url = |path: &str| format!("{}/change_hook{path}", engine.url);
     let auth = |request: reqwest::RequestBuilder| request.basic_auth("forge", Some("pass"));

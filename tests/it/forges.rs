@@ -25,9 +25,9 @@ fn request(name: &str) -> Value {
     json!({"event": name, "request": {"brid": 9, "bsid": 5, "builder": "linux gcc", "submitted_at": 1_700_000_000}})
 }
 
-/// GS-ADD-01 to GS-ADD-04: every source stamp is told of, requests too, and what lacks something hinders nobody.
+/// Every source stamp is told of, requests too, and what lacks something hinders nobody.
 #[tokio::test]
-async fn gs_add_01_to_04_every_stamp_and_requests() {
+async fn gs_add_01_gs_add_02_gs_add_04_every_stamp_and_requests() {
     let server = ForgeServer::start(|_, _| created()).await;
     let more = "token = \"bell-tower\"\neach_source_stamp = true\nrequests = true\n";
     let settings = format!(
@@ -117,8 +117,7 @@ async fn gs_add_06_part_of_it_refused_or_put_off() {
     assert!(engine.log().contains("the repository of codebase 'c' is not at one of the `hosts`"));
 }
 
-/// GS-ADD-05, GS-ADD-08: for the merge of a pull request its head is marked. GS-ADD-07: and the request commented on.
-/// GS-CFG-17: two targets, of two projects.
+/// For the merge of a pull request its head is marked, and the request commented on.
 #[tokio::test]
 async fn gs_add_05_gs_add_07_gs_add_08_pull_requests() {
     let server = ForgeServer::start(|_, _| created()).await;
@@ -144,7 +143,7 @@ async fn gs_add_05_gs_add_07_gs_add_08_pull_requests() {
     paths.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(paths[0], ("/repos/quad/bells/issues/12/comments".to_owned(), json!({"body": "Build done."})));
     assert_eq!(paths[1].0, "/repos/quad/bells/statuses/1f0c2d3e");
-    assert_eq!(paths[2].0, "/repos/quad/ropes/statuses/cafe");
+    assert_eq!(paths[2].0, "/repos/quad/ropes/statuses/cafe", "GS-CFG-17");
     assert_eq!(paths.len(), 3);
     server.fits("github", "");
 }
@@ -218,9 +217,8 @@ async fn gs_add_09_an_app_gets_its_tokens() {
     server.fits("github", "");
 }
 
-/// L-01 to L-05, GS-T-7.
 #[tokio::test]
-async fn l_01_to_05_gitlab() {
+async fn l_01_l_02_l_03_l_05_gitlab() {
     let server = ForgeServer::start(|before, asked| match asked.path.as_str() {
         "/api/v4/projects/quad%2Ftower%2Fbells" => {
             (StatusCode::OK, "{\"id\":42,\"name\":\"Bells\"}").into_response()
@@ -276,9 +274,8 @@ async fn l_01_to_05_gitlab() {
     assert!(!engine.log().contains("bell-tower"));
 }
 
-/// T-01 to T-03.
 #[tokio::test]
-async fn t_01_to_03_gitea() {
+async fn t_01_t_02_gitea() {
     let server = ForgeServer::start(|_, _| created()).await;
     let engine = Engine::start(&server.settings("gitea", "token = \"bell-tower\"\n"));
     let stamps = json!([{"project": "quad/bells", "repository": "https://gitea.example.org/x/y.git",

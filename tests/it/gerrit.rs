@@ -78,10 +78,9 @@ impl Drop for Agent {
     }
 }
 
-/// G-CFG-10, G-CFG-14, G-DEF-02, G-EV-02 to G-EV-06, G-FIND-05, G-VER-05, G-CMD-10: the built-in summary, with one key of
-/// each kind, and one of an agent; G-CMD-02 to G-CMD-04, G-VER-05: by the line that older servers take. G-CMD-01, G-OWN-03.
+/// The built-in summary, with one key of each kind, and one of an agent; once by the line that older servers take.
 #[tokio::test]
-async fn g_cfg_14_g_def_02_summaries_with_every_kind_of_key() {
+async fn g_cfg_14_g_def_02_g_own_03_summaries_with_every_kind_of_key() {
     let Some(gerrit) = Gerrit::start().await else { return };
     let known_hosts = gerrit.known_hosts();
     let odd = "it's \"ü\" `$(reboot)`; && #1\\";
@@ -117,14 +116,14 @@ async fn g_cfg_14_g_def_02_summaries_with_every_kind_of_key() {
         engine.event(&second).await;
         engine.event(&complete(number, "failure")).await;
         let delivery = engine.delivery_in("delivered").await;
-        assert_eq!(delivery["text"], format!("127.0.0.1:{} has it", gerrit.ssh), "{kind}");
+        assert_eq!(delivery["text"], format!("127.0.0.1:{} has it", gerrit.ssh), "{}: {kind}", "G-CMD-01");
         let messages = gerrit.messages(&change).await;
-        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert_eq!(messages.len(), 1, "{}: {messages:?}", "G-EV-02");
         let by_line = more.starts_with("gerrit_version");
         let name = if by_line { odd.replace('\'', "\"") } else { odd.to_owned() };
         let summary = format!("Builder {name} failed (failure compile) - ");
         assert!(messages[0].starts_with("Patch Set 1: Verified-1\n\n"), "{messages:?}");
-        assert!(messages[0].contains(&summary), "{kind}: {messages:?}");
+        assert!(messages[0].contains(&summary), "{}: {kind}: {messages:?}", "G-CMD-10");
         let last = "\n\nBuilder mac succeeded (success compile) - https://ci.example.org/mac";
         assert!(messages[0].ends_with(last), "{messages:?}");
         assert_eq!(gerrit.vote(&change, "Verified").await, -1);
@@ -134,9 +133,9 @@ async fn g_cfg_14_g_def_02_summaries_with_every_kind_of_key() {
     }
 }
 
-/// G-ADD-02, G-ADD-04: what the verify-status plugin is told; the plugin itself is in no registry.
+/// What the verify-status plugin is told; the plugin itself is in no registry.
 #[tokio::test]
-async fn g_add_04_verifications() {
+async fn g_add_02_g_add_04_verifications() {
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, Value)>::new()));
     let keep = std::sync::Arc::clone(&told);
     let plugin = async move |headers: axum::http::HeaderMap, uri: axum::http::Uri, body: String| {
@@ -199,8 +198,8 @@ async fn g_add_04_verifications() {
     assert_eq!(settled(&engine, "buildFinished", "linux #3").await["code"], "unaddressed");
 }
 
-/// G-CFG-06 to G-CFG-09, G-CB-01, G-CB-02, G-CB-04, G-CB-09, G-EV-01, G-RUN-02 to G-RUN-04, G-OWN-01: a start, a review and a summary by a component, in their order; and what
-/// Gerrit refuses: labels, closed changes, commits that it does not have.
+/// A start, a review and a summary by a component, in their order; and what Gerrit refuses: labels, closed changes,
+/// commits that it does not have.
 #[tokio::test]
 async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
     let Some(component) = guest("gerrit-review") else {
@@ -218,14 +217,16 @@ async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
     engine.event(&complete(1, "success")).await;
     settled(&engine, "buildsetComplete", "buildset 1").await;
     let messages = gerrit.messages(&change).await;
-    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert_eq!(messages.len(), 3, "{}: {messages:?}", "G-EV-01");
     assert!(
         messages[0].starts_with("Patch Set 1:\n\nBuildbot started compiling your patchset"),
-        "{messages:?}"
+        "{}: {messages:?}",
+        "G-CB-04"
     );
     assert!(
         messages[1].starts_with("Patch Set 1: Code-Review+1\n\nBuildbot finished compiling"),
-        "{messages:?}"
+        "{}: {messages:?}",
+        "G-CB-02"
     );
     assert!(messages[2].starts_with("Patch Set 1: Verified+1\n\n[+] linux"), "{messages:?}");
     assert_eq!((gerrit.vote(&change, "Verified").await, gerrit.vote(&change, "Code-Review").await), (1, 1));
@@ -240,15 +241,15 @@ async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
     gerrit.begin().await;
     settled(&engine, "buildsetComplete", "buildset 2").await;
     let messages = gerrit.messages(&change).await;
-    assert_eq!(messages.len(), 6, "{messages:?}");
-    assert!(messages[5].starts_with("Patch Set 1: Verified-1\n\n[-] linux"), "{messages:?}");
+    assert_eq!(messages.len(), 6, "{}: {messages:?}", "G-RUN-03");
+    assert!(messages[5].starts_with("Patch Set 1: Verified-1\n\n[-] linux"), "{}: {messages:?}", "G-CB-09");
     assert_eq!(gerrit.vote(&change, "Verified").await, -1);
 
     // What Gerrit refuses is final, and told in its words.
     engine.event(&finished("linux", 3, "success", &change, "0123456789abcdef0123456789abcdef01234567")).await;
     let delivery = settled(&engine, "buildFinished", "linux #3").await;
     assert_eq!((&delivery["state"], &delivery["code"]), (&json!("dead"), &json!("rejected")), "{delivery}");
-    assert!(delivery["text"].as_str().unwrap().contains("no such patch set"), "{delivery}");
+    assert!(delivery["text"].as_str().unwrap().contains("no such patch set"), "{}: {delivery}", "G-RUN-03");
     gerrit.ask(Method::POST, &format!("changes/{}/abandon", change.id), Some(json!({}))).await;
     engine.event(&finished("linux", 4, "success", &change, &change.revision)).await;
     let delivery = settled(&engine, "buildFinished", "linux #4").await;
@@ -256,7 +257,7 @@ async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
     assert!(delivery["text"].as_str().unwrap().contains("closed"), "{delivery}");
 
     let log = engine.log();
-    assert!(log.contains("gerriterr:") && log.contains("gerrit status: ERROR:"), "{log}");
+    assert!(log.contains("gerriterr:") && log.contains("gerrit status: ERROR:"), "{}: {log}", "G-RUN-02");
 
     // Not about a change, and of a builder that is not asked for.
     engine.event(&json!({"event": "buildFinished", "build": {"builder": "linux", "number": 5, "results": "success"}})).await;
@@ -293,7 +294,8 @@ async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
             );
             assert!(
                 delivery["text"].as_str().unwrap().contains("the argument must be an object"),
-                "{delivery}"
+                "{}: {delivery}",
+                "G-OWN-01"
             );
         } else {
             assert_eq!(
@@ -301,14 +303,45 @@ async fn g_cb_01_reviews_starts_and_summaries_by_callbacks() {
                 (&json!("delivered"), &Value::Null)
             );
             let said = gerrit.messages(&change).await.pop().unwrap();
-            assert!(said.ends_with("on configuration: linux\nThe result is: SUCCESS"), "{said}");
+            assert!(
+                said.ends_with("on configuration: linux\nThe result is: SUCCESS"),
+                "{}: {said}",
+                "G-OWN-01"
+            );
         }
     }
 }
 
-/// G-RUN-01, G-VER-02, G-VER-06: many reviews, one connection, and the version is asked for once.
+/// A key that is none, and nobody there to use it at: the build's mail goes out all the same.
 #[tokio::test]
-async fn g_run_01_one_connection_for_many_reviews() {
+async fn g_run_04_a_failing_review_takes_nothing_from_other_targets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, known_hosts) = (folder.path().join("key"), folder.path().join("known_hosts"));
+    std::fs::write(&key, "").unwrap();
+    std::fs::write(&known_hosts, "").unwrap();
+    let engine = Engine::start(&format!(
+        "[[gerrit]]\nname = \"review\"\nserver = \"127.0.0.1\"\nport = {}\nusername = \"admin\"\n\
+         identity_file = {key:?}\nknown_hosts = {known_hosts:?}\nreview_cb = \"default\"\n\n\
+         [[mail]]\nname = \"mail\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
+         extra_recipients = [\"ada@example.org\"]\n",
+        campanile_testing::free_port()
+    ));
+    let mut event = campanile_testing::build_finished(1, "failure");
+    event["build"]["properties"] = json!({"event.change.id": "I1", "event.change.project": "tools/bells",
+        "event.patchSet.revision": "0123456789abcdef0123456789abcdef01234567"});
+    engine.event(&event).await;
+    assert_eq!(engine.outbox(1).await.len(), 1);
+    let review = patiently("the review fails", async || {
+        let all = engine.deliveries().await;
+        all.into_iter().find(|delivery| delivery["target"] == "review" && delivery["attempts"] != 0)
+    })
+    .await;
+    assert_eq!(review["state"], "waiting", "{review}");
+}
+
+/// Many reviews, one connection, and the version is asked for once.
+#[tokio::test]
+async fn g_run_01_g_ver_02_g_ver_06_one_connection_for_many_reviews() {
     let Some(gerrit) = Gerrit::start().await else { return };
     let (key, known_hosts) = (gerrit.key("ed25519", "").await, gerrit.known_hosts());
     let before = gerrit.ssh_log().len();
@@ -329,10 +362,10 @@ async fn g_run_01_one_connection_for_many_reviews() {
     assert_eq!((count(" LOGIN "), count("gerrit.version"), count("gerrit.review")), (1, 1, 10), "{log:#?}");
 }
 
-/// G-T-2, G-OWN-02: a vote for a patch set that is not the newest any more is left out, unless it is asked for; several labels;
+/// A vote for a patch set that is not the newest any more is left out, unless it is asked for; several labels;
 /// the REST door; and servers that are not whom they should be.
 #[tokio::test]
-async fn g_t_02_old_patch_sets_get_no_votes_and_g_run_01_strangers_no_reviews() {
+async fn g_own_02_old_patch_sets_get_no_votes_and_g_run_01_strangers_no_reviews() {
     let Some(component) = guest("javascript-review") else {
         return skip("the guest `javascript-review` is not built: run `cargo xtask guests`");
     };
@@ -361,7 +394,8 @@ async fn g_t_02_old_patch_sets_get_no_votes_and_g_run_01_strangers_no_reviews() 
         assert_eq!(
             (&delivery["state"], &delivery["code"]),
             (&json!("silent"), &json!("overtaken")),
-            "{way}: {delivery}"
+            "{}: {way}: {delivery}",
+            "G-RUN-03"
         );
         engine.event(&finished("linux", number + 2, "success", &change, &newer)).await;
         let delivery = settled(&engine, "buildFinished", &format!("linux #{}", number + 2)).await;

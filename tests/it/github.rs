@@ -16,7 +16,7 @@ async fn api(answer: impl Fn(usize, &Value) -> Response + Clone + Send + Sync + 
     let asked = Asked::default();
     let keep = Arc::clone(&asked);
     let handler = async move |headers: HeaderMap, uri: Uri, body: String| {
-        assert_eq!(headers["authorization"], "token bell-tower");
+        assert_eq!(headers["authorization"], "token bell-tower", "GS-API-02");
         assert_eq!(headers["accept"], "application/vnd.github+json");
         assert!(headers["user-agent"].to_str().unwrap().starts_with("campanile/"));
         let body: Value = serde_json::from_str(&body).unwrap();
@@ -60,7 +60,6 @@ async fn settled(engine: &Engine, count: usize) -> Vec<Value> {
     .await
 }
 
-/// GS-EV-01, GS-EV-02, GS-MAP-01, GS-URL-01, GS-DESC-02, GS-DESC-03, GS-API-01 to GS-API-04, GS-SKIP-01, GS-SKIP-02, GS-SKIP-04.
 #[tokio::test]
 async fn gs_ev_01_a_build_marks_its_commit() {
     let (port, asked) = api(|_, _| (StatusCode::CREATED, "{}").into_response()).await;
@@ -71,32 +70,54 @@ async fn gs_ev_01_a_build_marks_its_commit() {
     settled(&engine, 1).await;
     engine.event(&event("buildFinished", 1, Some("warnings"))).await;
     let deliveries = settled(&engine, 2).await;
-    assert_eq!(deliveries[0]["text"], "Status \"success\" sent for quad/bells at 1f0c2d3e.");
+    assert_eq!(deliveries[0]["text"], "Status \"success\" sent for quad/bells at 1f0c2d3e.", "GS-API-04");
     let path = "/repos/quad/bells/statuses/1f0c2d3e".to_owned();
     let url = "https://ci.example.org/builders/linux%20gcc/builds/1";
     let body = |state: &str, description: &str| json!({"state": state, "description": description, "context": "buildbot/linux gcc", "target_url": url});
     let pending = (path.clone(), body("pending", "pending, In progress: In progress"));
     let done = (path, body("success", "success in 1 minutes, 1 seconds"));
-    assert_eq!(*asked.lock().unwrap(), [pending, done]);
-    for (project, revision, why) in
-        [("bells", "1f0c", "`owner/name`"), ("quad/bells", "", "No revision found.")]
-    {
-        let mut odd = event("buildFinished", if revision.is_empty() { 3 } else { 2 }, Some("success"));
+    assert_eq!(*asked.lock().unwrap(), [pending, done], "{} {} {}", "GS-DESC-02", "GS-URL-01", "GS-EV-02");
+    for (build, (number, project, revision, why)) in (2..).zip([
+        ("GS-CFG-14", "bells", "1f0c", "`owner/name`"),
+        ("GS-CFG-14", "quad/tower/bells", "1f0c", "`owner/name`"),
+        ("GS-SKIP-01", "", "1f0c", "`owner/name`"),
+        ("GS-SKIP-02", "quad/bells", "", "GitHubStatus: No revision found."),
+    ]) {
+        let mut odd = event("buildFinished", build, Some("success"));
         odd["build"]["source_stamps"] = json!([{"project": project, "revision": revision}]);
         engine.event(&odd).await;
         let deliveries = patiently("it is settled", async || {
             let all = engine.deliveries().await;
-            (all[0]["code"] == "unaddressed" && all[0]["text"].as_str()?.contains(why)).then_some(all)
+            (all[0]["subject"] == format!("linux gcc #{build}") && all[0]["state"] != "waiting")
+                .then_some(all)
         })
         .await;
-        assert_eq!(deliveries[0]["state"], "silent");
+        let told = &deliveries[0];
+        assert_eq!((&told["state"], &told["code"]), (&json!("silent"), &json!("unaddressed")), "{number}");
+        assert!(told["text"].as_str().unwrap().contains(why), "{number}: {told}");
     }
+    // One half that is left out does not hinder the other.
+    let mut odd = event("buildStarted", 6, None);
+    odd["build"]["source_stamps"][0]["project"] = json!("bells");
+    engine.event(&odd).await;
+    engine.event(&event("buildFinished", 6, Some("success"))).await;
+    engine.event(&event("buildStarted", 7, None)).await;
+    settled(&engine, 9).await;
+    let mut odd = event("buildFinished", 7, Some("success"));
+    odd["build"]["source_stamps"][0]["project"] = json!("bells");
+    engine.event(&odd).await;
+    settled(&engine, 10).await;
+    let told: Vec<String> = asked.lock().unwrap()[2..]
+        .iter()
+        .map(|(_, body)| body["state"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told, ["success", "pending"], "GS-SKIP-04");
 }
 
-/// GS-API-05 to GS-API-08: a limit is waited out; a pending status that a later one follows is not sent; and what GitHub
+/// A limit is waited out; a pending status that a later one follows is not sent; and what GitHub
 /// refuses is final, with a hint, and without the token. Where it leads elsewhere, that is not gone to.
 #[tokio::test]
-async fn gs_api_07_gs_api_08_limits_order_and_refusals() {
+async fn gs_api_06_gs_api_07_gs_api_08_limits_order_and_refusals() {
     let (port, asked) = api(|count, body| match (count, body["context"].as_str().unwrap()) {
         (1, _) => (StatusCode::FORBIDDEN, [("retry-after", "2")], "secondary rate limit").into_response(),
         (_, "gone") => (StatusCode::NOT_FOUND, "{\"message\":\"Not Found\"}").into_response(),
@@ -140,7 +161,11 @@ async fn gs_api_07_gs_api_08_limits_order_and_refusals() {
         .await;
         assert_eq!(delivery["code"], code, "{delivery}");
         let text = delivery["text"].as_str().unwrap();
-        assert!(text.starts_with("Fail to send status \"success\" for quad/bells at 1f0c2d3e."), "{text}");
+        assert!(
+            text.starts_with("Fail to send status \"success\" for quad/bells at 1f0c2d3e."),
+            "{}: {text}",
+            "GS-API-05"
+        );
         assert!(text.contains(told), "{text}");
     }
     assert!(!engine.log().contains("bell-tower"));

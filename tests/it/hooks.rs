@@ -28,9 +28,9 @@ fn push_of_sourcehut() -> Value {
     }}})
 }
 
-/// H-WASM-01, H-WASM-02, H-WASM-04: the component reads it, the engine proves the sender and has the last word on changes.
+/// The component reads it, the engine proves the sender and has the last word on changes.
 #[tokio::test]
-async fn h_wasm_01_a_dialect_of_ones_own_takes_pushes() {
+async fn h_wasm_01_h_wasm_04_a_dialect_of_ones_own_takes_pushes() {
     let Some(component) = guest("sourcehut-dialect") else {
         return skip("the guest `sourcehut-dialect` is not built");
     };

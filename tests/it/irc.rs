@@ -20,9 +20,9 @@ fn started(number: u64) -> Value {
         "source_stamps": [{"branch": "main", "changes": [{"who": "ada", "revision": "1f0c2d3e4f5061728394a5b6c7d8e9f001122334"}]}]}})
 }
 
-/// I-STA-01, I-FIN-01, I-CON-10, I-OUT-01; and that what has arrived is known to have.
+/// Both that it began and that it ended, and that what has arrived is known to have.
 #[tokio::test]
-async fn builds_are_told_in_their_order() {
+async fn i_sta_01_i_fin_01_i_evt_07_builds_are_told_in_their_order() {
     let Some(server) = Ngircd::start("", "").await else { return };
     let engine = Engine::start(&settings(server.port, IN_CI));
     let mut ada = Person::arrive(server.port, "Ada", &["#ci"]).await;
@@ -44,8 +44,7 @@ async fn builds_are_told_in_their_order() {
     assert_eq!(deliveries[0]["text"], format!("localhost:{} has it", server.port));
 }
 
-/// I-OUT-08, I-CMD-01 to I-CMD-28, I-DSP-01 to I-DSP-05, I-ADR-02, I-ADR-03, I-ARG-01, I-TST-01 to I-TST-04: a session in private and
-/// in a channel.
+/// A session in private and in a channel.
 #[tokio::test]
 async fn every_command_is_answered() {
     let Some(server) = Ngircd::start("", "").await else { return };
@@ -58,86 +57,148 @@ async fn every_command_is_answered() {
     let mut zoe = Person::arrive(server.port, "zoe", &["#ci"]).await;
     ada.sees("bb", "#ci").await;
     let version = env!("CARGO_PKG_VERSION");
-    for (said, answer) in [
-        ("hello", "yes?".to_owned()),
-        ("  HELLO", "yes?".to_owned()),
-        ("version", format!("buildbot-{version} at your service")),
-        ("commands", "buildbot commands: commands, dance, destroy, force, hello, help, join, last, leave, list, mute, notify, shutdown, source, status, stop, unmute, version, watch".to_owned()),
-        ("list", "try 'list builders'".to_owned()),
-        ("list workers", "try 'list builders'".to_owned()),
-        ("list builders please", "Configured builders: linux my builder[offline]".to_owned()),
-        ("status \"my builder\"", "my builder: offline".to_owned()),
-        ("status nope", "no such builder 'nope'".to_owned()),
-        ("status a b", "try 'status <builder>'".to_owned()),
-        ("last \"my builder\"", "last build [my builder]: (no builds run since last restart)".to_owned()),
-        ("last a b", "try 'last <builder>'".to_owned()),
-        ("watch", "try 'watch <builder>'".to_owned()),
-        ("watch linux", "there are no builds currently running".to_owned()),
-        ("notify", "try 'notify on|off|list <EVENT>'".to_owned()),
-        ("notify maybe", "try 'notify on|off <EVENT>'".to_owned()),
-        ("notify list", "The following events are being notified: []".to_owned()),
-        ("notify on success nope", "try 'notify on|off <EVENT>'".to_owned()),
-        ("notify on", "The following events are being notified: ['finished', 'started']".to_owned()),
-        ("notify on successToFailure", "The following events are being notified: ['finished', 'started', 'successToFailure']".to_owned()),
-        ("notify off started failure", "The following events are being notified: ['finished', 'successToFailure']".to_owned()),
-        ("notify off", "The following events are being notified: []".to_owned()),
-        ("help", "Get help on what? (try 'help <foo>', 'help <foo> <bar>, or 'commands' for a command list)".to_owned()),
-        ("help nope", "no such command 'nope'".to_owned()),
-        ("help hello", "No usage info for 'hello'".to_owned()),
-        ("help status x", "No usage info for 'status' 'x'".to_owned()),
-        ("help mute", "Usage: mute - nothing more is said here until `unmute`".to_owned()),
-        ("help shutdown start", "Usage: shutdown start - no new builds; the CI ends when the running ones are done".to_owned()),
-        ("shutdown", "try 'shutdown check|start|stop|now'".to_owned()),
-        ("shutdown check", "shutdown control is not enabled".to_owned()),
-        ("force build linux", "builder control is not enabled".to_owned()),
-        ("force build --branch='a b' linux", "sorry, bad branch 'a b'".to_owned()),
-        ("force build --props=a:1 linux", "try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
-        ("force build --props='a=x y' linux", "sorry, bad property name='a', value='x y'".to_owned()),
-        ("stop build linux now", "builder control is not enabled".to_owned()),
-        ("stop build linux", "try 'stop build WHICH <REASON>'".to_owned()),
-        ("join #other", "builder control is not enabled".to_owned()),
-        ("make it so", "no such command 'make'".to_owned()),
-        ("do it!", "What you say!".to_owned()),
-        ("it's", "no such command 'it's'".to_owned()),
-        ("status it's", "No closing quotation".to_owned()),
-        ("status a\\", "No escaped character".to_owned()),
-        ("unmute", "You hadn't told me to be quiet, but it's the thought that counts, right?".to_owned()),
-        ("mute", "Shutting up for now.".to_owned()),
-        ("unmute", "I'm baaaaaaaaaaack!".to_owned()),
+    for (number, said, answer) in [
+        ("I-CMD-01", "hello", "yes?".to_owned()),
+        ("I-DSP-03", "Hello", "yes?".to_owned()),
+        ("I-DSP-01", "  HELLO", "yes?".to_owned()),
+        ("I-CMD-02", "version", format!("buildbot-{version} at your service")),
+        ("I-CMD-04", "commands", "buildbot commands: commands, dance, destroy, force, hello, help, join, last, leave, list, mute, notify, shutdown, source, status, stop, unmute, version, watch".to_owned()),
+        ("I-CMD-05", "list", "try 'list builders'".to_owned()),
+        ("I-CMD-06", "list workers", "try 'list builders'".to_owned()),
+        ("I-CMD-05", "list builders please", "Configured builders: linux my builder[offline]".to_owned()),
+        ("I-TST-02", "status \"my builder\"", "my builder: offline".to_owned()),
+        ("I-TST-03", "status   \"my builder\"", "my builder: offline".to_owned()),
+        ("I-CMD-09", "status \"my builder\"", "my builder: offline".to_owned()),
+        ("I-CMD-08", "status nope", "no such builder 'nope'".to_owned()),
+        ("I-CMD-07", "status a b", "try 'status <builder>'".to_owned()),
+        ("I-CMD-15", "last \"my builder\"", "last build [my builder]: (no builds run since last restart)".to_owned()),
+        ("I-CMD-14", "last a b", "try 'last <builder>'".to_owned()),
+        ("I-CMD-10", "watch", "try 'watch <builder>'".to_owned()),
+        ("I-CMD-11", "watch linux", "there are no builds currently running".to_owned()),
+        ("I-CMD-18", "notify", "try 'notify on|off|list <EVENT>'".to_owned()),
+        ("I-CMD-18", "notify maybe", "try 'notify on|off <EVENT>'".to_owned()),
+        ("I-CMD-19", "notify list", "The following events are being notified: []".to_owned()),
+        ("I-CMD-20", "notify on success nope", "try 'notify on|off <EVENT>'".to_owned()),
+        ("I-CMD-19", "notify on", "The following events are being notified: ['finished', 'started']".to_owned()),
+        ("I-CMD-19", "notify on successToFailure", "The following events are being notified: ['finished', 'started', 'successToFailure']".to_owned()),
+        ("I-CMD-19", "notify off started failure", "The following events are being notified: ['finished', 'successToFailure']".to_owned()),
+        ("I-CMD-19", "notify off", "The following events are being notified: []".to_owned()),
+        ("I-CMD-22", "help", "Get help on what? (try 'help <foo>', 'help <foo> <bar>, or 'commands' for a command list)".to_owned()),
+        ("I-CMD-23", "help nope", "no such command 'nope'".to_owned()),
+        ("I-CMD-23", "help hello", "No usage info for 'hello'".to_owned()),
+        ("I-CMD-23", "help status x", "No usage info for 'status' 'x'".to_owned()),
+        ("I-CMD-23", "help mute", "Usage: mute - nothing more is said here until `unmute`".to_owned()),
+        ("I-CMD-23", "help shutdown start", "Usage: shutdown start - no new builds; the CI ends when the running ones are done".to_owned()),
+        ("I-CMD-25", "shutdown", "try 'shutdown check|start|stop|now'".to_owned()),
+        ("I-CMD-25", "shutdown check", "shutdown control is not enabled".to_owned()),
+        ("I-CMD-31", "force", "try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
+        ("I-CMD-32", "force builds linux", "try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
+        ("I-CMD-32", "force build", "you must provide a Builder, try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
+        ("I-CMD-33", "force build --builder=linux mac", "--builder provided in two ways".to_owned()),
+        ("I-CMD-34", "force build --help", "try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
+        ("I-CMD-35", "force build --revision='a;b' linux", "sorry, bad revision 'a;b'".to_owned()),
+        ("I-CMD-37", "force build --branch='a b' --revision='a;b' nope", "sorry, bad branch 'a b'".to_owned()),
+        ("I-CMD-37", "force build nope", "builder control is not enabled".to_owned()),
+        ("I-CMD-37", "force build linux", "builder control is not enabled".to_owned()),
+        ("I-CMD-35", "force build --branch='a b' linux", "sorry, bad branch 'a b'".to_owned()),
+        ("I-CMD-36", "force build --props=a:1 linux", "try 'force build [--branch=BRANCH] [--revision=REVISION] [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'".to_owned()),
+        ("I-CMD-35", "force build --props='a=x y' linux", "sorry, bad property name='a', value='x y'".to_owned()),
+        ("I-CMD-42", "stop build linux now", "builder control is not enabled".to_owned()),
+        ("I-CMD-41", "stop build linux", "try 'stop build WHICH <REASON>'".to_owned()),
+        ("I-CMD-17", "join #other", "builder control is not enabled".to_owned()),
+        ("I-DSP-05", "make it so", "no such command 'make'".to_owned()),
+        ("I-DSP-04", "do it!", "What you say!".to_owned()),
+        ("I-DSP-05", "it's", "no such command 'it's'".to_owned()),
+        ("I-ARG-01", "status it's", "No closing quotation".to_owned()),
+        ("I-ARG-01", "status a\\", "No escaped character".to_owned()),
+        ("I-CMD-28", "unmute", "You hadn't told me to be quiet, but it's the thought that counts, right?".to_owned()),
+        ("I-CMD-28", "mute", "Shutting up for now.".to_owned()),
+        ("I-CMD-28", "unmute", "I'm baaaaaaaaaaack!".to_owned()),
     ] {
-        assert_eq!(ada.asks(said).await, answer, "{said}");
+        assert_eq!(ada.asks(said).await, answer, "{number}: {said}");
     }
-    assert!(ada.asks("source").await.starts_with("My source can be found at https://"));
+    for (command, grammar) in [
+        ("list", "list builders"),
+        ("status", "status [<which>]"),
+        ("notify", "notify on|off|list [<EVENT>] ..."),
+        ("watch", "watch <which>"),
+        (
+            "force",
+            "force build [--branch=branch] [--revision=revision] [--props=prop1=val1,prop2=val2...] <which> <reason>",
+        ),
+        ("stop", "stop build <which> <reason>"),
+        ("last", "last <which>"),
+        ("mute", "mute"),
+        ("unmute", "unmute"),
+        ("help", "help <command> [<arg> [<subarg> ...]]"),
+        ("source", "source"),
+        ("commands", "commands"),
+        ("join", "join <channel>"),
+        ("leave", "leave <channel>"),
+        ("shutdown", "shutdown check|start|stop|now"),
+        ("shutdown check", "shutdown check"),
+        ("shutdown stop", "shutdown stop"),
+        ("shutdown now", "shutdown now"),
+    ] {
+        let answer = ada.asks(&format!("help {command}")).await;
+        assert!(answer.starts_with(&format!("Usage: {grammar} - ")), "{}: {answer}", "I-CMD-24");
+    }
+    for command in ["hello", "version", "dance", "destroy"] {
+        let answer = ada.asks(&format!("help {command}")).await;
+        assert_eq!(answer, format!("No usage info for '{command}'"), "I-CMD-24");
+    }
+    let source = "My source can be found at https://github.com/buildbot/buildbot";
+    assert_eq!(ada.asks("source").await, source, "I-CMD-03");
     let last = ada.asks("last linux").await;
-    assert!(last.starts_with("last build [linux]: ") && last.ends_with(" ago: success compile"), "{last}");
+    assert!(
+        last.starts_with("last build [linux]: ") && last.ends_with(" ago: success compile"),
+        "{}: {last}",
+        "I-CMD-15"
+    );
     let status = ada.asks("status").await;
-    assert!(status.starts_with("linux: idle, last build "), "{status}");
-    assert_eq!(ada.hears().await, "PRIVMSG Ada my builder: offline");
+    assert!(status.starts_with("linux: idle, last build "), "{}: {status}", "I-CMD-09");
+    assert_eq!(ada.hears().await, "PRIVMSG Ada my builder: offline", "I-CMD-07");
 
     // In a channel: with the nickname before it, in any case, and nothing else.
     ada.say("#ci", "BB:hello").await;
-    assert_eq!(ada.hears().await, "PRIVMSG #ci yes?");
+    assert_eq!(ada.hears().await, "PRIVMSG #ci yes?", "{} {}", "I-ADR-03", "I-TST-01");
     ada.say("#ci", "bb, hello").await;
-    assert_eq!(ada.hears().await, "PRIVMSG #ci yes?");
+    assert_eq!(ada.hears().await, "PRIVMSG #ci yes?", "{} {}", "I-ADR-03", "I-OUT-01");
     ada.say("#ci", "bb hello").await;
     ada.say("#ci", "hello bb: version").await;
     ada.say("#ci", "bb:   ").await;
-    assert_eq!(ada.asks_in("#ci", "nope").await, "no such command 'nope'");
+    assert_eq!(ada.asks_in("#ci", "nope").await, "no such command 'nope'", "{} {}", "I-TST-01", "I-DSP-01");
     // Once in 30 s is enough there.
     ada.say("#ci", "bb: nope").await;
-    assert_eq!(ada.asks_in("#ci", "mute").await, "Shutting up for now.");
+    assert_eq!(ada.asks_in("#ci", "mute").await, "Shutting up for now.", "I-DSP-05");
     ada.say("#ci", "bb: version").await;
-    assert_eq!(ada.asks("version").await, format!("buildbot-{version} at your service"), "she is no channel");
-    assert_eq!(ada.asks_in("#ci", "unmute").await, "I'm baaaaaaaaaaack!");
+    assert_eq!(
+        ada.asks("version").await,
+        format!("buildbot-{version} at your service"),
+        "{}: she is no channel",
+        "I-ADR-02"
+    );
+    assert_eq!(ada.asks_in("#ci", "unmute").await, "I'm baaaaaaaaaaack!", "{} {}", "I-OUT-08", "I-TST-04");
     for _ in 0..3 {
         assert_eq!(zoe.hears().await.split(' ').next(), Some("PRIVMSG"));
     }
     assert_eq!(zoe.hears().await, "PRIVMSG #ci Shutting up for now.");
+    assert_eq!(zoe.hears().await, "PRIVMSG #ci I'm baaaaaaaaaaack!");
+
+    // What somebody asks for in private is told to nobody else.
+    let signed_up = "The following events are being notified: ['finished']";
+    assert_eq!(ada.asks("notify on finished").await, signed_up);
+    engine.build(2, "failure").await;
+    let heard = ada.hears().await;
+    assert!(heard.starts_with("PRIVMSG Ada build #2 of linux is complete"), "{}: {heard}", "I-CMD-21");
+    let nothing = "The following events are being notified: []";
+    assert_eq!(ada.asks_in("#ci", "notify list").await, nothing, "I-CMD-21");
+    assert_eq!(zoe.hears().await, format!("PRIVMSG #ci {nothing}"), "I-CMD-21");
 }
 
-/// I-CMD-12, I-CMD-13, I-FIN-06, I-EVT-06, I-CMD-09: watching, and one message where two reasons for one are.
+/// Watching, and one message where two reasons for one are.
 #[tokio::test]
-async fn i_cmd_13_watched_builds_are_told_once() {
+async fn i_cmd_12_i_cmd_13_i_evt_06_watched_builds_are_told_once() {
     let Some(server) = Ngircd::start("", "").await else { return };
     let engine = Engine::start(&settings(server.port, IN_CI));
     let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
@@ -145,7 +206,7 @@ async fn i_cmd_13_watched_builds_are_told_once() {
     engine.event(&started(4)).await;
     assert_eq!(ada.hears().await, "PRIVMSG #ci build #4 of linux started (including [1f0c2d3])");
     engine.event(&json!({"event": "stepStarted", "build": {"builder": "linux", "number": 4}, "step": {"name": "compile", "text": ["compiling"]}})).await;
-    assert_eq!(ada.asks("status linux").await, "linux: building(compiling)");
+    assert_eq!(ada.asks("status linux").await, "linux: building(compiling)", "I-CMD-09");
     for _ in 0..2 {
         assert_eq!(ada.asks("watch linux").await, "watching build linux #4 until it finishes..");
     }
@@ -164,9 +225,9 @@ async fn i_cmd_13_watched_builds_are_told_once() {
     assert_eq!(ada.asks("hello").await, "yes?", "nothing was told twice");
 }
 
-/// I-RC-01, I-RC-03, issue: kept over the server's end, and over the engine's.
+/// Kept over the server's end, and over the engine's.
 #[tokio::test]
-async fn i_rc_03_announcements_and_contacts_outlive_the_connection() {
+async fn i_rc_01_i_rc_03_announcements_and_contacts_outlive_the_connection() {
     let Some(mut server) = Ngircd::start("", "").await else { return };
     let mut engine = Engine::start(&settings(server.port, IN_CI));
     let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
@@ -202,6 +263,18 @@ async fn i_rc_03_announcements_and_contacts_outlive_the_connection() {
     server.restart().await;
     let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
     assert!(ada.hears().await.starts_with("PRIVMSG #ci build #2 of linux is complete: Success"));
+}
+
+#[tokio::test]
+async fn i_con_10_what_happens_before_the_first_connection_is_kept() {
+    let Some(mut server) = Ngircd::start("", "").await else { return };
+    server.kill();
+    let engine = Engine::start(&settings(server.port, IN_CI));
+    engine.build(1, "failure").await;
+    engine.failed("connection").await;
+    server.restart().await;
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    assert!(ada.hears().await.starts_with("PRIVMSG #ci build #1 of linux is complete: Failure"));
 }
 
 /// I-CON-07, I-CON-11: the nickname is taken; thrown out, the bot comes back after 30 s.
@@ -333,22 +406,21 @@ async fn i_cfg_21_a_reload_leaves_the_connection() {
     assert_eq!(heard, ["#ci", "#more"].map(|channel| format!("NOTICE {channel} build #1 of linux {wanted}")));
     let log = engine.log();
     assert_eq!(log.matches("signed on").count(), 1, "{log}");
-    // Without the table the bot says goodbye (I-RC-04).
+    // Without the table the bot says goodbye.
     write_settings(&engine.folder, "");
     engine.signal("-HUP");
     let quit = ada.until("it quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
-    assert!(quit.contains("buildmaster reconfigured: bot disconnecting"), "{quit}");
+    assert!(quit.contains("buildmaster reconfigured: bot disconnecting"), "{}: {quit}", "I-RC-04");
 }
 
-/// I-FUN-01 to I-FUN-04, I-CON-09.
 #[tokio::test]
-async fn i_fun_scenes_dances_and_actions() {
+async fn i_fun_01_i_fun_02_i_fun_03_i_fun_04_scenes_dances_and_actions() {
     let Some(server) = Ngircd::start("", "").await else { return };
     let _engine = Engine::start(&settings(server.port, "channels = [\"#ci\"]\n"));
     let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
     ada.sees("bb", "#ci").await;
     ada.say("#ci", "bb:What happen ?").await;
-    assert_eq!(ada.hears().await, "PRIVMSG #ci Somebody set up us the bomb.");
+    assert_eq!(ada.hears().await, "PRIVMSG #ci Somebody set up us the bomb.", "I-DSP-02");
     assert_eq!(ada.asks("dance").await, "<(^.^<)");
     for step in ["<(^.^)>", "(>^.^)>", "(7^.^)7", "(>^.^<)"] {
         assert_eq!(ada.hears().await, format!("PRIVMSG ada {step}"));
@@ -360,9 +432,13 @@ async fn i_fun_scenes_dances_and_actions() {
     ada.say("bb", "\u{1}ACTION hugs BB\u{1}").await;
     assert_eq!(ada.hears().await, "PRIVMSG ada \u{1}ACTION hugs ada too\u{1}");
     ada.say("bb", "\u{1}PING 17\u{1}").await;
-    assert_eq!(ada.hears().await, "NOTICE ada \u{1}PING 17\u{1}");
+    assert_eq!(ada.hears().await, "NOTICE ada \u{1}PING 17\u{1}", "I-CON-09");
+    ada.say("bb", "\u{1}VERSION\u{1}").await;
+    let version = concat!("NOTICE ada \u{1}VERSION campanile ", env!("CARGO_PKG_VERSION"), "\u{1}");
+    assert_eq!(ada.hears().await, version, "I-CON-09");
+    ada.say("bb", "\u{1}TIME\u{1}").await;
     ada.send("NOTICE bb :hello").await;
-    assert_eq!(ada.asks("hello").await, "yes?");
+    assert_eq!(ada.asks("version").await.split('-').next(), Some("buildbot"), "I-CON-09");
 }
 
 /// Takes what people ask of the CI, and answers as a CI would.
@@ -391,7 +467,7 @@ async fn ci() -> (u16, std::sync::Arc<std::sync::Mutex<Vec<Value>>>) {
     (port, asked)
 }
 
-/// I-CMD-26, I-CMD-30 to I-CMD-43: what is asked reaches the CI, once; what it answers, and what comes of it, is told.
+/// What is asked reaches the CI, once; what it answers, and what comes of it, is told.
 #[tokio::test]
 async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
     let Some(server) = Ngircd::start("", "").await else { return };
@@ -406,17 +482,22 @@ async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
     ada.sees("bb", "#ci").await;
     assert_eq!(ada.asks("force build nope").await, "no such builder 'nope'");
     assert_eq!(ada.asks("force build --branch closed linux").await, "the CI refused: the branch is closed");
-    assert_eq!(ada.asks("stop build linux why not").await, "sorry, no build is currently running");
+    assert_eq!(
+        ada.asks("stop build linux why not").await,
+        "sorry, no build is currently running",
+        "I-CMD-42"
+    );
     let text = "force build --branch=main --rev=1f0c --props=a=1,b=2,a=3 linux  ring the bell";
     let queued = "The build has been queued, I'll give a shout when it starts";
-    assert_eq!(ada.asks_in("#ci", text).await, queued);
+    assert_eq!(ada.asks_in("#ci", text).await, queued, "I-CMD-39");
     let request = asked.lock().unwrap().pop().unwrap();
     let user = "IRC user <ada> on channel #ci";
     assert_eq!(
         request,
         json!({"action": "force", "asker": {"who": user, "place": "localhost/#ci"}, "builder": "linux",
             "branch": "main", "revision": "1f0c", "properties": {"a": "3", "b": "2"},
-            "reason": format!("forced: by {user}: ring the bell")})
+            "reason": format!("forced: by {user}: ring the bell")}),
+        "I-CMD-36"
     );
     // Another build of the same builder is not it.
     engine
@@ -428,13 +509,16 @@ async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
     assert_eq!(ada.hears().await, "PRIVMSG #ci build #2 forced");
     assert_eq!(ada.hears().await, "PRIVMSG #ci I'll give a shout when the build finishes");
     assert_eq!(ada.asks("stop build linux it is late").await, "build 1 interrupted");
-    assert_eq!(ada.hears().await, "PRIVMSG ada build 2 interrupted");
+    assert_eq!(ada.hears().await, "PRIVMSG ada build 2 interrupted", "I-CMD-43");
     let request = asked.lock().unwrap().pop().unwrap();
     let who = "IRC user <ada> (privmsg)";
     assert_eq!(
         request,
         json!({"action": "stop", "asker": {"who": who, "place": "localhost"}, "builder": "linux", "number": 2,
-            "reason": format!("stopped: by {who}: it is late")})
+            "reason": format!("stopped: by {who}: it is late")}),
+        "{} {}",
+        "I-CMD-41",
+        "I-CMD-43"
     );
     engine.event(&json!({"event": "buildFinished", "build": {"builder": "linux", "number": 2, "results": "cancelled"}})).await;
     assert_eq!(ada.hears().await, "PRIVMSG #ci Hey! build linux #2 is complete: Cancelled [cancelled]");
@@ -461,8 +545,8 @@ async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
     );
     assert_eq!(ada.asks("shutdown check").await, "Status: buildbot is running");
     assert_eq!(ada.asks("shutdown stop").await, "Nothing to stop");
-    assert_eq!(ada.asks("shutdown start").await, "Starting clean shutdown");
-    patiently("the CI is told to end", async || {
+    assert_eq!(ada.asks("shutdown start").await, "Starting clean shutdown", "I-CMD-27");
+    patiently("the CI is told to end (I-CMD-27)", async || {
         (asked.lock().unwrap().last().unwrap()["what"] == "start").then_some(())
     })
     .await;
@@ -472,7 +556,7 @@ async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
 #[tokio::test]
 async fn i_add_01_who_may_do_what() {
     let Some(server) = Ngircd::start("", "").await else { return };
-    let more = "channels = [\"#ci\"]\nauthz = { \"force, join\" = [\"ada\"], mute = false }\n";
+    let more = "channels = [\"#ci\"]\nauthz = { \"force, join, leave\" = [\"ada\"], mute = false }\n";
     let engine = Engine::start(&settings(server.port, more));
     engine.build(1, "success").await;
     let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
@@ -487,11 +571,14 @@ async fn i_add_01_who_may_do_what() {
         assert_eq!(eve.asks(command).await, "Thou shall not pass, eve!!!", "{command}");
     }
     assert!(eve.asks("status").await.starts_with("linux: idle"));
-    // I-CMD-16, I-CMD-17: for as long as it is asked to.
-    assert_eq!(ada.asks("join bells").await, "Joined #bells");
+    assert_eq!(ada.asks("join bells").await, "Joined #bells", "I-CMD-16");
     ada.send("JOIN #bells").await;
     ada.sees("bb", "#bells").await;
     assert_eq!(ada.asks_in("#bells", "hello").await, "yes?");
+    assert_eq!(ada.asks("join").await, "try 'join <channel>'", "I-CMD-16");
+    assert_eq!(ada.asks("leave").await, "try 'leave <channel>'", "I-CMD-16");
+    assert_eq!(ada.asks("leave bells").await, "Buildbot has been told to leave #bells", "I-CMD-16");
+    ada.until("the bot leaves", |line| line.starts_with(":bb!") && line.contains(" PART ")).await;
 }
 
 /// Settings of a bot at a network with services.
@@ -518,11 +605,11 @@ async fn i_add_03_i_con_03_proving_who_the_bot_is() {
         );
         let log = engine.log();
         assert!(!log.contains("sesame"), "{log}");
-        // At a clean stop the bot says goodbye (I-RC-04).
+        // At a clean stop the bot says goodbye.
         engine.terminate();
         let quit =
             ada.until("the bot quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
-        assert!(quit.contains("buildmaster reconfigured: bot disconnecting"), "{quit}");
+        assert!(quit.contains("buildmaster reconfigured: bot disconnecting"), "{}: {quit}", "I-RC-04");
     }
     let wrong = at_services(services.port, "sasl = true\n").replace("sesame", "wrong-word");
     let engine = Engine::start(&wrong);
@@ -603,8 +690,7 @@ async fn i_cmd_26_shutdown_of_the_engine_itself() {
     assert_eq!(engine.ended(), Some(0));
 }
 
-/// I-EVT-05, I-EVT-08, I-FLT-01: tags choose what is announced and listed, not what is asked for by name; a retry is no
-/// build before. I-FIN-03, I-FUN-05 besides.
+/// Tags choose what is announced and listed, not what is asked for by name; a retry is no build before.
 #[tokio::test]
 async fn i_evt_05_i_evt_08_tags_and_changes_of_result() {
     let Some(server) = Ngircd::start("", "").await else { return };
@@ -624,15 +710,16 @@ async fn i_evt_05_i_evt_08_tags_and_changes_of_result() {
     let heard = ada.hears().await;
     assert!(
         heard.starts_with("PRIVMSG #ci build #3 of quick is complete: Failure [\u{3}04failure\u{3}]  "),
-        "{heard}"
+        "{}: {heard}",
+        "I-FIN-03"
     );
     assert!(ada.asks("status").await.starts_with("quick: idle"));
-    assert!(ada.asks("status slow").await.starts_with("slow: idle"));
-    assert_eq!(ada.asks("list builders").await, "Configured builders: quick");
+    assert!(ada.asks("status slow").await.starts_with("slow: idle"), "I-FLT-01");
+    assert_eq!(ada.asks("list builders").await, "Configured builders: quick", "I-FLT-01");
     ada.say("bb", "dance").await;
     ada.say("bb", "destroy it").await;
     ada.say("bb", "What happen ?").await;
-    assert_eq!(ada.hears().await, "PRIVMSG ada no such command 'What'");
+    assert_eq!(ada.hears().await, "PRIVMSG ada no such command 'What'", "I-FUN-05");
     let silent = engine.deliveries().await.into_iter().find(|d| d["subject"] == "slow #3").unwrap();
     assert_eq!((&silent["state"], &silent["code"]), (&json!("silent"), &json!("tags")));
 }

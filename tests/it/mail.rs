@@ -145,7 +145,7 @@ async fn m_67_a_relay_that_is_down_costs_nothing() {
     assert_eq!((&delivery["state"], &delivery["code"]), (&json!("waiting"), &json!("connection")));
 }
 
-/// M-03, M-EV-06 too: each target decides for itself, and what one comes to is nothing to the other.
+/// Each target decides for itself, and what one comes to is nothing to the other.
 #[tokio::test]
 async fn m_13_m_21_silences_are_stored_with_their_reason() {
     let engine = Engine::start(
@@ -173,6 +173,19 @@ async fn m_13_m_21_silences_are_stored_with_their_reason() {
     assert_eq!(code("dev", "linux #2"), "mode");
     assert_eq!(code("dev", "linux #3"), "retry");
     assert_eq!(code("other", "linux #4"), "builders");
+}
+
+#[tokio::test]
+async fn m_ev_06_a_target_that_fails_takes_nothing_from_another() {
+    let more = "\n[[mail]]\nname = \"other\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
+                lookup = \"example.org\"\n";
+    let engine = Engine::start(&settings(campanile_testing::free_port(), more));
+    engine.build(1, "failure").await;
+    let mails = engine.outbox(1).await;
+    assert!(mails[0].contains("/builds/1"), "{}", mails[0]);
+    let failed = engine.failed("connection").await;
+    assert_eq!((&failed["target"], &failed["state"]), (&json!("dev"), &json!("waiting")));
+    engine.logs("failed, to be tried again").await;
 }
 
 #[tokio::test]

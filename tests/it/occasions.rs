@@ -11,9 +11,9 @@ fn subjects(mails: &[String]) -> Vec<&str> {
     mails.iter().filter_map(|mail| mail.lines().find_map(|line| line.strip_prefix("Subject: "))).collect()
 }
 
-/// M-X-08, M-X-11: a page from a file, with the text of the logs that it asks for.
+/// A page from a file, with the text of the logs that it asks for.
 #[tokio::test]
-async fn m_x_08_a_template_from_a_file_writes_a_page() {
+async fn m_x_08_m_x_11_a_template_from_a_file_writes_a_page() {
     let page = "<h1>{{ buildername }} is {{ result }}</h1>\n\
                 {% for step in build.steps %}{% for log in step.logs if log.content %}\
                 <pre>{{ log.content }}</pre>{% endfor %}{% endfor %}\n";
@@ -97,7 +97,7 @@ async fn m_03_equal_targets_with_two_names_both_send() {
 }
 
 /// M-08: a builder is judged by the tags that it has when the build finishes; also one that nobody had announced.
-/// M-46, M-CB-01: what is told is the build as it was then, whatever is told of it later.
+/// M-46: what is told is the build as it was then, whatever is told of it later.
 #[tokio::test]
 async fn m_08_tags_count_as_they_are_at_the_end_and_m_46_later_news_changes_nothing() {
     let engine = Engine::start(&format!("{MAIL}tags = [\"fast\"]\n"));

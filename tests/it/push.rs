@@ -43,7 +43,6 @@ async fn packets(receiver: &Receiver, count: usize) -> Vec<Value> {
     .await
 }
 
-/// P-PKT-01 to P-PKT-04, P-PKT-07, P-PKT-08, P-HTTP-01, P-HTTP-11, P-HTTP-12, P-CYC-01, P-CYC-09, P-ST-01.
 #[tokio::test]
 async fn p_pkt_01_p_http_11_events_go_out_as_packets_of_a_form() {
     let receiver = Receiver::kind().await;
@@ -70,7 +69,7 @@ async fn p_pkt_01_p_http_11_events_go_out_as_packets_of_a_form() {
         engine.event(&event).await;
     }
     let all = packets(&receiver, 12).await;
-    assert_eq!(ids(&all), (1..=12).collect::<Vec<u64>>());
+    assert_eq!(ids(&all), (1..=12).collect::<Vec<u64>>(), "P-PKT-02");
     let names: Vec<&str> = all.iter().map(|packet| packet["event"].as_str().unwrap()).collect();
     assert_eq!(
         names,
@@ -97,8 +96,8 @@ async fn p_pkt_01_p_http_11_events_go_out_as_packets_of_a_form() {
     assert_eq!(payload("buildStarted")["build"]["times"][1], Value::Null);
     let step = payload("stepFinished");
     assert_eq!(step["step"]["name"], "compile");
-    assert_eq!((&step["builderName"], &step["buildNumber"]), (&json!("linux"), &json!(1)));
-    assert_eq!(step["properties"][0][0], "owner");
+    assert_eq!((&step["builderName"], &step["buildNumber"]), (&json!("linux"), &json!(1)), "P-PKT-07");
+    assert_eq!(step["properties"][0][0], "owner", "P-PKT-04");
     assert_eq!(
         (&payload("buildFinished")["results"], &payload("buildFinished")["final"]),
         (&json!(5), &json!(false))
@@ -124,13 +123,13 @@ async fn p_pkt_01_p_http_11_events_go_out_as_packets_of_a_form() {
     engine.kill_and_restart();
     let all = packets(&receiver, 15).await;
     let names: Vec<&str> = all.iter().skip(13).map(|packet| packet["event"].as_str().unwrap()).collect();
-    assert_eq!(names, ["builderAdded", "start"]);
-    assert_eq!((&all[14]["id"], &all[14]["started"]), (&json!(15), &all[0]["started"]));
+    assert_eq!(names, ["builderAdded", "start"], "P-PKT-04");
+    assert_eq!((&all[14]["id"], &all[14]["started"]), (&json!(15), &all[0]["started"]), "P-ST-01");
 }
 
-/// P-CYC-10, P-PKT-05, P-PKT-06: the end is told too, at once; names may be mended, and rare events asked for.
+/// The end is told too, at once; names may be mended, and rare events asked for.
 #[tokio::test(flavor = "multi_thread")]
-async fn p_cyc_10_the_end_is_told_and_more_events_on_demand() {
+async fn p_cyc_10_p_pkt_05_the_end_is_told_and_more_events_on_demand() {
     let receiver = Receiver::kind().await;
     let more = "fixed_names = true\nextra_events = [\"stepTextChanged\", \"logStarted\", \"buildETAUpdate\"]\n\
                 filter = true\n";
@@ -172,7 +171,7 @@ async fn p_cyc_10_the_end_is_told_and_more_events_on_demand() {
     assert_eq!(receiver.got().len(), 1);
 }
 
-/// P-HTTP-16, P-CYC-02, P-CYC-03, P-HTTP-05, P-HTTP-09, P-T-9: away for 10,000 events, and then all come in order, a
+/// Away for 10,000 events, and then all come in order, a
 /// small one first, one request at a time, and none too many.
 #[tokio::test(flavor = "multi_thread")]
 async fn p_http_16_ten_thousand_events_wait_for_a_receiver() {
@@ -195,10 +194,10 @@ async fn p_http_16_ten_thousand_events_wait_for_a_receiver() {
     let sizes: Vec<usize> = receiver.got().iter().map(|got| got.packets().len()).collect();
     assert_eq!((sizes[0], sizes[1]), (1, 200), "one at first, then as many as may go together");
     assert_eq!(sizes.len(), 2 + (EVENTS - 201).div_ceil(200), "{sizes:?}");
-    assert_eq!(receiver.most_at_once(), 1);
+    assert_eq!(receiver.most_at_once(), 1, "P-CYC-02");
 }
 
-/// P-HTTP-12 to P-HTTP-14, P-CYC-06, P-CYC-07, P-ST-02: whatever a receiver does, nothing is lost and the order is kept.
+/// Whatever a receiver does, nothing is lost and the order is kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn p_http_13_p_http_14_odd_receivers_cost_nothing_but_time() {
     let receiver = Receiver::start(0, |number, body| match number {
@@ -230,10 +229,10 @@ async fn p_http_13_p_http_14_odd_receivers_cost_nothing_but_time() {
     })
     .await;
     assert!(delivered[0]["text"].as_str().unwrap().starts_with("Sent "), "{}", delivered[0]);
-    assert_eq!(delivered[0]["place"]["number"], 20);
+    assert_eq!(delivered[0]["place"]["number"], 20, "P-ST-02");
 }
 
-/// P-HTTP-06, P-HTTP-09, P-HTTP-10: halves until it fits; what can't fit alone is dropped, and told.
+/// Halves until it fits; what can't fit alone is dropped, and told.
 #[tokio::test]
 async fn p_http_09_chunks_are_halved_and_giants_dropped() {
     let receiver = Receiver::kind().await;
@@ -252,7 +251,7 @@ async fn p_http_09_chunks_are_halved_and_giants_dropped() {
         text.starts_with("ERROR: packet 5 was dropped, too large: ") && text.ends_with(" > 4000"),
         "{text}"
     );
-    assert!(receiver.got().iter().all(|got| !got.packets().is_empty()));
+    assert!(receiver.got().iter().all(|got| !got.packets().is_empty()), "P-HTTP-10");
 }
 
 /// P-Q-01, P-Q-02, P-Q-09, P-HTTP-03, P-HTTP-04: a full queue drops what is oldest, counts it and says so.
@@ -276,7 +275,7 @@ async fn p_q_02_a_full_queue_drops_the_oldest_and_counts_them() {
     assert_eq!(ids(&packets(&receiver, 5).await), [16, 17, 18, 19, 20]);
 }
 
-/// P-MOD-01 to P-MOD-08, P-MOD-10, P-HTTP-15.
+/// One body a build, with what is asked for, and signed.
 #[tokio::test]
 async fn p_mod_02_a_body_for_each_build_signed() {
     let receiver = Receiver::start(0, |number, _| Reply::Status(if number == 3 { 400 } else { 200 })).await;
@@ -287,7 +286,8 @@ async fn p_mod_02_a_body_for_each_build_signed() {
         settings(receiver.port, more).replace(&format!("http://127.0.0.1:{}/in?k=v", receiver.port), &url);
     let engine = Engine::start(&settings);
     let build = json!({"builder": "linux", "number": 1, "started": 1_700_000_000,
-        "properties": {"branch": "main"}, "source_stamps": [{"project": "bells", "revision": "1f0c"}]});
+        "properties": {"branch": "main"}, "source_stamps": [{"project": "bells", "revision": "1f0c",
+            "patch": {"level": 1, "body": "+bell"}}]});
     engine.event(&json!({"event": "buildStarted", "build": build})).await;
     let log = json!({"event": "logChunk", "build": {"builder": "linux", "number": 1}, "step": "compile",
         "log": "stdio", "text": "make: the first line\nmake: bells\nmake: ropes\n"});
@@ -302,25 +302,34 @@ async fn p_mod_02_a_body_for_each_build_signed() {
     let (begun, ended) = (body(&got[0]), body(&got[1]));
     assert_eq!((&begun["complete"], &begun["results"]), (&json!(false), &Value::Null));
     assert_eq!((&ended["complete"], &ended["results"]), (&json!(true), &json!(2)));
-    assert_eq!((&ended["started_at"], &ended["complete_at"]), (&json!(1_700_000_000), &json!(1_700_000_061)));
+    assert_eq!(
+        (&ended["started_at"], &ended["complete_at"]),
+        (&json!(1_700_000_000), &json!(1_700_000_061)),
+        "P-MOD-06"
+    );
     assert_eq!(ended["builder"]["name"], "linux");
     assert_eq!(ended["url"], "https://ci.example.org/builders/linux/builds/1");
     assert_eq!(ended["properties"]["branch"][0], "main");
     assert_eq!(ended["buildset"]["sourcestamps"][0]["revision"], "1f0c");
+    let patch = &ended["buildset"]["sourcestamps"][0]["patch"];
+    assert_eq!((&patch["level"], patch.get("body")), (&json!(1), Some(&Value::Null)), "P-MOD-06");
     assert_eq!(ended["prev_build"], Value::Null);
     let told = &ended["steps"][0]["logs"][0];
     assert_eq!(
         (&told["name"], &told["content"]["content"]),
-        (&json!("stdio"), &json!("omake: bells\nomake: ropes\n"))
+        (&json!("stdio"), &json!("omake: bells\nomake: ropes\n")),
+        "{} {}",
+        "P-MOD-07",
+        "P-MOD-08"
     );
     for got in &got {
         assert_eq!(got.headers["content-type"], "application/json");
-        assert_eq!(got.headers["authorization"], "Basic YWRhOnMmY3JldA==");
-        assert_eq!(got.headers["x-tenant"], "quad");
+        assert_eq!(got.headers["authorization"], "Basic YWRhOnMmY3JldA==", "P-HTTP-15");
+        assert_eq!(got.headers["x-tenant"], "quad", "P-MOD-01");
         let (id, time) = (&got.headers["webhook-id"], &got.headers["webhook-timestamp"]);
         let signed = format!("{}.{}.{}", id.to_str().unwrap(), time.to_str().unwrap(), got.body);
         let wanted = format!("v1,{} v1,{}", mac(b"tower", &signed), mac(b"bell", &signed));
-        assert_eq!(got.headers["webhook-signature"].to_str().unwrap(), wanted);
+        assert_eq!(got.headers["webhook-signature"].to_str().unwrap(), wanted, "P-MOD-10");
     }
     assert_ne!(got[0].headers["webhook-id"], got[1].headers["webhook-id"]);
 
@@ -329,7 +338,25 @@ async fn p_mod_02_a_body_for_each_build_signed() {
     let dead = engine.delivery_in("dead").await;
     assert_eq!(dead["text"], "400: unable to upload status: as told");
     let log = engine.log();
-    assert!(!log.contains("s&cret") && !log.contains("s%26cret"));
+    assert!(!log.contains("s&cret") && !log.contains("s%26cret"), "P-HTTP-15");
+}
+
+#[tokio::test]
+async fn p_mod_03_every_end_is_told() {
+    let receiver = Receiver::kind().await;
+    let engine = Engine::start(&settings(receiver.port, "form = \"builds\"\n"));
+    let all = ["success", "warnings", "failure", "skipped", "exception", "retry", "cancelled"];
+    for (number, results) in (1..).zip(all) {
+        engine.build(number, results).await;
+    }
+    let got =
+        patiently("seven bodies arrive", async || Some(receiver.got()).filter(|got| got.len() == 7)).await;
+    let mut told: Vec<u64> = got
+        .iter()
+        .map(|got| serde_json::from_str::<Value>(&got.body).unwrap()["results"].as_u64().unwrap())
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, [0, 1, 2, 3, 4, 5, 6]);
 }
 
 fn mac(key: &[u8], text: &str) -> String {
@@ -357,8 +384,7 @@ async fn p_mod_04_a_formatter_writes_the_body() {
     assert!(body.is_string(), "a text is a JSON text: {body}");
 }
 
-/// P-CB-01 to P-CB-04, P-CYC-04 to P-CYC-06, P-CYC-08, P-CFG-01 to P-CFG-06: a callback turns packets into requests,
-/// which go where the settings allow; what it leaves stays; a poisonous packet is set aside alone.
+/// A callback turns packets into requests, which go where the settings allow; what it leaves stays; a poisonous packet is set aside alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn p_cb_01_a_callback_pushes_and_cannot_break_the_queue() {
     let Some(pusher) = guest("push-steered") else { return skip("the guests are not built") };
@@ -376,6 +402,12 @@ async fn p_cb_01_a_callback_pushes_and_cannot_break_the_queue() {
         pusher.display()
     ));
     let here = |path: &str| format!("to http://127.0.0.1:{port}/{path}");
+    // Many times the pause between pushes.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let metrics = campanile_testing::http().get(format!("{}/metrics", engine.url)).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let called = |line: &str| line.starts_with("campanile_callback_calls_total{") && !line.ends_with(" 0");
+    assert!(!metrics.lines().any(called), "{}: {metrics}", "P-CYC-04");
     let comments = [
         here("a"),
         here("b"),
@@ -407,20 +439,26 @@ async fn p_cb_01_a_callback_pushes_and_cannot_break_the_queue() {
         })
         .collect();
     let wanted = ["delivered", "delivered", "delivered", "dead", "dead", "dead", "delivered"];
-    assert_eq!(states.into_values().collect::<Vec<_>>(), wanted);
+    assert_eq!(states.into_values().collect::<Vec<_>>(), wanted, "P-CYC-05");
     let texts: Vec<String> = engine.deliveries().await.iter().map(|d| d["text"].to_string()).collect();
-    for told in [
-        "request 1 of 1: ",
-        "422",
-        "http://127.0.0.2 is not among the target's `hosts`",
-        "in serverPushCb: ",
-        "packet 6 is set aside after 3 times",
+    for (number, told) in [
+        ("P-CB-03", "request 1 of 1: "),
+        ("P-CB-03", "422"),
+        ("P-CB-03", "http://127.0.0.2 is not among the target's `hosts`"),
+        ("P-CYC-08", "in serverPushCb: "),
+        ("P-CYC-08", "packet 6 is set aside after 3 times"),
     ] {
-        assert!(texts.iter().any(|text| text.contains(told)), "{told}: {texts:?}");
+        assert!(texts.iter().any(|text| text.contains(told)), "{number}: {told}: {texts:?}");
     }
     let got = receiver.got();
     let paths: Vec<&str> = got.iter().map(|got| got.path.as_str()).collect();
-    assert_eq!(paths, ["/a", "/b", "/b", "/refused", "/c"], "the second was tried again");
+    assert_eq!(
+        paths,
+        ["/a", "/b", "/b", "/refused", "/c"],
+        "{} {}: the second was tried again",
+        "P-CB-02",
+        "P-CB-04"
+    );
     assert!(got.iter().all(|got| got.headers["x-key"] == "k3y" && got.headers["x-event"] == "changeAdded"));
 
     // What is left stays in the queue and holds up what is behind it; the callback may also say that it can't.
@@ -499,9 +537,9 @@ fn p_cfg_08_p_cfg_09_wrong_settings_are_told_with_their_lines() {
     }
 }
 
-/// P-CYC-05: the pause between pushes collects what comes meanwhile.
+/// The pause between pushes collects what comes meanwhile.
 #[tokio::test]
-async fn p_cyc_03_packets_of_a_moment_go_together() {
+async fn p_cyc_01_p_cyc_03_packets_of_a_moment_go_together() {
     let receiver = Receiver::kind().await;
     let engine = Engine::start(
         &settings(receiver.port, "buffer_delay = \"700ms\"\n").replace("buffer_delay = 0.05\n", ""),
@@ -515,4 +553,34 @@ async fn p_cyc_03_packets_of_a_moment_go_together() {
     changes(&engine, 6, 1).await;
     packets(&receiver, 7).await;
     assert!(before.elapsed() >= Duration::from_millis(600), "the next push comes after the pause");
+}
+
+/// A push that changes nothing is a failure, after which the longer pause is kept; what is sent again is the same.
+#[tokio::test]
+async fn p_cyc_06_p_pkt_08_a_failed_push_waits_longer_and_sends_the_same_bytes() {
+    let receiver = Receiver::start(0, |number, _| Reply::Status(if number == 1 { 500 } else { 200 })).await;
+    let more = "black_list = [\"start\"]\nretry_delay = 2\n";
+    let engine = Engine::start(&settings(receiver.port, more).replace("retry_delay = 0.1\n", ""));
+    changes(&engine, 1, 1).await;
+    patiently("the first attempt is made", async || (receiver.got().len() == 1).then_some(())).await;
+    let failed = std::time::Instant::now();
+    patiently("the second attempt is made", async || (receiver.got().len() == 2).then_some(())).await;
+    assert!(failed.elapsed() >= Duration::from_millis(1_200), "{:?}", failed.elapsed());
+    let got = receiver.got();
+    assert_eq!(got[0].body, got[1].body);
+    let before = std::time::Instant::now();
+    changes(&engine, 2, 1).await;
+    packets(&receiver, 2).await;
+    assert!(before.elapsed() < Duration::from_millis(1_200), "after a success only the shorter pause counts");
+}
+
+#[tokio::test]
+async fn p_cyc_09_what_was_left_of_the_last_run_is_pushed_at_the_start() {
+    let port = free_port();
+    let mut engine = Engine::start(&settings(port, "black_list = [\"start\", \"shutdown\"]\n"));
+    changes(&engine, 1, 3).await;
+    engine.logs("failed, to be tried again").await;
+    engine.kill_and_restart();
+    let receiver = Receiver::start(port, |_, _| Reply::Status(200)).await;
+    assert_eq!(ids(&packets(&receiver, 3).await), [1, 2, 3]);
 }

@@ -1,7 +1,12 @@
-//! Which numbers of the specification no test names: every sentence of `docs/spec` is proven, or listed here with why not.
+//! Numbers of the specification without a proof: every sentence of `docs/spec` is proven by a test, or listed here with
+//! why not.
+//!
+//! A proof is a test function whose name spells the number out (`m_13_m_21_silences`), or a string literal of its own in
+//! test code, `"I-CMD-14"`: the row of a table that carries its number, or what an assertion says when it fails. Comments
+//! prove nothing, nor do ranges such as `n_err_01_to_12`: nobody would notice that a row of them is gone.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -29,8 +34,6 @@ const WITHOUT_TEST: &[(&str, &str)] = &[
     ("I-COL-03", "a table of what numbers mean to clients; those that are used are in I-COL-02"),
     ("H-XGH-14", "names programs that there need not be"),
     ("N-EV-06", "no target asks yet whether a rendered text is empty"),
-    ("M-BLD-05", "a fact about numbers that senders give"),
-    ("M-SET-04", "a fact about builds that senders run"),
     ("M-SS-02", "a fact about source stamps that senders give"),
     ("M-EV-03", "tells what 2014 did instead of `Target::wants`, which M-05 proves"),
     ("M-EV-05", "a fact about the order in which senders tell"),
@@ -45,25 +48,22 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 /// Tells what `missing` found.
 pub(crate) fn print(missing: &[(&str, String)]) {
     for (page, number) in missing {
-        println!("docs/spec/{page}: no test names {number}");
+        println!("docs/spec/{page}: no test proves {number}");
     }
     if missing.is_empty() {
-        println!("every number of {} is named by a test, but for these:", PAGES.join(", "));
+        println!("every number of {} is proven by a test, but for these:", PAGES.join(", "));
         for (number, reason) in WITHOUT_TEST {
             println!("  {number}: {reason}");
         }
     }
 }
 
-/// Numbers that no test names, with their pages.
+/// Numbers that no test proves, with their pages. An error if `WITHOUT_TEST` is out of date.
 pub(crate) fn missing() -> anyhow::Result<Vec<(&'static str, String)>> {
     let root = place::repo();
-    let mut tests = String::new();
-    gather(&root.join("tests"), &mut tests, true)?;
-    gather(&root.join("src"), &mut tests, false)?;
-    gather(&root.join("guest-examples/rust"), &mut tests, false)?;
-    let named = names(&tests);
+    let proofs = gather(&root)?;
     let mut missing = Vec::new();
+    let mut excused = BTreeSet::new();
     for page in PAGES {
         let path = root.join("docs/spec").join(page);
         let text =
@@ -72,10 +72,18 @@ pub(crate) fn missing() -> anyhow::Result<Vec<(&'static str, String)>> {
         if numbers.is_empty() {
             bail!("{} has no numbers: is it still a page of the specification?", path.display());
         }
-        let unproven = numbers.into_iter().filter(|number| {
-            !named.contains(&plain(number)) && !WITHOUT_TEST.iter().any(|(known, _)| known == number)
-        });
-        missing.extend(unproven.map(|number| (*page, number)));
+        for number in numbers {
+            let is_excused = WITHOUT_TEST.iter().any(|(known, _)| *known == number);
+            match (is_excused, proofs.contains(&plain(&number))) {
+                (true, true) => bail!("{number} has a test: take it off the list of those without"),
+                (true, false) => _ = excused.insert(number),
+                (false, true) => {}
+                (false, false) => missing.push((*page, number)),
+            }
+        }
+    }
+    if let Some((number, _)) = WITHOUT_TEST.iter().find(|(number, _)| !excused.contains(*number)) {
+        bail!("no page gives out {number}: take it off the list of those without a test");
     }
     Ok(missing)
 }
@@ -85,14 +93,18 @@ fn numbers(page: &str) -> Vec<String> {
     let lines = page.lines().filter_map(|line| line.strip_prefix("- "));
     let given = lines.filter_map(|line| {
         let (number, rest) = line.split_once(' ')?;
-        let is_number = number.contains('-')
-            && number.starts_with(|c: char| c.is_ascii_uppercase())
-            && number.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-            && number.contains(|c: char| c.is_ascii_digit());
         let is_plan = rest.starts_with("Not built yet.");
-        (is_number && !is_plan && !is_tale(number)).then(|| number.to_owned())
+        (is_number(number) && !is_plan && !is_tale(number)).then(|| number.to_owned())
     });
     given.collect()
+}
+
+/// Whether a word has the form of a number: `M-21`, `M-04b`, `I-CMD-14`.
+fn is_number(word: &str) -> bool {
+    word.contains('-')
+        && word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && word.contains(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a number stands for an old fault, whose remedy has a number of its own.
@@ -100,93 +112,343 @@ fn is_tale(number: &str) -> bool {
     number.contains("-T-") || number.contains("-TRAP-")
 }
 
-/// All text of tests below a folder: whole files, or of sources only what is compiled for tests.
-fn gather(folder: &Path, text: &mut String, whole: bool) -> anyhow::Result<()> {
-    let module = std::fs::read_to_string(folder.join("mod.rs")).unwrap_or_default();
+/// A number as names of functions spell it.
+fn plain(number: &str) -> String {
+    number.to_lowercase().replace('-', "_")
+}
+
+/// Every number that a test of the repository proves, as `plain` spells it.
+fn gather(root: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut integration = Vec::new();
+    let mut sources = Vec::new();
+    rust_files(&root.join("tests"), &mut integration)?;
+    // They are programs that tests run, not tests.
+    integration.retain(|path| !path.starts_with(root.join("tests/guests")));
+    rust_files(&root.join("src"), &mut sources)?;
+    rust_files(&root.join("guest-examples/rust"), &mut sources)?;
+    let crates = root.join("crates");
+    for entry in std::fs::read_dir(&crates).with_context(|| format!("cannot read {}", crates.display()))? {
+        let folder = entry?.path();
+        for (part, files) in [("src", &mut sources), ("tests", &mut integration)] {
+            let part = folder.join(part);
+            if part.is_dir() {
+                rust_files(&part, files)?;
+            }
+        }
+    }
+    let mut proofs = BTreeSet::new();
+    for path in integration {
+        File::read(&path)?.prove(true, &mut proofs);
+    }
+    let files = sources.iter().map(|path| Ok((path, File::read(path)?)));
+    let files = files.collect::<anyhow::Result<Vec<_>>>()?;
+    let test_modules: Vec<PathBuf> =
+        files.iter().flat_map(|(path, file)| file.test_modules(&module_folder(path))).collect();
+    for (path, file) in &files {
+        let whole = test_modules
+            .iter()
+            .any(|module| path.starts_with(module) || **path == module.with_extension("rs"));
+        file.prove(whole, &mut proofs);
+    }
+    Ok(proofs)
+}
+
+/// Rust sources below a folder, less what was built there.
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let of_tests = whole || is_for_tests(&module, name);
         if path.is_dir() {
-            gather(&path, text, of_tests)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
-            let source = std::fs::read_to_string(&path)?;
-            let tests = match source.rsplit_once("#[cfg(test)]\n") {
-                _ if of_tests => source.as_str(),
-                Some((_, tests)) if tests.contains("mod tests {") => tests,
-                _ => "",
-            };
-            text.push_str(tests);
-            text.push('\n');
+            if path.file_name().is_some_and(|name| name != "target") {
+                rust_files(&path, found)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
         }
     }
     Ok(())
 }
 
-/// Whether a module is compiled for tests only, by the attributes before its `mod NAME;`.
-fn is_for_tests(parent: &str, name: &str) -> bool {
-    let lines: Vec<&str> = parent.lines().collect();
-    let wanted = format!("mod {name};");
-    let place = lines.iter().position(|line| *line == wanted).unwrap_or_default();
-    lines
-        .iter()
-        .take(place)
-        .rev()
-        .take_while(|line| line.starts_with("#["))
-        .any(|line| *line == "#[cfg(test)]")
+/// The folder of the modules that a file declares.
+fn module_folder(file: &Path) -> PathBuf {
+    match file.file_stem().and_then(|stem| stem.to_str()) {
+        Some("mod" | "lib" | "main") => file.parent().map(Path::to_owned).unwrap_or_default(),
+        _ => file.with_extension(""),
+    }
 }
 
-/// Every `M-21` and `m_21` of a text, in one form. A name such as `m_13_m_21_silences` has two, `n_err_01_to_12` twelve,
-/// and so have the words `N-ERR-01 to N-ERR-12`.
-fn names(text: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let separators = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
-    let words: Vec<&str> = text.split(separators).filter(|word| !word.is_empty()).collect();
-    for range in words.windows(3).filter(|range| range[1] == "to") {
-        let (Some((kind, first)), Some((same, last))) =
-            (range[0].rsplit_once('-'), range[2].rsplit_once('-'))
-        else {
-            continue;
+/// A piece of Rust source: comments and white space are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// Words, and numbers.
+    Word(String),
+    /// What stands between the quotes of a string, escapes as they were written.
+    Text(String),
+    /// Any other character.
+    Mark(char),
+}
+
+impl Token {
+    fn is_word(&self, word: &str) -> bool {
+        matches!(self, Self::Word(own) if own == word)
+    }
+}
+
+/// Splits Rust source into tokens.
+fn tokens(source: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            block_comment(rest)
+        } else if let Some((text, length)) = string(rest) {
+            tokens.push(Token::Text(text.to_owned()));
+            length
+        } else if first == '\'' {
+            quote(rest)
+        } else if first.is_alphanumeric() || first == '_' {
+            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            tokens.push(Token::Word(rest[..length].to_owned()));
+            length
+        } else {
+            if !first.is_whitespace() {
+                tokens.push(Token::Mark(first));
+            }
+            first.len_utf8()
         };
-        if let (true, Ok(first), Ok(last)) = (kind == same, first.parse::<u32>(), last.parse::<u32>()) {
-            found.extend((first..=last).map(|number| format!("{}_{number:02}", plain(kind))));
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+/// Length of the block comment that a text begins with; they nest.
+fn block_comment(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while at < text.len() {
+        match text.as_bytes()[at..] {
+            [b'/', b'*', ..] => {
+                depth += 1;
+                at += 2;
+            }
+            [b'*', b'/', ..] => {
+                depth -= 1;
+                at += 2;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => at += 1,
         }
     }
-    for word in words {
-        let word = plain(word);
-        let parts: Vec<&str> = word.split('_').collect();
-        // A number ends with its digits (and perhaps a letter) and begins up to three words of letters before them.
-        for (end, part) in parts.iter().enumerate() {
-            if part.starts_with(|c: char| c.is_ascii_digit()) {
-                let letters = parts[..end]
-                    .iter()
-                    .rev()
-                    .take_while(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic()))
-                    .take(3)
-                    .count();
-                for start in end - letters..end {
-                    found.insert(parts[start..=end].join("_"));
-                    let last = match parts.get(end + 1..end + 3) {
-                        Some(["to", last]) => last.parse().unwrap_or(0),
-                        _ => 0_u32,
-                    };
-                    for between in part.parse().unwrap_or(u32::MAX)..=last {
-                        found.insert(format!("{}_{between:02}", parts[start..end].join("_")));
+    text.len()
+}
+
+/// Content and length of the string literal that a text begins with: plain, raw, of bytes or for C.
+fn string(text: &str) -> Option<(&str, usize)> {
+    let kind = text.find(|c: char| !matches!(c, 'b' | 'c' | 'r')).filter(|length| *length <= 2)?;
+    let hashes = text[kind..].len() - text[kind..].trim_start_matches('#').len();
+    let is_raw = text[..kind].ends_with('r');
+    let start = kind + hashes + 1;
+    if !text[kind + hashes..].starts_with('"') || (hashes > 0 && !is_raw) {
+        return None;
+    }
+    let content = &text[start..];
+    if is_raw {
+        let end = format!("\"{}", "#".repeat(hashes));
+        let length = content.find(&end).unwrap_or(content.len());
+        return Some((&content[..length], (start + length + end.len()).min(text.len())));
+    }
+    let mut escaped = false;
+    let end = content.find(|c| {
+        let is_end = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        is_end
+    });
+    let length = end.unwrap_or(content.len());
+    Some((&content[..length], (start + length + 1).min(text.len())))
+}
+
+/// Length of what begins with a single quote: a character such as `'"'`, or of a lifetime only the quote.
+fn quote(text: &str) -> usize {
+    let mut characters = text.char_indices().skip(1);
+    match (characters.next(), characters.next()) {
+        // The escaped character may be a quote itself.
+        (Some((_, '\\')), Some((escaped, _))) => {
+            let after = escaped + 1;
+            text[after..].find('\'').map_or(text.len(), |length| after + length + 1)
+        }
+        (Some(_), Some((end, '\''))) => end + 1,
+        _ => 1,
+    }
+}
+
+/// A source file, as far as proofs go.
+struct File(Vec<Token>);
+
+impl File {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let source =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Self(tokens(&source)))
+    }
+
+    /// Modules below `folder` that are declared here and compiled for tests only.
+    fn test_modules(&self, folder: &Path) -> Vec<PathBuf> {
+        let mut modules = Vec::new();
+        self.walk(|item| {
+            if let (true, [module, Token::Word(name), Token::Mark(';'), ..]) = (item.for_tests, item.rest)
+                && module.is_word("mod")
+            {
+                modules.push(folder.join(name));
+            }
+        });
+        modules
+    }
+
+    /// Adds the numbers that are proven here; `whole` says that all of the file is test code.
+    fn prove(&self, whole: bool, proofs: &mut BTreeSet<String>) {
+        self.walk(|item| match item.rest {
+            [function, Token::Word(name), ..] if item.is_test && function.is_word("fn") => {
+                proofs.extend(spelled_out(name));
+            }
+            [Token::Text(text), ..] if (whole || item.for_tests) && is_number(text) => {
+                proofs.insert(plain(text));
+            }
+            _ => {}
+        });
+    }
+
+    /// Visits every token outside of attributes.
+    fn walk(&self, mut visit: impl FnMut(Item<'_>)) {
+        let mut rest = self.0.as_slice();
+        let mut depth = 0_usize;
+        // Of the item that comes next.
+        let (mut is_test, mut is_ignored, mut is_gated) = (false, false, false);
+        // Depth of the braces around the item that is compiled for tests only.
+        let mut gate: Option<usize> = None;
+        while let Some(token) = rest.first() {
+            if let [Token::Mark('#'), Token::Mark('['), ..] = rest {
+                let length = attribute(rest);
+                let attribute = &rest[2..length];
+                is_test |= is_test_attribute(attribute);
+                is_ignored |= attribute.first().is_some_and(|word| word.is_word("ignore"));
+                is_gated |= attribute.first().is_some_and(|word| word.is_word("cfg"))
+                    && attribute.iter().any(|word| word.is_word("test"))
+                    && !attribute.iter().any(|word| word.is_word("not"));
+                rest = &rest[length..];
+                continue;
+            }
+            visit(Item { rest, is_test: is_test && !is_ignored, for_tests: gate.is_some() || is_gated });
+            match token {
+                Token::Mark('{') => {
+                    if is_gated && gate.is_none() {
+                        gate = Some(depth);
                     }
+                    depth += 1;
+                    (is_test, is_ignored, is_gated) = (false, false, false);
                 }
+                Token::Mark('}') => {
+                    depth = depth.saturating_sub(1);
+                    if gate == Some(depth) {
+                        gate = None;
+                    }
+                    (is_test, is_ignored, is_gated) = (false, false, false);
+                }
+                Token::Mark(';') => (is_test, is_ignored, is_gated) = (false, false, false),
+                Token::Word(word) if word == "fn" => (is_test, is_ignored) = (false, false),
+                _ => {}
+            }
+            rest = &rest[1..];
+        }
+    }
+}
+
+/// Where a walk over a file is.
+struct Item<'a> {
+    /// This token and those after it.
+    rest: &'a [Token],
+    /// An attribute of this item makes it a test that is run.
+    is_test: bool,
+    /// This is compiled for tests only.
+    for_tests: bool,
+}
+
+/// Length of the attribute that tokens begin with.
+fn attribute(tokens: &[Token]) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Mark('[') => depth += 1,
+            Token::Mark(']') => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+/// Whether an attribute, without its brackets, is `test` or a runtime's, such as `tokio::test(start_paused = true)`.
+fn is_test_attribute(attribute: &[Token]) -> bool {
+    let path = attribute.iter().take_while(|token| !matches!(token, Token::Mark('(' | ']')));
+    let mut last = None;
+    for token in path {
+        match token {
+            Token::Word(word) => last = Some(word.as_str()),
+            Token::Mark(':') => {}
+            _ => return false,
+        }
+    }
+    last == Some("test")
+}
+
+/// Every number in the name of a function, as `plain` spells it: two in `m_13_m_21_silences`, none in `n_err_01_to_12`.
+fn spelled_out(name: &str) -> Vec<String> {
+    let parts: Vec<&str> = name.split('_').collect();
+    let is_digits =
+        |at: usize| parts.get(at).is_some_and(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    let mut found = Vec::new();
+    for end in (1..parts.len()).filter(|at| is_digits(*at)) {
+        // `n_err_01_to_12`, and `n_err_01_to_n_err_12`.
+        let range_to = |length: usize| {
+            let letters = parts.get(end.saturating_sub(length)..end);
+            parts.get(end + 1) == Some(&"to")
+                && parts.get(end + 2..end + 2 + length) == letters
+                && is_digits(end + 2 + length)
+        };
+        let range_from = |length: usize| {
+            end >= length + 2 && parts[end - length - 1] == "to" && is_digits(end - length - 2)
+        };
+        let begins_range = (0..=3).any(range_to);
+        let ends_range = (0..=3).any(range_from);
+        if begins_range || ends_range {
+            continue;
+        }
+        // A number ends with its digits (and perhaps a letter) and begins up to three words before them.
+        for start in end.saturating_sub(3)..end {
+            let letters = &parts[start..end];
+            if letters.iter().all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic())) {
+                found.push(parts[start..=end].join("_"));
             }
         }
     }
     found
 }
 
-fn plain(number: &str) -> String {
-    number.to_lowercase().replace('-', "_")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn proven(source: &str, whole: bool) -> Vec<String> {
+        let mut proofs = BTreeSet::new();
+        File(tokens(source)).prove(whole, &mut proofs);
+        proofs.into_iter().collect()
+    }
 
     #[test]
     fn numbers_begin_lines_and_plans_have_none() {
@@ -195,19 +457,101 @@ mod tests {
     }
 
     #[test]
-    fn tests_name_numbers_in_names_and_comments() {
-        let found = names("fn m_13_m_21_silences() {} // M-X-08, H-GH-03; not M-9x9");
-        for number in ["m_13", "m_21", "m_x_08", "h_gh_03"] {
-            assert!(found.contains(number), "{number}: {found:?}");
-        }
-        assert!(!found.contains("m_01"));
-        let found = names("// I-ADR-02 to I-ADR-04, M-X-08 to others");
-        assert!(found.contains("i_adr_03") && found.contains("i_adr_04"), "{found:?}");
-        assert!(!found.contains("i_adr_05") && !found.contains("m_x_09"), "{found:?}");
-        let found = names("fn n_err_01_to_03() {}");
+    fn names_of_tests_prove_each_number_that_they_spell_out() {
         assert!(
-            found.contains("n_err_02") && found.contains("n_err_03") && !found.contains("n_err_04"),
-            "{found:?}"
+            proven("#[test]\nfn m_13_m_21_silences() {}", false).ends_with(&["m_13".into(), "m_21".into()])
         );
+        let attributes =
+            ["#[test]", "#[tokio::test]", "#[tokio::test(start_paused = true)]", "#[test] #[cfg(unix)]"];
+        for attribute in attributes {
+            let source = format!("{attribute} pub async fn m_04b_x() {{}}");
+            assert_eq!(proven(&source, false), ["m_04b"], "{attribute}");
+        }
+        let properties =
+            "proptest! { #![proptest_config(c())] #[test] fn i_cmd_14(x in \"M-01\") { let _ = 'a'; } }";
+        assert!(proven(properties, false).contains(&"i_cmd_14".to_owned()));
+        assert!(!proven(properties, false).contains(&"m_01".to_owned()));
+    }
+
+    #[test]
+    fn names_of_other_functions_prove_nothing() {
+        let others = [
+            "fn m_13() {}",
+            "#[derive(Debug)] fn m_13() {}",
+            "#[test] fn works() { fn m_13() {} }",
+            "#[test] #[ignore = \"slow\"] fn m_13() {}",
+            "#[cfg(test)] mod tests { fn m_13() {} }",
+            "#[doc = \"test\"] fn m_13() {}",
+            "#[test] fn works() { m_13(); }",
+        ];
+        for source in others {
+            assert!(proven(source, true).is_empty(), "{source}");
+        }
+    }
+
+    #[test]
+    fn ranges_prove_nothing() {
+        assert!(proven("#[test] fn n_err_01_to_12() {}", true).is_empty());
+        assert!(proven("#[test] fn g_cfg_01_to_g_cfg_13_arguments() {}", true).is_empty());
+        assert!(proven("#[test] fn n_err_01_02() {}", true).contains(&"n_err_01".to_owned()));
+        assert!(!proven("#[test] fn n_err_01_02() {}", true).contains(&"n_err_02".to_owned()));
+        assert!(proven("#[test] fn m_21_to_all() {}", true).contains(&"m_21".to_owned()));
+        assert!(proven("const A: &str = \"N-ERR-01 to N-ERR-12\";", true).is_empty());
+        assert!(proven("const A: &str = \"N-ERR-01, N-ERR-12\";", true).is_empty());
+    }
+
+    #[test]
+    fn comments_prove_nothing() {
+        let comments = [
+            "/// M-13\n#[test] fn works() {}",
+            "//! \"M-13\"",
+            "#[test] fn works() { // \"M-13\"\n }",
+            "/* \"M-13\" /* nested */ \"M-13\" */",
+            "/** #[test] fn m_13() {} */",
+            "// #[test] fn m_13() {}",
+            "#[doc = \"M-13\"] #[test] fn works() {}",
+            "#[ignore = \"M-13\"] #[test] fn works() {}",
+        ];
+        for source in comments {
+            assert!(proven(source, true).is_empty(), "{source}");
+        }
+        // What looks like a comment or a quote within a string or character ends nothing.
+        assert_eq!(
+            proven(
+                "f(\"//\", '\"', '\\'', b\"/*\", r#\"\"\"#, \"\\\"\", &'a (), \"M-13\"); // \"M-14\"",
+                true
+            ),
+            ["m_13"]
+        );
+    }
+
+    #[test]
+    fn strings_of_their_own_prove_in_test_code_only() {
+        let row = "const ROWS: &[(&str, &str)] = &[(\"I-CMD-14\", \"x\"), (\"see M-13\", \"y\")];";
+        assert_eq!(proven(row, true), ["i_cmd_14"]);
+        assert!(proven(row, false).is_empty());
+        let gated = format!(
+            "fn a() {{ b(\"M-01\") }} #[cfg(test)] mod tests {{ fn c() {{}} {row} }} const D: &str = \"M-02\";"
+        );
+        assert_eq!(proven(&gated, false), ["i_cmd_14"]);
+        let field = format!("struct A {{ #[cfg(test)] b: u8, }} fn c() {{ {row} }}");
+        assert!(proven(&field, false).is_empty());
+        let gates = ["#[cfg(test)]\n#[path = \"x.rs\"]", "#[cfg(all(test, unix))]"];
+        for gate in gates {
+            assert_eq!(proven(&format!("{gate} mod tests {{ {row} }}"), false), ["i_cmd_14"], "{gate}");
+        }
+        assert!(proven(&format!("#[cfg(not(test))] mod real {{ {row} }}"), false).is_empty());
+        assert!(proven(&format!("#[cfg(feature = \"test\")] mod real {{ {row} }}"), false).is_empty());
+    }
+
+    #[test]
+    fn modules_for_tests_are_files_of_their_own() {
+        let parent =
+            File(tokens("#[cfg(test)]\nmod rules;\nmod real;\n#[cfg(test)] mod inner { mod deep; }"));
+        let folder = Path::new("src/hooks");
+        assert_eq!(parent.test_modules(folder), [folder.join("rules"), folder.join("deep")]);
+        for file in ["src/hooks/mod.rs", "src/hooks/lib.rs", "src/hooks.rs"] {
+            assert_eq!(module_folder(Path::new(file)), folder, "{file}");
+        }
     }
 }

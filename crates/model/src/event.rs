@@ -395,34 +395,49 @@ mod tests {
         }
     }
 
-    /// M-BLD-01, M-SET-01, M-SET-02, M-SET-03, M-SS-01, M-CH-01, M-WK-01: every field is read, and written as it was.
+    /// Every field is read, and written as it was.
     #[test]
-    fn every_field_of_the_model_is_kept() {
+    fn m_ss_01_m_ch_01_every_field_of_the_model_is_kept() {
         let change = json!({"number": 3, "who": "ada", "committer": "zoe", "files": ["b", "a"], "comments": "ring",
             "revision": "1f", "branch": "main", "when": 5, "category": "pull", "revlink": "https://x", "repository": "r",
             "project": "p", "properties": [["x", 1, "Change"]], "codebase": "c", "src": "git"});
         let patch = json!({"level": 1, "body": "+a", "subdir": "d", "author": "eve", "comment": "try"});
         let stamp = json!({"ssid": 9, "codebase": "c", "branch": "main", "revision": "1f", "repository": "r",
             "project": "p", "patch": patch, "changes": [change]});
-        for event in [
-            json!({"event": "builderAdded", "builder": {"name": "b", "description": "d", "tags": ["t"], "state": "idle",
+        for (number, event) in [
+            (
+                "M-BLD-01",
+                json!({"event": "builderAdded", "builder": {"name": "b", "description": "d", "tags": ["t"], "state": "idle",
                 "workers": ["w"]}}),
-            json!({"event": "buildsetSubmitted", "buildset": {"bsid": 1, "external_idstring": "x", "reason": "r",
+            ),
+            (
+                "M-SET-01",
+                json!({"event": "buildsetSubmitted", "buildset": {"bsid": 1, "external_idstring": "x", "reason": "r",
                 "submitted_at": 4, "complete": true, "complete_at": 5, "results": "warnings", "source_stamps": [stamp],
                 "properties": [["x", 1, "S"]]}}),
-            json!({"event": "requestSubmitted", "request": {"brid": 1, "bsid": 2, "builder": "b", "priority": 3,
+            ),
+            (
+                "M-SET-02",
+                json!({"event": "requestSubmitted", "request": {"brid": 1, "bsid": 2, "builder": "b", "priority": 3,
                 "claimed": true, "claimed_at": 4, "complete": true, "results": "success", "submitted_at": 5,
                 "complete_at": 6, "waited_for": true}}),
-            json!({"event": "workerMissing", "worker": {"name": "w", "admin": "a", "host": "h", "access_uri": "u",
+            ),
+            (
+                "M-WK-01",
+                json!({"event": "workerMissing", "worker": {"name": "w", "admin": "a", "host": "h", "access_uri": "u",
                 "version": "1", "connected": true, "paused": true, "last_message": 7, "notify": ["n@x.org"]}}),
+            ),
             // One build may belong to several requests.
-            json!({"event": "buildStarted", "build": {"builder": "b", "number": 1, "url": "https://x", "tags": ["t"],
+            (
+                "M-SET-03",
+                json!({"event": "buildStarted", "build": {"builder": "b", "number": 1, "url": "https://x", "tags": ["t"],
                 "results": null, "text": ["x"], "reason": "r", "worker": "w", "started": 1, "finished": null,
                 "properties": [], "source_stamps": [stamp], "steps": [], "buildset": 5, "requests": [7, 8]}}),
+            ),
         ] {
-            let read: Event =
-                serde_json::from_value(event.clone()).unwrap_or_else(|error| panic!("{error}: {event}"));
-            assert_eq!(read.to_json(), event);
+            let read: Event = serde_json::from_value(event.clone())
+                .unwrap_or_else(|error| panic!("{number}: {error}: {event}"));
+            assert_eq!(read.to_json(), event, "{number}");
         }
     }
 

@@ -240,6 +240,12 @@ pub(super) async fn lists_and_earlier_builds(store: &dyn Store) {
     assert_eq!(names, [("a", Some(6)), ("b2", Some(6)), ("b10", Some(6))]);
     put_one(store, 2, Event::BuilderRemoved { builder: "b2".into() }).await;
     assert_eq!(store.builders(T).await.unwrap().len(), 2);
+    // Numbers begin with 0 for each builder, and some may be left out.
+    for number in [0, 7, 9] {
+        put_one(store, 3, finished("gaps", number, Results::Success)).await;
+    }
+    let earlier = store.earlier_builds(T, &bid("gaps", 9), 10).await.unwrap();
+    assert_eq!(numbers(earlier), [7, 0], "M-BLD-05");
 }
 
 /// M-22: a buildset's builds in the order of their requests; M-21: what happened to a thing, newest first.

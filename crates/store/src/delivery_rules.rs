@@ -4,7 +4,7 @@
 use super::conformance::{LEASE, T, at, each, next_due, put, settled, started, to};
 use super::*;
 
-/// M-EV-07: what is about one thing goes in order, other things beside it.
+/// What is about one thing goes in order, other things beside it.
 pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     for number in 1..=3 {
         put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;
@@ -12,8 +12,8 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     let all = each(100);
     let claim = |now| store.claim("me", &all, LEASE, at(now));
     let first = claim(0).await.unwrap();
-    assert_eq!(first.iter().filter(|d| d.target == "push").count(), 1);
-    assert_eq!(first.len(), 4);
+    assert_eq!(first.iter().filter(|d| d.target == "push").count(), 1, "M-EV-07");
+    assert_eq!(first.len(), 4, "M-EV-07");
     assert!(first.is_sorted_by_key(|d| d.id));
     assert_eq!(first[0].subject, "linux #1");
     assert!(claim(0).await.unwrap().is_empty());

@@ -30,13 +30,14 @@ const EXAMPLES: [&str; 8] = [
     "sourcehut-dialect",
     "topological-previous",
 ];
-const TEST_GUESTS: [&str; 20] = [
+const TEST_GUESTS: [&str; 21] = [
     "announce-panic",
     "bad-subject",
     "big-output",
     "deep-recursion",
     "eat-memory",
     "error",
+    "everything-told",
     "gigabyte-result",
     "guess-builds",
     "header-injection",

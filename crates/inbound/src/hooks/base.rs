@@ -158,9 +158,9 @@ mod tests {
         rejection.message
     }
 
-    /// H-CH-01 too: what nobody says is blank, absent or now.
+    /// What nobody says is blank, absent or now.
     #[test]
-    fn h_base_01_no_arguments_make_one_change_of_defaults() {
+    fn h_base_01_h_ch_01_no_arguments_make_one_change_of_defaults() {
         let empty = Change { when: NOW, ..Change::default() };
         assert_eq!(one(get("")), empty);
         assert_eq!(one(post("application/x-www-form-urlencoded", "")), empty);
@@ -194,9 +194,9 @@ mod tests {
         change
     }
 
-    /// H-CH-09 (source `Change`, any JSON) and H-BASE-06 (other scripts) too.
+    /// Properties of any JSON, with the source `Change`, and other scripts.
     #[test]
-    fn h_base_02_all_arguments_as_a_form() {
+    fn h_base_02_h_base_06_h_ch_09_all_arguments_as_a_form() {
         let form = "author=Ada&who=no&committer=Bob&files=%5B%22b%22,%22a%20%C3%A9%22,%22b%22%5D&comments=ring\
                     &revision=42&branch=dev&when=1203116237.9&category=cat&revlink=https://x/42&repository=repo\
                     &project=proj&codebase=core&properties=%7B%22p%22:%7B%22q%22:%5B1%5D%7D%7D&isdir=1&number=9&at=x";

@@ -47,82 +47,91 @@ fn errors(source: &str) -> Vec<(usize, String)> {
     }
 }
 
-/// N-LEX-01 (nested parentheses), N-LEX-03 (`%%`), N-LEX-06 (a key twice), N-KEY-01 (colons of `how`), N-KEY-02 (dots),
-/// N-KEY-04 (no `how`), N-SEL-01 (null exists), N-EV-01 (null is empty), N-EV-03 (false and 0 are values).
 #[test]
-fn n_tv_01_to_33() {
-    for (source, text) in [
-        ("%(prop:s)s", "x"),
-        ("%(prop:m)s", ""),
-        ("%(prop:n)s", ""),
-        ("%(prop:n:-d)s", ""),
-        ("%(prop:e:-d)s", ""),
-        ("%(prop:e:~d)s", "d"),
-        ("%(prop:z:~d)s", "d"),
-        ("%(prop:z)s", "0"),
-        ("%(prop:t)s", "True"),
-        ("%(prop:f:-d)s", "False"),
-        ("%(prop:l)s", "['a', 'b']"),
-        ("%(prop:n:+y)s", "y"),
-        ("%(prop:m:+y)s", ""),
-        ("%(prop:n:?|A|B)s", "A"),
-        ("%(prop:n:#?|A|B)s", "B"),
-        ("%(prop:m:?:A:B)s", "B"),
-        ("%(prop:m:?|A|B|C)s", "B|C"),
-        ("%(prop:s:?||B)s", ""),
-        ("%(prop:s:#?:-bar:baz)s", "-bar"),
-        ("%(prop:s:?|%(prop:m:?|1|2)s|z)s", "2"),
-        ("%(prop:s:?|(a|b)|c)s", "(a|b)"),
-        ("%(src::revision)s", "abc"),
-        ("%(src::branch:-master)s", ""),
-        ("%(src::branch:~master)s", "master"),
-        ("%(src:x:revision:-none)s", "none"),
-        ("%(src::nope:-none)s", "none"),
-        ("%(prop:m:-a:b:c)s", "a:b:c"),
-        ("%(prop:m:-%(prop:m2:-%(prop:s)s)s)s", "x"),
-        ("%(prop:m:~%(src::revision:-unknown)s)s", "abc"),
-        ("%(prop:m:-50%%)s", "50%"),
-        ("100%% %(prop:i)s", "100% 5"),
-        ("%(prop:i)5s", "    5"),
-        ("%(prop:event.change.id)s", "I1"),
-        ("%(prop:s)s%(prop:s)s %(prop:m:-)s|%(prop:z:-d)s", "xx |0"),
+fn every_vector_renders_as_the_page_says() {
+    for (number, source, text) in [
+        ("N-TV-01", "%(prop:s)s", "x"),
+        ("N-KEY-04", "%(prop:m)s", ""),
+        ("N-EV-01", "%(prop:n)s", ""),
+        ("N-SEL-01", "%(prop:n:-d)s", ""),
+        ("N-TV-05", "%(prop:e:-d)s", ""),
+        ("N-TV-06", "%(prop:e:~d)s", "d"),
+        ("N-TV-07", "%(prop:z:~d)s", "d"),
+        ("N-EV-03", "%(prop:z)s", "0"),
+        ("N-TV-09", "%(prop:t)s", "True"),
+        ("N-EV-03", "%(prop:f:-d)s", "False"),
+        ("N-TV-11", "%(prop:l)s", "['a', 'b']"),
+        ("N-TV-12", "%(prop:n:+y)s", "y"),
+        ("N-TV-13", "%(prop:m:+y)s", ""),
+        ("N-TV-14", "%(prop:n:?|A|B)s", "A"),
+        ("N-TV-15", "%(prop:n:#?|A|B)s", "B"),
+        ("N-TV-16", "%(prop:m:?:A:B)s", "B"),
+        ("N-TV-17", "%(prop:m:?|A|B|C)s", "B|C"),
+        ("N-TV-18", "%(prop:s:?||B)s", ""),
+        ("N-TV-19", "%(prop:s:#?:-bar:baz)s", "-bar"),
+        ("N-TV-20", "%(prop:s:?|%(prop:m:?|1|2)s|z)s", "2"),
+        ("N-TV-21", "%(prop:s:?|(a|b)|c)s", "(a|b)"),
+        ("N-TV-22", "%(src::revision)s", "abc"),
+        ("N-TV-23", "%(src::branch:-master)s", ""),
+        ("N-TV-24", "%(src::branch:~master)s", "master"),
+        ("N-TV-25", "%(src:x:revision:-none)s", "none"),
+        ("N-TV-26", "%(src::nope:-none)s", "none"),
+        ("N-KEY-01", "%(prop:m:-a:b:c)s", "a:b:c"),
+        ("N-LEX-01", "%(prop:m:-%(prop:m2:-%(prop:s)s)s)s", "x"),
+        ("N-TV-29", "%(prop:m:~%(src::revision:-unknown)s)s", "abc"),
+        ("N-LEX-03", "%(prop:m:-50%%)s", "50%"),
+        ("N-LEX-03", "100%% %(prop:i)s", "100% 5"),
+        ("N-TV-32", "%(prop:i)5s", "    5"),
+        ("N-KEY-02", "%(prop:event.change.id)s", "I1"),
+        ("N-LEX-06", "%(prop:s)s%(prop:s)s %(prop:m:-)s|%(prop:z:-d)s", "xx |0"),
     ] {
-        assert_eq!(render(source).as_deref(), Ok(text), "{source}");
+        assert_eq!(render(source).as_deref(), Ok(text), "{number}: {source}");
     }
 }
 
-/// N-LEX-04, and N-ERR-14 (names of `worker` and `secret`).
 #[test]
-fn n_tv_34_and_n_err_01_to_12() {
-    for (source, problem) in [
-        ("%(prop:a+b)s", "Property name must be alphanumeric for prop Interpolation 'a+b'"),
-        ("%(foo)s", "invalid Interpolate substitution without selector 'foo'"),
-        ("%(foo:x)s", "invalid Interpolate selector 'foo'"),
-        ("%(src:a)s", "Must specify both codebase and attribute for src Interpolation 'a'"),
-        ("%(prop:s:d)s", "invalid Interpolate default type 'd'"),
-        ("%(prop:s:#d)s", "invalid Interpolate default type '#'"),
-        ("%(prop:s:?|abc)s", "invalid Interpolate ternary expression 'abc' with delimiter '|'"),
-        ("%(prop:s:?|ab)s", "invalid Interpolate ternary expression 'ab' with delimiter '|'"),
-        ("%(prop:s:?|(a|b))s", "invalid Interpolate ternary expression '(a|b)' with delimiter '|'"),
-        ("%(prop:s:)s", "invalid Interpolate default type ''"),
-        ("%(prop:s:?)s", "invalid Interpolate ternary expression '' with delimiter ''"),
-        ("%(prop:s:#?)s", "invalid Interpolate ternary expression '' with delimiter ''"),
-        ("%(prop:s:?(a(b)c)s", "substitution '%(prop:s:?(a(b)c)s' is never closed: add ')s'"),
-        ("%(prop:s:#?(a)b)s", "invalid Interpolate ternary delimiter '('"),
-        ("%(kw:a b)s", "Keyword must be alphanumeric for kw Interpolation 'a b'"),
-        ("%(src:a b:revision)s", "Codebase must be alphanumeric for src Interpolation 'a b:revision'"),
-        ("%(src::a b:-x)s", "Attribute must be alphanumeric for src Interpolation ':a b:-x'"),
-        ("%(worker:a b)s", "Name must be alphanumeric for worker Interpolation 'a b'"),
-        ("%(secret:a b)s", "Name must be alphanumeric for secret Interpolation 'a b'"),
-        ("%(prop:a)", "substitution '%(prop:a)' lacks its conversion letter: add s"),
-        ("%(prop:a)d", "substitution '%(prop:a)' lacks its conversion letter: add s"),
-        ("%(prop:a) started", "substitution '%(prop:a)' lacks its conversion letter: add s"),
-        ("%(prop:a  100%", "substitution '%(prop:a  100%' is never closed: add ')s'"),
-        ("100%", "a lone '%' begins no substitution: write '%%' for a percent sign"),
-        ("100% sure", "a lone '%' begins no substitution: write '%%' for a percent sign"),
-        ("%(prop:a)99999s", "a width or precision of more than 10000 in '%(prop:a)'"),
+fn every_mistake_has_its_text() {
+    for (number, source, problem) in [
+        ("N-ERR-04", "%(prop:a+b)s", "Property name must be alphanumeric for prop Interpolation 'a+b'"),
+        ("N-ERR-01", "%(foo)s", "invalid Interpolate substitution without selector 'foo'"),
+        ("N-ERR-02", "%(foo:x)s", "invalid Interpolate selector 'foo'"),
+        ("N-ERR-08", "%(src:a)s", "Must specify both codebase and attribute for src Interpolation 'a'"),
+        ("N-ERR-03", "%(prop:s:d)s", "invalid Interpolate default type 'd'"),
+        ("N-ERR-03", "%(prop:s:#d)s", "invalid Interpolate default type '#'"),
+        ("N-ERR-10", "%(prop:s:?|abc)s", "invalid Interpolate ternary expression 'abc' with delimiter '|'"),
+        ("N-ERR-12", "%(prop:s:?|ab)s", "invalid Interpolate ternary expression 'ab' with delimiter '|'"),
+        (
+            "N-ERR-10",
+            "%(prop:s:?|(a|b))s",
+            "invalid Interpolate ternary expression '(a|b)' with delimiter '|'",
+        ),
+        ("N-ERR-11", "%(prop:s:)s", "invalid Interpolate default type ''"),
+        ("N-ERR-11", "%(prop:s:?)s", "invalid Interpolate ternary expression '' with delimiter ''"),
+        ("N-ERR-11", "%(prop:s:#?)s", "invalid Interpolate ternary expression '' with delimiter ''"),
+        ("N-LEX-04", "%(prop:s:?(a(b)c)s", "substitution '%(prop:s:?(a(b)c)s' is never closed: add ')s'"),
+        ("N-ERR-09", "%(prop:s:#?(a)b)s", "invalid Interpolate ternary delimiter '('"),
+        ("N-ERR-05", "%(kw:a b)s", "Keyword must be alphanumeric for kw Interpolation 'a b'"),
+        (
+            "N-ERR-06",
+            "%(src:a b:revision)s",
+            "Codebase must be alphanumeric for src Interpolation 'a b:revision'",
+        ),
+        ("N-ERR-07", "%(src::a b:-x)s", "Attribute must be alphanumeric for src Interpolation ':a b:-x'"),
+        ("N-ERR-14", "%(worker:a b)s", "Name must be alphanumeric for worker Interpolation 'a b'"),
+        ("N-ERR-14", "%(secret:a b)s", "Name must be alphanumeric for secret Interpolation 'a b'"),
+        ("N-LEX-04", "%(prop:a)", "substitution '%(prop:a)' lacks its conversion letter: add s"),
+        ("N-LEX-04", "%(prop:a)d", "substitution '%(prop:a)' lacks its conversion letter: add s"),
+        ("N-LEX-04", "%(prop:a) started", "substitution '%(prop:a)' lacks its conversion letter: add s"),
+        ("N-LEX-04", "%(prop:a  100%", "substitution '%(prop:a  100%' is never closed: add ')s'"),
+        ("N-LEX-04", "100%", "a lone '%' begins no substitution: write '%%' for a percent sign"),
+        ("N-LEX-04", "100% sure", "a lone '%' begins no substitution: write '%%' for a percent sign"),
+        ("N-LEX-02", "%(prop:a)99999s", "a width or precision of more than 10000 in '%(prop:a)'"),
     ] {
-        assert_eq!(errors(source), [(source.find('%').unwrap_or(0) + 1, problem.to_owned())], "{source}");
+        assert_eq!(
+            errors(source),
+            [(source.find('%').unwrap_or(0) + 1, problem.to_owned())],
+            "{number}: {source}"
+        );
     }
 }
 

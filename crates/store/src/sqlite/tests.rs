@@ -138,9 +138,9 @@ async fn one_bad_job_does_not_spoil_its_neighbours() {
     assert_eq!(store.delivery_counts().await.unwrap()[0].1, 2);
 }
 
-/// M-LOG-02: what is read of a log has bounds.
+/// What is read of a log has bounds.
 #[tokio::test]
-async fn the_tail_of_a_log_of_a_million_lines() {
+async fn m_log_02_the_tail_of_a_log_of_a_million_lines() {
     let (_dir, store) = with_build(64 << 20).await;
     let mut upload = store.write_log("t", &log()).await.unwrap();
     for block in 0..1000 {

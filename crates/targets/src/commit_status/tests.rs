@@ -42,7 +42,7 @@ fn source(text: &Text) -> String {
 }
 
 #[test]
-fn gs_cfg_01_to_12_defaults_and_what_empty_values_mean() {
+fn gs_cfg_01_gs_cfg_12_defaults_and_what_empty_values_mean() {
     for more in
         ["", "sha = \"\"\ncontext = \"\"\nstartDescription = \"\"\nendDescription = \"\"\nbaseURL = \"\"\n"]
     {
@@ -63,7 +63,7 @@ fn gs_cfg_01_to_12_defaults_and_what_empty_values_mean() {
 }
 
 #[test]
-fn gs_cfg_13_to_15_what_is_refused() {
+fn gs_cfg_13_gs_cfg_15_what_is_refused() {
     for (more, problem) in [
         (
             "repoOwner = \"a\"\nrepoName = \"b\"\nrepo = \"a/b\"\n",

@@ -132,7 +132,8 @@ mod tests {
         let mut infos = infos(&builds, &status);
         assert_eq!(
             infos.iter().map(|info| (info.name.as_str(), info.build.number)).collect::<Vec<_>>(),
-            [("linux", 5), ("win", 3)]
+            [("linux", 5), ("win", 3)],
+            "M-SET-04"
         );
         infos[0].url = None;
         let good = summary(&infos, false);

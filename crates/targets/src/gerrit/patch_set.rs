@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn g_find_01_to_03_repo_downloads() {
+    fn g_find_01_g_find_02_g_find_03_repo_downloads() {
         let asked = json!(["tools/a 12/3", "b 7/1"]);
         let build =
             made(&[("repo_downloads", asked.clone()), ("repo_downloaded", json!(" 12/3 aaaa 7/1 bbbb "))]);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn g_find_05_to_07_project_and_revision() {
+    fn g_find_05_g_find_06_g_find_07_project_and_revision() {
         let mut facts = vec![
             ("event.change.id", json!("I1")),
             ("event.change.project", json!("p")),
@@ -239,6 +239,35 @@ mod tests {
             stamp("d", "q", "main"),
         ];
         assert_eq!(found(&build), Ok(vec![pair("p", "aaaa"), pair("q", "1111")]));
+    }
+
+    /// As the stream source flattens an event, and as Gerrit's checkout step names the branch.
+    #[test]
+    fn g_find_09_what_a_source_tells_leads_to_the_patch_set() {
+        let facts = [
+            ("event.type", json!("patchset-created")),
+            ("event.change.id", json!("I1f0c")),
+            ("event.change.number", json!(1234)),
+            ("event.change.project", json!("tools/bells")),
+            ("event.change.branch", json!("main")),
+            ("event.change.subject", json!("Ring")),
+            ("event.change.owner.email", json!("ada@example.org")),
+            ("event.patchSet.number", json!(5)),
+            ("event.patchSet.revision", json!("abcd")),
+            ("event.patchSet.ref", json!("refs/changes/34/1234/5")),
+            ("event.approvals", json!([{"type": "Verified", "value": "1"}])),
+        ];
+        let build = made(&facts);
+        assert_eq!(found(&build), Ok(vec![pair("tools/bells", "abcd")]));
+        assert_eq!(change_of(&build.properties, &build.source_stamps).as_deref(), Some("1234"));
+        let step = [
+            ("gerrit_branch", json!("refs/changes/04/4/2")),
+            ("project", json!("bells")),
+            ("got_revision", json!("beef")),
+        ];
+        let build = made(&step);
+        assert_eq!(found(&build), Ok(vec![pair("bells", "beef")]));
+        assert_eq!(change_of(&build.properties, &build.source_stamps).as_deref(), Some("4"));
     }
 
     #[test]

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn g_cb_05_to_07_what_is_no_review_and_what_is() {
+    fn g_cb_05_g_cb_06_g_cb_07_what_is_no_review_and_what_is() {
         let made = |message: &str, labels: &[(&str, i32)]| {
             let labels = labels.iter().map(|(label, score)| ((*label).to_owned(), *score)).collect();
             StoredReview::new(&Review { message: message.to_owned(), labels }, Vec::new()).unwrap()

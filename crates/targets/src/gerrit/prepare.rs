@@ -63,7 +63,7 @@ pub(super) async fn completed(
     let builds = status.builds_of_buildset(buildset.bsid).await;
     let mut builds = builds.map_err(|error| Fault::transient(FaultCode::Store, error.to_string()))?;
     // Of all builds, also of those that are not told of.
-    let all = Results::of_buildset(builds.iter().filter_map(|build| build.results));
+    let results = result_of(buildset, builds.iter().filter_map(|build| build.results));
     builds.retain(|build| decide::is_reported(settings, build));
     let (sets, why_not) = decide::of_buildset(&builds);
     let infos = infos(&builds, &**status);
@@ -72,7 +72,6 @@ pub(super) async fn completed(
     }
     let built_in = || Some(defaults::summary(&infos, settings.warnings_pass));
     let Wording::Callback(callback) = &settings.summary else { return stored(built_in(), sets, None) };
-    let results = buildset.results.unwrap_or(all);
     let arg = settings.summary_arg.as_ref();
     let returned = callback.summarize(&context.caller, &infos, results, arg).await;
     match answered(settings, "summary_cb", callback.name(), returned)? {
@@ -106,6 +105,11 @@ fn answered(
             Ok(Answered::UseBuiltIn)
         }
     }
+}
+
+/// Tells the result of a buildset: the sender's, else the worst of its builds' (G-EV-05).
+pub(super) fn result_of(buildset: &Buildset, builds: impl IntoIterator<Item = Results>) -> Results {
+    buildset.results.unwrap_or_else(|| Results::of_buildset(builds))
 }
 
 /// Puts a review into its stored form; silent if there is nothing to say.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::settings::{self, GerritSettings, TransportSettings, Wording};
-use crate::Target;
 use crate::testing::{assert_only_warnings, assert_problem, read_table};
-use campanile_model::{Build, Event};
+use crate::{Context, Prepared, Silence, Target};
+use campanile_callbacks::{Caller, Sample};
+use campanile_model::{Build, Buildset, Event, Results, Timestamp};
 use campanile_outbound::SshKeys;
 
 const BASE: &str = "server = \"gerrit.example.org\"\nusername = \"ci\"\nknown_hosts = \"hosts\"\n";
@@ -42,7 +43,7 @@ fn g_cfg_14_g_cfg_15_who_words_what() {
 }
 
 #[test]
-fn g_cfg_01_to_g_cfg_13_g_cfg_16_g_cfg_17_arguments() {
+fn g_cfg_16_g_cfg_17_arguments() {
     let settings = gerrit("");
     let TransportSettings::Ssh { config, version: None } = &settings.transport else { panic!() };
     assert_eq!((config.port, config.timeout.as_secs(), config.username.as_str()), (29_418, 60, "ci"));
@@ -82,6 +83,67 @@ fn g_cfg_01_to_g_cfg_13_g_cfg_16_g_cfg_17_arguments() {
         let (_, problems) = read(more);
         assert_problem(more, &problems, problem);
     }
+}
+
+/// A buildset's summary by the built-in words, of a sample with these builds.
+async fn summary(builds: serde_json::Value) -> Prepared {
+    let sample = serde_json::json!({"build": {"builder": "other", "number": 1}, "earlier": builds});
+    let sample: Sample = serde_json::from_value(sample).unwrap();
+    let context = Context {
+        caller: Caller { status: Arc::new(sample), delivery: None },
+        now: Timestamp::default(),
+        place: None,
+        created: Timestamp::default(),
+    };
+    let buildset = Buildset { bsid: 5, ..Buildset::default() };
+    super::prepare::completed(&gerrit(""), &buildset, &context).await.unwrap()
+}
+
+fn of_buildset(builder: &str, results: &str, properties: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({"builder": builder, "number": 1, "buildset": 5, "results": results, "finished": 5,
+        "properties": properties})
+}
+
+#[tokio::test]
+async fn g_ev_02_without_builds_there_is_no_summary() {
+    for builds in
+        [serde_json::json!([]), serde_json::json!([of_buildset("linux", "retry", &change("p", "abcd"))])]
+    {
+        let prepared = summary(builds.clone()).await;
+        assert!(
+            matches!(prepared, Prepared::Silent(Silence::WholeBuildset { .. })),
+            "{builds}: {prepared:?}"
+        );
+    }
+}
+
+fn change(project: &str, revision: &str) -> serde_json::Value {
+    serde_json::json!([
+        ["event.change.id", "I1", "Change"],
+        ["event.change.project", project, "Change"],
+        ["event.patchSet.revision", revision, "Change"]
+    ])
+}
+
+#[tokio::test]
+async fn g_ev_06_the_first_build_that_can_be_addressed_gives_the_address() {
+    let builds = serde_json::json!([
+        of_buildset("linux", "success", &serde_json::json!([])),
+        of_buildset("mac", "success", &change("p", "aaaa")),
+        of_buildset("win", "success", &change("q", "bbbb")),
+    ]);
+    let Prepared::Message { message, .. } = summary(builds).await else { panic!("nothing is said") };
+    let review = super::payload::StoredReview::from_bytes(&message).unwrap();
+    assert_eq!(review.patch_sets, [("p".to_owned(), "aaaa".to_owned())]);
+    assert!(review.message.starts_with("Builder linux succeeded"), "{}", review.message);
+}
+
+#[test]
+fn g_ev_05_the_result_is_the_senders_else_the_worst() {
+    let builds = [Results::Success, Results::Failure, Results::Warnings];
+    let told = |results| super::prepare::result_of(&Buildset { results, ..Buildset::default() }, builds);
+    assert_eq!(told(Some(Results::Exception)), Results::Exception);
+    assert_eq!(told(None), Results::Failure);
 }
 
 #[test]

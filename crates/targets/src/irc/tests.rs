@@ -82,9 +82,9 @@ fn i_cfg_18_i_cfg_19_what_is_wrong_is_told_with_its_line() {
     assert_eq!(flags.notify_events.iter().map(Notify::name).collect::<Vec<_>>(), ["failure"]);
 }
 
-/// I-CFG-01 to I-CFG-17: the defaults, and the older spelling.
+/// Those of I-CFG-01 to I-CFG-17.
 #[test]
-fn i_cfg_01_to_17_defaults() {
+fn defaults_and_the_older_spelling() {
     let settings =
         irc("channels = [\"ci\", { channel = \"&x\", password = \"k\" }]\ncategories = [\"fast\"]\n");
     assert_eq!((settings.server.port, settings.server.tls.is_none()), (6667, true));

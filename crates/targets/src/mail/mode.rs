@@ -94,9 +94,8 @@ mod tests {
     const BEFORE: [Option<Results>; 7] =
         [None, Some(Success), Some(Warnings), Some(Failure), Some(Skipped), Some(Exception), Some(Cancelled)];
 
-    /// M-10 too: each of the seven.
     #[test]
-    fn m_13_plain_modes_ignore_the_previous_build() {
+    fn m_10_m_13_plain_modes_ignore_the_previous_build() {
         let pairs = [
             (Mode::Failing, Failure),
             (Mode::Passing, Success),

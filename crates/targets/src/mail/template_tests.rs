@@ -51,7 +51,7 @@ async fn m_x_08_a_page_is_escaped_and_has_the_text_beside_it() {
         assert!(raw.contains("Campanile reports a failed build on builder linux"), "the text: {raw}");
         assert!(raw.contains("zoe &lt;z&gt;"), "{raw}");
     }
-    // M-X-10: the page of our own says what the text says.
+    // The page of our own says what the text says.
     let page = mailed("template_type = 'html'").await;
     for part in [
         "while building quad.",
@@ -59,7 +59,7 @@ async fn m_x_08_a_page_is_escaped_and_has_the_text_beside_it() {
         "The build failed: failed compile",
         "by zoe &lt;z&gt;: first</li>",
     ] {
-        assert!(page.contains(part), "{part}: {page}");
+        assert!(page.contains(part), "{}: {part}: {page}", "M-X-10");
     }
     assert!(page.contains("compile &amp; link: <span"), "{page}");
 }

@@ -212,9 +212,8 @@ async fn m_72_mails_about_one_build_go_out_in_order_and_others_beside_them() {
     assert!(key("linux", 1) != key("linux", 2) && key("linux", 1) != key("mac", 1));
 }
 
-/// M-02, M-12, and other texts that are the original's.
 #[test]
-fn settings_errors_have_the_words_of_the_manual() {
+fn m_02_m_12_settings_errors_have_the_words_of_the_manual() {
     for (more, text) in [
         ("builders = []\ntags = []", "Please specify only builders or tags to include - not both."),
         (

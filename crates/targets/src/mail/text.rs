@@ -209,9 +209,9 @@ mod tests {
         build
     }
 
-    /// M-53 too: projects, and source stamps of every form.
+    /// With projects, and source stamps of every form.
     #[test]
-    fn m_50_everything_known() {
+    fn m_50_m_53_everything_known() {
         insta::assert_snapshot!(built_in(&build(), facts(Results::Failure, Some(Results::Success))), @r"
         Campanile reports a new failure on builder linux while building quad, lib. Full details:
             http://ci.example.org/builders/linux/builds/7

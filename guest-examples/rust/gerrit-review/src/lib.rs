@@ -106,9 +106,8 @@ mod tests {
         summarize(&request, &FixedStatus::default()).expect("the argument is fine")
     }
 
-    /// G-CB-10.
     #[test]
-    fn only_success_is_voted_for() {
+    fn g_cb_10_only_success_is_voted_for() {
         for (results, score) in [
             (Results::Success, 1),
             (Results::Warnings, -1),

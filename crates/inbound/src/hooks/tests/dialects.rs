@@ -209,7 +209,7 @@ pub(super) fn dialect(name: &str, options: &str) -> Box<dyn Dialect> {
 /// H-GL-01 to H-GL-08, H-XGL-02 to H-XGL-06, H-XBC-03 to H-XBC-06, H-XBS-01 to H-XBS-05, H-BB-02 to H-BB-05, H-GO-02 to
 /// H-GO-05, H-GC-05 to H-GC-07, H-XGT-01 to H-XGT-04; and H-BB-01, the handing over.
 #[test]
-fn recorded_payloads_make_what_is_expected() {
+fn h_xgl_06_recorded_payloads_make_what_is_expected() {
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();
     for rules in RULES {
         let dialect = dialect(rules.dialect, "");

@@ -59,9 +59,9 @@ fn h_gh_02_required_fields() {
     assert_eq!(refused(sent("push", &null)).1, "github: commits[0]: missing");
 }
 
-/// H-GH-06 too: a branch may have slashes.
+/// A branch may have slashes.
 #[test]
-fn h_gh_05_other_refs_make_no_changes() {
+fn h_gh_05_h_gh_06_other_refs_make_no_changes() {
     for name in ["refs/notes/x", "refs/heads/", "refs/tags/", "main", ""] {
         let parsed = parsed("", &json!({"ref": name, "commits": null, "repository": null}));
         assert_eq!(parsed.note, Some(format!("`{name}' is neither a branch nor a tag")));
@@ -90,9 +90,9 @@ fn h_gh_08_and_h_xgh_08_an_empty_push_counts_by_its_head_commit() {
     assert_eq!(revisions(&parsed("", &created)), ["c1", "c2"], "commits win over the head commit");
 }
 
-/// H-GH-11 too: the property that says so.
+/// And the property that says so.
 #[test]
-fn h_gh_09_commits_that_are_not_distinct() {
+fn h_gh_09_h_gh_11_commits_that_are_not_distinct() {
     let mut old = commit("old");
     old["distinct"] = false.into();
     let commits = json!({"commits": [old, commit("new")]});
@@ -102,6 +102,9 @@ fn h_gh_09_commits_that_are_not_distinct() {
     let flags: Vec<_> =
         kept.changes.iter().map(|change| change.properties.value("github_distinct").cloned()).collect();
     assert_eq!(flags, [Some(false.into()), Some(true.into())]);
+    let change = serde_json::to_value(&kept.changes[0]).unwrap();
+    assert_eq!((&change["src"], &change["category"]), (&"git".into(), &Value::Null));
+    assert_eq!(kept.changes[0].properties.value("event"), Some(&"push".into()));
     let none = parsed("", &json!({"commits": [old]}));
     assert_eq!(none.note.as_deref(), Some("no distinct commits in the push to `main'"));
 }

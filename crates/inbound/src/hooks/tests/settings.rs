@@ -12,9 +12,9 @@ fn h_gen_03_hooks_are_off_unless_listed() {
     assert!(hooks("[change_hooks.dialects]\nbase = true\n").0.any());
 }
 
-/// H-GH-12 too: `true` is enough for `github`.
+/// `true` is enough for `github`.
 #[test]
-fn h_gen_04_true_and_an_empty_table_and_false() {
+fn h_gen_04_h_gh_12_true_and_an_empty_table_and_false() {
     let (hooks, problems) = hooks("[change_hooks.dialects]\nbase = {}\ngithub = true\nnonesuch = false\n");
     assert_eq!(problems, [] as [&str; 0]);
     assert_eq!(hooks.dialect("base").map(Dialect::name), Ok("base"));

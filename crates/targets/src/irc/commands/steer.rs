@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn i_cmd_31_to_34_what_is_refused() {
+    fn i_cmd_31_i_cmd_32_i_cmd_33_i_cmd_34_what_is_refused() {
         for text in [
             "",
             "builds linux",
