@@ -1,80 +1,84 @@
-//! What a relay says that it can do, in its answer to EHLO.
+//! The extensions that a relay offers in its reply to EHLO.
 
 use std::fmt;
 
-/// The extensions of a relay that matter to mails, and the words for the others.
+/// Extensions that matter to those who send; none after HELO.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Offers {
-    pub(super) starttls: bool,
-    pub(super) eight_bit: bool,
-    pub(super) utf8: bool,
-    pub(super) pipelining: bool,
-    /// Whether it knows SIZE.
-    pub(super) sizes: bool,
-    /// The largest mail that it takes, if it says so.
-    pub(super) max_bytes: Option<u64>,
-    /// Ways to log in, in capitals.
-    pub(super) logins: Vec<String>,
+pub struct EhloExtensions {
+    /// STARTTLS (RFC 3207).
+    pub starttls: bool,
+    /// 8BITMIME (RFC 6152): content with bytes above 127.
+    pub eight_bit_mime: bool,
+    /// SMTPUTF8 (RFC 6531): addresses and headers in UTF-8.
+    pub smtp_utf8: bool,
+    /// PIPELINING (RFC 2920): several commands before their replies.
+    pub pipelining: bool,
+    /// SIZE (RFC 1870): the size of a message is said with its sender.
+    pub size: bool,
+    /// Largest message in bytes, if the relay has a limit and tells it.
+    pub max_bytes: Option<u64>,
+    /// AUTH (RFC 4954): names of login mechanisms, in capitals, in the relay's order.
+    pub auth_mechanisms: Vec<String>,
 }
 
-impl Offers {
-    /// Reads the lines of the answer; the first one is a greeting.
-    pub(super) fn read(lines: &[String]) -> Self {
-        let mut offers = Self::default();
+impl EhloExtensions {
+    /// Reads the lines of the reply; the first one is a greeting. Words that stand for nothing here are passed over.
+    pub(crate) fn read(lines: &[String]) -> Self {
+        let mut extensions = Self::default();
         for line in lines.iter().skip(1) {
             let line = line.to_ascii_uppercase();
             // Before RFC 2554 it was `AUTH=LOGIN`, and old clients still ask for it.
             let line = line.replacen("AUTH=", "AUTH ", 1);
             let mut words = line.split_ascii_whitespace();
             match words.next() {
-                Some("STARTTLS") => offers.starttls = true,
-                Some("8BITMIME") => offers.eight_bit = true,
-                Some("SMTPUTF8") => offers.utf8 = true,
-                Some("PIPELINING") => offers.pipelining = true,
+                Some("STARTTLS") => extensions.starttls = true,
+                Some("8BITMIME") => extensions.eight_bit_mime = true,
+                Some("SMTPUTF8") => extensions.smtp_utf8 = true,
+                Some("PIPELINING") => extensions.pipelining = true,
                 Some("SIZE") => {
-                    offers.sizes = true;
+                    extensions.size = true;
                     // RFC 1870: zero stands for no limit.
-                    offers.max_bytes =
+                    extensions.max_bytes =
                         words.next().and_then(|size| size.parse().ok()).filter(|&size| size > 0);
                 }
                 Some("AUTH") => {
                     for word in words {
-                        if !offers.logins.iter().any(|known| known == word) {
-                            offers.logins.push(word.to_owned());
+                        if !extensions.auth_mechanisms.iter().any(|known| known == word) {
+                            extensions.auth_mechanisms.push(word.to_owned());
                         }
                     }
                 }
                 _ => {}
             }
         }
-        offers
+        extensions
     }
 
-    /// Whether it offers this way to log in.
-    pub(super) fn takes(&self, mechanism: &str) -> bool {
-        self.logins.iter().any(|offered| offered == mechanism)
+    /// True if this mechanism, in capitals, is offered.
+    pub(crate) fn has_mechanism(&self, mechanism: &str) -> bool {
+        self.auth_mechanisms.iter().any(|offered| offered == mechanism)
     }
 }
 
 /// For people: `STARTTLS, SIZE 10240000, AUTH PLAIN LOGIN`.
-impl fmt::Display for Offers {
+impl fmt::Display for EhloExtensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = [
             (self.starttls, "STARTTLS"),
-            (self.eight_bit, "8BITMIME"),
-            (self.utf8, "SMTPUTF8"),
+            (self.eight_bit_mime, "8BITMIME"),
+            (self.smtp_utf8, "SMTPUTF8"),
             (self.pipelining, "PIPELINING"),
         ];
         let mut words: Vec<String> =
             flags.into_iter().filter(|(offered, _)| *offered).map(|(_, name)| name.to_owned()).collect();
         match self.max_bytes {
             Some(bytes) => words.push(format!("SIZE {bytes}")),
-            None if self.sizes => words.push("SIZE".to_owned()),
+            None if self.size => words.push("SIZE".to_owned()),
             None => {}
         }
-        if !self.logins.is_empty() {
+        if !self.auth_mechanisms.is_empty() {
             // The words are the relay's own.
-            words.push(super::trouble::shown(&format!("AUTH {}", self.logins.join(" "))));
+            words.push(super::error::sanitized(&format!("AUTH {}", self.auth_mechanisms.join(" "))));
         }
         if words.is_empty() { f.write_str("no extensions") } else { f.write_str(&words.join(", ")) }
     }
@@ -84,13 +88,13 @@ impl fmt::Display for Offers {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> Offers {
-        Offers::read(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>())
+    fn read(lines: &[&str]) -> EhloExtensions {
+        EhloExtensions::read(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
     fn m_70_what_relays_offer() {
-        let offers = read(&[
+        let extensions = read(&[
             "mx.example.org STARTTLS",
             "size 10240000",
             "AUTH PLAIN login",
@@ -101,10 +105,12 @@ mod tests {
             "X-NEW",
         ]);
         assert_eq!(
-            offers.to_string(),
+            extensions.to_string(),
             "8BITMIME, SMTPUTF8, PIPELINING, SIZE 10240000, AUTH PLAIN LOGIN CRAM-MD5"
         );
-        assert!(offers.takes("LOGIN") && !offers.takes("XOAUTH2") && !offers.starttls);
+        assert!(
+            extensions.has_mechanism("LOGIN") && !extensions.has_mechanism("XOAUTH2") && !extensions.starttls
+        );
         assert_eq!(read(&["mx"]).to_string(), "no extensions");
         for (line, max_bytes) in [("SIZE 0", None), ("SIZE", None), ("SIZE x", None), ("SIZE 1", Some(1))] {
             assert_eq!(read(&["mx", line]).max_bytes, max_bytes, "{line}");

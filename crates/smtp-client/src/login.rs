@@ -1,36 +1,41 @@
-//! Logging in at a relay: CRAM-MD5, PLAIN and LOGIN (M-70).
+//! The login at a relay: CRAM-MD5, PLAIN and LOGIN (M-70).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
 use md5::Md5;
 
-use super::offers::Offers;
-use super::trouble::{ANSWER, Trouble};
-use super::wire::Wire;
+use super::connection::SmtpConnection;
+use super::error::{REPLY_TIMEOUT, SmtpError};
+use super::extensions::EhloExtensions;
 use campanile_config::Secret;
 
-/// Who we are to the relay.
-pub(super) struct Credentials {
-    pub(super) user: String,
-    pub(super) password: Secret,
+/// A user of the relay's, with the password.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Name that the relay knows.
+    pub user: String,
+    /// Password, in clear.
+    pub password: Secret,
 }
 
-/// A way to log in.
+/// A login mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mechanism {
-    /// Proves that we know the password without telling it.
+pub enum Mechanism {
+    /// CRAM-MD5 (RFC 2195): proves that the password is known without telling it.
     CramMd5,
+    /// PLAIN (RFC 4616): tells user and password at once.
     Plain,
+    /// LOGIN, which no RFC has and many relays offer: tells user and password one after the other.
     Login,
 }
 
-/// In the order that they are tried in.
+/// All mechanisms in the order that they are tried in: the one that tells nothing first.
 const ALL: [Mechanism; 3] = [Mechanism::CramMd5, Mechanism::Plain, Mechanism::Login];
 
 impl Mechanism {
-    /// As relays name it.
-    pub(super) fn name(self) -> &'static str {
+    /// The name that relays offer it under.
+    pub fn name(self) -> &'static str {
         match self {
             Self::CramMd5 => "CRAM-MD5",
             Self::Plain => "PLAIN",
@@ -38,15 +43,16 @@ impl Mechanism {
         }
     }
 
-    /// Those of the relay's that we know.
-    pub(super) fn offered(offers: &Offers) -> Vec<Self> {
-        ALL.into_iter().filter(|mechanism| offers.takes(mechanism.name())).collect()
+    /// The mechanisms that are offered and known here.
+    pub(crate) fn offered(extensions: &EhloExtensions) -> Vec<Self> {
+        ALL.into_iter().filter(|mechanism| extensions.has_mechanism(mechanism.name())).collect()
     }
 }
 
 impl Credentials {
-    /// A text of the relay's without the password, in any of the forms that it was told it in.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
+    /// A text of the relay's without the password in any of the forms that the relay was told it in. Some relays quote
+    /// the command that they refuse, and that quote would end up in records and logs.
+    pub(crate) fn redact(&self, text: &str) -> String {
         let password = self.password.expose();
         let forms =
             [STANDARD.encode(plain(&self.user, password)), STANDARD.encode(password), password.to_owned()];
@@ -58,61 +64,66 @@ fn plain(user: &str, password: &str) -> String {
     format!("\0{user}\0{password}")
 }
 
-/// Those that may be used: over a line that others can read, only those that do not tell the password (M-70).
-pub(super) fn usable(mut mechanisms: Vec<Mechanism>, safe: bool) -> Vec<Mechanism> {
-    mechanisms.retain(|mechanism| safe || *mechanism == Mechanism::CramMd5);
+/// The mechanisms that may be used: over a line that others can read, only those that do not tell the password (M-70).
+pub(crate) fn usable(mut mechanisms: Vec<Mechanism>, is_safe: bool) -> Vec<Mechanism> {
+    mechanisms.retain(|mechanism| is_safe || *mechanism == Mechanism::CramMd5);
     mechanisms
 }
 
-/// Logs in by the first of `mechanisms` that works; some relays offer what the account has no secret for.
-pub(super) async fn log_in(
-    wire: &mut Wire,
+/// Logs in by the first of `mechanisms` that works; some relays offer what the account has no secret for. Not cancel
+/// safe: the connection is out of step afterwards.
+pub(crate) async fn authenticate(
+    connection: &mut SmtpConnection,
     credentials: &Credentials,
     mechanisms: &[Mechanism],
-) -> Result<Mechanism, Trouble> {
-    let mut refused = Trouble::Reply(504, "no way to log in".to_owned());
+) -> Result<Mechanism, SmtpError> {
+    let mut refused = SmtpError::Reply(504, "no way to log in".to_owned());
     for &mechanism in mechanisms {
-        match by(wire, credentials, mechanism).await {
+        match authenticate_by(connection, credentials, mechanism).await {
             Ok(()) => return Ok(mechanism),
-            Err(trouble) if trouble.is_refusal() => refused = trouble,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.is_permanent() => refused = error,
+            Err(error) => return Err(error),
         }
     }
     Err(refused)
 }
 
-async fn by(wire: &mut Wire, credentials: &Credentials, mechanism: Mechanism) -> Result<(), Trouble> {
+async fn authenticate_by(
+    connection: &mut SmtpConnection,
+    credentials: &Credentials,
+    mechanism: Mechanism,
+) -> Result<(), SmtpError> {
     let Credentials { user, password } = credentials;
     let password = password.expose();
     let reply = match mechanism {
         Mechanism::Plain => {
             let proof = STANDARD.encode(plain(user, password));
-            wire.ask(&format!("AUTH PLAIN {proof}"), ANSWER).await?
+            connection.command(&format!("AUTH PLAIN {proof}"), REPLY_TIMEOUT).await?
         }
         Mechanism::Login => {
-            wire.begin("AUTH LOGIN").await?;
-            wire.begin(&STANDARD.encode(user)).await?;
-            wire.ask(&STANDARD.encode(password), ANSWER).await?
+            connection.begin_command("AUTH LOGIN").await?;
+            connection.begin_command(&STANDARD.encode(user)).await?;
+            connection.command(&STANDARD.encode(password), REPLY_TIMEOUT).await?
         }
         Mechanism::CramMd5 => {
-            let reply = wire.begin("AUTH CRAM-MD5").await?;
+            let reply = connection.begin_command("AUTH CRAM-MD5").await?;
             let challenge = reply.lines.first().and_then(|line| STANDARD.decode(line.trim()).ok());
             let Some(challenge) = challenge else {
                 // RFC 4954: a lone star takes it back.
-                return wire.ask("*", ANSWER).await.and(Err(unexpected()));
+                return connection.command("*", REPLY_TIMEOUT).await.and(Err(unexpected()));
             };
-            wire.ask(&STANDARD.encode(cram_md5(user, password, &challenge)), ANSWER).await?
+            connection.command(&STANDARD.encode(cram_md5(user, password, &challenge)), REPLY_TIMEOUT).await?
         }
     };
     if reply.code == 235 { Ok(()) } else { Err(unexpected()) }
 }
 
-/// The talk is out of step; a fresh connection may do better.
-fn unexpected() -> Trouble {
-    Trouble::Lost("it answers a login in a way that no rule has".to_owned())
+/// An error that ends the connection: it is out of step, and a fresh one may do better.
+fn unexpected() -> SmtpError {
+    SmtpError::Connection("it answers a login in a way that no rule has".to_owned())
 }
 
-/// RFC 2195.
+/// The response to a challenge (RFC 2195): the user, and the HMAC of the challenge in hexadecimal digits.
 fn cram_md5(user: &str, password: &str, challenge: &[u8]) -> String {
     let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(challenge);
@@ -135,10 +146,12 @@ mod tests {
 
     #[test]
     fn m_70_cram_md5_comes_first() {
-        let offers =
-            Offers::read(&["mx".to_owned(), "AUTH LOGIN XOAUTH2 PLAIN DIGEST-MD5 CRAM-MD5".to_owned()]);
-        assert_eq!(Mechanism::offered(&offers), ALL);
-        assert!(Mechanism::offered(&Offers::default()).is_empty());
+        let extensions = EhloExtensions::read(&[
+            "mx".to_owned(),
+            "AUTH LOGIN XOAUTH2 PLAIN DIGEST-MD5 CRAM-MD5".to_owned(),
+        ]);
+        assert_eq!(Mechanism::offered(&extensions), ALL);
+        assert!(Mechanism::offered(&EhloExtensions::default()).is_empty());
     }
 
     #[test]
@@ -152,7 +165,7 @@ mod tests {
     fn a_relay_that_repeats_the_password_is_not_quoted() {
         let credentials = Credentials { user: "bell".to_owned(), password: Secret::new("tower") };
         for said in ["no tower", "no dG93ZXI=", "no AGJlbGwAdG93ZXI="] {
-            assert_eq!(credentials.hidden_in(said), "no ...");
+            assert_eq!(credentials.redact(said), "no ...");
         }
     }
 }

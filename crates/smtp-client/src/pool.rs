@@ -1,56 +1,61 @@
-//! The connections of a target: how many at once, and those that are kept for further mails (M-71).
+//! The connections of a relay: a limit on how many there are at once, and those that are kept for further messages
+//! (M-71).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::wire::Wire;
+use super::connection::SmtpConnection;
 
-/// How many there are at once. Relays count them: Postfix refuses more than 50 of one client.
-const CONNECTIONS: usize = 8;
-/// How long one waits before it is let go.
-const IDLE: Duration = Duration::from_secs(30);
+/// Most connections at once. Relays count them: Postfix refuses more than 50 of one client.
+const MAX_CONNECTIONS: usize = 8;
+/// Time after which an idle connection is closed. Relays hang up after some minutes, and until then it takes one of
+/// their places.
+const MAX_IDLE: Duration = Duration::from_secs(30);
 
-/// Idle connections, the one used last at the end, and turns at using one.
-pub(super) struct Pool {
+/// Idle connections, the one used last at the end, and permits to use one.
+pub(crate) struct Pool {
     state: Mutex<State>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { state: Mutex::default(), turns: Semaphore::new(CONNECTIONS) }
+        Self { state: Mutex::default(), permits: Semaphore::new(MAX_CONNECTIONS) }
     }
 }
 
 #[derive(Default)]
 struct State {
-    idle: Vec<(Wire, Instant)>,
-    watched: bool,
+    idle: Vec<(SmtpConnection, Instant)>,
+    /// Set while a task closes what idles too long; so there is one at most.
+    is_reaped: bool,
 }
 
 impl Pool {
-    /// Waits until a connection may be used, or a new one be made; to be held meanwhile.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits until a connection may be taken or made. To be held until it is put back or dropped: the permit, not the
+    /// list, is what limits connections, since those in use are in nobody's list. Cancel safe.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         // Never closed; if it were, nobody would have to wait.
-        self.turns.acquire().await.ok()
+        self.permits.acquire().await.ok()
     }
 
-    /// A connection that may still be alive.
-    pub(super) fn take(&self) -> Option<Wire> {
+    /// Takes out the connection that was used last: it is the likeliest to live. Nothing says that it does, since the
+    /// relay may have hung up meanwhile; the first reply on it will tell.
+    pub(crate) fn take(&self) -> Option<SmtpConnection> {
         let mut state = self.state();
-        state.let_go();
-        state.idle.pop().map(|(wire, _)| wire)
+        state.drop_expired();
+        state.idle.pop().map(|(connection, _)| connection)
     }
 
-    /// Keeps a connection that is ready for the next mail.
-    pub(super) fn put(self: &Arc<Self>, wire: Wire) {
+    /// Keeps a connection that is between two transactions.
+    pub(crate) fn put(self: &Arc<Self>, connection: SmtpConnection) {
         let mut state = self.state();
-        state.idle.push((wire, Instant::now()));
-        if !state.watched {
-            state.watched = true;
-            tokio::spawn(watch(Arc::downgrade(self)));
+        state.idle.push((connection, Instant::now()));
+        if !state.is_reaped {
+            state.is_reaped = true;
+            tokio::spawn(reap_idle(Arc::downgrade(self)));
         }
     }
 
@@ -61,20 +66,22 @@ impl Pool {
 }
 
 impl State {
-    fn let_go(&mut self) {
-        self.idle.retain(|(_, since)| since.elapsed() < IDLE);
+    fn drop_expired(&mut self) {
+        self.idle.retain(|(_, since)| since.elapsed() < MAX_IDLE);
     }
 }
 
-/// Lets idle connections go while nobody sends; ends with the last of them, or with the pool.
-async fn watch(pool: std::sync::Weak<Pool>) {
+/// Closes idle connections while nobody sends; ends with the last of them, or with the pool. It holds the pool weakly:
+/// otherwise a relay of settings that were replaced would live on, with its connections, until they are old.
+async fn reap_idle(pool: Weak<Pool>) {
     loop {
-        tokio::time::sleep(IDLE).await;
+        tokio::time::sleep(MAX_IDLE).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut state = pool.state();
-        state.let_go();
+        state.drop_expired();
         if state.idle.is_empty() {
-            state.watched = false;
+            // Under the lock, so that a connection put now starts a task of its own.
+            state.is_reaped = false;
             return;
         }
     }

@@ -1,206 +1,211 @@
-//! A relay: how to reach it, and the connections that are kept (M-68 to M-71, M-X-01). What is said there about one
-//! mail is in `transaction`.
+//! A relay: connections to it made ready for messages, and kept between them (M-68 to M-71, M-X-01).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_outbound::{Dialer, TlsConnector};
+
+use super::connection::SmtpConnection;
+use super::error::{ConnectError, REPLY_TIMEOUT, SendError, SmtpError, TransactionError};
+use super::extensions::EhloExtensions;
 use super::login::{self, Credentials, Mechanism};
-use super::message::StoredMail;
 use super::pool::Pool;
-use super::transaction::{self, Stop, Tally};
-use super::trouble::{ANSWER, Trouble};
-use super::wire::Wire;
-use campanile_outbound::Dialer;
-use campanile_outbound::TlsConnector;
-use crate::{Fault, FaultCode, Permanence, Outcome};
+use super::transaction::{Message, RecipientResults, transact};
 
-/// How long a connection may take to come up (M-71).
-const CONNECT: Duration = Duration::from_secs(30);
-/// How long a kept connection may take to show that it lives; a fresh one is near.
-const ALIVE: Duration = Duration::from_secs(30);
+/// Time within which a connection must come up (M-71).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time within which a kept connection must show that it lives. Much shorter than for a reply on a fresh one: some
+/// firewalls forget connections without a word, and a fresh one is near.
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for the relay to take leave after a probe.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// When a connection is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encryption {
-    /// Never.
+/// Encryption of a connection, with the names and authorities that count for it.
+#[derive(Debug)]
+pub enum Encryption {
+    /// None.
     None,
-    /// When the relay offers it (M-69).
-    IfOffered,
-    /// By STARTTLS, before anything else is said (M-68).
-    Required,
-    /// From the first byte (M-X-01).
-    FromStart,
+    /// STARTTLS where the relay offers it (M-69). Whoever is on the way can take the offer out.
+    IfOffered(TlsConnector),
+    /// STARTTLS before anything else is said (M-68).
+    Required(TlsConnector),
+    /// TLS from the first byte (M-X-01).
+    FromStart(TlsConnector),
 }
 
-/// A relay, how to talk to it, and the connections that are kept.
-pub(super) struct Relay {
-    /// The beginning of every error: which target, which relay.
-    label: String,
-    host: String,
-    port: u16,
-    encryption: Encryption,
-    tls: Option<TlsConnector>,
-    credentials: Option<Credentials>,
-    allow_plain_auth: bool,
-    hello: String,
-    dialer: Dialer,
+/// A relay's address, and what is asked of a connection to it.
+#[derive(Debug)]
+pub struct RelayConfig {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Encryption of all its connections.
+    pub encryption: Encryption,
+    /// None: no login.
+    pub credentials: Option<Credentials>,
+    /// Lets the password go over a line that others can read (M-70).
+    pub allow_plain_auth: bool,
+    /// Makes the connections, and guards where they go.
+    pub dialer: Dialer,
+}
+
+/// A relay, with the connections to it that are kept.
+pub struct Relay {
+    config: RelayConfig,
+    ehlo_name: String,
     pool: Arc<Pool>,
 }
 
+/// A relay's capabilities, as found by trying them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeReport {
+    /// Version of TLS; none without TLS.
+    pub tls: Option<&'static str>,
+    /// The mechanism that the credentials work by; none without credentials.
+    pub login: Option<Mechanism>,
+    /// What it offers.
+    pub extensions: EhloExtensions,
+}
+
 impl Relay {
-    pub(super) fn new(
-        target: &str,
-        host: String,
-        port: u16,
-        encryption: Encryption,
-        tls: Option<TlsConnector>,
-        credentials: Option<Credentials>,
-        allow_plain_auth: bool,
-    ) -> Self {
-        let label = format!("mail target `{target}`: the relay {host}:{port}");
-        let (hello, dialer, pool) = (hello(), Dialer::default(), Arc::default());
-        Self { label, host, port, encryption, tls, credentials, allow_plain_auth, hello, dialer, pool }
+    /// Takes over the configuration. Connects to nothing yet.
+    pub fn new(config: RelayConfig) -> Self {
+        Self { config, ehlo_name: ehlo_name(), pool: Arc::default() }
     }
 
-    /// Connects only where this one does.
-    pub(super) fn through(self, dialer: Dialer) -> Self {
-        Self { dialer, ..self }
-    }
-
-    /// Hands the mail over once to those who are still to get it.
-    pub(super) async fn send(&self, mail: StoredMail) -> Outcome {
-        let _turn = self.pool.turn().await;
-        while let Some(mut wire) = self.pool.take() {
-            match transaction::hand_over(&mut wire, &self.label, &mail, ALIVE).await {
-                // It died while it waited, and nothing was sent on it: a fresh one takes its place.
-                Err(Stop::Sender(trouble)) if trouble.ends_connection() => {}
-                done => return self.settle(wire, done, mail).await,
+    /// Hands a message over, once, on a kept connection or a fresh one. Waits while too many are in use. When the future
+    /// is dropped, its connection is closed, and nobody knows whether the relay has the message.
+    ///
+    /// # Errors
+    /// When no recipient was even asked for, or the relay broke the transaction off. Recipients who were all refused are
+    /// no error.
+    pub async fn send(&self, message: &Message<'_>) -> Result<RecipientResults, SendError> {
+        let _permit = self.pool.permit().await;
+        while let Some(mut connection) = self.pool.take() {
+            match transact(&mut connection, message, ALIVE_TIMEOUT).await {
+                // It died while it idled, and the relay took nothing on it: another one takes its place, and the caller
+                // never hears of it. This holds for the reply to the sender only; later, something was under way.
+                Err(TransactionError::Sender(error)) if error.ends_connection() => {}
+                done => return self.settle(connection, done).await,
             }
         }
-        let mut wire = match self.open().await {
-            Ok((wire, _)) => wire,
-            Err(fault) => return transaction::failed(fault, &mail),
-        };
-        let done = transaction::hand_over(&mut wire, &self.label, &mail, ANSWER).await;
-        self.settle(wire, done, mail).await
+        let (mut connection, _) = self.connect().await?;
+        let done = transact(&mut connection, message, REPLY_TIMEOUT).await;
+        self.settle(connection, done).await
     }
 
-    /// Keeps the connection if it can be used again, and says what became of the mail.
-    async fn settle(&self, mut wire: Wire, done: Result<Tally, Stop>, mail: StoredMail) -> Outcome {
-        let usable = match &done {
-            Ok(tally) if tally.receipt.is_some() => true,
-            Err(stop) if stop.ends_connection() => false,
-            // Makes it forget a mail that went nowhere.
-            _ => wire.ask("RSET", ALIVE).await.is_ok(),
+    /// Keeps the connection if it is, or can be brought, between two transactions.
+    async fn settle(
+        &self,
+        mut connection: SmtpConnection,
+        done: Result<RecipientResults, TransactionError>,
+    ) -> Result<RecipientResults, SendError> {
+        let is_usable = match &done {
+            Ok(results) if results.receipt.is_some() => true,
+            Err(error) if error.ends_connection() => false,
+            // The relay still has a sender, and perhaps recipients: without RSET they would be those of the next message.
+            _ => connection.command("RSET", ALIVE_TIMEOUT).await.is_ok(),
         };
-        if usable {
-            self.pool.put(wire);
+        if is_usable {
+            self.pool.put(connection);
         }
-        transaction::outcome(&self.label, done, mail)
+        done.map_err(SendError::from)
     }
 
-    /// Proves that the relay can be talked to, and says what it offers.
-    pub(super) async fn probe(&self) -> Result<String, Fault> {
-        let (mut wire, login) = self.open().await?;
-        let encrypted = wire.tls.unwrap_or("not encrypted");
-        let login = login.map(|by| format!(", the credentials work by {}", by.name())).unwrap_or_default();
-        let said =
-            format!("{}:{} answers ({encrypted}{login}) and offers {}", self.host, self.port, wire.offers);
-        let _ = wire.ask("QUIT", Duration::from_secs(5)).await;
-        Ok(said)
+    /// Connects, encrypts and logs in, as for a message, and tells what there is.
+    ///
+    /// # Errors
+    /// When no message could be sent now.
+    pub async fn probe(&self) -> Result<ProbeReport, ConnectError> {
+        let (mut connection, login) = self.connect().await?;
+        // A relay that hangs up without a word is as good as one that says goodbye.
+        let _ = connection.command("QUIT", QUIT_TIMEOUT).await;
+        Ok(ProbeReport { tls: connection.tls, login, extensions: connection.extensions })
     }
 
-    /// Connects, encrypts and logs in, as far as the settings want it.
-    async fn open(&self) -> Result<(Wire, Option<Mechanism>), Fault> {
-        let from_start = self.tls.as_ref().filter(|_| self.encryption == Encryption::FromStart);
-        let connected = Wire::connect(&self.dialer, &self.host, self.port, from_start, CONNECT).await;
-        let mut wire = connected.map_err(|trouble| match trouble {
-            Trouble::Tls(_) => self.no_tls(&trouble),
-            trouble => {
-                let what = format!("{} cannot be reached or does not greet us", self.label);
-                let hint = ": check `relayhost`, `smtp_port` and the relay";
-                passing(trouble.fault(&what, FaultCode::Rejected, hint))
-            }
+    /// Makes a connection ready for messages.
+    async fn connect(&self) -> Result<(SmtpConnection, Option<Mechanism>), ConnectError> {
+        let RelayConfig { host, port, encryption, dialer, .. } = &self.config;
+        let from_start = match encryption {
+            Encryption::FromStart(tls) => Some(tls),
+            _ => None,
+        };
+        let connected = SmtpConnection::connect(dialer, host, *port, from_start, CONNECT_TIMEOUT).await;
+        let mut connection = connected.map_err(|error| match error {
+            SmtpError::Tls(_) => ConnectError::Tls(error),
+            error => ConnectError::Greeting(error),
         })?;
-        self.greet(&mut wire).await?;
-        let mut wire = self.encrypt(wire).await?;
-        let login = self.log_in(&mut wire).await?;
-        Ok((wire, login))
+        self.ehlo(&mut connection).await?;
+        let mut connection = self.start_tls(connection).await?;
+        let login = self.log_in(&mut connection).await?;
+        Ok((connection, login))
     }
 
-    async fn greet(&self, wire: &mut Wire) -> Result<(), Fault> {
-        wire.greet(&self.hello).await.map_err(|trouble| {
-            let what = format!("{} does not take our greeting as `{}`", self.label, self.hello);
-            passing(trouble.fault(&what, FaultCode::Rejected, ""))
-        })
+    async fn ehlo(&self, connection: &mut SmtpConnection) -> Result<(), ConnectError> {
+        let name = &self.ehlo_name;
+        connection.ehlo(name).await.map_err(|error| ConnectError::Ehlo { name: name.clone(), error })
     }
 
-    async fn encrypt(&self, wire: Wire) -> Result<Wire, Fault> {
-        let wanted = match self.encryption {
-            Encryption::None | Encryption::FromStart => false,
-            Encryption::IfOffered => wire.offers.starttls,
-            Encryption::Required => true,
+    async fn start_tls(&self, connection: SmtpConnection) -> Result<SmtpConnection, ConnectError> {
+        let is_offered = connection.extensions.starttls;
+        let tls = match &self.config.encryption {
+            Encryption::IfOffered(tls) if is_offered => tls,
+            Encryption::Required(tls) if is_offered => tls,
+            Encryption::Required(_) => return Err(ConnectError::StartTlsMissing),
+            Encryption::None | Encryption::FromStart(_) | Encryption::IfOffered(_) => return Ok(connection),
         };
-        let Some(tls) = self.tls.as_ref().filter(|_| wanted) else { return Ok(wire) };
-        if !wire.offers.starttls {
-            let text = format!(
-                "{} does not offer STARTTLS (use_tls = true); set use_smtps for a port that starts with TLS",
-                self.label
-            );
-            return Err(Fault::permanent(FaultCode::Tls, text));
-        }
-        let mut wire = wire.start_tls(tls).await.map_err(|trouble| self.no_tls(&trouble))?;
-        // What was offered before counts no more: anybody on the way could have said it.
-        self.greet(&mut wire).await?;
-        Ok(wire)
+        let mut connection = connection.start_tls(tls).await.map_err(ConnectError::StartTls)?;
+        // The extensions from before count no more: anybody on the way could have offered them.
+        self.ehlo(&mut connection).await?;
+        Ok(connection)
     }
 
-    /// A wrong certificate is put right sooner or later, often by the relay's own people: the mail waits for that.
-    fn no_tls(&self, trouble: &Trouble) -> Fault {
-        let what = format!("{} does not agree with us on TLS", self.label);
-        let hint = match self.encryption {
-            Encryption::FromStart => {
-                ": check its certificate, `relayhost` and `tls_ca`, and that its port starts with TLS"
-            }
-            _ => ": check its certificate, `relayhost` and `tls_ca`",
-        };
-        Fault { code: FaultCode::Tls, ..trouble.fault(&what, FaultCode::Tls, hint) }
-    }
-
-    async fn log_in(&self, wire: &mut Wire) -> Result<Option<Mechanism>, Fault> {
-        let Some(credentials) = &self.credentials else { return Ok(None) };
-        let never =
-            |text: &str| Fault::permanent(FaultCode::Authentication, format!("{} {text}", self.label));
-        let offered = Mechanism::offered(&wire.offers);
+    async fn log_in(&self, connection: &mut SmtpConnection) -> Result<Option<Mechanism>, ConnectError> {
+        let Some(credentials) = &self.config.credentials else { return Ok(None) };
+        let offered = Mechanism::offered(&connection.extensions);
         if offered.is_empty() {
-            return Err(never(
-                "offers no login by CRAM-MD5, PLAIN or LOGIN: remove `smtp_user`, or check `use_tls` and the port",
-            ));
+            return Err(ConnectError::NoMechanism);
         }
-        let safe = wire.tls.is_some() || wire.loopback || self.allow_plain_auth;
-        let usable = login::usable(offered, safe);
+        let is_safe = connection.tls.is_some() || connection.is_loopback || self.config.allow_plain_auth;
+        let usable = login::usable(offered, is_safe);
         if usable.is_empty() {
-            return Err(never(
-                "would get the password unencrypted: set `use_tls`, or `allow_plain_auth` if the way there is safe",
-            ));
+            return Err(ConnectError::UnsafeLogin);
         }
-        login::log_in(wire, credentials, &usable).await.map(Some).map_err(|trouble| {
-            let what = format!("{} did not take the login of `{}`", self.label, credentials.user);
-            let hint = ": check `smtp_user` and `smtp_password`";
-            let fault = trouble.fault(&what, FaultCode::Authentication, hint);
-            // A relay that repeats what it was told must not put the password into our records.
-            Fault { text: credentials.hidden_in(&fault.text), ..fault }
+        login::authenticate(connection, credentials, &usable).await.map(Some).map_err(|error| {
+            // A relay that repeats what it was told must not put the password into anybody's records.
+            let error = error.map_text(|text| credentials.redact(text));
+            ConnectError::Login { user: credentials.redact(&credentials.user), error }
         })
     }
 }
 
-/// A relay that turns everybody away says nothing about this mail, and may be back tomorrow.
-fn passing(fault: Fault) -> Fault {
-    Fault { permanence: Permanence::Transient, ..fault }
+/// This host's full name, or an address literal when it has none, as RFC 5321 (4.1.4) wants it (M-71).
+fn ehlo_name() -> String {
+    let name = hostname::get().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| is_full_name(name)).unwrap_or_else(|| "[127.0.0.1]".to_owned())
 }
 
-/// This host's full name, or an address literal when it has none (M-71).
-fn hello() -> String {
-    let name = hostname::get().ok().and_then(|name| name.into_string().ok());
-    name.filter(|name| super::address::is_domain(name, 2)).unwrap_or_else(|| "[127.0.0.1]".to_owned())
+/// True for two labels or more of letters, digits and `-`, with one final dot at most.
+fn is_full_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.contains('.') && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m_71_a_name_for_ehlo_is_a_full_one() {
+        for name in ["ci.example.org", "a.b", "ci.example.org."] {
+            assert!(is_full_name(name), "{name}");
+        }
+        for name in ["", "ci", "ci.", ".org", "a..b", "a_b.org", "ci.example.org\r\nRSET", "ü.org"] {
+            assert!(!is_full_name(name), "{name}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use campanile_model::{Build, Results, SourceStamp, Worker};
 
 /// What the text says besides the build itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct TextInputs<'a> {
     /// The target's modes; they decide what counts as news (M-52).
     pub(super) modes: Modes,
     /// Outcome of the build.
@@ -30,9 +30,9 @@ const PAGE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b':');
 
 /// The text about a finished build; ends with a newline.
-pub(super) fn built_in(build: &Build, facts: Facts<'_>) -> String {
-    let pages = (facts.build_url, facts.url);
-    layout(build, news(facts), facts.title, pages, &summary(build, facts.results))
+pub(super) fn finished(build: &Build, inputs: TextInputs<'_>) -> String {
+    let pages = (inputs.build_url, inputs.url);
+    layout(build, news(inputs), inputs.title, pages, &summary(build, inputs.results))
 }
 
 /// The text about a build that began (M-X-05).
@@ -97,8 +97,8 @@ fn layout(
 }
 
 /// What kind of news this is, in the words of Buildbot's templates (M-X-09).
-pub(super) fn status_detected(facts: Facts<'_>) -> String {
-    match (facts.results, news(facts)) {
+pub(super) fn status_detected(inputs: TextInputs<'_>) -> String {
+    match (inputs.results, news(inputs)) {
         (Results::Failure | Results::Success, news) => news.trim_start_matches("a ").to_owned(),
         (Results::Warnings, _) => "problem in the build".to_owned(),
         (Results::Exception, _) => "build exception".to_owned(),
@@ -107,8 +107,8 @@ pub(super) fn status_detected(facts: Facts<'_>) -> String {
 }
 
 /// What kind of news this is: a first build is never new or restored (M-52).
-pub(super) fn news(facts: Facts<'_>) -> &'static str {
-    let Facts { modes, results, previous, .. } = facts;
+pub(super) fn news(inputs: TextInputs<'_>) -> &'static str {
+    let TextInputs { modes, results, previous, .. } = inputs;
     let compares = modes.contains(Mode::Change) || modes.contains(Mode::Problem);
     match results {
         Results::Failure if compares && is_new_failure(results, previous) => "a new failure",
@@ -178,8 +178,8 @@ mod tests {
     use super::*;
     use campanile_model::{Change, Patch};
 
-    fn facts(results: Results, previous: Option<Results>) -> Facts<'static> {
-        Facts {
+    fn inputs(results: Results, previous: Option<Results>) -> TextInputs<'static> {
+        TextInputs {
             modes: [Mode::Change, Mode::Failing].into_iter().collect(),
             results,
             previous,
@@ -212,7 +212,7 @@ mod tests {
     /// M-53 too: projects, and source stamps of every form.
     #[test]
     fn m_50_everything_known() {
-        insta::assert_snapshot!(built_in(&build(), facts(Results::Failure, Some(Results::Success))), @r"
+        insta::assert_snapshot!(finished(&build(), inputs(Results::Failure, Some(Results::Success))), @r"
         Campanile reports a new failure on builder linux while building quad, lib. Full details:
             http://ci.example.org/builders/linux/builds/7
 
@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn m_51_no_addresses_known() {
-        let facts = Facts { build_url: None, url: None, ..facts(Results::Success, None) };
-        insta::assert_snapshot!(built_in(&Build::new("linux", 1), facts), @r"
+        let inputs = TextInputs { build_url: None, url: None, ..inputs(Results::Success, None) };
+        insta::assert_snapshot!(finished(&Build::new("linux", 1), inputs), @r"
         Campanile reports a passing build on builder linux while building Quad CI.
         Worker: ???
 
@@ -253,7 +253,7 @@ mod tests {
     fn m_52_what_counts_as_news() {
         let told = |modes: &[Mode], results, previous| {
             let modes = modes.iter().copied().collect();
-            news(Facts { modes, ..facts(results, previous) })
+            news(TextInputs { modes, ..inputs(results, previous) })
         };
         use Results::{Exception, Failure, Success, Warnings};
         for (modes, results, previous, wanted) in [
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn m_x_09_the_news_in_the_words_of_templates() {
-        let told = |results, previous| status_detected(facts(results, previous));
+        let told = |results, previous| status_detected(inputs(results, previous));
         assert_eq!(told(Results::Failure, Some(Results::Success)), "new failure");
         assert_eq!(told(Results::Failure, None), "failed build");
         assert_eq!(told(Results::Success, Some(Results::Failure)), "restored build");

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::message::StoredMail;
+use super::payload::StoredMail;
 use crate::{Fault, FaultCode};
 
 /// Writes the mail under a name that sorts by time and is the mail's own, so that writing it again adds nothing.
@@ -60,7 +60,7 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::message::Envelope;
+    use super::super::payload::Envelope;
     use super::*;
 
     #[tokio::test]

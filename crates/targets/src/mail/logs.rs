@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::cut::PartKind;
 use super::mime::{Attachment, Content};
+use super::size_limit::PartKind;
 use super::{Fault, store_fault};
 use campanile_callbacks::Status;
 use campanile_config::Reader;

@@ -4,9 +4,9 @@ use lettre::message::header::{ContentDisposition, ContentTransferEncoding, Conte
 use lettre::message::{Body, MultiPart, SinglePart};
 
 use super::address::Address;
-use super::cut::{Part, PartKind};
 use super::headers::{self, Extra};
 use super::recipients::Recipients;
+use super::size_limit::{Part, PartKind};
 use campanile_callbacks::MessageKind;
 use campanile_model::{Build, Timestamp};
 

@@ -2,35 +2,35 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cut::Part;
+use super::size_limit::Part;
 use crate::{Fault, FaultCode};
 
 /// A mail with those who are still to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredMail {
+pub(super) struct StoredMail {
     /// Who is told what, and what came of it so far.
-    pub envelope: Envelope,
+    pub(super) envelope: Envelope,
     /// The mail as RFC 5322 has it; the same bytes at every attempt.
-    pub raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
 }
 
 /// What relays are told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Envelope {
+pub(super) struct Envelope {
     /// Sender's bare address.
-    pub sender: String,
+    pub(super) sender: String,
     /// Bare addresses still to be served.
-    pub recipients: Vec<String>,
+    pub(super) recipients: Vec<String>,
     /// `Message-ID`, with its angle brackets; the same at every attempt (M-59).
-    pub message_id: String,
+    pub(super) message_id: String,
     /// When it was rendered, as text that sorts by time.
-    pub rendered: String,
+    pub(super) rendered: String,
     /// How many have it already.
     #[serde(default)]
-    pub served: usize,
+    pub(super) served: usize,
     /// Who was refused for good at earlier attempts, each in a sentence.
     #[serde(default)]
-    pub refused: Vec<String>,
+    pub(super) refused: Vec<String>,
     /// What may be left out for a relay that has no room for it.
     #[serde(default)]
     pub(super) parts: Vec<Part>,
@@ -38,8 +38,7 @@ pub struct Envelope {
 
 impl StoredMail {
     /// The bytes to keep.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes =
             serde_json::to_vec(&self.envelope).expect("an envelope holds only texts and a number");
         bytes.reserve(1 + self.raw.len());
@@ -49,10 +48,7 @@ impl StoredMail {
     }
 
     /// Reads what `to_bytes` wrote.
-    ///
-    /// # Errors
-    /// When the bytes are no stored mail.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         let damaged =
             || Fault::permanent(FaultCode::Local, "the stored mail cannot be read: its envelope is damaged");
         let end = bytes.iter().position(|&byte| byte == b'\n').ok_or_else(damaged)?;

@@ -1,14 +1,14 @@
 //! From an event to a mail or a reason for silence: whom it is about, who is told, what it says, what goes with it.
 
-use super::choice::{BuildFilter, choose};
+use super::body::{self, RenderedMessage, callback_text, plain};
+use super::decide::{MailedBuild, decide};
 use super::headers::Extra;
-use super::message::{Envelope, StoredMail};
 use super::mime::{self, Attachment, Draft};
+use super::payload::{Envelope, StoredMail};
 use super::recipients::Recipients;
 use super::settings::MailSettings;
 use super::subject::one_line;
-use super::words::{self, Words, callback_text, plain};
-use super::{Context, Fault, Prepared, Silence, store_fault, text};
+use super::{Context, Fault, Prepared, Silence, built_in_text, store_fault};
 use campanile_callbacks::Callback;
 use campanile_model::{Build, Buildset, Results, Timestamp, Worker};
 
@@ -24,12 +24,12 @@ pub(super) async fn build(
     if settings.build_set_summary && build.buildset.is_some() {
         return Ok(Prepared::Silent(Silence::BuildsetSummary));
     }
-    let chosen = match choose(settings, build, context).await? {
-        Ok(chosen) => chosen,
+    let mailed = match decide(settings, build, context).await? {
+        Ok(mailed) => mailed,
         Err(silence) => return Ok(Prepared::Silent(silence)),
     };
-    let about = About { name: &build.builder, results: chosen.results, headers_of: build };
-    mail_about(settings, &about, vec![chosen], context).await
+    let about = MailTopic { name: &build.builder, results: mailed.results, headers_of: build };
+    mail_about(settings, &about, vec![mailed], context).await
 }
 
 /// About a complete buildset (M-22): one mail about those of its builds that are told of.
@@ -40,14 +40,14 @@ pub(super) async fn buildset(
 ) -> Result<Prepared, Fault> {
     let builds = context.caller.status.builds_of_buildset(buildset.bsid).await;
     let builds = builds.map_err(|error| store_fault(&error))?;
-    let (mut chosen, mut silent) = (Vec::new(), Vec::new());
+    let (mut mailed, mut silent) = (Vec::new(), Vec::new());
     for build in &builds {
-        match choose(settings, build, context).await? {
-            Ok(one) => chosen.push(one),
+        match decide(settings, build, context).await? {
+            Ok(one) => mailed.push(one),
             Err(silence) => silent.push(format!("{}: {silence}", build.id())),
         }
     }
-    if chosen.is_empty() {
+    if mailed.is_empty() {
         return Ok(Prepared::Silent(Silence::WholeBuildset { of_each: silent }));
     }
     let of_builds = || Results::of_buildset(builds.iter().filter_map(|build| build.results));
@@ -58,8 +58,8 @@ pub(super) async fn buildset(
         source_stamps: buildset.source_stamps.clone(),
         ..Build::new(WHOLE_BUILDSET, 0)
     };
-    let about = About { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
-    mail_about(settings, &about, chosen, context).await
+    let about = MailTopic { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
+    mail_about(settings, &about, mailed, context).await
 }
 
 /// About a build that began, for targets that want to know (M-X-05). No mode is asked, and no callback: there is no
@@ -78,17 +78,17 @@ pub(super) async fn started(
     }
     let status = &context.caller.status;
     let url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let body = text::started(build, status.title(), url.as_deref(), status.url());
+    let text = built_in_text::started(build, status.title(), url.as_deref(), status.url());
     let subject = settings.subject.render("started", status.title(), &build.builder);
-    let letter = Letter {
+    let content = MailContent {
         recipients,
         subject,
-        words: (plain(None, body), None),
+        rendered: (plain(None, text), None),
         extra: settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect(),
         thread: thread(settings, build, context).await?,
         attachments: Vec::new(),
     };
-    posted(settings, letter, context)
+    store(settings, content, context)
 }
 
 /// About a worker that has been away for too long, to those who asked to be told of it (M-X-13).
@@ -102,19 +102,19 @@ pub(super) fn missing_worker(
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
     let status = &context.caller.status;
-    let letter = Letter {
+    let content = MailContent {
         recipients,
         subject: format!("{}: worker {} is missing", status.title(), worker.name),
-        words: (plain(None, text::missing_worker(worker, status.title(), status.url())), None),
+        rendered: (plain(None, built_in_text::missing_worker(worker, status.title(), status.url())), None),
         extra: Vec::new(),
         thread: None,
         attachments: Vec::new(),
     };
-    posted(settings, letter, context)
+    store(settings, content, context)
 }
 
 /// What a mail about builds is called after.
-struct About<'a> {
+struct MailTopic<'a> {
     /// A builder, or the whole buildset.
     name: &'a str,
     results: Results,
@@ -124,21 +124,21 @@ struct About<'a> {
 
 async fn mail_about(
     settings: &MailSettings,
-    about: &About<'_>,
-    chosen: Vec<BuildFilter<'_>>,
+    about: &MailTopic<'_>,
+    mailed: Vec<MailedBuild<'_>>,
     context: &Context,
 ) -> Result<Prepared, Fault> {
     let status = &*context.caller.status;
-    let builds: Vec<&Build> = chosen.iter().map(|chosen| chosen.build).collect();
+    let builds: Vec<&Build> = mailed.iter().map(|mailed| mailed.build).collect();
     let recipients = recipients(settings, &builds, context).await;
     if recipients.is_empty() {
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
-    let mut of_each = Vec::with_capacity(chosen.len());
-    for one in &chosen {
-        of_each.push(words::of(settings, one, context).await?);
+    let mut of_each = Vec::with_capacity(mailed.len());
+    for one in &mailed {
+        of_each.push(body::render(settings, one, context).await?);
     }
-    let (message, version) = words::joined(of_each);
+    let (message, version) = body::join(of_each);
     let subject = match &message.subject {
         Some(subject) => one_line(subject).into_owned(),
         None => settings.subject.render(about.results.name(), status.title(), about.name),
@@ -158,8 +158,9 @@ async fn mail_about(
         Some(first) => thread(settings, first, context).await?,
         None => None,
     };
-    let letter = Letter { recipients, subject, words: (message, version), extra, thread, attachments };
-    posted(settings, letter, context)
+    let content =
+        MailContent { recipients, subject, rendered: (message, version), extra, thread, attachments };
+    store(settings, content, context)
 }
 
 async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Result<Option<String>, Fault> {
@@ -203,18 +204,19 @@ async fn looked_up(
 }
 
 /// What goes into one mail.
-struct Letter {
+struct MailContent {
     recipients: Recipients,
     subject: String,
-    words: Words,
+    rendered: RenderedMessage,
     extra: Vec<Extra>,
     thread: Option<String>,
     attachments: Vec<Attachment>,
 }
 
 /// The mail as it is stored.
-fn posted(settings: &MailSettings, letter: Letter, context: &Context) -> Result<Prepared, Fault> {
-    let Letter { recipients, subject, words: (message, version), extra, thread, attachments } = letter;
+fn store(settings: &MailSettings, content: MailContent, context: &Context) -> Result<Prepared, Fault> {
+    let MailContent { recipients, subject, rendered: (message, version), extra, thread, attachments } =
+        content;
     let named = extra.iter().find(|extra| extra.name.eq_ignore_ascii_case("Message-ID"));
     let message_id = match named {
         Some(extra) => extra.value.clone(),

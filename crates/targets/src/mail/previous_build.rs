@@ -1,14 +1,14 @@
 //! The build before: which one counts as that (M-18 to M-20), and what it came to.
 
+use super::body::callback_text;
 use super::settings::MailSettings;
-use super::words::callback_text;
 use super::{Context, Fault, store_fault};
 use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
 
 /// How far back a build of the same branch is looked for.
-const FARTHEST: usize = 500;
+const MAX_BUILDS_BACK: usize = 500;
 
 /// Which build counts as the one before, unless a callback says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl PreviousBuild {
 
     async fn of(self, build: &Build, status: &dyn Status) -> Result<Option<Build>, StatusError> {
         let (mut before, mut page, mut seen) = (build.id(), 1, 0);
-        while seen < FARTHEST {
+        while seen < MAX_BUILDS_BACK {
             let earlier = status.earlier_builds(&before, page).await?;
             let Some(oldest) = earlier.last() else { break };
             before = oldest.id();

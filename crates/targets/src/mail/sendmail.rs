@@ -3,15 +3,20 @@
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::message::StoredMail;
-use super::transaction::failed;
-use super::trouble::{ANSWER, shown};
+use super::payload::StoredMail;
+use super::send::attempt_failed;
 use crate::{Fault, FaultCode, Outcome};
 use campanile_config::Reader;
+
+/// Time within which the program must take the mail.
+const RUN_TIMEOUT: Duration = Duration::from_secs(300);
+/// Most characters of the program's words that are told.
+const MAX_SAID: usize = 300;
 
 /// A program like `/usr/sbin/sendmail`.
 pub(super) struct Sendmail {
@@ -50,22 +55,23 @@ impl Sendmail {
 
     /// Hands the mail to the program once.
     pub(super) async fn send(&self, mail: StoredMail) -> Outcome {
-        let fault = match tokio::time::timeout(ANSWER, self.run(&mail)).await {
+        let fault = match tokio::time::timeout(RUN_TIMEOUT, self.run(&mail)).await {
             Ok(Ok(output)) if output.status.success() => {
                 let count = mail.envelope.recipients.len();
                 return Outcome::Delivered(format!("{} took it for {count}", self.label));
             }
-            Ok(Ok(output)) => self.judge(&output),
+            Ok(Ok(output)) => self.fault_of(&output),
             Ok(Err(error)) => {
                 let text = format!("{} cannot be run: {error}: check `transport`", self.label);
                 Fault::transient(FaultCode::Local, text)
             }
             Err(_) => {
-                let text = format!("{} did not end within {} s, and was ended", self.label, ANSWER.as_secs());
+                let text =
+                    format!("{} did not end within {} s, and was ended", self.label, RUN_TIMEOUT.as_secs());
                 Fault::transient(FaultCode::Timeout, text)
             }
         };
-        failed(fault, &mail)
+        attempt_failed(fault, &mail)
     }
 
     async fn run(&self, mail: &StoredMail) -> std::io::Result<Output> {
@@ -77,7 +83,7 @@ impl Sendmail {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let input = child.stdin.take();
-        let text = own_line_ends(&mail.raw);
+        let text = with_unix_line_ends(&mail.raw);
         let write = async move {
             let Some(mut input) = input else { return };
             // A program that ends before it has read everything says why by its exit code.
@@ -90,8 +96,8 @@ impl Sendmail {
     }
 
     /// What a failure means, by the codes of `sysexits.h`.
-    fn judge(&self, output: &Output) -> Fault {
-        let said = shown(&String::from_utf8_lossy(&output.stderr));
+    fn fault_of(&self, output: &Output) -> Fault {
+        let said = sanitized(&String::from_utf8_lossy(&output.stderr));
         let how = ended(output.status);
         let text = format!("{} did not take the mail ({how}: {said})", self.label);
         match output.status.code() {
@@ -116,12 +122,18 @@ impl Sendmail {
     }
 }
 
+/// A text of the program's on one line, and not too much of it.
+fn sanitized(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SAID).collect();
+    line.trim().to_owned()
+}
+
 fn ended(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }
 
 /// Programs of Unix read lines that end in LF alone.
-fn own_line_ends(raw: &[u8]) -> Vec<u8> {
+fn with_unix_line_ends(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     for line in raw.split_inclusive(|&byte| byte == b'\n') {
         match line.strip_suffix(b"\r\n") {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use lettre::message::header::ContentType;
 use serde::{Deserialize, Serialize};
 
-use super::message::StoredMail;
+use super::payload::StoredMail;
 use crate::{Fault, FaultCode};
 
 /// An attachment within the bytes of a mail.
@@ -33,7 +33,7 @@ pub(super) enum PartKind {
 
 /// Why something is left out, as the note says it.
 #[derive(Clone, Copy)]
-enum Why {
+enum Reason {
     Settings(u64),
     Relay(u64),
     Refused,
@@ -46,7 +46,7 @@ impl StoredMail {
         if whole && self.raw.len() as u64 <= max {
             return Ok(self);
         }
-        self.cut(Some(max), Why::Settings(max)).ok_or_else(|| {
+        self.cut(Some(max), Reason::Settings(max)).ok_or_else(|| {
             let text = format!(
                 "mail target `{target}`: the text alone has more bytes than `max_message_bytes` ({max}): \
                  raise it, or have a shorter text written"
@@ -57,15 +57,15 @@ impl StoredMail {
 
     /// The mail for a relay that takes no more than `max` bytes; none if the text alone has more.
     pub(super) fn cut_to(&self, max: u64) -> Option<Self> {
-        self.cut(Some(max), Why::Relay(max))
+        self.cut(Some(max), Reason::Relay(max))
     }
 
     /// The mail with its text only; none if there is nothing to leave out.
     pub(super) fn without_attachments(&self) -> Option<Self> {
-        self.cut(None, Why::Refused)
+        self.cut(None, Reason::Refused)
     }
 
-    fn cut(&self, max: Option<u64>, why: Why) -> Option<Self> {
+    fn cut(&self, max: Option<u64>, reason: Reason) -> Option<Self> {
         let parts = &self.envelope.parts;
         let (mut order, mut gone): (Vec<&Part>, Vec<&Part>) =
             parts.iter().partition(|part| !part.place.is_empty());
@@ -78,7 +78,7 @@ impl StoredMail {
             let enough = max.map_or(gone.len() == parts.len(), |max| left as u64 <= max);
             if enough
                 && !gone.is_empty()
-                && let Some(cut) = self.without(&gone, why).filter(fits)
+                && let Some(cut) = self.without(&gone, reason).filter(fits)
             {
                 return Some(cut);
             }
@@ -89,7 +89,7 @@ impl StoredMail {
     }
 
     /// The mail without these parts, and with the note about them behind the last one.
-    fn without(&self, gone: &[&Part], why: Why) -> Option<Self> {
+    fn without(&self, gone: &[&Part], reason: Reason) -> Option<Self> {
         let parts = &self.envelope.parts;
         let (first, last) = (parts.first()?, parts.last()?);
         let mut raw = self.raw.get(..first.place.start)?.to_vec();
@@ -103,7 +103,7 @@ impl StoredMail {
         raw.extend_from_slice(boundary);
         raw.extend_from_slice(b"\r\n");
         let gone = parts.iter().filter(|part| gone.contains(part));
-        raw.extend_from_slice(&note(gone, why));
+        raw.extend_from_slice(&note(gone, reason));
         raw.extend_from_slice(self.raw.get(last.place.end..)?);
         let mut envelope = self.envelope.clone();
         envelope.parts = kept;
@@ -112,13 +112,13 @@ impl StoredMail {
 }
 
 /// A part of its own, which mail programs show below the text.
-fn note<'a>(gone: impl Iterator<Item = &'a Part>, why: Why) -> Vec<u8> {
-    let mut text = match why {
-        Why::Settings(max) => {
+fn note<'a>(gone: impl Iterator<Item = &'a Part>, reason: Reason) -> Vec<u8> {
+    let mut text = match reason {
+        Reason::Settings(max) => {
             format!("Left out: this mail may have {max} bytes at most (max_message_bytes):\r\n")
         }
-        Why::Relay(max) => format!("Left out: the mail relay takes {max} bytes at most:\r\n"),
-        Why::Refused => "Left out: the mail relay did not take them:\r\n".to_owned(),
+        Reason::Relay(max) => format!("Left out: the mail relay takes {max} bytes at most:\r\n"),
+        Reason::Refused => "Left out: the mail relay did not take them:\r\n".to_owned(),
     };
     for part in gone {
         text.push_str(&format!("- {}, {} bytes", part.name, part.bytes));
@@ -133,7 +133,7 @@ fn note<'a>(gone: impl Iterator<Item = &'a Part>, why: Why) -> Vec<u8> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::message::Envelope;
+    use super::super::payload::Envelope;
     use super::*;
 
     /// A mail with a text and parts of so many bytes.

@@ -5,14 +5,14 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::previous::branches;
+use super::previous_build::branches;
 use super::{Fault, store_fault};
 use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
 
 /// How far back a run of trouble is followed; beyond that, all belongs to one that has no beginning.
-const FARTHEST: usize = 500;
+const MAX_BUILDS_BACK: usize = 500;
 
 /// What mails of one thread have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl ThreadBy {
     async fn last_success(self, build: &Build, status: &dyn Status) -> Result<Option<u64>, StatusError> {
         let mut before = build.id();
         let (mut seen, mut page) = (0, 10);
-        while seen < FARTHEST {
+        while seen < MAX_BUILDS_BACK {
             let earlier = status.earlier_builds(&before, page).await?;
             let ends = |other: &&Build| {
                 other.results == Some(Results::Success)
