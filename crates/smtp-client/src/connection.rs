@@ -5,8 +5,8 @@
 //! somebody on the way puts behind the relay's reply would pass for the relay's words under TLS; it also reads lines
 //! of any length, and tells neither SIZE nor the version of TLS.
 //!
-//! Invariant: nothing that was read before TLS is used after it. No method is cancel safe: a command whose reply was not
-//! read leaves the connection out of step, so it is to be dropped when a future was.
+//! Invariant: nothing that was read before TLS is used after it. No method is cancel safe: a command whose reply was
+//! not read leaves the connection out of step, so it is to be dropped when a future was.
 
 use std::io;
 use std::time::Duration;
@@ -94,8 +94,8 @@ impl SmtpConnection {
     async fn encrypted(self, tls: &TlsConnector) -> Result<Self, SmtpError> {
         // Somebody on the way can append replies of his own to the one to STARTTLS, which is in clear. Left in the
         // buffer, they would be read after the handshake as if the relay had said them under TLS: "250 ok" to a MAIL
-        // that it refuses. `into_inner` would drop them; but a relay has no reason to say more there, so that it did, or
-        // seems to have, is an attack or a broken relay, and not to be sent a password.
+        // that it refuses. `into_inner` would drop them; but a relay has no reason to say more there, so that it did,
+        // or seems to have, is an attack or a broken relay, and not to be sent a password.
         if !self.stream.buffer().is_empty() {
             let text = "it said more behind its answer to STARTTLS, or somebody on the way did";
             return Err(SmtpError::Tls(text.to_owned()));
@@ -242,8 +242,8 @@ fn not_smtp(line: &str) -> SmtpError {
     SmtpError::Connection(format!("it does not speak SMTP: `{}`", sanitized(line)))
 }
 
-/// Doubles the dots at the beginning of lines, and adds the lone dot that ends a message (RFC 5321, 4.5.2): a line of the
-/// message that is a lone dot would end it early, and what follows would be commands.
+/// Doubles the dots at the beginning of lines, and adds the lone dot that ends a message (RFC 5321, 4.5.2): a line of
+/// the message that is a lone dot would end it early, and what follows would be commands.
 fn dot_stuff(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len() + content.len() / 64 + 5);
     for line in content.split_inclusive(|&byte| byte == b'\n') {

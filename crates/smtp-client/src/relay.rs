@@ -64,7 +64,7 @@ pub struct ProbeReport {
     pub tls: Option<&'static str>,
     /// The mechanism that the credentials work by; none without credentials.
     pub login: Option<Mechanism>,
-    /// What it offers.
+    /// Extensions that it offers.
     pub extensions: EhloExtensions,
 }
 
@@ -74,12 +74,12 @@ impl Relay {
         Self { config, ehlo_name: ehlo_name(), pool: Arc::default() }
     }
 
-    /// Hands a message over, once, on a kept connection or a fresh one. Waits while too many are in use. When the future
-    /// is dropped, its connection is closed, and nobody knows whether the relay has the message.
+    /// Hands a message over, once, on a kept connection or a fresh one. Waits while too many are in use. When the
+    /// future is dropped, its connection is closed, and nobody knows whether the relay has the message.
     ///
     /// # Errors
-    /// When no recipient was even asked for, or the relay broke the transaction off. Recipients who were all refused are
-    /// no error.
+    /// When no recipient was even asked for, or the relay broke the transaction off. Recipients who were all refused
+    /// are no error.
     pub async fn send(&self, message: &Message<'_>) -> Result<RecipientResults, SendError> {
         let _permit = self.pool.permit().await;
         while let Some(mut connection) = self.pool.take() {
@@ -104,7 +104,8 @@ impl Relay {
         let is_usable = match &done {
             Ok(results) if results.receipt.is_some() => true,
             Err(error) if error.ends_connection() => false,
-            // The relay still has a sender, and perhaps recipients: without RSET they would be those of the next message.
+            // The relay still has a sender, and perhaps recipients: without RSET they would be those of the next
+            // message.
             _ => connection.command("RSET", ALIVE_TIMEOUT).await.is_ok(),
         };
         if is_usable {

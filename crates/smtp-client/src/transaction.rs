@@ -24,8 +24,9 @@ pub struct Message<'a> {
 
 /// The bytes of a message, which may depend on what the relay can take.
 pub trait MessageContent: Sync {
-    /// Returns the bytes as RFC 5322 has them, with CRLF at all line ends, for a relay with these extensions. Bytes above
-    /// 127 are for relays that offer `eight_bit_mime`, such bytes in headers for those that offer `smtp_utf8` too.
+    /// Returns the bytes as RFC 5322 has them, with CRLF at all line ends, for a relay with these extensions. Bytes
+    /// above 127 are for relays that offer `eight_bit_mime`, such bytes in headers for those that offer `smtp_utf8`
+    /// too.
     ///
     /// # Errors
     /// When they cannot be as few as the relay wants.

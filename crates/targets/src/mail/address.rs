@@ -1,4 +1,4 @@
-//! Mail addresses that have been checked (M-34), and how they stand in headers (M-62).
+//! Mail addresses that have been checked (M-34), and their forms in headers (M-62) and in envelopes (M-66).
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub(super) struct Address {
     domain: String,
 }
 
-/// Why a text is no address.
+/// A text that is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a mail address like `name@example.org` or `Name <name@example.org>`")]
 pub(super) struct InvalidAddress;
@@ -59,17 +59,17 @@ impl Address {
         self.domain.strip_suffix('.').unwrap_or(&self.domain)
     }
 
-    /// What is said to relays: no display name and no final dot, which SMTP has no place for (M-66).
+    /// The form for relays: no display name and no final dot, which SMTP has no place for (M-66).
     pub(super) fn envelope(&self) -> String {
         format!("{}@{}", self.local, self.domain())
     }
 
-    /// Whether it has a display name.
+    /// True if it has a display name.
     pub(super) fn is_named(&self) -> bool {
         !self.display.is_empty()
     }
 
-    /// Whether both reach the same mailbox (M-36).
+    /// True if both reach the same mailbox (M-36): only the domain is compared without case.
     pub(super) fn is_same_mailbox(&self, other: &Self) -> bool {
         self.local == other.local && self.domain().eq_ignore_ascii_case(other.domain())
     }
@@ -101,12 +101,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// Narrower than "no white space" by what would end the address early in a header or in `RCPT TO:<...>`.
+/// Characters of a local part: narrower than "no white space" by what would end the address early in a header or in
+/// `RCPT TO:<...>`.
 fn is_local(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !"<>()[]\\,;:@\"".contains(c)
 }
 
-/// Labels of letters, digits and `-`, joined by single dots, with one final dot at most.
+/// True for so many labels or more of letters, digits and `-`, joined by single dots, with one final dot at most.
 pub(super) fn is_domain(text: &str, labels: usize) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let label = |label: &str| {

@@ -1,9 +1,9 @@
-//! Mails for relays that know ASCII only. Addresses of other scripts are all that is ever written as it is (M-62);
-//! they become groups without members, which say in encoded words what was there (RFC 6857).
+//! Downgrading of mails for relays that know ASCII only. Addresses of other scripts are all that is ever written as it
+//! is (M-62); they become groups without members, which say in encoded words what was there (RFC 6857).
 
 use super::headers;
 
-/// The mail in ASCII. Each address in a header stands at the end of a line, before a comma at most.
+/// Rewrites the mail in ASCII. Each address in a header stands at the end of a line, before a comma at most.
 pub(super) fn downgrade(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len() + 256);
     let mut rest = raw;
@@ -24,6 +24,7 @@ pub(super) fn downgrade(raw: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A header line whose address has become a group.
 fn to_group(line: &str) -> String {
     let line = line.trim_end();
     let (line, comma) = line.strip_suffix(',').map_or((line, ""), |line| (line, ","));

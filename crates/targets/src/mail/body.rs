@@ -1,4 +1,5 @@
-//! What a mail says: by the message formatter, a template, or the built-in text; about one build, or about several in one mail.
+//! The body of a mail: by the message formatter, a template, or the built-in text; about one build, or about several in
+//! one mail.
 
 use super::built_in_text::{self, TextInputs};
 use super::decide::MailedBuild;
@@ -11,7 +12,8 @@ use campanile_callbacks::{CallbackError, FormattedMessage, MessageKind};
 /// A message, and the digest of the callback version that wrote it, if one did.
 pub(super) type RenderedMessage = (FormattedMessage, Option<String>);
 
-/// About one build.
+/// Renders the message about one build. A callback or template that fails is replaced by the built-in text, with a line
+/// at its top that says so, unless the settings want the delivery to wait or to end.
 pub(super) async fn render(
     settings: &MailSettings,
     mailed: &MailedBuild<'_>,
@@ -37,7 +39,12 @@ pub(super) async fn render(
             Err(fault) => {
                 let text = callback_text(settings, "message formatter", formatter.name(), &fault);
                 settings.on_callback_error.judge(&text)?;
-                tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
+                tracing::warn!(
+                    target = settings.name,
+                    build = %build.id(),
+                    callback = formatter.name(),
+                    "mail: the message formatter failed, the built-in text goes out: {fault}"
+                );
                 let reason = fault.to_string();
                 top = format!(
                     "The message formatter {} failed: {}. This is the built-in text.\n\n",
@@ -55,7 +62,12 @@ pub(super) async fn render(
             Err(fault) => {
                 let text = format!("mail target `{}`: {fault}", settings.name);
                 settings.on_callback_error.judge(&text)?;
-                tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
+                tracing::warn!(
+                    target = settings.name,
+                    build = %build.id(),
+                    code = fault.code.name(),
+                    "mail: {fault}; the built-in text goes out"
+                );
                 top = format!("{}. This is the built-in text.\n\n", one_line(&capitalised(&fault.text)));
             }
         }
@@ -73,8 +85,8 @@ pub(super) fn plain(subject: Option<String>, body: String) -> FormattedMessage {
     FormattedMessage { subject, body, kind: MessageKind::Plain, alternative: None, headers: Vec::new() }
 }
 
-/// Several messages as one (M-24): bodies in order with an empty line between, the last subject there is. If one of them
-/// is a page, all become one.
+/// Joins several messages into one (M-24): bodies in order with an empty line between, the last subject there is. If
+/// one of them is a page, all become one.
 pub(super) fn join(mut messages: Vec<RenderedMessage>) -> RenderedMessage {
     if messages.len() == 1
         && let Some(only) = messages.pop()
@@ -108,7 +120,7 @@ pub(super) fn join(mut messages: Vec<RenderedMessage>) -> RenderedMessage {
     (FormattedMessage { subject, body: body.join("\n\n"), kind, alternative, headers }, version)
 }
 
-/// Text as part of a page.
+/// Escapes a text as part of a page.
 fn escaped(text: &str) -> String {
     let mut page = String::with_capacity(text.len() + text.len() / 8);
     for character in text.chars() {
@@ -122,7 +134,7 @@ fn escaped(text: &str) -> String {
     page
 }
 
-/// That a callback of the target failed, for log and fault.
+/// The text about a callback of the target that failed, for a fault.
 pub(super) fn callback_text(
     settings: &MailSettings,
     what: &str,

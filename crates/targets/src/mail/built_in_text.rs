@@ -8,7 +8,7 @@ use super::mode::is_new_failure;
 use campanile_callbacks::{Mode, Modes};
 use campanile_model::{Build, Results, SourceStamp, Worker};
 
-/// What the text says besides the build itself.
+/// Inputs of the text besides the build itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TextInputs<'a> {
     /// The target's modes; they decide what counts as news (M-52).
@@ -17,7 +17,7 @@ pub(super) struct TextInputs<'a> {
     pub(super) results: Results,
     /// Outcome of the build before.
     pub(super) previous: Option<Results>,
-    /// What the installation is called.
+    /// Title of the installation.
     pub(super) title: &'a str,
     /// The build's page.
     pub(super) build_url: Option<&'a str>,
@@ -25,7 +25,7 @@ pub(super) struct TextInputs<'a> {
     pub(super) url: Option<&'a str>,
 }
 
-/// Unreserved characters, `/` and `:` stay as they are (M-50).
+/// Characters that are percent-encoded in a URL: all but unreserved ones, `/` and `:` (M-50).
 const PAGE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b':');
 
@@ -61,7 +61,7 @@ pub(super) fn missing_worker(worker: &Worker, title: &str, url: Option<&str>) ->
     text
 }
 
-/// What all texts about builds have in common (M-50, M-51); `pages` are the build's and the installation's.
+/// The frame that all texts about builds have in common (M-50, M-51); `pages` are the build's and the installation's.
 fn layout(
     build: &Build,
     news: &str,
@@ -96,7 +96,7 @@ fn layout(
     text
 }
 
-/// What kind of news this is, in the words of Buildbot's templates (M-X-09).
+/// The kind of news in the words of Buildbot's templates (M-X-09).
 pub(super) fn status_detected(inputs: TextInputs<'_>) -> String {
     match (inputs.results, news(inputs)) {
         (Results::Failure | Results::Success, news) => news.trim_start_matches("a ").to_owned(),
@@ -106,7 +106,7 @@ pub(super) fn status_detected(inputs: TextInputs<'_>) -> String {
     }
 }
 
-/// What kind of news this is: a first build is never new or restored (M-52).
+/// The kind of news, with its article: a first build is never new or restored (M-52).
 pub(super) fn news(inputs: TextInputs<'_>) -> &'static str {
     let TextInputs { modes, results, previous, .. } = inputs;
     let compares = modes.contains(Mode::Change) || modes.contains(Mode::Problem);
@@ -156,7 +156,7 @@ fn source_line(stamp: &SourceStamp) -> String {
     line
 }
 
-/// How the build ended, in a sentence and in the build's own words (M-54).
+/// The end of the build, in a sentence and in the build's own words (M-54).
 pub(super) fn summary(build: &Build, results: Results) -> String {
     let sentence = match results {
         Results::Success => return "The build succeeded.".to_owned(),

@@ -14,8 +14,8 @@ pub(super) struct MailedBuild<'a> {
     pub(super) previous: Option<Results>,
 }
 
-/// Decides on a finished build. The one part that isn't pure: the build before is looked for only once all else has been
-/// let through, since that reads the store and may call a callback.
+/// Decides on a finished build. The one part that isn't pure: the build before is looked for only once all else has
+/// been let through, since that reads the store and may call a callback.
 pub(super) async fn decide<'a>(
     settings: &MailSettings,
     build: &'a Build,

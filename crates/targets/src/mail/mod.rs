@@ -1,5 +1,5 @@
-//! MailNotifier: which builds lead to a mail, to whom, and what it says. `docs/spec/mail-notifier.md` gives the rules
-//! by number.
+//! The mail target (MailNotifier): builds that lead to a mail, its recipients, and its text.
+//! `docs/spec/mail-notifier.md` gives the rules by number.
 //!
 //! In the order of a mail's life: `settings` reads the table; `decide` says whether a build is mailed, by `filter`,
 //! `mode` and `previous_build`; `recipients` and `address` to whom; `body` what it says, by the message formatter, a
@@ -66,7 +66,7 @@ fn store_fault(error: &StatusError) -> Fault {
     Fault::transient(FaultCode::Store, error.to_string())
 }
 
-/// One `[[mail]]` table at work.
+/// A target made from one `[[mail]]` table.
 struct MailTarget {
     settings: MailSettings,
 }
@@ -77,8 +77,8 @@ impl Target for MailTarget {
         &self.settings.name
     }
 
-    /// Every finished build: also why one is not mailed is recorded (M-05, M-21). Mails about one build go out in order
-    /// (M-72).
+    /// Wants every finished build: that one is not mailed is recorded too, with the reason (M-05, M-21). Mails about
+    /// one build go out in order (M-72).
     fn wants(&self, event: &Event) -> Option<Wanted> {
         let settings = &self.settings;
         let key = match event {

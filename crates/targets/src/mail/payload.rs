@@ -8,13 +8,13 @@ use crate::{Fault, FaultCode};
 /// A mail with those who are still to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredMail {
-    /// Who is told what, and what came of it so far.
+    /// Sender and recipients, and the results so far.
     pub(super) envelope: Envelope,
     /// The mail as RFC 5322 has it; the same bytes at every attempt.
     pub(super) raw: Vec<u8>,
 }
 
-/// What relays are told.
+/// The part of a mail that relays are told, with the results of earlier attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Envelope {
     /// Sender's bare address.
@@ -23,21 +23,21 @@ pub(super) struct Envelope {
     pub(super) recipients: Vec<String>,
     /// `Message-ID`, with its angle brackets; the same at every attempt (M-59).
     pub(super) message_id: String,
-    /// When it was rendered, as text that sorts by time.
+    /// Time of rendering, as text that sorts by time.
     pub(super) rendered: String,
-    /// How many have it already.
+    /// Number of recipients who have it already.
     #[serde(default)]
     pub(super) served: usize,
-    /// Who was refused for good at earlier attempts, each in a sentence.
+    /// Recipients who were refused for good at earlier attempts, each in a sentence.
     #[serde(default)]
     pub(super) refused: Vec<String>,
-    /// What may be left out for a relay that has no room for it.
+    /// Attachments that may be left out for a relay that has no room for them.
     #[serde(default)]
     pub(super) parts: Vec<Part>,
 }
 
 impl StoredMail {
-    /// The bytes to keep.
+    /// Returns the bytes to keep.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes =
             serde_json::to_vec(&self.envelope).expect("an envelope holds only texts and a number");

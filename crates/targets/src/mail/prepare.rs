@@ -1,6 +1,6 @@
 //! From an event to a mail or a reason for silence: whom it is about, who is told, what it says, what goes with it.
 
-use super::body::{self, RenderedMessage, callback_text, plain};
+use super::body::{self, RenderedMessage, plain};
 use super::decide::{MailedBuild, decide};
 use super::headers::Extra;
 use super::mime::{self, Attachment, Draft};
@@ -12,10 +12,10 @@ use super::{Context, Fault, Prepared, Silence, built_in_text, store_fault};
 use campanile_callbacks::Callback;
 use campanile_model::{Build, Buildset, Results, Timestamp, Worker};
 
-/// What a summary is about, where a builder's name is asked for (M-23).
+/// The name of a summary where a builder's is asked for (M-23).
 const WHOLE_BUILDSET: &str = "(whole buildset)";
 
-/// About a finished build.
+/// Prepares the mail about a finished build.
 pub(super) async fn build(
     settings: &MailSettings,
     build: &Build,
@@ -32,7 +32,7 @@ pub(super) async fn build(
     mail_about(settings, &about, vec![mailed], context).await
 }
 
-/// About a complete buildset (M-22): one mail about those of its builds that are told of.
+/// Prepares the mail about a complete buildset (M-22): one mail about those of its builds that are told of.
 pub(super) async fn buildset(
     settings: &MailSettings,
     buildset: &Buildset,
@@ -62,8 +62,8 @@ pub(super) async fn buildset(
     mail_about(settings, &about, mailed, context).await
 }
 
-/// About a build that began, for targets that want to know (M-X-05). No mode is asked, and no callback: there is no
-/// result that they could be asked about.
+/// Prepares the mail about a build that began, for targets that want to know (M-X-05). No mode is asked, and no
+/// callback: there is no result that they could be asked about.
 pub(super) async fn started(
     settings: &MailSettings,
     build: &Build,
@@ -91,7 +91,7 @@ pub(super) async fn started(
     store(settings, content, context)
 }
 
-/// About a worker that has been away for too long, to those who asked to be told of it (M-X-13).
+/// Prepares the mail about a worker that has been away for too long, to those who asked to be told of it (M-X-13).
 pub(super) fn missing_worker(
     settings: &MailSettings,
     worker: &Worker,
@@ -113,12 +113,12 @@ pub(super) fn missing_worker(
     store(settings, content, context)
 }
 
-/// What a mail about builds is called after.
+/// The name and result in a mail about builds.
 struct MailTopic<'a> {
     /// A builder, or the whole buildset.
     name: &'a str,
     results: Results,
-    /// Whose properties and sources extra headers are made of.
+    /// The build of whose properties and sources extra headers are made.
     headers_of: &'a Build,
 }
 
@@ -170,7 +170,7 @@ async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Re
     }
 }
 
-/// Whom a mail about these builds goes to: the interested users of all of them together (M-25).
+/// Recipients of a mail about these builds: the interested users of all of them together (M-25).
 async fn recipients(settings: &MailSettings, builds: &[&Build], context: &Context) -> Recipients {
     match &settings.lookup {
         Some(lookup) if settings.audience.interested => {
@@ -180,7 +180,7 @@ async fn recipients(settings: &MailSettings, builds: &[&Build], context: &Contex
     }
 }
 
-/// What a lookup callback answers for each interested user, asked once (M-31). A failing call costs that user alone.
+/// Answers of a lookup callback, asked once for each interested user (M-31). A failing call costs that user alone.
 async fn looked_up(
     settings: &MailSettings,
     lookup: &Callback,
@@ -195,15 +195,19 @@ async fn looked_up(
         match lookup.look_up(&context.caller, &user).await {
             Ok((address, _)) => found.extend(address),
             Err(fault) => {
-                let text = callback_text(settings, "lookup", lookup.name(), &fault);
-                tracing::warn!(user, "{text}; this user gets no mail");
+                tracing::warn!(
+                    target = settings.name,
+                    user,
+                    callback = lookup.name(),
+                    "mail: the lookup failed, this user gets no mail: {fault}"
+                );
             }
         }
     }
     found
 }
 
-/// What goes into one mail.
+/// The content of one mail, before it has a sender, a date and a Message-ID.
 struct MailContent {
     recipients: Recipients,
     subject: String,
@@ -213,7 +217,7 @@ struct MailContent {
     attachments: Vec<Attachment>,
 }
 
-/// The mail as it is stored.
+/// Writes the mail in its stored form, within the size that the settings allow.
 fn store(settings: &MailSettings, content: MailContent, context: &Context) -> Result<Prepared, Fault> {
     let MailContent { recipients, subject, rendered: (message, version), extra, thread, attachments } =
         content;
@@ -237,7 +241,7 @@ fn store(settings: &MailSettings, content: MailContent, context: &Context) -> Re
     });
     if settings.dump_mails_to_log {
         let mail = String::from_utf8_lossy(&raw);
-        tracing::info!(target = settings.name, ?mail, "a mail as it will be sent");
+        tracing::info!(target = settings.name, ?mail, "mail: as it will be sent");
     }
     let envelope = Envelope {
         sender: settings.from.envelope(),

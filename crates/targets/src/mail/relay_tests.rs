@@ -13,14 +13,15 @@ use campanile_config::Secret;
 use campanile_outbound::{Dialer, TlsConnector};
 use campanile_smtp::{Credentials, Encryption, RelayConfig};
 
-/// What the relay was told, and how many connections it took.
+/// The lines that the relay was told, and the number of connections that it took.
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
     connections: usize,
 }
 
-/// A relay that answers by the recipient's name, hangs up after `mails` mails on a connection, and offers `extensions`.
+/// Starts a relay that answers by the recipient's name, hangs up after `mails` mails on a connection, and offers
+/// `extensions`.
 async fn relay(mails: usize, extensions: &'static str) -> (u16, Arc<Mutex<Heard>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

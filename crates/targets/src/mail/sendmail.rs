@@ -20,7 +20,7 @@ const MAX_SAID: usize = 300;
 
 /// A program like `/usr/sbin/sendmail`.
 pub(super) struct Sendmail {
-    /// The beginning of every error.
+    /// The beginning of every text for people: the target and the program.
     label: String,
     program: PathBuf,
     arguments: Vec<String>,
@@ -53,7 +53,7 @@ impl Sendmail {
         Some(Self { label, program, arguments })
     }
 
-    /// Hands the mail to the program once.
+    /// Hands the mail to the program once. A program that takes too long is ended; so is one whose future is dropped.
     pub(super) async fn send(&self, mail: StoredMail) -> Outcome {
         let fault = match tokio::time::timeout(RUN_TIMEOUT, self.run(&mail)).await {
             Ok(Ok(output)) if output.status.success() => {
@@ -95,7 +95,7 @@ impl Sendmail {
         output
     }
 
-    /// What a failure means, by the codes of `sysexits.h`.
+    /// The fault of a program that did not succeed, by the codes of `sysexits.h`.
     fn fault_of(&self, output: &Output) -> Fault {
         let said = sanitized(&String::from_utf8_lossy(&output.stderr));
         let how = ended(output.status);
@@ -109,7 +109,7 @@ impl Sendmail {
         }
     }
 
-    /// Whether there is such a program.
+    /// Proves that there is such a program; it is not run.
     pub(super) async fn probe(&self) -> Result<String, Fault> {
         let found = tokio::fs::metadata(&self.program).await;
         match found {
@@ -132,7 +132,7 @@ fn ended(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }
 
-/// Programs of Unix read lines that end in LF alone.
+/// The mail with LF line ends, as programs of Unix read them.
 fn with_unix_line_ends(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     for line in raw.split_inclusive(|&byte| byte == b'\n') {

@@ -1,4 +1,5 @@
-//! Reads a `[[mail]]` table (section 1 of the rules), with every problem at its line.
+//! The settings of a mail target, read from a `[[mail]]` table (section 1 of the rules), with every problem at its
+//! line.
 
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ use campanile_config::{Reader, Severity};
 use campanile_outbound::{Dialer, TlsConnector, TlsError};
 use campanile_smtp::{Credentials, Encryption, RelayConfig};
 
-/// What a mail target was told, checked.
+/// A `[[mail]]` table, checked.
 pub(super) struct MailSettings {
     pub(super) name: String,
     pub(super) from: Address,
@@ -39,20 +40,20 @@ pub(super) struct MailSettings {
     pub(super) extra_headers: Vec<ExtraTemplate>,
     /// One mail for a whole buildset (section 3).
     pub(super) build_set_summary: bool,
-    /// Whether the begin of a build is told of too (M-X-05).
+    /// Tells of the begin of a build too (M-X-05).
     pub(super) report_new: bool,
     pub(super) watched_workers: WatchedWorkers,
     pub(super) add_patch: bool,
     pub(super) add_logs: AddLogs,
-    /// The most bytes of a mail (M-X-15).
+    /// Most bytes of a mail (M-X-15).
     pub(super) max_message_bytes: u64,
     pub(super) thread_by: Option<ThreadBy>,
-    /// Whether each mail goes to the log too (M-X-02).
+    /// Writes each mail to the log too (M-X-02).
     pub(super) dump_mails_to_log: bool,
     pub(super) transport: Transport,
 }
 
-/// How mails leave.
+/// The way that mails leave by.
 pub(super) enum Transport {
     /// To a relay.
     Smtp(Box<SmtpTransport>),
@@ -62,7 +63,7 @@ pub(super) enum Transport {
     Files(PathBuf),
 }
 
-/// What a mail may have at most: most relays take that much, and no person reads more.
+/// Most bytes of a mail by default: most relays take that much, and no person reads more.
 const DEFAULT_MAX_MESSAGE: u64 = 10 << 20;
 
 /// Reads the n-th `[[mail]]` table. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
@@ -155,7 +156,8 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
     audience
 }
 
-/// Records belong to no target, but only here it is known what an address is. Told once, however many targets there are.
+/// Checks the addresses of user records. They belong to no target, but only here it is known what an address is. Told
+/// once, however many targets there are.
 fn check_users(parts: &Parts<'_>) {
     for user in &parts.settings.users {
         if let (Some(email), Some(place)) = (&user.email, &user.email_location)
@@ -183,7 +185,7 @@ fn extra_recipients(reader: &Reader<'_>) -> Vec<Address> {
     items.into_iter().filter_map(address).collect()
 }
 
-/// `lookup = { callback = "NAME" }`; as a domain it is read elsewhere.
+/// Reads `lookup = { callback = "NAME" }`; as a domain it is read elsewhere.
 fn lookup_callback(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Callback> {
     let item = reader.item("lookup")?;
     if item.as_text().is_some() {

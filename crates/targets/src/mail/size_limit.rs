@@ -14,9 +14,9 @@ use crate::{Fault, FaultCode};
 pub(super) struct Part {
     /// File name.
     pub(super) name: String,
-    /// What it is.
+    /// Log or patch.
     pub(super) kind: PartKind,
-    /// Where it can be seen.
+    /// URL at which it can be seen.
     pub(super) url: Option<String>,
     /// Bytes of its content.
     pub(super) bytes: u64,
@@ -24,14 +24,14 @@ pub(super) struct Part {
     pub(super) place: Range<usize>,
 }
 
-/// In the order of what is left out first.
+/// Kinds of attachments, in the order that they are left out in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum PartKind {
     Log,
     Patch,
 }
 
-/// Why something is left out, as the note says it.
+/// The reason for leaving something out, as the note says it.
 #[derive(Clone, Copy)]
 enum Reason {
     Settings(u64),
@@ -40,7 +40,7 @@ enum Reason {
 }
 
 impl StoredMail {
-    /// The mail in at most `max` bytes, as the settings of the target want it.
+    /// Returns the mail in at most `max` bytes, as the settings of the target want it.
     pub(super) fn limited(self, target: &str, max: u64) -> Result<Self, Fault> {
         let whole = self.envelope.parts.iter().all(|part| !part.place.is_empty());
         if whole && self.raw.len() as u64 <= max {
@@ -55,12 +55,12 @@ impl StoredMail {
         })
     }
 
-    /// The mail for a relay that takes no more than `max` bytes; none if the text alone has more.
+    /// Returns the mail for a relay that takes no more than `max` bytes; none if the text alone has more.
     pub(super) fn cut_to(&self, max: u64) -> Option<Self> {
         self.cut(Some(max), Reason::Relay(max))
     }
 
-    /// The mail with its text only; none if there is nothing to leave out.
+    /// Returns the mail with its text only; none if there is nothing to leave out.
     pub(super) fn without_attachments(&self) -> Option<Self> {
         self.cut(None, Reason::Refused)
     }
@@ -88,7 +88,7 @@ impl StoredMail {
         }
     }
 
-    /// The mail without these parts, and with the note about them behind the last one.
+    /// Returns the mail without these parts, and with the note about them behind the last one.
     fn without(&self, gone: &[&Part], reason: Reason) -> Option<Self> {
         let parts = &self.envelope.parts;
         let (first, last) = (parts.first()?, parts.last()?);
@@ -111,7 +111,7 @@ impl StoredMail {
     }
 }
 
-/// A part of its own, which mail programs show below the text.
+/// The closing note: a part of its own, which mail programs show below the text.
 fn note<'a>(gone: impl Iterator<Item = &'a Part>, reason: Reason) -> Vec<u8> {
     let mut text = match reason {
         Reason::Settings(max) => {

@@ -179,7 +179,8 @@ impl SmtpTransport {
             ConnectError::Greeting(error) | ConnectError::Ehlo { error, .. } => {
                 Fault { permanence: Permanence::Transient, ..reply_fault(error, text, FaultCode::Rejected) }
             }
-            // A wrong certificate is put right sooner or later, often by the relay's own people: the mail waits for that.
+            // A wrong certificate is put right sooner or later, often by the relay's own people: the mail waits for
+            // that.
             ConnectError::Tls(error) | ConnectError::StartTls(error) => {
                 Fault { code: FaultCode::Tls, ..reply_fault(error, text, FaultCode::Tls) }
             }
@@ -204,8 +205,8 @@ fn reply_fault(error: &SmtpError, text: String, refused: FaultCode) -> Fault {
 }
 
 impl MessageContent for StoredMail {
-    /// The stored bytes; without the attachments that the relay has no room for (M-X-15), and in ASCII for one that knows
-    /// nothing else (M-62).
+    /// The stored bytes; without the attachments that the relay has no room for (M-X-15), and in ASCII for one that
+    /// knows nothing else (M-62).
     fn bytes_for<'a>(&'a self, extensions: &EhloExtensions) -> Result<Cow<'a, [u8]>, MessageTooLarge> {
         let raw = match extensions.max_bytes {
             Some(max_bytes) if self.raw.len() as u64 > max_bytes => {

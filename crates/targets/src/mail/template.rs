@@ -18,7 +18,7 @@ const DEFAULT_PAGE: &str = include_str!("page.html.jinja");
 /// The templates of a target.
 #[derive(Debug)]
 pub(super) struct MailTemplates {
-    /// None: the built-in text.
+    /// Template of the body; without one, the built-in text.
     body: Option<Template>,
     kind: MessageKind,
     subject: Option<Template>,
@@ -71,7 +71,7 @@ impl MailTemplates {
         Some(Self { body, kind, subject, contents })
     }
 
-    /// The message about a build; a page has the built-in text beside it for those who read no html.
+    /// Renders the message about a build; a page has the built-in text beside it for those who read no html.
     pub(super) async fn render(
         &self,
         build: &Build,
@@ -120,7 +120,7 @@ fn kind(reader: &Reader<'_>) -> MessageKind {
     }
 }
 
-/// A template before it is read, and where mistakes in it are told.
+/// A template before it is read, and the place at which mistakes in it are told.
 struct Source {
     text: String,
     place: Origin,
@@ -157,7 +157,7 @@ fn source_text(reader: &Reader<'_>, key: &str) -> Option<Source> {
     Some(Source { text, place: Origin::Settings(reader.item(key)?.location()) })
 }
 
-/// A template in the settings, or `{ file = "mail.html" }`.
+/// Reads a template in the settings, or `{ file = "mail.html" }`.
 fn source(reader: &Reader<'_>, key: &str) -> Option<Source> {
     let item: Item<'_> = reader.item(key)?;
     if item.as_text().is_some() {

@@ -1,5 +1,5 @@
-//! What a template of a mail is told about a build (M-X-08). The names are those that Buildbot's templates know, and
-//! `title`, `url`, `result`, `news`, `worker` and `reason` for those who start afresh.
+//! The values that a template of a mail has about a build (M-X-08). The names are those that Buildbot's templates know,
+//! and `title`, `url`, `result`, `news`, `worker` and `reason` for those who start afresh.
 
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -12,13 +12,13 @@ use super::{Fault, store_fault};
 use campanile_callbacks::{Sample, Status};
 use campanile_model::{Build, LogRef, LogSummary, Results, SourceStamp, Step};
 
-/// Of a longer log a template gets the last part.
+/// Most bytes of a log that a template gets: of a longer one the last part.
 const MOST_LOG_BYTES: usize = 1 << 20;
 
 /// Names below which a template may look for anything: what is there depends on the build.
 pub(super) const OPEN: &[&str] = &["build.properties"];
 
-/// Everything that a template is told.
+/// All values of a template, under their names.
 #[derive(Serialize)]
 struct TemplateContext<'a> {
     results: u8,
@@ -120,7 +120,7 @@ struct ChangeValues<'a> {
     when: f64,
 }
 
-/// What a template is told about a build; with the text of the logs that `contents` asks for.
+/// The values about a build; with the text of the logs that `contents` asks for.
 pub(super) async fn for_build(
     build: &Build,
     inputs: TextInputs<'_>,
@@ -134,7 +134,7 @@ pub(super) async fn for_build(
     Ok(Value::from(Serde(context(build, inputs, steps))))
 }
 
-/// What it is told about a build of nobody's, to try it on: every name that there is.
+/// The values about a build of nobody's, to try a template on: every name that there is.
 pub(super) fn sample() -> Value {
     let sample = Sample::bundled();
     let build = &sample.build;

@@ -107,7 +107,7 @@ async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Pre
     told_of(target, &Event::BuildFinished { build: Box::new(build) }, earlier).await
 }
 
-/// What a target makes of an event that it wants, when these builds are known.
+/// Prepares an event that the target wants, when these builds are known.
 pub(super) async fn told_of(target: &dyn Target, event: &Event, known: Vec<Build>) -> Prepared {
     assert!(target.wants(event).is_some());
     target.prepare(event, &context(known)).await.unwrap()

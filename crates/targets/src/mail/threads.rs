@@ -11,10 +11,10 @@ use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
 
-/// How far back a run of trouble is followed; beyond that, all belongs to one that has no beginning.
+/// Most builds through which a run of trouble is followed back; beyond that, all belongs to one without a beginning.
 const MAX_BUILDS_BACK: usize = 500;
 
-/// What mails of one thread have in common.
+/// The thing that mails of one thread have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ThreadBy {
     /// A run of trouble of one builder.
@@ -40,7 +40,7 @@ impl ThreadBy {
         }
     }
 
-    /// The root of the build's thread, as a Message-ID; none for `change` without a revision.
+    /// Finds the root of the build's thread, as a Message-ID; none for `change` without a revision.
     pub(super) async fn root(
         self,
         build: &Build,
