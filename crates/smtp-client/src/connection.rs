@@ -27,7 +27,7 @@ const MAX_LINES: usize = 128;
 const BLOCK: usize = 64 << 10;
 
 /// TCP, or TLS over it.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -80,6 +80,7 @@ impl SmtpConnection {
         Ok(connection)
     }
 
+    /// A connection over a stream that nothing was said on yet.
     pub(crate) fn over(stream: Box<dyn Stream>) -> Self {
         let (stream, extensions) = (BufReader::new(stream), EhloExtensions::default());
         Self { stream, extensions, tls: None, is_loopback: false }

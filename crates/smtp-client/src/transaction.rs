@@ -218,7 +218,8 @@ mod tests {
         let (mut relay, ours) = tokio::io::duplex(1 << 20);
         relay.write_all(replies.as_bytes()).await.unwrap();
         relay.shutdown().await.unwrap();
-        let mut connection = SmtpConnection { extensions, ..SmtpConnection::over(Box::new(ours)) };
+        let mut connection = SmtpConnection::over(Box::new(ours));
+        connection.extensions = extensions;
         let recipients: Vec<String> = recipients.iter().map(|name| format!("{name}@x.org")).collect();
         let message = Message { sender: "ci@x.org", recipients: &recipients, content: &content };
         let results = transact(&mut connection, &message, LIMIT).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::mime::{Attachment, Content};
-use super::size_limit::PartKind;
+use super::size_limit::AttachmentKind;
 use super::{Fault, store_fault};
 use campanile_callbacks::Status;
 use campanile_config::Reader;
@@ -72,7 +72,7 @@ impl AddLogs {
             } else {
                 label(step, log)
             };
-            attachments.push(Attachment { name, kind: PartKind::Log, url, content });
+            attachments.push(Attachment { name, kind: AttachmentKind::Log, url, content });
         }
         Ok(attachments)
     }

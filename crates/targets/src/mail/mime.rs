@@ -6,7 +6,7 @@ use lettre::message::{Body, MultiPart, SinglePart};
 use super::address::Address;
 use super::headers::{self, Extra};
 use super::recipients::Recipients;
-use super::size_limit::{Part, PartKind};
+use super::size_limit::{AttachedPart, AttachmentKind};
 use campanile_callbacks::MessageKind;
 use campanile_model::{Build, Timestamp};
 
@@ -34,7 +34,7 @@ pub(super) struct Attachment {
     /// File name, any text (M-58).
     pub(super) name: String,
     /// Log or patch.
-    pub(super) kind: PartKind,
+    pub(super) kind: AttachmentKind,
     /// URL at which it can be seen too.
     pub(super) url: Option<String>,
     pub(super) content: Content,
@@ -60,7 +60,7 @@ pub(super) fn patches<'a>(builds: impl IntoIterator<Item = (&'a Build, Option<St
             {
                 attachments.push(Attachment {
                     name: format!("source patch {}", attachments.len()),
-                    kind: PartKind::Patch,
+                    kind: AttachmentKind::Patch,
                     url: url.clone(),
                     content: Content::Text(patch.body.clone()),
                 });
@@ -71,7 +71,7 @@ pub(super) fn patches<'a>(builds: impl IntoIterator<Item = (&'a Build, Option<St
 }
 
 /// Writes the mail, with CRLF at all line ends. Returns its bytes, and the ranges of its attachments in them.
-pub(super) fn render(draft: Draft<'_>) -> (Vec<u8>, Vec<Part>) {
+pub(super) fn render(draft: Draft<'_>) -> (Vec<u8>, Vec<AttachedPart>) {
     let mut ours = vec![("Message-ID", draft.message_id), ("Auto-Submitted", "auto-generated")];
     if let Some(thread) = draft.thread {
         ours.extend([("In-Reply-To", thread), ("References", thread)]);
@@ -110,7 +110,7 @@ fn content(
     body: &str,
     alternative: Option<&str>,
     attachments: Vec<Attachment>,
-) -> Vec<Part> {
+) -> Vec<AttachedPart> {
     let text = |kind: MessageKind, body: &str| {
         let kind = match kind {
             MessageKind::Plain => ContentType::TEXT_PLAIN,
@@ -148,7 +148,7 @@ fn content(
             }
             Content::TooLarge(bytes) => bytes,
         };
-        parts.push(Part { name, kind, url, bytes, place: start..raw.len() });
+        parts.push(AttachedPart { name, kind, url, bytes, place: start..raw.len() });
     }
     raw.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     parts
@@ -262,7 +262,7 @@ mod tests {
     fn attachment(name: &str, text: &str) -> Attachment {
         Attachment {
             name: name.to_owned(),
-            kind: PartKind::Log,
+            kind: AttachmentKind::Log,
             url: None,
             content: Content::Text(text.to_owned()),
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::size_limit::Part;
+use super::size_limit::AttachedPart;
 use crate::{Fault, FaultCode};
 
 /// A mail with those who are still to get it.
@@ -33,7 +33,7 @@ pub(super) struct Envelope {
     pub(super) refused: Vec<String>,
     /// Attachments that may be left out for a relay that has no room for them.
     #[serde(default)]
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<AttachedPart>,
 }
 
 impl StoredMail {

@@ -11,11 +11,11 @@ use crate::{Fault, FaultCode};
 
 /// An attachment within the bytes of a mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Part {
+pub(super) struct AttachedPart {
     /// File name.
     pub(super) name: String,
     /// Log or patch.
-    pub(super) kind: PartKind,
+    pub(super) kind: AttachmentKind,
     /// URL at which it can be seen.
     pub(super) url: Option<String>,
     /// Bytes of its content.
@@ -26,7 +26,7 @@ pub(super) struct Part {
 
 /// Kinds of attachments, in the order that they are left out in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) enum PartKind {
+pub(super) enum AttachmentKind {
     Log,
     Patch,
 }
@@ -67,7 +67,7 @@ impl StoredMail {
 
     fn cut(&self, max: Option<u64>, reason: Reason) -> Option<Self> {
         let parts = &self.envelope.parts;
-        let (mut order, mut gone): (Vec<&Part>, Vec<&Part>) =
+        let (mut order, mut gone): (Vec<&AttachedPart>, Vec<&AttachedPart>) =
             parts.iter().partition(|part| !part.place.is_empty());
         order.sort_by_key(|part| (part.kind, std::cmp::Reverse(part.place.len())));
         let fits = |cut: &Self| max.is_none_or(|max| cut.raw.len() as u64 <= max);
@@ -89,7 +89,7 @@ impl StoredMail {
     }
 
     /// Returns the mail without these parts, and with the note about them behind the last one.
-    fn without(&self, gone: &[&Part], reason: Reason) -> Option<Self> {
+    fn without(&self, gone: &[&AttachedPart], reason: Reason) -> Option<Self> {
         let parts = &self.envelope.parts;
         let (first, last) = (parts.first()?, parts.last()?);
         let mut raw = self.raw.get(..first.place.start)?.to_vec();
@@ -97,7 +97,7 @@ impl StoredMail {
         for part in parts.iter().filter(|part| !gone.contains(part)) {
             let start = raw.len();
             raw.extend_from_slice(self.raw.get(part.place.clone())?);
-            kept.push(Part { place: start..raw.len(), ..part.clone() });
+            kept.push(AttachedPart { place: start..raw.len(), ..part.clone() });
         }
         let boundary = self.raw.get(first.place.clone())?.split(|&byte| byte == b'\r').next()?;
         raw.extend_from_slice(boundary);
@@ -112,7 +112,7 @@ impl StoredMail {
 }
 
 /// The closing note: a part of its own, which mail programs show below the text.
-fn note<'a>(gone: impl Iterator<Item = &'a Part>, reason: Reason) -> Vec<u8> {
+fn note<'a>(gone: impl Iterator<Item = &'a AttachedPart>, reason: Reason) -> Vec<u8> {
     let mut text = match reason {
         Reason::Settings(max) => {
             format!("Left out: this mail may have {max} bytes at most (max_message_bytes):\r\n")
@@ -137,14 +137,15 @@ mod tests {
     use super::*;
 
     /// A mail with a text and parts of so many bytes.
-    fn mail(parts: &[(&str, PartKind, usize)]) -> StoredMail {
+    fn mail(parts: &[(&str, AttachmentKind, usize)]) -> StoredMail {
         let mut raw = b"Subject: x\r\n\r\n--B\r\n\r\ntext\r\n".to_vec();
         let mut found = Vec::new();
         for &(name, kind, bytes) in parts {
             let start = raw.len();
             raw.extend_from_slice(format!("--B\r\n\r\n{}{}\r\n", name, "x".repeat(bytes)).as_bytes());
-            let (url, bytes) = ((kind == PartKind::Log).then(|| format!("http://x/{name}")), bytes as u64);
-            found.push(Part { name: name.to_owned(), kind, url, bytes, place: start..raw.len() });
+            let (url, bytes) =
+                ((kind == AttachmentKind::Log).then(|| format!("http://x/{name}")), bytes as u64);
+            found.push(AttachedPart { name: name.to_owned(), kind, url, bytes, place: start..raw.len() });
         }
         raw.extend_from_slice(b"--B--\r\n");
         StoredMail { envelope: Envelope { parts: found, ..Envelope::default() }, raw }
@@ -157,9 +158,9 @@ mod tests {
     #[test]
     fn m_x_15_the_largest_logs_go_first_then_patches() {
         let whole = mail(&[
-            ("patch", PartKind::Patch, 9000),
-            ("small", PartKind::Log, 1000),
-            ("large", PartKind::Log, 8000),
+            ("patch", AttachmentKind::Patch, 9000),
+            ("small", AttachmentKind::Log, 1000),
+            ("large", AttachmentKind::Log, 8000),
         ]);
         assert_eq!(whole.clone().limited("t", 1 << 20).unwrap(), whole);
         for (max, kept) in [(11_000, vec!["patch", "small"]), (10_000, vec!["patch"]), (9000, vec![])] {
@@ -179,8 +180,11 @@ mod tests {
 
     #[test]
     fn m_x_15_a_relay_with_less_room_gets_less() {
-        let whole =
-            mail(&[("a", PartKind::Log, 3000), ("b", PartKind::Log, 2000), ("p", PartKind::Patch, 100)]);
+        let whole = mail(&[
+            ("a", AttachmentKind::Log, 3000),
+            ("b", AttachmentKind::Log, 2000),
+            ("p", AttachmentKind::Patch, 100),
+        ]);
         let cut = whole.clone().limited("t", 4000).unwrap();
         let again = cut.cut_to(1000).unwrap();
         assert_eq!(names(&again), ["p"]);
@@ -194,10 +198,15 @@ mod tests {
 
     #[test]
     fn m_x_15_what_was_never_read_is_named_too() {
-        let mut whole = mail(&[("a", PartKind::Log, 500), ("p", PartKind::Patch, 100)]);
+        let mut whole = mail(&[("a", AttachmentKind::Log, 500), ("p", AttachmentKind::Patch, 100)]);
         let end = whole.envelope.parts[0].place.end;
-        let unread =
-            Part { name: "b".to_owned(), kind: PartKind::Log, url: None, bytes: 9 << 20, place: end..end };
+        let unread = AttachedPart {
+            name: "b".to_owned(),
+            kind: AttachmentKind::Log,
+            url: None,
+            bytes: 9 << 20,
+            place: end..end,
+        };
         whole.envelope.parts.insert(1, unread);
         let cut = whole.limited("t", 1 << 20).unwrap();
         assert_eq!(names(&cut), ["a", "p"]);
@@ -206,7 +215,7 @@ mod tests {
 
     #[test]
     fn m_x_15_a_text_that_is_too_long_is_a_fault() {
-        let fault = mail(&[("a", PartKind::Log, 10)]).limited("t", 40).unwrap_err();
+        let fault = mail(&[("a", AttachmentKind::Log, 10)]).limited("t", 40).unwrap_err();
         assert_eq!(fault.code, FaultCode::Content);
         assert!(fault.text.contains("`max_message_bytes` (40)"), "{fault}");
         assert_eq!(mail(&[]).cut_to(10), None);
@@ -214,7 +223,7 @@ mod tests {
 
     #[test]
     fn places_that_are_wrong_cut_nothing() {
-        let mut damaged = mail(&[("a", PartKind::Log, 1000)]);
+        let mut damaged = mail(&[("a", AttachmentKind::Log, 1000)]);
         damaged.envelope.parts[0].place = 5..5_000_000;
         assert_eq!(damaged.cut_to(100), None);
         assert_eq!(damaged.without_attachments(), None);
