@@ -2,6 +2,7 @@
 
 use super::settings::MailSettings;
 use super::{Context, Fault, Silence, mode, previous_build};
+use crate::Decision;
 use campanile_callbacks::Modes;
 use campanile_model::{Build, Results};
 
@@ -20,17 +21,20 @@ pub(super) async fn decide<'a>(
     settings: &MailSettings,
     build: &'a Build,
     context: &Context,
-) -> Result<Result<MailedBuild<'a>, Silence>, Fault> {
+) -> Result<Decision<MailedBuild<'a>>, Fault> {
     let results = match admit(settings, build) {
         Ok(results) => results,
-        Err(silence) => return Ok(Err(silence)),
+        Err(silence) => return Ok(Decision::Silent(silence)),
     };
     let previous = if mode::needs_previous(settings.modes) {
         previous_build::results(settings, build, context).await?
     } else {
         None
     };
-    Ok(compare(settings.modes, results, previous).map(|()| MailedBuild { build, results, previous }))
+    Ok(match compare(settings.modes, results, previous) {
+        Ok(()) => Decision::Send(MailedBuild { build, results, previous }),
+        Err(silence) => Decision::Silent(silence),
+    })
 }
 
 /// Lets a build through that the filter wants and that has an outcome, which it returns.

@@ -9,6 +9,7 @@ use super::recipients::Recipients;
 use super::settings::MailSettings;
 use super::subject::one_line;
 use super::{Context, Fault, Prepared, Silence, built_in_text, store_fault};
+use crate::Decision;
 use campanile_callbacks::Callback;
 use campanile_model::{Build, Buildset, Results, Timestamp, Worker};
 
@@ -25,8 +26,8 @@ pub(super) async fn build(
         return Ok(Prepared::Silent(Silence::BuildsetSummary));
     }
     let mailed = match decide(settings, build, context).await? {
-        Ok(mailed) => mailed,
-        Err(silence) => return Ok(Prepared::Silent(silence)),
+        Decision::Send(mailed) => mailed,
+        Decision::Silent(silence) => return Ok(Prepared::Silent(silence)),
     };
     let about = MailTopic { name: &build.builder, results: mailed.results, headers_of: build };
     mail_about(settings, &about, vec![mailed], context).await
@@ -43,8 +44,8 @@ pub(super) async fn buildset(
     let (mut mailed, mut silent) = (Vec::new(), Vec::new());
     for build in &builds {
         match decide(settings, build, context).await? {
-            Ok(one) => mailed.push(one),
-            Err(silence) => silent.push(format!("{}: {silence}", build.id())),
+            Decision::Send(one) => mailed.push(one),
+            Decision::Silent(silence) => silent.push(format!("{}: {silence}", build.id())),
         }
     }
     if mailed.is_empty() {
