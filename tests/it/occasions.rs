@@ -148,7 +148,7 @@ async fn m_x_02_mails_go_to_the_log_on_demand() {
     engine.build(1, "failure").await;
     let mails = engine.outbox(1).await;
     let log = engine.log();
-    let line = log.lines().find(|line| line.contains("a mail as it will be sent")).expect("no such line");
+    let line = log.lines().find(|line| line.contains("mail: as it will be sent")).expect("no such line");
     let head = mails[0].split("\r\n").next().unwrap();
     assert!(line.contains(head) && line.contains("The build failed: failure compile"), "{line}");
 }

@@ -6,7 +6,8 @@
 //! is inside of the operator's network, unless the operator named that range (`[outbound] allow`).
 //!
 //! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
-//! (connections to everything but HTTP), `client`, `request`, `response`, `error`, and `ssh` (commands on servers).
+//! (connections to everything but HTTP), `tls_connector` (TLS over those), `client`, `request`, `response`, `error`, and
+//! `ssh` (commands on servers).
 //!
 //! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.
 
@@ -20,6 +21,7 @@ mod response;
 mod ssh;
 #[cfg(test)]
 mod tests;
+mod tls_connector;
 pub mod trace;
 
 pub use client::{Client, Outbound, Tls};
@@ -30,3 +32,4 @@ pub use request::Request;
 pub use resolver::{Resolver, SystemResolver};
 pub use response::Response;
 pub use ssh::{CommandOutput, SshClient, SshConfig, SshError, SshKeys};
+pub use tls_connector::{TlsConnector, TlsError, tls_version};

@@ -24,7 +24,6 @@ mod push;
 mod target;
 #[cfg(test)]
 mod testing;
-mod tls;
 
 use std::sync::Arc;
 

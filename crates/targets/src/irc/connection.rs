@@ -35,7 +35,7 @@ impl Connection {
             tcp.set_nodelay(true).map_err(|error| error.to_string())?;
             Ok(match &server.tls {
                 None => Box::new(tcp) as Box<dyn Stream>,
-                Some(tls) => Box::new(tls.agree(tcp).await.map_err(|error| {
+                Some(tls) => Box::new(tls.connect(tcp).await.map_err(|error| {
                     format!("no TLS: {error}; check its certificate, `host`, `port` and `tls_ca`")
                 })?),
             })

@@ -12,11 +12,10 @@ use super::commands;
 use super::events::{Notify, NotifySet};
 use super::outbox::Rate;
 use super::wire::is_channel;
-use crate::tls::{Tls, TlsError};
 use crate::{Parts, callback};
 use campanile_callbacks::{Callback, Kind};
 use campanile_config::{Item, Reader, Secret};
-use campanile_outbound::Dialer;
+use campanile_outbound::{Dialer, TlsConnector, TlsError};
 
 /// What a bot was told, checked.
 pub(super) struct IrcSettings {
@@ -50,7 +49,7 @@ pub(super) struct Server {
     /// For NickServ or SASL.
     pub(super) password: Option<Secret>,
     pub(super) sasl: bool,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<TlsConnector>,
     tls_ca: Option<PathBuf>,
     pub(super) dialer: Dialer,
     /// Whether it matters which account people have.
@@ -195,7 +194,7 @@ fn server(reader: &Reader<'_>, wants_accounts: bool, parts: &Parts<'_>) -> Optio
     })
 }
 
-fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Option<Tls> {
+fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Option<TlsConnector> {
     let refused = |error: TlsError| {
         let key = match error {
             TlsError::Authorities { .. } => "tls_ca",
@@ -203,7 +202,7 @@ fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Optio
         };
         reader.error(key, format!("`{key}`: {error}"));
     };
-    Tls::new(host, more).map_err(refused).ok()
+    TlsConnector::new(host, more).map_err(refused).ok()
 }
 
 /// I-CFG-18: said in the words that those who migrate know.

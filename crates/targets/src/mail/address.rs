@@ -1,4 +1,4 @@
-//! Mail addresses that have been checked (M-34), and how they stand in headers (M-62).
+//! Mail addresses that have been checked (M-34), and their forms in headers (M-62) and in envelopes (M-66).
 
 use std::fmt;
 
@@ -7,31 +7,25 @@ use super::headers;
 /// An address with or without a display name. Holds no control characters, and nothing that ends it early in a header
 /// or an SMTP command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub(super) struct Address {
     display: String,
     local: String,
     domain: String,
 }
 
-/// Why a text is no address.
+/// A text that is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a mail address like `name@example.org` or `Name <name@example.org>`")]
-pub struct InvalidAddress;
+pub(super) struct InvalidAddress;
 
 impl Address {
     /// Reads an address whose domain has two labels or more (M-34).
-    ///
-    /// # Errors
-    /// When the text is no such address.
-    pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidAddress> {
         Self::read(text, 2)
     }
 
     /// Reads a sender, whose domain may be one label, as in `campanile@localhost`.
-    ///
-    /// # Errors
-    /// When the text is no such address.
-    pub fn parse_sender(text: &str) -> Result<Self, InvalidAddress> {
+    pub(super) fn parse_sender(text: &str) -> Result<Self, InvalidAddress> {
         Self::read(text, 1)
     }
 
@@ -56,38 +50,32 @@ impl Address {
     }
 
     /// The address without its display name.
-    #[must_use]
-    pub fn bare(&self) -> String {
+    pub(super) fn bare(&self) -> String {
         format!("{}@{}", self.local, self.domain)
     }
 
     /// The domain, without a final dot.
-    #[must_use]
-    pub fn domain(&self) -> &str {
+    pub(super) fn domain(&self) -> &str {
         self.domain.strip_suffix('.').unwrap_or(&self.domain)
     }
 
-    /// What is said to relays: no display name and no final dot, which SMTP has no place for (M-66).
-    #[must_use]
-    pub fn envelope(&self) -> String {
+    /// The form for relays: no display name and no final dot, which SMTP has no place for (M-66).
+    pub(super) fn envelope(&self) -> String {
         format!("{}@{}", self.local, self.domain())
     }
 
-    /// Whether it has a display name.
-    #[must_use]
-    pub fn is_named(&self) -> bool {
+    /// True if it has a display name.
+    pub(super) fn is_named(&self) -> bool {
         !self.display.is_empty()
     }
 
-    /// Whether both reach the same mailbox (M-36).
-    #[must_use]
-    pub fn is_same_mailbox(&self, other: &Self) -> bool {
+    /// True if both reach the same mailbox (M-36): only the domain is compared without case.
+    pub(super) fn is_same_mailbox(&self, other: &Self) -> bool {
         self.local == other.local && self.domain().eq_ignore_ascii_case(other.domain())
     }
 
     /// The form for headers: only the display name is ever encoded (M-62).
-    #[must_use]
-    pub fn header(&self) -> String {
+    pub(super) fn header(&self) -> String {
         if self.display.is_empty() {
             return self.bare();
         }
@@ -113,12 +101,13 @@ impl fmt::Display for Address {
     }
 }
 
-/// Narrower than "no white space" by what would end the address early in a header or in `RCPT TO:<...>`.
+/// Characters of a local part: narrower than "no white space" by what would end the address early in a header or in
+/// `RCPT TO:<...>`.
 fn is_local(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !"<>()[]\\,;:@\"".contains(c)
 }
 
-/// Labels of letters, digits and `-`, joined by single dots, with one final dot at most.
+/// True for so many labels or more of letters, digits and `-`, joined by single dots, with one final dot at most.
 pub(super) fn is_domain(text: &str, labels: usize) -> bool {
     let text = text.strip_suffix('.').unwrap_or(text);
     let label = |label: &str| {

@@ -1,4 +1,5 @@
-//! Which builds are looked at at all: by builder, tag, scheduler and branch, all exact (M-02, M-06, M-07, M-X-04).
+//! The filter of builds that are looked at at all: by builder, tag, scheduler and branch, all exact (M-02, M-06, M-07,
+//! M-X-04).
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use crate::build_filter::unknown_builders;
 use campanile_config::Reader;
 use campanile_model::{Build, Builder};
 
-/// What a build must be like; each part that is absent lets everything through.
+/// Names that a build must have; each set that is absent lets everything through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     builders: Option<BTreeSet<String>>,
@@ -43,7 +44,7 @@ impl Filter {
         }
     }
 
-    /// Why the build is passed over, if it is.
+    /// The reason to pass the build over; none if it is let through.
     pub(super) fn refuses(&self, build: &Build) -> Option<Silence> {
         let lacks = |wanted: &Option<BTreeSet<String>>, has: &dyn Fn(&BTreeSet<String>) -> bool| {
             wanted.as_ref().is_some_and(|wanted| !has(wanted))
@@ -65,9 +66,7 @@ impl Filter {
         };
         lacks(&self.branches, &on_branch).then_some(Silence::Branches)
     }
-}
 
-impl Filter {
     /// Builders and tags that are named and that none of these has.
     pub(super) fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
         let has_tag =

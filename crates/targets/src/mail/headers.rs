@@ -8,12 +8,12 @@ use super::subject::one_line;
 use campanile_model::Build;
 use campanile_model::interpolate::{Scope, Template};
 
-/// Where lines are folded.
+/// Column at which lines are folded.
 const WIDTH: usize = 76;
 /// Bytes of text in one encoded word, so that a line of one fits.
 const WORD: usize = 39;
 
-/// A header's line or lines, with their CRLF. The value may be any text: it cannot begin a header of its own.
+/// Writes a header's line or lines, with their CRLF. The value may be any text: it cannot begin a header of its own.
 pub(super) fn line(name: &str, value: &str) -> String {
     let value = one_line(value);
     let value = value.trim();
@@ -25,7 +25,7 @@ pub(super) fn line(name: &str, value: &str) -> String {
     if plain { folded(name, value) } else { unstructured(name, value) }
 }
 
-/// A header whose value is already in its final form, in pieces between which lines may be broken.
+/// Writes a header whose value is already in its final form, in pieces between which lines may be broken.
 pub(super) fn list(name: &str, pieces: &[String]) -> String {
     format!("{name}: {}\r\n", pieces.join(",\r\n "))
 }
@@ -58,7 +58,7 @@ fn folded(name: &str, value: &str) -> String {
     out
 }
 
-/// A text as RFC 2047 words, each of whole characters.
+/// Encodes a text as RFC 2047 words, each of whole characters.
 pub(super) fn encoded_words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut chunk = String::new();
@@ -88,14 +88,14 @@ pub(super) struct Extra {
 }
 
 impl Extra {
-    /// A header under the rules of M-60; none, and a line in the log, when it may not be added.
+    /// Makes a header under the rules of M-60; none, and a line in the log, when it may not be added.
     pub(super) fn checked(name: &str, value: &str) -> Option<Self> {
         if !is_name(name) {
-            tracing::warn!("the extra header {name:?} is left out: that is no name for a header");
+            tracing::warn!(header = ?name, "mail: an extra header is left out: that is no name for a header");
             return None;
         }
         if is_ours(name) {
-            tracing::warn!("the extra header `{name}` is left out: the mail has it already");
+            tracing::warn!(header = name, "mail: an extra header is left out: the mail has it already");
             return None;
         }
         Some(Self { name: name.to_owned(), value: one_line(value).trim().to_owned() })
@@ -111,12 +111,12 @@ impl Extra {
     }
 }
 
-/// Whether a text is a header's name (M-60).
+/// True if a text is a header's name (M-60).
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 76 && name.bytes().all(|byte| matches!(byte, b'!'..=b'9' | b';'..=b'~'))
 }
 
-/// Whether every mail has this header already, or counts as having it (M-60).
+/// True if every mail has this header already, or counts as having it (M-60).
 pub(super) fn is_ours(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     // Whoever sends and receives is the settings' business, also when a mail is sent on.
@@ -140,7 +140,7 @@ pub(super) struct ExtraTemplate {
 pub(super) enum Text {
     /// Taken literally, `%` included.
     Literal(String),
-    /// Interpolate.
+    /// With substitutions, as Interpolate has them.
     Template(Template),
 }
 
@@ -163,13 +163,13 @@ impl Text {
 }
 
 impl ExtraTemplate {
-    /// The header for one build; left out when it has no text for it. A header never makes a mail fail.
+    /// Renders the header for one build; left out when it has no text for it. A header never makes a mail fail.
     pub(super) fn render(&self, build: &Build) -> Option<Extra> {
         let scope = Scope::new(&build.properties, &build.source_stamps);
         match (self.name.render(&scope), self.value.render(&scope)) {
             (Ok(name), Ok(value)) => Extra::checked(&name, &value),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!(build = %build.id(), "an extra header is left out: {error}");
+                tracing::warn!(build = %build.id(), "mail: an extra header is left out: {error}");
                 None
             }
         }

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::cut::PartKind;
 use super::mime::{Attachment, Content};
+use super::size_limit::AttachmentKind;
 use super::{Fault, store_fault};
 use campanile_callbacks::Status;
 use campanile_config::Reader;
 use campanile_model::{Build, LogRef, LogSummary, Step};
 
-/// Of a longer log the last part is attached.
+/// Most bytes of one log that are attached, by default: of a longer one the last part.
 const DEFAULT_MAX_BYTES: u64 = 1 << 20;
 
-/// Which logs go with a mail.
+/// The logs that go with a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AddLogs {
     which: LogChoice,
     max_bytes: usize,
-    /// What all of them may have together.
+    /// Most bytes of all of them together.
     max_total: u64,
 }
 
@@ -43,8 +43,8 @@ impl AddLogs {
         }
     }
 
-    /// The wanted logs of a build, in the order of steps and logs; named after the builder too if so wanted. Those that
-    /// the mail has no room for in any case are not even read.
+    /// Reads the wanted logs of a build, in the order of steps and logs; named after the builder too if so wanted.
+    /// Those that the mail has no room for in any case are not even read.
     pub(super) async fn of(
         &self,
         build: &Build,
@@ -72,12 +72,12 @@ impl AddLogs {
             } else {
                 label(step, log)
             };
-            attachments.push(Attachment { name, kind: PartKind::Log, url, content });
+            attachments.push(Attachment { name, kind: AttachmentKind::Log, url, content });
         }
         Ok(attachments)
     }
 
-    /// Places of the smallest ones, as many as a mail can hold.
+    /// Positions of the smallest ones, as many as a mail can hold.
     fn with_room(&self, logs: &[(&Step, &LogSummary)]) -> BTreeSet<usize> {
         let size = |log: &LogSummary| log.bytes.min(self.max_bytes as u64);
         let mut sizes: Vec<(u64, usize)> =
@@ -91,7 +91,7 @@ impl AddLogs {
         sizes.into_iter().take_while(fits).map(|(_, number)| number).collect()
     }
 
-    /// A cut log says so in its first line.
+    /// The text of a log; one that was cut says so in its first line.
     fn told(&self, text: String, log: &LogSummary) -> String {
         // What is read back ends within a character of the limit only when there was more.
         if log.bytes <= self.max_bytes as u64 || text.len() + 4 < self.max_bytes {
@@ -119,7 +119,7 @@ impl LogChoice {
         Self::Listed(items.into_iter().filter_map(|item| item.text(key)).collect())
     }
 
-    /// Whether it is one of them.
+    /// True if the log is one of them.
     pub(super) fn wants(&self, step: &Step, log: &LogSummary) -> bool {
         match self {
             Self::None => false,

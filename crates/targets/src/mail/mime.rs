@@ -4,13 +4,13 @@ use lettre::message::header::{ContentDisposition, ContentTransferEncoding, Conte
 use lettre::message::{Body, MultiPart, SinglePart};
 
 use super::address::Address;
-use super::cut::{Part, PartKind};
 use super::headers::{self, Extra};
 use super::recipients::Recipients;
+use super::size_limit::{AttachedPart, AttachmentKind};
 use campanile_callbacks::MessageKind;
 use campanile_model::{Build, Timestamp};
 
-/// Everything that a mail is made of.
+/// The parts of a mail before it is written.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub(super) from: &'a Address,
@@ -18,7 +18,7 @@ pub(super) struct Draft<'a> {
     pub(super) subject: &'a str,
     pub(super) date: Timestamp,
     pub(super) message_id: &'a str,
-    /// What the mail belongs to, if mails are to be shown in threads (M-X-16).
+    /// Root of the mail's thread, as a Message-ID, if mails are to be shown in threads (M-X-16).
     pub(super) thread: Option<&'a str>,
     pub(super) kind: MessageKind,
     pub(super) body: &'a str,
@@ -33,14 +33,14 @@ pub(super) struct Draft<'a> {
 pub(super) struct Attachment {
     /// File name, any text (M-58).
     pub(super) name: String,
-    /// What it is.
-    pub(super) kind: PartKind,
-    /// Where it can be seen too.
+    /// Log or patch.
+    pub(super) kind: AttachmentKind,
+    /// URL at which it can be seen too.
     pub(super) url: Option<String>,
     pub(super) content: Content,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// A text; when blank, it is sent as bytes without a type.
@@ -60,7 +60,7 @@ pub(super) fn patches<'a>(builds: impl IntoIterator<Item = (&'a Build, Option<St
             {
                 attachments.push(Attachment {
                     name: format!("source patch {}", attachments.len()),
-                    kind: PartKind::Patch,
+                    kind: AttachmentKind::Patch,
                     url: url.clone(),
                     content: Content::Text(patch.body.clone()),
                 });
@@ -70,8 +70,8 @@ pub(super) fn patches<'a>(builds: impl IntoIterator<Item = (&'a Build, Option<St
     attachments
 }
 
-/// Writes the mail, with CRLF at all line ends; and where its attachments are in it.
-pub(super) fn render(draft: Draft<'_>) -> (Vec<u8>, Vec<Part>) {
+/// Writes the mail, with CRLF at all line ends. Returns its bytes, and the ranges of its attachments in them.
+pub(super) fn render(draft: Draft<'_>) -> (Vec<u8>, Vec<AttachedPart>) {
     let mut ours = vec![("Message-ID", draft.message_id), ("Auto-Submitted", "auto-generated")];
     if let Some(thread) = draft.thread {
         ours.extend([("In-Reply-To", thread), ("References", thread)]);
@@ -110,7 +110,7 @@ fn content(
     body: &str,
     alternative: Option<&str>,
     attachments: Vec<Attachment>,
-) -> Vec<Part> {
+) -> Vec<AttachedPart> {
     let text = |kind: MessageKind, body: &str| {
         let kind = match kind {
             MessageKind::Plain => ContentType::TEXT_PLAIN,
@@ -148,7 +148,7 @@ fn content(
             }
             Content::TooLarge(bytes) => bytes,
         };
-        parts.push(Part { name, kind, url, bytes, place: start..raw.len() });
+        parts.push(AttachedPart { name, kind, url, bytes, place: start..raw.len() });
     }
     raw.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     parts
@@ -165,7 +165,7 @@ pub(super) fn text_part(kind: ContentType, text: &str) -> SinglePart {
     SinglePart::builder().content_type(kind).body(body)
 }
 
-/// Whether a text with CRLF line ends goes through any relay as it is: ASCII with short lines.
+/// True if a text with CRLF line ends goes through any relay as it is: ASCII with short lines.
 fn travels(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=b'~'))
         && text.split("\r\n").all(|line| line.len() <= 998)
@@ -262,7 +262,7 @@ mod tests {
     fn attachment(name: &str, text: &str) -> Attachment {
         Attachment {
             name: name.to_owned(),
-            kind: PartKind::Log,
+            kind: AttachmentKind::Log,
             url: None,
             content: Content::Text(text.to_owned()),
         }

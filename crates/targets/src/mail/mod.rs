@@ -1,54 +1,48 @@
-//! MailNotifier: which builds lead to a mail, to whom, and what it says. `docs/spec/mail-notifier.md` gives the rules
-//! by number.
+//! The mail target (MailNotifier): builds that lead to a mail, its recipients, and its text.
+//! `docs/spec/mail-notifier.md` gives the rules by number.
 //!
-//! In the order of a mail's life: `settings` reads the table; `choice` decides whether a build is mailed, by `filter`,
-//! `mode` and `previous`; `recipients` and `address` say to whom; `words`, `text`, `template` with `page`, `subject` and
-//! `headers` what it says; `mime`
-//! writes the bytes; `message` is their stored form; `smtp`, `sendmail` and `file` send it. `prepare` puts the first
-//! half together. Below `smtp` are
-//! `transaction` (one mail), `login`, `tls`, `offers`, and `wire` (lines and bytes).
+//! In the order of a mail's life: `settings` reads the table; `decide` says whether a build is mailed, by `filter`,
+//! `mode` and `previous_build`; `recipients` and `address` to whom; `body` what it says, by the message formatter, a
+//! `template` with its `template_context`, or the `built_in_text`; `subject`, `headers`, `logs` and `threads` what goes
+//! with that; `mime` writes the bytes; `payload` is their stored form; `prepare` puts this first half together. `send`
+//! hands a stored mail to the transport of the settings: `smtp_transport`, `sendmail` or `eml_folder`.
 //!
 //! Invariant: a mail that was stored is sent byte for byte, with the same Message-ID at every attempt. Only what a
-//! relay has no room or no letters for is left out for it (`cut`, `ascii`).
+//! relay has no room or no characters for is left out for it (`size_limit`, `ascii_downgrade`).
 
 mod address;
-mod ascii;
-mod choice;
-mod cut;
-mod file;
+mod ascii_downgrade;
+mod body;
+mod built_in_text;
+mod decide;
+mod eml_folder;
+#[cfg(test)]
+mod event_tests;
 mod filter;
 mod headers;
-mod login;
 mod logs;
-mod message;
 mod mime;
 mod mode;
-#[cfg(test)]
-mod occasion_tests;
-mod offers;
-mod page;
-mod pool;
+mod payload;
 mod prepare;
-mod previous;
+mod previous_build;
 mod recipients;
 #[cfg(test)]
 mod relay_tests;
+mod send;
 mod sendmail;
 mod settings;
-mod smtp;
+mod size_limit;
+mod smtp_transport;
 mod subject;
 mod template;
+mod template_context;
 #[cfg(test)]
 mod template_tests;
 #[cfg(test)]
 mod tests;
-mod text;
 mod threads;
-mod transaction;
-mod trouble;
-mod wire;
-mod words;
-mod workers;
+mod watched_workers;
 
 use std::sync::Arc;
 
@@ -59,10 +53,8 @@ use campanile_callbacks::StatusError;
 use campanile_config::Reader;
 use campanile_model::{Builder, Event};
 
-pub use address::{Address, InvalidAddress};
-pub use message::{Envelope, StoredMail};
-
-use settings::{MailSettings, Transport};
+use payload::StoredMail;
+use settings::MailSettings;
 
 /// Makes a mail target from the n-th `[[mail]]` table.
 pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
@@ -74,7 +66,7 @@ fn store_fault(error: &StatusError) -> Fault {
     Fault::transient(FaultCode::Store, error.to_string())
 }
 
-/// One `[[mail]]` table at work.
+/// A target made from one `[[mail]]` table.
 struct MailTarget {
     settings: MailSettings,
 }
@@ -85,8 +77,8 @@ impl Target for MailTarget {
         &self.settings.name
     }
 
-    /// Every finished build: also why one is not mailed is recorded (M-05, M-21). Mails about one build go out in order
-    /// (M-72).
+    /// Wants every finished build: that one is not mailed is recorded too, with the reason (M-05, M-21). Mails about
+    /// one build go out in order (M-72).
     fn wants(&self, event: &Event) -> Option<Wanted> {
         let settings = &self.settings;
         let key = match event {
@@ -135,27 +127,13 @@ impl Target for MailTarget {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        let mail = match StoredMail::from_bytes(outgoing.message) {
-            Ok(mail) => mail,
-            Err(fault) => return Outcome::Refused(fault),
-        };
-        match &self.settings.transport {
-            Transport::Smtp(relay) => relay.send(mail).await,
-            Transport::Sendmail(program) => program.send(mail).await,
-            Transport::Files(folder) => match file::write(folder, mail).await {
-                Ok(file) => Outcome::Delivered(format!("written to `{}`", file.display())),
-                Err(fault) => Outcome::Deferred { fault, not_before: None },
-            },
+        match StoredMail::from_bytes(outgoing.message) {
+            Ok(mail) => send::send(&self.settings.transport, mail).await,
+            Err(fault) => Outcome::Refused(fault),
         }
     }
 
     async fn probe(&self) -> Result<String, Fault> {
-        match &self.settings.transport {
-            Transport::Smtp(relay) => relay.probe().await,
-            Transport::Sendmail(program) => program.probe().await,
-            Transport::Files(folder) => {
-                file::probe(folder).await.map(|()| format!("mails can be written to `{}`", folder.display()))
-            }
-        }
+        send::probe(&self.settings.transport).await
     }
 }

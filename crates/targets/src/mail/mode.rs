@@ -1,4 +1,4 @@
-//! Whether a build leads to a mail: pure decisions over its outcome and the outcome before (M-09 to M-17).
+//! Modes: pure decisions whether a build leads to a mail, over its outcome and the outcome before (M-09 to M-17).
 
 use campanile_callbacks::{Mode, Modes};
 use campanile_config::Item;
@@ -9,12 +9,12 @@ pub(super) fn default_modes() -> Modes {
     [Mode::Failing, Mode::Passing, Mode::Warnings].into_iter().collect()
 }
 
-/// Whether one of the modes asks for the previous build (M-20).
+/// True if one of the modes asks for the previous build (M-20).
 pub(super) fn needs_previous(modes: Modes) -> bool {
     modes.contains(Mode::Change) || modes.contains(Mode::Problem)
 }
 
-/// Whether any of the modes says yes (M-09, M-13, M-14). `previous` is absent when there is no earlier build.
+/// True if any of the modes says yes (M-09, M-13, M-14). `previous` is absent when there is no earlier build.
 pub(super) fn asks(modes: Modes, results: Results, previous: Option<Results>) -> bool {
     let says_yes = |mode| match mode {
         Mode::Change => previous.is_some_and(|previous| previous != results),
@@ -29,7 +29,7 @@ pub(super) fn asks(modes: Modes, results: Results, previous: Option<Results>) ->
     results != Results::Retry && modes.iter().any(says_yes)
 }
 
-/// A failure after something else.
+/// True for a failure after something else; a first build is none.
 pub(super) fn is_new_failure(results: Results, previous: Option<Results>) -> bool {
     results == Results::Failure && previous.is_some_and(|previous| previous != Results::Failure)
 }
@@ -81,7 +81,7 @@ mod tests {
         Modes::default().with(mode)
     }
 
-    /// What `change` and `problem` say: rows are outcomes, columns are none and the six that can come before.
+    /// The verdicts of `change` and `problem`: rows are outcomes, columns are none and the six that can come before.
     const TABLE: [(Results, [&str; 7]); 7] = [
         (Success, ["", "", "C", "C", "C", "C", "C"]),
         (Warnings, ["", "C", "", "C", "C", "C", "C"]),

@@ -1,21 +1,22 @@
 //! From an event to a mail or a reason for silence: whom it is about, who is told, what it says, what goes with it.
 
-use super::choice::{BuildFilter, choose};
+use super::body::{self, RenderedMessage, plain};
+use super::decide::{MailedBuild, decide};
 use super::headers::Extra;
-use super::message::{Envelope, StoredMail};
 use super::mime::{self, Attachment, Draft};
+use super::payload::{Envelope, StoredMail};
 use super::recipients::Recipients;
 use super::settings::MailSettings;
 use super::subject::one_line;
-use super::words::{self, Words, callback_text, plain};
-use super::{Context, Fault, Prepared, Silence, store_fault, text};
+use super::{Context, Fault, Prepared, Silence, built_in_text, store_fault};
+use crate::Decision;
 use campanile_callbacks::Callback;
 use campanile_model::{Build, Buildset, Results, Timestamp, Worker};
 
-/// What a summary is about, where a builder's name is asked for (M-23).
+/// The name of a summary where a builder's is asked for (M-23).
 const WHOLE_BUILDSET: &str = "(whole buildset)";
 
-/// About a finished build.
+/// Prepares the mail about a finished build.
 pub(super) async fn build(
     settings: &MailSettings,
     build: &Build,
@@ -24,15 +25,15 @@ pub(super) async fn build(
     if settings.build_set_summary && build.buildset.is_some() {
         return Ok(Prepared::Silent(Silence::BuildsetSummary));
     }
-    let chosen = match choose(settings, build, context).await? {
-        Ok(chosen) => chosen,
-        Err(silence) => return Ok(Prepared::Silent(silence)),
+    let mailed = match decide(settings, build, context).await? {
+        Decision::Send(mailed) => mailed,
+        Decision::Silent(silence) => return Ok(Prepared::Silent(silence)),
     };
-    let about = About { name: &build.builder, results: chosen.results, headers_of: build };
-    mail_about(settings, &about, vec![chosen], context).await
+    let about = MailTopic { name: &build.builder, results: mailed.results, headers_of: build };
+    mail_about(settings, &about, vec![mailed], context).await
 }
 
-/// About a complete buildset (M-22): one mail about those of its builds that are told of.
+/// Prepares the mail about a complete buildset (M-22): one mail about those of its builds that are told of.
 pub(super) async fn buildset(
     settings: &MailSettings,
     buildset: &Buildset,
@@ -40,14 +41,14 @@ pub(super) async fn buildset(
 ) -> Result<Prepared, Fault> {
     let builds = context.caller.status.builds_of_buildset(buildset.bsid).await;
     let builds = builds.map_err(|error| store_fault(&error))?;
-    let (mut chosen, mut silent) = (Vec::new(), Vec::new());
+    let (mut mailed, mut silent) = (Vec::new(), Vec::new());
     for build in &builds {
-        match choose(settings, build, context).await? {
-            Ok(one) => chosen.push(one),
-            Err(silence) => silent.push(format!("{}: {silence}", build.id())),
+        match decide(settings, build, context).await? {
+            Decision::Send(one) => mailed.push(one),
+            Decision::Silent(silence) => silent.push(format!("{}: {silence}", build.id())),
         }
     }
-    if chosen.is_empty() {
+    if mailed.is_empty() {
         return Ok(Prepared::Silent(Silence::WholeBuildset { of_each: silent }));
     }
     let of_builds = || Results::of_buildset(builds.iter().filter_map(|build| build.results));
@@ -58,12 +59,12 @@ pub(super) async fn buildset(
         source_stamps: buildset.source_stamps.clone(),
         ..Build::new(WHOLE_BUILDSET, 0)
     };
-    let about = About { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
-    mail_about(settings, &about, chosen, context).await
+    let about = MailTopic { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
+    mail_about(settings, &about, mailed, context).await
 }
 
-/// About a build that began, for targets that want to know (M-X-05). No mode is asked, and no callback: there is no
-/// result that they could be asked about.
+/// Prepares the mail about a build that began, for targets that want to know (M-X-05). No mode is asked, and no
+/// callback: there is no result that they could be asked about.
 pub(super) async fn started(
     settings: &MailSettings,
     build: &Build,
@@ -78,20 +79,20 @@ pub(super) async fn started(
     }
     let status = &context.caller.status;
     let url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let body = text::started(build, status.title(), url.as_deref(), status.url());
+    let text = built_in_text::started(build, status.title(), url.as_deref(), status.url());
     let subject = settings.subject.render("started", status.title(), &build.builder);
-    let letter = Letter {
+    let content = MailContent {
         recipients,
         subject,
-        words: (plain(None, body), None),
+        rendered: (plain(None, text), None),
         extra: settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect(),
         thread: thread(settings, build, context).await?,
         attachments: Vec::new(),
     };
-    posted(settings, letter, context)
+    store(settings, content, context)
 }
 
-/// About a worker that has been away for too long, to those who asked to be told of it (M-X-13).
+/// Prepares the mail about a worker that has been away for too long, to those who asked to be told of it (M-X-13).
 pub(super) fn missing_worker(
     settings: &MailSettings,
     worker: &Worker,
@@ -102,43 +103,43 @@ pub(super) fn missing_worker(
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
     let status = &context.caller.status;
-    let letter = Letter {
+    let content = MailContent {
         recipients,
         subject: format!("{}: worker {} is missing", status.title(), worker.name),
-        words: (plain(None, text::missing_worker(worker, status.title(), status.url())), None),
+        rendered: (plain(None, built_in_text::missing_worker(worker, status.title(), status.url())), None),
         extra: Vec::new(),
         thread: None,
         attachments: Vec::new(),
     };
-    posted(settings, letter, context)
+    store(settings, content, context)
 }
 
-/// What a mail about builds is called after.
-struct About<'a> {
+/// The name and result in a mail about builds.
+struct MailTopic<'a> {
     /// A builder, or the whole buildset.
     name: &'a str,
     results: Results,
-    /// Whose properties and sources extra headers are made of.
+    /// The build of whose properties and sources extra headers are made.
     headers_of: &'a Build,
 }
 
 async fn mail_about(
     settings: &MailSettings,
-    about: &About<'_>,
-    chosen: Vec<BuildFilter<'_>>,
+    about: &MailTopic<'_>,
+    mailed: Vec<MailedBuild<'_>>,
     context: &Context,
 ) -> Result<Prepared, Fault> {
     let status = &*context.caller.status;
-    let builds: Vec<&Build> = chosen.iter().map(|chosen| chosen.build).collect();
+    let builds: Vec<&Build> = mailed.iter().map(|mailed| mailed.build).collect();
     let recipients = recipients(settings, &builds, context).await;
     if recipients.is_empty() {
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
-    let mut of_each = Vec::with_capacity(chosen.len());
-    for one in &chosen {
-        of_each.push(words::of(settings, one, context).await?);
+    let mut of_each = Vec::with_capacity(mailed.len());
+    for one in &mailed {
+        of_each.push(body::render(settings, one, context).await?);
     }
-    let (message, version) = words::joined(of_each);
+    let (message, version) = body::join(of_each);
     let subject = match &message.subject {
         Some(subject) => one_line(subject).into_owned(),
         None => settings.subject.render(about.results.name(), status.title(), about.name),
@@ -158,8 +159,9 @@ async fn mail_about(
         Some(first) => thread(settings, first, context).await?,
         None => None,
     };
-    let letter = Letter { recipients, subject, words: (message, version), extra, thread, attachments };
-    posted(settings, letter, context)
+    let content =
+        MailContent { recipients, subject, rendered: (message, version), extra, thread, attachments };
+    store(settings, content, context)
 }
 
 async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Result<Option<String>, Fault> {
@@ -169,7 +171,7 @@ async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Re
     }
 }
 
-/// Whom a mail about these builds goes to: the interested users of all of them together (M-25).
+/// Recipients of a mail about these builds: the interested users of all of them together (M-25).
 async fn recipients(settings: &MailSettings, builds: &[&Build], context: &Context) -> Recipients {
     match &settings.lookup {
         Some(lookup) if settings.audience.interested => {
@@ -179,7 +181,7 @@ async fn recipients(settings: &MailSettings, builds: &[&Build], context: &Contex
     }
 }
 
-/// What a lookup callback answers for each interested user, asked once (M-31). A failing call costs that user alone.
+/// Answers of a lookup callback, asked once for each interested user (M-31). A failing call costs that user alone.
 async fn looked_up(
     settings: &MailSettings,
     lookup: &Callback,
@@ -194,27 +196,32 @@ async fn looked_up(
         match lookup.look_up(&context.caller, &user).await {
             Ok((address, _)) => found.extend(address),
             Err(fault) => {
-                let text = callback_text(settings, "lookup", lookup.name(), &fault);
-                tracing::warn!(user, "{text}; this user gets no mail");
+                tracing::warn!(
+                    target = settings.name,
+                    user,
+                    callback = lookup.name(),
+                    "mail: the lookup failed, this user gets no mail: {fault}"
+                );
             }
         }
     }
     found
 }
 
-/// What goes into one mail.
-struct Letter {
+/// The content of one mail, before it has a sender, a date and a Message-ID.
+struct MailContent {
     recipients: Recipients,
     subject: String,
-    words: Words,
+    rendered: RenderedMessage,
     extra: Vec<Extra>,
     thread: Option<String>,
     attachments: Vec<Attachment>,
 }
 
-/// The mail as it is stored.
-fn posted(settings: &MailSettings, letter: Letter, context: &Context) -> Result<Prepared, Fault> {
-    let Letter { recipients, subject, words: (message, version), extra, thread, attachments } = letter;
+/// Writes the mail in its stored form, within the size that the settings allow.
+fn store(settings: &MailSettings, content: MailContent, context: &Context) -> Result<Prepared, Fault> {
+    let MailContent { recipients, subject, rendered: (message, version), extra, thread, attachments } =
+        content;
     let named = extra.iter().find(|extra| extra.name.eq_ignore_ascii_case("Message-ID"));
     let message_id = match named {
         Some(extra) => extra.value.clone(),
@@ -235,7 +242,7 @@ fn posted(settings: &MailSettings, letter: Letter, context: &Context) -> Result<
     });
     if settings.dump_mails_to_log {
         let mail = String::from_utf8_lossy(&raw);
-        tracing::info!(target = settings.name, ?mail, "a mail as it will be sent");
+        tracing::info!(target = settings.name, ?mail, "mail: as it will be sent");
     }
     let envelope = Envelope {
         sender: settings.from.envelope(),

@@ -1,19 +1,19 @@
-//! To whom a mail goes: who is interested, where they are reached, and who of them is told once (M-27 to M-38).
+//! Recipients of a mail: those who are interested in a build, their addresses, and each mailbox once (M-27 to M-38).
 
 use super::address::Address;
 use campanile_config::User;
 use campanile_model::{Build, owners};
 
-/// Who is told by a mail target.
+/// The people that a mail target tells, and the ways to their addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Audience {
-    /// Whether those behind a build are told (M-27).
+    /// Tells those behind a build (M-27).
     pub(super) interested: bool,
-    /// Who is told of every build.
+    /// Addresses that are told of every build.
     pub(super) extra: Vec<Address>,
     /// Domain of names that are no address (M-30).
     pub(super) domain: Option<String>,
-    /// Whether a name that is an address is used where no record is known (M-32).
+    /// Uses a name that is an address, where no record is known (M-32).
     pub(super) author_addresses: bool,
     /// The user records (M-29).
     pub(super) users: Vec<User>,
@@ -29,7 +29,7 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// Whether nobody is left (M-38).
+    /// True if nobody is left (M-38).
     pub(super) fn is_empty(&self) -> bool {
         self.to.is_empty() && self.cc.is_empty()
     }
@@ -41,7 +41,7 @@ impl Recipients {
 }
 
 impl Audience {
-    /// Whom a mail about these builds goes to (M-25, M-35).
+    /// Recipients of a mail about these builds (M-25, M-35).
     pub(super) fn of(&self, builds: &[&Build]) -> Recipients {
         let builds = builds.iter().filter(|_| self.interested);
         self.told(builds.flat_map(|build| self.interested_in(build)).collect())
@@ -74,7 +74,11 @@ impl Audience {
     fn interested_in(&self, build: &Build) -> Vec<Address> {
         let owners = owners(&build.properties);
         if !owners.ignored.is_empty() {
-            tracing::warn!(build = %build.id(), "`owner` and `owners` hold {} values that are no names", owners.ignored.len());
+            tracing::warn!(
+                build = %build.id(),
+                ignored = owners.ignored.len(),
+                "mail: `owner` and `owners` hold values that are no names"
+            );
         }
         match &self.domain {
             Some(domain) => {
@@ -122,7 +126,7 @@ fn cleaned(found: &str) -> Option<Address> {
     };
     let address = Address::parse(text).ok();
     if address.is_none() {
-        tracing::warn!("INVALID EMAIL: {text:?} is no mail address and gets no mail");
+        tracing::warn!("mail: INVALID EMAIL: {text:?} is no mail address and gets no mail");
     }
     address
 }

@@ -6,18 +6,22 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use super::message::{Envelope, StoredMail};
-use super::smtp::{Encryption, Relay};
+use super::payload::{Envelope, StoredMail};
+use super::smtp_transport::SmtpTransport;
 use crate::{FaultCode, Outcome};
+use campanile_config::Secret;
+use campanile_outbound::{Dialer, TlsConnector};
+use campanile_smtp::{Credentials, Encryption, RelayConfig};
 
-/// What the relay was told, and how many connections it took.
+/// The lines that the relay was told, and the number of connections that it took.
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
     connections: usize,
 }
 
-/// A relay that answers by the recipient's name, hangs up after `mails` mails on a connection, and offers `extensions`.
+/// Starts a relay that answers by the recipient's name, hangs up after `mails` mails on a connection, and offers
+/// `extensions`.
 async fn relay(mails: usize, extensions: &'static str) -> (u16, Arc<Mutex<Heard>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -70,8 +74,20 @@ async fn relay(mails: usize, extensions: &'static str) -> (u16, Arc<Mutex<Heard>
     (port, heard)
 }
 
-fn client(port: u16) -> Relay {
-    Relay::new("devs", "127.0.0.1".to_owned(), port, Encryption::None, None, None, false)
+fn client(port: u16) -> SmtpTransport {
+    transport(port, Encryption::None, None)
+}
+
+fn transport(port: u16, encryption: Encryption, credentials: Option<Credentials>) -> SmtpTransport {
+    let config = RelayConfig {
+        host: "127.0.0.1".to_owned(),
+        port,
+        encryption,
+        credentials,
+        allow_plain_auth: false,
+        dialer: Dialer::default(),
+    };
+    SmtpTransport::new("devs", config)
 }
 
 fn mail(recipients: &[&str]) -> StoredMail {
@@ -231,19 +247,14 @@ async fn m_65_where_the_relay_can_commands_go_out_together() {
 #[tokio::test]
 async fn m_68_and_m_70_nothing_is_said_without_tls_or_login() {
     let (port, heard) = relay(99, "250 me").await;
-    let tls = crate::tls::Tls::new("localhost", None).unwrap();
-    let strict =
-        Relay::new("devs", "127.0.0.1".to_owned(), port, Encryption::Required, Some(tls), None, false);
+    let tls = TlsConnector::new("localhost", None).unwrap();
+    let strict = transport(port, Encryption::Required(tls), None);
     let Outcome::Refused(fault) = strict.send(mail(&["a"])).await else { panic!("not refused") };
     assert_eq!(fault.code, FaultCode::Tls);
     assert!(fault.text.contains("does not offer STARTTLS (use_tls = true); set use_smtps"), "{fault}");
 
-    let credentials = super::login::Credentials {
-        user: "u".to_owned(),
-        password: campanile_config::Secret::new("bell-tower"),
-    };
-    let login =
-        Relay::new("devs", "127.0.0.1".to_owned(), port, Encryption::None, None, Some(credentials), false);
+    let credentials = Credentials { user: "u".to_owned(), password: Secret::new("bell-tower") };
+    let login = transport(port, Encryption::None, Some(credentials));
     let Outcome::Refused(fault) = login.send(mail(&["a"])).await else { panic!("not refused") };
     assert_eq!(fault.code, FaultCode::Authentication);
     assert!(!fault.text.contains("bell-tower"));

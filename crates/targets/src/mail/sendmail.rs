@@ -3,19 +3,24 @@
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::message::StoredMail;
-use super::transaction::failed;
-use super::trouble::{ANSWER, shown};
+use super::payload::StoredMail;
+use super::send::attempt_failed;
 use crate::{Fault, FaultCode, Outcome};
 use campanile_config::Reader;
 
+/// Time within which the program must take the mail.
+const RUN_TIMEOUT: Duration = Duration::from_secs(300);
+/// Most characters of the program's words that are told.
+const MAX_SAID: usize = 300;
+
 /// A program like `/usr/sbin/sendmail`.
 pub(super) struct Sendmail {
-    /// The beginning of every error.
+    /// The beginning of every text for people: the target and the program.
     label: String,
     program: PathBuf,
     arguments: Vec<String>,
@@ -48,24 +53,25 @@ impl Sendmail {
         Some(Self { label, program, arguments })
     }
 
-    /// Hands the mail to the program once.
+    /// Hands the mail to the program once. A program that takes too long is ended; so is one whose future is dropped.
     pub(super) async fn send(&self, mail: StoredMail) -> Outcome {
-        let fault = match tokio::time::timeout(ANSWER, self.run(&mail)).await {
+        let fault = match tokio::time::timeout(RUN_TIMEOUT, self.run(&mail)).await {
             Ok(Ok(output)) if output.status.success() => {
                 let count = mail.envelope.recipients.len();
                 return Outcome::Delivered(format!("{} took it for {count}", self.label));
             }
-            Ok(Ok(output)) => self.judge(&output),
+            Ok(Ok(output)) => self.fault_of(&output),
             Ok(Err(error)) => {
                 let text = format!("{} cannot be run: {error}: check `transport`", self.label);
                 Fault::transient(FaultCode::Local, text)
             }
             Err(_) => {
-                let text = format!("{} did not end within {} s, and was ended", self.label, ANSWER.as_secs());
+                let text =
+                    format!("{} did not end within {} s, and was ended", self.label, RUN_TIMEOUT.as_secs());
                 Fault::transient(FaultCode::Timeout, text)
             }
         };
-        failed(fault, &mail)
+        attempt_failed(fault, &mail)
     }
 
     async fn run(&self, mail: &StoredMail) -> std::io::Result<Output> {
@@ -77,7 +83,7 @@ impl Sendmail {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let input = child.stdin.take();
-        let text = own_line_ends(&mail.raw);
+        let text = with_unix_line_ends(&mail.raw);
         let write = async move {
             let Some(mut input) = input else { return };
             // A program that ends before it has read everything says why by its exit code.
@@ -89,9 +95,9 @@ impl Sendmail {
         output
     }
 
-    /// What a failure means, by the codes of `sysexits.h`.
-    fn judge(&self, output: &Output) -> Fault {
-        let said = shown(&String::from_utf8_lossy(&output.stderr));
+    /// The fault of a program that did not succeed, by the codes of `sysexits.h`.
+    fn fault_of(&self, output: &Output) -> Fault {
+        let said = sanitized(&String::from_utf8_lossy(&output.stderr));
         let how = ended(output.status);
         let text = format!("{} did not take the mail ({how}: {said})", self.label);
         match output.status.code() {
@@ -103,7 +109,7 @@ impl Sendmail {
         }
     }
 
-    /// Whether there is such a program.
+    /// Proves that there is such a program; it is not run.
     pub(super) async fn probe(&self) -> Result<String, Fault> {
         let found = tokio::fs::metadata(&self.program).await;
         match found {
@@ -116,12 +122,18 @@ impl Sendmail {
     }
 }
 
+/// A text of the program's on one line, and not too much of it.
+fn sanitized(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SAID).collect();
+    line.trim().to_owned()
+}
+
 fn ended(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }
 
-/// Programs of Unix read lines that end in LF alone.
-fn own_line_ends(raw: &[u8]) -> Vec<u8> {
+/// The mail with LF line ends, as programs of Unix read them.
+fn with_unix_line_ends(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     for line in raw.split_inclusive(|&byte| byte == b'\n') {
         match line.strip_suffix(b"\r\n") {

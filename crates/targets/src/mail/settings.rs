@@ -1,29 +1,29 @@
-//! Reads a `[[mail]]` table (section 1 of the rules), with every problem at its line.
+//! The settings of a mail target, read from a `[[mail]]` table (section 1 of the rules), with every problem at its
+//! line.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use super::address::{Address, is_domain};
 use super::filter::Filter;
 use super::headers::{self, ExtraTemplate, Text};
-use super::login::Credentials;
 use super::logs::AddLogs;
 use super::mode;
-use super::previous::PreviousBuild;
+use super::previous_build::PreviousBuild;
 use super::recipients::Audience;
 use super::sendmail::Sendmail;
-use super::smtp::{Encryption, Relay};
+use super::smtp_transport::SmtpTransport;
 use super::subject::{self, SubjectTemplate};
 use super::template::MailTemplates;
 use super::threads::ThreadBy;
-use super::workers::WatchedWorkers;
+use super::watched_workers::WatchedWorkers;
 use crate::Parts;
 use crate::callback::{self, OnCallbackError};
-use crate::tls::{Tls, TlsError};
 use campanile_callbacks::{Callback, Kind, Modes};
 use campanile_config::{Reader, Severity};
+use campanile_outbound::{Dialer, TlsConnector, TlsError};
+use campanile_smtp::{Credentials, Encryption, RelayConfig};
 
-/// What a mail target was told, checked.
+/// A `[[mail]]` table, checked.
 pub(super) struct MailSettings {
     pub(super) name: String,
     pub(super) from: Address,
@@ -40,30 +40,30 @@ pub(super) struct MailSettings {
     pub(super) extra_headers: Vec<ExtraTemplate>,
     /// One mail for a whole buildset (section 3).
     pub(super) build_set_summary: bool,
-    /// Whether the begin of a build is told of too (M-X-05).
+    /// Tells of the begin of a build too (M-X-05).
     pub(super) report_new: bool,
     pub(super) watched_workers: WatchedWorkers,
     pub(super) add_patch: bool,
     pub(super) add_logs: AddLogs,
-    /// The most bytes of a mail (M-X-15).
+    /// Most bytes of a mail (M-X-15).
     pub(super) max_message_bytes: u64,
     pub(super) thread_by: Option<ThreadBy>,
-    /// Whether each mail goes to the log too (M-X-02).
+    /// Writes each mail to the log too (M-X-02).
     pub(super) dump_mails_to_log: bool,
     pub(super) transport: Transport,
 }
 
-/// How mails leave.
+/// The way that mails leave by.
 pub(super) enum Transport {
     /// To a relay.
-    Smtp(Arc<Relay>),
+    Smtp(Box<SmtpTransport>),
     /// To a program of this machine.
     Sendmail(Sendmail),
     /// Into a folder.
     Files(PathBuf),
 }
 
-/// What a mail may have at most: most relays take that much, and no person reads more.
+/// Most bytes of a mail by default: most relays take that much, and no person reads more.
 const DEFAULT_MAX_MESSAGE: u64 = 10 << 20;
 
 /// Reads the n-th `[[mail]]` table. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
@@ -156,7 +156,8 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
     audience
 }
 
-/// Records belong to no target, but only here it is known what an address is. Told once, however many targets there are.
+/// Checks the addresses of user records. They belong to no target, but only here it is known what an address is. Told
+/// once, however many targets there are.
 fn check_users(parts: &Parts<'_>) {
     for user in &parts.settings.users {
         if let (Some(email), Some(place)) = (&user.email, &user.email_location)
@@ -184,7 +185,7 @@ fn extra_recipients(reader: &Reader<'_>) -> Vec<Address> {
     items.into_iter().filter_map(address).collect()
 }
 
-/// `lookup = { callback = "NAME" }`; as a domain it is read elsewhere.
+/// Reads `lookup = { callback = "NAME" }`; as a domain it is read elsewhere.
 fn lookup_callback(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Callback> {
     let item = reader.item("lookup")?;
     if item.as_text().is_some() {
@@ -252,11 +253,11 @@ fn extra_headers(reader: &Reader<'_>) -> Vec<ExtraTemplate> {
 
 fn transport(reader: &Reader<'_>, name: &str, parts: &Parts<'_>) -> Option<Transport> {
     // The relay's arguments are read even for files, so that trying a target out needs no other change.
-    let relay = relay(reader, name);
+    let relay = relay(reader, parts.outbound.dialer().clone());
     let transport = reader.text("transport");
     match transport.as_deref().map(|transport| transport.split_once(':').unwrap_or((transport, ""))) {
         None | Some(("smtp", "")) => {
-            relay.map(|relay| Transport::Smtp(Arc::new(relay.through(parts.outbound.dialer().clone()))))
+            relay.map(|config| Transport::Smtp(Box::new(SmtpTransport::new(name, config))))
         }
         Some(("sendmail", _)) if reader.deny_to_tenants("transport", "it runs a program") => None,
         Some(("sendmail", command)) => Sendmail::read(reader, name, command).map(Transport::Sendmail),
@@ -274,7 +275,7 @@ fn transport(reader: &Reader<'_>, name: &str, parts: &Parts<'_>) -> Option<Trans
     }
 }
 
-fn relay(reader: &Reader<'_>, name: &str) -> Option<Relay> {
+fn relay(reader: &Reader<'_>, dialer: Dialer) -> Option<RelayConfig> {
     let host = reader.text("relayhost").unwrap_or_else(|| "localhost".to_owned());
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -289,31 +290,30 @@ fn relay(reader: &Reader<'_>, name: &str) -> Option<Relay> {
     };
     let use_tls = reader.boolean("use_tls").unwrap_or(false);
     let use_smtps = reader.boolean("use_smtps").unwrap_or(false);
-    let encryption = match (use_smtps, use_tls, credentials.is_some()) {
-        (true, true, _) => {
-            reader.error(
-                "use_smtps",
-                "`use_tls` and `use_smtps` exclude each other: keep the one that the relay's port wants",
-            );
-            return None;
-        }
-        (true, false, _) => Encryption::FromStart,
-        (false, true, _) => Encryption::Required,
-        (false, false, true) => Encryption::IfOffered,
-        (false, false, false) => Encryption::None,
-    };
+    if use_tls && use_smtps {
+        reader.error(
+            "use_smtps",
+            "`use_tls` and `use_smtps` exclude each other: keep the one that the relay's port wants",
+        );
+        return None;
+    }
     if use_tls && credentials.is_none() {
         reader.warning("use_tls", "`use_tls` without `smtp_user`: fine for relays that only want TLS");
     }
     let default_port = if use_smtps { 465 } else { 25 };
     let port = reader.integer("smtp_port", 1..=65535).and_then(|port| u16::try_from(port).ok());
     let allow_plain_auth = reader.boolean("allow_plain_auth").unwrap_or(false);
-    let root = reader.file("tls_ca");
-    let tls = match encryption {
-        Encryption::None => None,
-        _ => Some(tls(reader, &host, root.as_deref())?),
+    let authorities = reader.file("tls_ca");
+    let tls = || tls(reader, &host, authorities.as_deref());
+    let encryption = match (use_smtps, use_tls, credentials.is_some()) {
+        (true, ..) => Encryption::FromStart(tls()?),
+        (_, true, _) => Encryption::Required(tls()?),
+        // A password is reason enough to hide the line where that can be done.
+        (false, false, true) => Encryption::IfOffered(tls()?),
+        (false, false, false) => Encryption::None,
     };
-    Some(Relay::new(name, host, port.unwrap_or(default_port), encryption, tls, credentials, allow_plain_auth))
+    let port = port.unwrap_or(default_port);
+    Some(RelayConfig { host, port, encryption, credentials, allow_plain_auth, dialer })
 }
 
 fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
@@ -322,8 +322,8 @@ fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
     None
 }
 
-fn tls(reader: &Reader<'_>, host: &str, root: Option<&Path>) -> Option<Tls> {
-    Tls::new(host, root)
+fn tls(reader: &Reader<'_>, host: &str, authorities: Option<&std::path::Path>) -> Option<TlsConnector> {
+    TlsConnector::new(host, authorities)
         .map_err(|error| {
             let key = if matches!(error, TlsError::Authorities { .. }) { "tls_ca" } else { "relayhost" };
             reader.error(key, error.to_string());

@@ -17,10 +17,10 @@ enum Part {
     Builder,
 }
 
-/// Why a `subject` can't be used.
+/// A `subject` that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidSubject {
-    /// Header injection, if it went through.
+    /// A line break: header injection, if it went through.
     #[error("Newlines are not allowed in email subjects")]
     Newline,
     /// A key that stands for nothing.
@@ -64,7 +64,7 @@ impl SubjectTemplate {
         Ok(Self(parts))
     }
 
-    /// The subject of a mail about what came to this.
+    /// Renders the subject of a mail about what came to this.
     pub(super) fn render(&self, result: &str, title: &str, builder: &str) -> String {
         let text: String = self
             .0
@@ -86,7 +86,7 @@ pub(super) fn one_line(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     if text.contains(is_break) {
-        tracing::warn!("line breaks in {text:?} became spaces: a header has one line");
+        tracing::warn!(?text, "mail: line breaks became spaces: a header has one line");
     }
     let mut line = String::with_capacity(text.len());
     let mut in_break = false;

@@ -1,9 +1,9 @@
 //! Mails by templates of the settings: `template`, `template_type`, `subject_template` (M-X-08).
 
+use super::body::plain;
+use super::built_in_text::{self, TextInputs};
 use super::logs::LogChoice;
-use super::page;
-use super::text::{self, Facts};
-use super::words::plain;
+use super::template_context;
 use super::{Context, Fault};
 use crate::FaultCode;
 use campanile_callbacks::{FormattedMessage, MessageKind};
@@ -18,7 +18,7 @@ const DEFAULT_PAGE: &str = include_str!("page.html.jinja");
 /// The templates of a target.
 #[derive(Debug)]
 pub(super) struct MailTemplates {
-    /// None: the built-in text.
+    /// Template of the body; without one, the built-in text.
     body: Option<Template>,
     kind: MessageKind,
     subject: Option<Template>,
@@ -62,21 +62,24 @@ impl MailTemplates {
         let escape = if kind == MessageKind::Html { Escape::Html } else { Escape::Nothing };
         let body = match (source, kind) {
             (Some(source), _) => source.compile(escape, problems),
-            (None, MessageKind::Html) => Template::read(DEFAULT_PAGE, escape, &page::sample(), page::OPEN).0,
+            (None, MessageKind::Html) => {
+                Template::read(DEFAULT_PAGE, escape, &template_context::sample(), template_context::OPEN).0
+            }
             (None, MessageKind::Plain) => None,
         };
         let subject = subject.and_then(|subject| subject.compile(Escape::Nothing, problems));
         Some(Self { body, kind, subject, contents })
     }
 
-    /// The message about a build; a page has the built-in text beside it for those who read no html.
+    /// Renders the message about a build; a page has the built-in text beside it for those who read no html.
     pub(super) async fn render(
         &self,
         build: &Build,
-        facts: Facts<'_>,
+        inputs: TextInputs<'_>,
         context: &Context,
     ) -> Result<FormattedMessage, Fault> {
-        let values = page::of(build, facts, &self.contents, &*context.caller.status).await?;
+        let values =
+            template_context::for_build(build, inputs, &self.contents, &*context.caller.status).await?;
         let failed = |what: &str, fault: &JinjaError| {
             Fault::transient(FaultCode::Callback, format!("the {what} failed: {fault}"))
         };
@@ -87,9 +90,11 @@ impl MailTemplates {
             }
             None => None,
         };
-        let Some(body) = &self.body else { return Ok(plain(subject, text::built_in(build, facts))) };
+        let Some(body) = &self.body else {
+            return Ok(plain(subject, built_in_text::finished(build, inputs)));
+        };
         let body = rendered(body, values).await.map_err(|fault| failed("template", &fault))?;
-        let alternative = (self.kind == MessageKind::Html).then(|| text::built_in(build, facts));
+        let alternative = (self.kind == MessageKind::Html).then(|| built_in_text::finished(build, inputs));
         Ok(FormattedMessage { subject, body, kind: self.kind, alternative, headers: Vec::new() })
     }
 }
@@ -115,7 +120,7 @@ fn kind(reader: &Reader<'_>) -> MessageKind {
     }
 }
 
-/// A template before it is read, and where mistakes in it are told.
+/// A template before it is read, and the place at which mistakes in it are told.
 struct Source {
     text: String,
     place: Origin,
@@ -130,7 +135,8 @@ enum Origin {
 
 impl Source {
     fn compile(&self, escape: Escape, problems: &Problems) -> Option<Template> {
-        let (template, faults) = Template::read(&self.text, escape, &page::sample(), page::OPEN);
+        let (template, faults) =
+            Template::read(&self.text, escape, &template_context::sample(), template_context::OPEN);
         for fault in faults {
             // One that fails with the sample may get on with real builds.
             let severity =
@@ -151,7 +157,7 @@ fn source_text(reader: &Reader<'_>, key: &str) -> Option<Source> {
     Some(Source { text, place: Origin::Settings(reader.item(key)?.location()) })
 }
 
-/// A template in the settings, or `{ file = "mail.html" }`.
+/// Reads a template in the settings, or `{ file = "mail.html" }`.
 fn source(reader: &Reader<'_>, key: &str) -> Option<Source> {
     let item: Item<'_> = reader.item(key)?;
     if item.as_text().is_some() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::message::StoredMail;
+use super::payload::StoredMail;
 use super::{Context, Outcome, Outgoing, Parts, Prepared, Silence, Target};
 use campanile_callbacks::{CallRecord, Caller, Status, StatusError};
 use campanile_config::{Document, Limits, Problems, Reader, Settings};
@@ -40,10 +40,10 @@ pub(super) fn target(more: &str) -> Arc<dyn Target> {
     target.unwrap()
 }
 
-struct Facts(Mutex<Vec<Build>>);
+struct KnownBuilds(Mutex<Vec<Build>>);
 
 #[async_trait]
-impl Status for Facts {
+impl Status for KnownBuilds {
     fn title(&self) -> &str {
         "Quad CI"
     }
@@ -107,14 +107,14 @@ async fn prepared(target: &dyn Target, build: Build, earlier: Vec<Build>) -> Pre
     told_of(target, &Event::BuildFinished { build: Box::new(build) }, earlier).await
 }
 
-/// What a target makes of an event that it wants, when these builds are known.
+/// Prepares an event that the target wants, when these builds are known.
 pub(super) async fn told_of(target: &dyn Target, event: &Event, known: Vec<Build>) -> Prepared {
     assert!(target.wants(event).is_some());
     target.prepare(event, &context(known)).await.unwrap()
 }
 
 pub(super) fn context(known: Vec<Build>) -> Context {
-    let status = Arc::new(Facts(Mutex::new(known)));
+    let status = Arc::new(KnownBuilds(Mutex::new(known)));
     Context {
         caller: Caller { status, delivery: None },
         now: Timestamp::from_seconds(1_397_948_626),

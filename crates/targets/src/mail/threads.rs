@@ -5,16 +5,16 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::previous::branches;
+use super::previous_build::branches;
 use super::{Fault, store_fault};
 use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
 
-/// How far back a run of trouble is followed; beyond that, all belongs to one that has no beginning.
-const FARTHEST: usize = 500;
+/// Most builds through which a run of trouble is followed back; beyond that, all belongs to one without a beginning.
+const MAX_BUILDS_BACK: usize = 500;
 
-/// What mails of one thread have in common.
+/// The thing that mails of one thread have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ThreadBy {
     /// A run of trouble of one builder.
@@ -40,7 +40,7 @@ impl ThreadBy {
         }
     }
 
-    /// The root of the build's thread, as a Message-ID; none for `change` without a revision.
+    /// Finds the root of the build's thread, as a Message-ID; none for `change` without a revision.
     pub(super) async fn root(
         self,
         build: &Build,
@@ -78,7 +78,7 @@ impl ThreadBy {
     async fn last_success(self, build: &Build, status: &dyn Status) -> Result<Option<u64>, StatusError> {
         let mut before = build.id();
         let (mut seen, mut page) = (0, 10);
-        while seen < FARTHEST {
+        while seen < MAX_BUILDS_BACK {
             let earlier = status.earlier_builds(&before, page).await?;
             let ends = |other: &&Build| {
                 other.results == Some(Results::Success)

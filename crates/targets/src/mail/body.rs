@@ -1,26 +1,28 @@
-//! What a mail says: by the message formatter, a template, or the built-in text; about one build, or about several in one mail.
+//! The body of a mail: by the message formatter, a template, or the built-in text; about one build, or about several in
+//! one mail.
 
-use super::choice::BuildFilter;
+use super::built_in_text::{self, TextInputs};
+use super::decide::MailedBuild;
 use super::settings::MailSettings;
 use super::subject::one_line;
-use super::text::{self, Facts};
 use super::{Context, Fault};
 use crate::FaultCode;
 use campanile_callbacks::{CallbackError, FormattedMessage, MessageKind};
 
 /// A message, and the digest of the callback version that wrote it, if one did.
-pub(super) type Words = (FormattedMessage, Option<String>);
+pub(super) type RenderedMessage = (FormattedMessage, Option<String>);
 
-/// About one build.
-pub(super) async fn of(
+/// Renders the message about one build. A callback or template that fails is replaced by the built-in text, with a line
+/// at its top that says so, unless the settings want the delivery to wait or to end.
+pub(super) async fn render(
     settings: &MailSettings,
-    chosen: &BuildFilter<'_>,
+    mailed: &MailedBuild<'_>,
     context: &Context,
-) -> Result<Words, Fault> {
-    let BuildFilter { build, results, previous } = *chosen;
+) -> Result<RenderedMessage, Fault> {
+    let MailedBuild { build, results, previous } = *mailed;
     let status = &context.caller.status;
     let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let facts = Facts {
+    let inputs = TextInputs {
         modes: settings.modes,
         results,
         previous,
@@ -37,7 +39,12 @@ pub(super) async fn of(
             Err(fault) => {
                 let text = callback_text(settings, "message formatter", formatter.name(), &fault);
                 settings.on_callback_error.judge(&text)?;
-                tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
+                tracing::warn!(
+                    target = settings.name,
+                    build = %build.id(),
+                    callback = formatter.name(),
+                    "mail: the message formatter failed, the built-in text goes out: {fault}"
+                );
                 let reason = fault.to_string();
                 top = format!(
                     "The message formatter {} failed: {}. This is the built-in text.\n\n",
@@ -48,19 +55,24 @@ pub(super) async fn of(
         }
     }
     if let Some(templates) = &settings.templates {
-        match templates.render(build, facts, context).await {
+        match templates.render(build, inputs, context).await {
             Ok(message) => return Ok((message, None)),
             // What the store can't give now it may give later.
             Err(fault) if fault.code == FaultCode::Store => return Err(fault),
             Err(fault) => {
                 let text = format!("mail target `{}`: {fault}", settings.name);
                 settings.on_callback_error.judge(&text)?;
-                tracing::warn!(build = %build.id(), "{text}; the built-in text goes out");
+                tracing::warn!(
+                    target = settings.name,
+                    build = %build.id(),
+                    code = fault.code.name(),
+                    "mail: {fault}; the built-in text goes out"
+                );
                 top = format!("{}. This is the built-in text.\n\n", one_line(&capitalised(&fault.text)));
             }
         }
     }
-    Ok((plain(None, top + &text::built_in(build, facts)), None))
+    Ok((plain(None, top + &built_in_text::finished(build, inputs)), None))
 }
 
 fn capitalised(text: &str) -> String {
@@ -73,24 +85,23 @@ pub(super) fn plain(subject: Option<String>, body: String) -> FormattedMessage {
     FormattedMessage { subject, body, kind: MessageKind::Plain, alternative: None, headers: Vec::new() }
 }
 
-/// Several messages as one (M-24): bodies in order with an empty line between, the last subject there is. If one of them
-/// is a page, all become one.
-pub(super) fn joined(words: Vec<Words>) -> Words {
-    let mut words = words;
-    if words.len() == 1
-        && let Some(only) = words.pop()
+/// Joins several messages into one (M-24): bodies in order with an empty line between, the last subject there is. If
+/// one of them is a page, all become one.
+pub(super) fn join(mut messages: Vec<RenderedMessage>) -> RenderedMessage {
+    if messages.len() == 1
+        && let Some(only) = messages.pop()
     {
         return only;
     }
-    let subject = words.iter().rev().find_map(|(message, _)| message.subject.clone());
-    let version = words.iter().rev().find_map(|(_, version)| version.clone());
-    let kind = if words.iter().any(|(message, _)| message.kind == MessageKind::Html) {
+    let subject = messages.iter().rev().find_map(|(message, _)| message.subject.clone());
+    let version = messages.iter().rev().find_map(|(_, version)| version.clone());
+    let kind = if messages.iter().any(|(message, _)| message.kind == MessageKind::Html) {
         MessageKind::Html
     } else {
         MessageKind::Plain
     };
     // What there is of each as plain text; of a page without one, nothing can stand for it.
-    let texts: Option<Vec<&str>> = words
+    let texts: Option<Vec<&str>> = messages
         .iter()
         .map(|(message, _)| match message.kind {
             MessageKind::Plain => Some(message.body.as_str()),
@@ -98,18 +109,18 @@ pub(super) fn joined(words: Vec<Words>) -> Words {
         })
         .collect();
     let alternative = texts.filter(|_| kind == MessageKind::Html).map(|texts| texts.join("\n\n"));
-    let body: Vec<String> = words
+    let body: Vec<String> = messages
         .iter()
         .map(|(message, _)| match (kind, message.kind) {
             (MessageKind::Html, MessageKind::Plain) => format!("<pre>{}</pre>", escaped(&message.body)),
             _ => message.body.clone(),
         })
         .collect();
-    let headers = words.iter().flat_map(|(message, _)| message.headers.iter().cloned()).collect();
+    let headers = messages.iter().flat_map(|(message, _)| message.headers.iter().cloned()).collect();
     (FormattedMessage { subject, body: body.join("\n\n"), kind, alternative, headers }, version)
 }
 
-/// Text as part of a page.
+/// Escapes a text as part of a page.
 fn escaped(text: &str) -> String {
     let mut page = String::with_capacity(text.len() + text.len() / 8);
     for character in text.chars() {
@@ -123,7 +134,7 @@ fn escaped(text: &str) -> String {
     page
 }
 
-/// That a callback of the target failed, for log and fault.
+/// The text about a callback of the target that failed, for a fault.
 pub(super) fn callback_text(
     settings: &MailSettings,
     what: &str,
@@ -137,7 +148,7 @@ pub(super) fn callback_text(
 mod tests {
     use super::*;
 
-    fn html(body: &str, alternative: Option<&str>) -> Words {
+    fn html(body: &str, alternative: Option<&str>) -> RenderedMessage {
         let alternative = alternative.map(str::to_owned);
         (FormattedMessage { kind: MessageKind::Html, alternative, ..plain(None, body.to_owned()) }, None)
     }
@@ -146,19 +157,19 @@ mod tests {
     fn m_24_several_messages_become_one() {
         let first = (plain(Some("one".to_owned()), "a <b>".to_owned()), Some("v1".to_owned()));
         let second = (plain(None, "c & d".to_owned()), None);
-        let (message, version) = joined(vec![first.clone(), second.clone()]);
+        let (message, version) = join(vec![first.clone(), second.clone()]);
         assert_eq!((message.body.as_str(), message.kind), ("a <b>\n\nc & d", MessageKind::Plain));
         assert_eq!((message.subject.as_deref(), version.as_deref()), (Some("one"), Some("v1")));
 
-        let (message, _) = joined(vec![first, html("<p>x</p>", Some("x")), second]);
+        let (message, _) = join(vec![first, html("<p>x</p>", Some("x")), second]);
         assert_eq!(message.kind, MessageKind::Html);
         assert_eq!(message.body, "<pre>a &lt;b&gt;</pre>\n\n<p>x</p>\n\n<pre>c &amp; d</pre>");
         assert_eq!(message.alternative.as_deref(), Some("a <b>\n\nx\n\nc & d"));
-        assert_eq!(joined(vec![html("1", None), html("2", Some("2"))]).0.alternative, None);
+        assert_eq!(join(vec![html("1", None), html("2", Some("2"))]).0.alternative, None);
     }
 
     #[test]
     fn a_single_message_stays_as_it_is() {
-        assert_eq!(joined(vec![html("<p>", None)]), html("<p>", None));
+        assert_eq!(join(vec![html("<p>", None)]), html("<p>", None));
     }
 }

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::message::StoredMail;
+use super::payload::StoredMail;
 use crate::{Fault, FaultCode};
 
 /// Writes the mail under a name that sorts by time and is the mail's own, so that writing it again adds nothing.
-/// Answers with the file's path.
+/// Returns the file's path.
 pub(super) async fn write(folder: &Path, mail: StoredMail) -> Result<PathBuf, Fault> {
     let file = folder.join(file_name(&mail));
     let work = {
@@ -18,7 +18,7 @@ pub(super) async fn write(folder: &Path, mail: StoredMail) -> Result<PathBuf, Fa
     settle(folder, work).map(|()| file)
 }
 
-/// Whether mails can be written there.
+/// Proves that mails can be written there, by a file that is removed again.
 pub(super) async fn probe(folder: &Path) -> Result<(), Fault> {
     let file = folder.join(".campanile-probe");
     let work = tokio::task::spawn_blocking(move || {
@@ -38,7 +38,7 @@ fn settle(folder: &Path, work: Result<io::Result<()>, tokio::task::JoinError>) -
     Err(Fault::transient(FaultCode::Local, text))
 }
 
-/// A Message-ID may come from the settings, so nothing of it is trusted as a name.
+/// The mail's own file name. A Message-ID may come from the settings, so nothing of it is trusted as a name.
 fn file_name(mail: &StoredMail) -> String {
     let id = mail.envelope.message_id.trim_matches(['<', '>']);
     let safe = |c: char| if c.is_ascii_alphanumeric() || "@.-_".contains(c) { c } else { '_' };
@@ -46,7 +46,7 @@ fn file_name(mail: &StoredMail) -> String {
     format!("{}-{id}.eml", mail.envelope.rendered)
 }
 
-/// All of it or nothing, even when the power goes.
+/// Writes all of it or nothing, even when the power goes.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -60,7 +60,7 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::message::Envelope;
+    use super::super::payload::Envelope;
     use super::*;
 
     #[tokio::test]

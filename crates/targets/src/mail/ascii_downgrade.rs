@@ -1,10 +1,10 @@
-//! Mails for relays that know ASCII only. Addresses of other scripts are all that is ever written as it is (M-62);
-//! they become groups without members, which say in encoded words what was there (RFC 6857).
+//! Downgrading of mails for relays that know ASCII only. Addresses of other scripts are all that is ever written as it
+//! is (M-62); they become groups without members, which say in encoded words what was there (RFC 6857).
 
 use super::headers;
 
-/// The mail in ASCII. Each address in a header stands at the end of a line, before a comma at most.
-pub(super) fn only(raw: &[u8]) -> Vec<u8> {
+/// Rewrites the mail in ASCII. Each address in a header stands at the end of a line, before a comma at most.
+pub(super) fn downgrade(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len() + 256);
     let mut rest = raw;
     while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
@@ -16,7 +16,7 @@ pub(super) fn only(raw: &[u8]) -> Vec<u8> {
                 out.extend_from_slice(line);
                 break;
             }
-            Ok(text) if !text.is_ascii() => out.extend_from_slice(grouped(text).as_bytes()),
+            Ok(text) if !text.is_ascii() => out.extend_from_slice(to_group(text).as_bytes()),
             _ => out.extend_from_slice(line),
         }
     }
@@ -24,7 +24,8 @@ pub(super) fn only(raw: &[u8]) -> Vec<u8> {
     out
 }
 
-fn grouped(line: &str) -> String {
+/// A header line whose address has become a group.
+fn to_group(line: &str) -> String {
     let line = line.trim_end();
     let (line, comma) = line.strip_suffix(',').map_or((line, ""), |line| (line, ","));
     let (before, address) = line.rsplit_once(' ').unwrap_or(("", line));
@@ -40,7 +41,7 @@ mod tests {
     fn m_67_an_address_that_a_relay_cannot_write_becomes_a_group() {
         let raw = "From: CI <ci@x.org>\r\nTo: a@x.org,\r\n jörg@x.org,\r\n =?utf-8?b?SsO2cmc=?= <jörg@y.org>\r\n\
                    Cc: ü@x.org\r\n\r\ntext\r\n";
-        let ascii = String::from_utf8(only(raw.as_bytes())).unwrap();
+        let ascii = String::from_utf8(downgrade(raw.as_bytes())).unwrap();
         assert!(ascii.is_ascii());
         assert_eq!(
             ascii,

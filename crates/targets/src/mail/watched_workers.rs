@@ -1,4 +1,4 @@
-//! Which workers are missed (M-X-13).
+//! The workers that are missed when they are away (M-X-13).
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ impl WatchedWorkers {
         Self::Named(items.into_iter().filter_map(|item| item.text("watched_workers")).collect())
     }
 
-    /// Whether this one is missed.
+    /// True if this one is missed.
     pub(super) fn includes(&self, worker: &Worker) -> bool {
         match self {
             Self::None => false,

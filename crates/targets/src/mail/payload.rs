@@ -2,44 +2,43 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cut::Part;
+use super::size_limit::AttachedPart;
 use crate::{Fault, FaultCode};
 
 /// A mail with those who are still to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredMail {
-    /// Who is told what, and what came of it so far.
-    pub envelope: Envelope,
+pub(super) struct StoredMail {
+    /// Sender and recipients, and the results so far.
+    pub(super) envelope: Envelope,
     /// The mail as RFC 5322 has it; the same bytes at every attempt.
-    pub raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
 }
 
-/// What relays are told.
+/// The part of a mail that relays are told, with the results of earlier attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Envelope {
+pub(super) struct Envelope {
     /// Sender's bare address.
-    pub sender: String,
+    pub(super) sender: String,
     /// Bare addresses still to be served.
-    pub recipients: Vec<String>,
+    pub(super) recipients: Vec<String>,
     /// `Message-ID`, with its angle brackets; the same at every attempt (M-59).
-    pub message_id: String,
-    /// When it was rendered, as text that sorts by time.
-    pub rendered: String,
-    /// How many have it already.
+    pub(super) message_id: String,
+    /// Time of rendering, as text that sorts by time.
+    pub(super) rendered: String,
+    /// Number of recipients who have it already.
     #[serde(default)]
-    pub served: usize,
-    /// Who was refused for good at earlier attempts, each in a sentence.
+    pub(super) served: usize,
+    /// Recipients who were refused for good at earlier attempts, each in a sentence.
     #[serde(default)]
-    pub refused: Vec<String>,
-    /// What may be left out for a relay that has no room for it.
+    pub(super) refused: Vec<String>,
+    /// Attachments that may be left out for a relay that has no room for them.
     #[serde(default)]
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<AttachedPart>,
 }
 
 impl StoredMail {
-    /// The bytes to keep.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Returns the bytes to keep.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes =
             serde_json::to_vec(&self.envelope).expect("an envelope holds only texts and a number");
         bytes.reserve(1 + self.raw.len());
@@ -49,10 +48,7 @@ impl StoredMail {
     }
 
     /// Reads what `to_bytes` wrote.
-    ///
-    /// # Errors
-    /// When the bytes are no stored mail.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
         let damaged =
             || Fault::permanent(FaultCode::Local, "the stored mail cannot be read: its envelope is damaged");
         let end = bytes.iter().position(|&byte| byte == b'\n').ok_or_else(damaged)?;

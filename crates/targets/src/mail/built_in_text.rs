@@ -8,16 +8,16 @@ use super::mode::is_new_failure;
 use campanile_callbacks::{Mode, Modes};
 use campanile_model::{Build, Results, SourceStamp, Worker};
 
-/// What the text says besides the build itself.
+/// Inputs of the text besides the build itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct TextInputs<'a> {
     /// The target's modes; they decide what counts as news (M-52).
     pub(super) modes: Modes,
     /// Outcome of the build.
     pub(super) results: Results,
     /// Outcome of the build before.
     pub(super) previous: Option<Results>,
-    /// What the installation is called.
+    /// Title of the installation.
     pub(super) title: &'a str,
     /// The build's page.
     pub(super) build_url: Option<&'a str>,
@@ -25,14 +25,14 @@ pub(super) struct Facts<'a> {
     pub(super) url: Option<&'a str>,
 }
 
-/// Unreserved characters, `/` and `:` stay as they are (M-50).
+/// Characters that are percent-encoded in a URL: all but unreserved ones, `/` and `:` (M-50).
 const PAGE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b':');
 
 /// The text about a finished build; ends with a newline.
-pub(super) fn built_in(build: &Build, facts: Facts<'_>) -> String {
-    let pages = (facts.build_url, facts.url);
-    layout(build, news(facts), facts.title, pages, &summary(build, facts.results))
+pub(super) fn finished(build: &Build, inputs: TextInputs<'_>) -> String {
+    let pages = (inputs.build_url, inputs.url);
+    layout(build, news(inputs), inputs.title, pages, &summary(build, inputs.results))
 }
 
 /// The text about a build that began (M-X-05).
@@ -61,7 +61,7 @@ pub(super) fn missing_worker(worker: &Worker, title: &str, url: Option<&str>) ->
     text
 }
 
-/// What all texts about builds have in common (M-50, M-51); `pages` are the build's and the installation's.
+/// The frame that all texts about builds have in common (M-50, M-51); `pages` are the build's and the installation's.
 fn layout(
     build: &Build,
     news: &str,
@@ -96,9 +96,9 @@ fn layout(
     text
 }
 
-/// What kind of news this is, in the words of Buildbot's templates (M-X-09).
-pub(super) fn status_detected(facts: Facts<'_>) -> String {
-    match (facts.results, news(facts)) {
+/// The kind of news in the words of Buildbot's templates (M-X-09).
+pub(super) fn status_detected(inputs: TextInputs<'_>) -> String {
+    match (inputs.results, news(inputs)) {
         (Results::Failure | Results::Success, news) => news.trim_start_matches("a ").to_owned(),
         (Results::Warnings, _) => "problem in the build".to_owned(),
         (Results::Exception, _) => "build exception".to_owned(),
@@ -106,9 +106,9 @@ pub(super) fn status_detected(facts: Facts<'_>) -> String {
     }
 }
 
-/// What kind of news this is: a first build is never new or restored (M-52).
-pub(super) fn news(facts: Facts<'_>) -> &'static str {
-    let Facts { modes, results, previous, .. } = facts;
+/// The kind of news, with its article: a first build is never new or restored (M-52).
+pub(super) fn news(inputs: TextInputs<'_>) -> &'static str {
+    let TextInputs { modes, results, previous, .. } = inputs;
     let compares = modes.contains(Mode::Change) || modes.contains(Mode::Problem);
     match results {
         Results::Failure if compares && is_new_failure(results, previous) => "a new failure",
@@ -156,7 +156,7 @@ fn source_line(stamp: &SourceStamp) -> String {
     line
 }
 
-/// How the build ended, in a sentence and in the build's own words (M-54).
+/// The end of the build, in a sentence and in the build's own words (M-54).
 pub(super) fn summary(build: &Build, results: Results) -> String {
     let sentence = match results {
         Results::Success => return "The build succeeded.".to_owned(),
@@ -178,8 +178,8 @@ mod tests {
     use super::*;
     use campanile_model::{Change, Patch};
 
-    fn facts(results: Results, previous: Option<Results>) -> Facts<'static> {
-        Facts {
+    fn inputs(results: Results, previous: Option<Results>) -> TextInputs<'static> {
+        TextInputs {
             modes: [Mode::Change, Mode::Failing].into_iter().collect(),
             results,
             previous,
@@ -212,7 +212,7 @@ mod tests {
     /// With projects, and source stamps of every form.
     #[test]
     fn m_50_m_53_everything_known() {
-        insta::assert_snapshot!(built_in(&build(), facts(Results::Failure, Some(Results::Success))), @r"
+        insta::assert_snapshot!(finished(&build(), inputs(Results::Failure, Some(Results::Success))), @r"
         Campanile reports a new failure on builder linux while building quad, lib. Full details:
             http://ci.example.org/builders/linux/builds/7
 
@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn m_51_no_addresses_known() {
-        let facts = Facts { build_url: None, url: None, ..facts(Results::Success, None) };
-        insta::assert_snapshot!(built_in(&Build::new("linux", 1), facts), @r"
+        let inputs = TextInputs { build_url: None, url: None, ..inputs(Results::Success, None) };
+        insta::assert_snapshot!(finished(&Build::new("linux", 1), inputs), @r"
         Campanile reports a passing build on builder linux while building Quad CI.
         Worker: ???
 
@@ -253,7 +253,7 @@ mod tests {
     fn m_52_what_counts_as_news() {
         let told = |modes: &[Mode], results, previous| {
             let modes = modes.iter().copied().collect();
-            news(Facts { modes, ..facts(results, previous) })
+            news(TextInputs { modes, ..inputs(results, previous) })
         };
         use Results::{Exception, Failure, Success, Warnings};
         for (modes, results, previous, wanted) in [
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn m_x_09_the_news_in_the_words_of_templates() {
-        let told = |results, previous| status_detected(facts(results, previous));
+        let told = |results, previous| status_detected(inputs(results, previous));
         assert_eq!(told(Results::Failure, Some(Results::Success)), "new failure");
         assert_eq!(told(Results::Failure, None), "failed build");
         assert_eq!(told(Results::Success, Some(Results::Failure)), "restored build");

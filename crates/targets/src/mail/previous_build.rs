@@ -1,16 +1,16 @@
-//! The build before: which one counts as that (M-18 to M-20), and what it came to.
+//! The build before: the choice of the one that counts as that (M-18 to M-20), and its outcome.
 
+use super::body::callback_text;
 use super::settings::MailSettings;
-use super::words::callback_text;
 use super::{Context, Fault, store_fault};
 use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
 
-/// How far back a build of the same branch is looked for.
-const FARTHEST: usize = 500;
+/// Most builds among which one of the same branch is looked for.
+const MAX_BUILDS_BACK: usize = 500;
 
-/// Which build counts as the one before, unless a callback says so.
+/// The rule for the build that counts as the one before, unless a callback says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum PreviousBuild {
     /// The builder's finished build with the next lower number (M-18).
@@ -38,7 +38,7 @@ impl PreviousBuild {
 
     async fn of(self, build: &Build, status: &dyn Status) -> Result<Option<Build>, StatusError> {
         let (mut before, mut page, mut seen) = (build.id(), 1, 0);
-        while seen < FARTHEST {
+        while seen < MAX_BUILDS_BACK {
             let earlier = status.earlier_builds(&before, page).await?;
             let Some(oldest) = earlier.last() else { break };
             before = oldest.id();
@@ -53,7 +53,7 @@ impl PreviousBuild {
     }
 }
 
-/// What the build before came to: by the callback if there is one (M-19, M-20), else by the settings' rule.
+/// Outcome of the build before: by the callback if there is one (M-19, M-20), else by the settings' rule.
 pub(super) async fn results(
     settings: &MailSettings,
     build: &Build,
@@ -72,7 +72,12 @@ pub(super) async fn results(
             Err(fault) => {
                 let text = callback_text(settings, "previousBuildGetter", getter.name(), &fault);
                 settings.on_callback_error.judge(&text)?;
-                tracing::warn!(build = %build.id(), "{text}; the settings' own rule is used");
+                tracing::warn!(
+                    target = settings.name,
+                    build = %build.id(),
+                    callback = getter.name(),
+                    "mail: the previousBuildGetter failed, the settings' own rule is used: {fault}"
+                );
             }
         }
     }

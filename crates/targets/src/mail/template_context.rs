@@ -1,26 +1,26 @@
-//! What a template of a mail is told about a build (M-X-08). The names are those that Buildbot's templates know, and
-//! `title`, `url`, `result`, `news`, `worker` and `reason` for those who start afresh.
+//! The values that a template of a mail has about a build (M-X-08). The names are those that Buildbot's templates know,
+//! and `title`, `url`, `result`, `news`, `worker` and `reason` for those who start afresh.
 
 use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 use serde_json::{Map, json};
 
+use super::built_in_text::{TextInputs, news, projects, status_detected, summary};
 use super::logs::LogChoice;
-use super::text::{Facts, news, projects, status_detected, summary};
 use super::{Fault, store_fault};
 use campanile_callbacks::{Sample, Status};
 use campanile_model::{Build, LogRef, LogSummary, Results, SourceStamp, Step};
 
-/// Of a longer log a template gets the last part.
+/// Most bytes of a log that a template gets: of a longer one the last part.
 const MOST_LOG_BYTES: usize = 1 << 20;
 
 /// Names below which a template may look for anything: what is there depends on the build.
 pub(super) const OPEN: &[&str] = &["build.properties"];
 
-/// Everything that a template is told.
+/// All values of a template, under their names.
 #[derive(Serialize)]
-struct Page<'a> {
+struct TemplateContext<'a> {
     results: u8,
     result: &'static str,
     result_names: [&'static str; 7],
@@ -34,13 +34,13 @@ struct Page<'a> {
     number: u64,
     buildset: Option<u64>,
     is_buildset: bool,
-    build: OneBuild<'a>,
+    build: BuildValues<'a>,
     projects: String,
     status_detected: String,
     news: &'static str,
     summary: String,
     blamelist: Vec<String>,
-    sourcestamps: Vec<Stamp<'a>>,
+    sourcestamps: Vec<SourceStampValues<'a>>,
     build_url: Option<&'a str>,
     title: &'a str,
     url: Option<&'a str>,
@@ -49,9 +49,9 @@ struct Page<'a> {
 }
 
 #[derive(Serialize)]
-struct OneBuild<'a> {
+struct BuildValues<'a> {
     number: u64,
-    builder: Named<'a>,
+    builder: BuilderValues<'a>,
     tags: &'a [String],
     results: u8,
     result: &'static str,
@@ -61,23 +61,23 @@ struct OneBuild<'a> {
     started_at: f64,
     complete_at: Option<f64>,
     properties: serde_json::Value,
-    prev_build: Option<Outcome>,
-    steps: Vec<OneStep<'a>>,
+    prev_build: Option<PreviousBuildValues>,
+    steps: Vec<StepValues<'a>>,
 }
 
 #[derive(Serialize)]
-struct Named<'a> {
+struct BuilderValues<'a> {
     name: &'a str,
 }
 
 #[derive(Serialize)]
-struct Outcome {
+struct PreviousBuildValues {
     results: u8,
     result: &'static str,
 }
 
 #[derive(Serialize)]
-struct OneStep<'a> {
+struct StepValues<'a> {
     number: usize,
     name: &'a str,
     state_string: String,
@@ -85,11 +85,11 @@ struct OneStep<'a> {
     result: Option<&'static str>,
     hidden: bool,
     urls: Vec<Map<String, serde_json::Value>>,
-    logs: Vec<OneLog<'a>>,
+    logs: Vec<LogValues<'a>>,
 }
 
 #[derive(Serialize)]
-struct OneLog<'a> {
+struct LogValues<'a> {
     name: &'a str,
     url: Option<String>,
     num_lines: u64,
@@ -98,18 +98,18 @@ struct OneLog<'a> {
 }
 
 #[derive(Serialize)]
-struct Stamp<'a> {
+struct SourceStampValues<'a> {
     codebase: &'a str,
     project: &'a str,
     repository: &'a str,
     branch: Option<&'a str>,
     revision: Option<&'a str>,
     patch: Option<Map<String, serde_json::Value>>,
-    changes: Vec<Commit<'a>>,
+    changes: Vec<ChangeValues<'a>>,
 }
 
 #[derive(Serialize)]
-struct Commit<'a> {
+struct ChangeValues<'a> {
     who: &'a str,
     comments: &'a str,
     files: &'a [String],
@@ -120,10 +120,10 @@ struct Commit<'a> {
     when: f64,
 }
 
-/// What a template is told about a build; with the text of the logs that `contents` asks for.
-pub(super) async fn of(
+/// The values about a build; with the text of the logs that `contents` asks for.
+pub(super) async fn for_build(
     build: &Build,
-    facts: Facts<'_>,
+    inputs: TextInputs<'_>,
     contents: &LogChoice,
     status: &dyn Status,
 ) -> Result<Value, Fault> {
@@ -131,14 +131,14 @@ pub(super) async fn of(
     for (number, step) in build.steps.iter().enumerate() {
         steps.push(one_step(build, number, step, contents, status).await?);
     }
-    Ok(Value::from(Serde(page(build, facts, steps))))
+    Ok(Value::from(Serde(context(build, inputs, steps))))
 }
 
-/// What it is told about a build of nobody's, to try it on: every name that there is.
+/// The values about a build of nobody's, to try a template on: every name that there is.
 pub(super) fn sample() -> Value {
     let sample = Sample::bundled();
     let build = &sample.build;
-    let facts = Facts {
+    let inputs = TextInputs {
         modes: super::mode::default_modes(),
         results: build.results.unwrap_or(Results::Failure),
         previous: Some(Results::Success),
@@ -146,23 +146,23 @@ pub(super) fn sample() -> Value {
         build_url: Some("https://ci.example.org/builders/linux/builds/7"),
         url: Status::url(&sample),
     };
-    let log = |log: &LogSummary| OneLog {
+    let log = |log: &LogSummary| LogValues {
         name: "stdio",
         url: Some("https://ci.example.org/".to_owned()),
         num_lines: log.lines,
         bytes: log.bytes,
         content: Some("text\n".to_owned()),
     };
-    let steps = build.steps.iter().enumerate().map(|(number, step)| OneStep {
+    let steps = build.steps.iter().enumerate().map(|(number, step)| StepValues {
         logs: step.logs.iter().map(log).collect(),
         ..bare_step(number, step)
     });
-    Value::from(Serde(page(build, facts, steps.collect())))
+    Value::from(Serde(context(build, inputs, steps.collect())))
 }
 
-fn page<'a>(build: &'a Build, facts: Facts<'a>, steps: Vec<OneStep<'a>>) -> Page<'a> {
-    let Facts { modes, results, previous, title, build_url, url } = facts;
-    Page {
+fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'a>>) -> TemplateContext<'a> {
+    let TextInputs { modes, results, previous, title, build_url, url } = inputs;
+    TemplateContext {
         results: results.code(),
         result: results.name(),
         result_names: Results::ALL.map(Results::name),
@@ -178,14 +178,14 @@ fn page<'a>(build: &'a Build, facts: Facts<'a>, steps: Vec<OneStep<'a>>) -> Page
         buildset: build.buildset,
         is_buildset: false,
         projects: projects(build, title),
-        status_detected: status_detected(facts),
-        news: news(facts),
+        status_detected: status_detected(inputs),
+        news: news(inputs),
         summary: summary(build, results),
         blamelist: build.responsible_users(),
         sourcestamps: build.source_stamps.iter().map(stamp).collect(),
-        build: OneBuild {
+        build: BuildValues {
             number: build.number,
-            builder: Named { name: &build.builder },
+            builder: BuilderValues { name: &build.builder },
             tags: &build.tags,
             results: results.code(),
             result: results.name(),
@@ -195,7 +195,8 @@ fn page<'a>(build: &'a Build, facts: Facts<'a>, steps: Vec<OneStep<'a>>) -> Page
             started_at: build.started.as_seconds_f64(),
             complete_at: build.finished.map(campanile_model::Timestamp::as_seconds_f64),
             properties: build.properties.to_map_form(),
-            prev_build: previous.map(|before| Outcome { results: before.code(), result: before.name() }),
+            prev_build: previous
+                .map(|before| PreviousBuildValues { results: before.code(), result: before.name() }),
             steps,
         },
         build_url,
@@ -206,11 +207,11 @@ fn page<'a>(build: &'a Build, facts: Facts<'a>, steps: Vec<OneStep<'a>>) -> Page
     }
 }
 
-fn bare_step(number: usize, step: &Step) -> OneStep<'_> {
+fn bare_step(number: usize, step: &Step) -> StepValues<'_> {
     let link = |(name, url): (&String, &String)| {
         Map::from_iter([("name".to_owned(), json!(name)), ("url".to_owned(), json!(url))])
     };
-    OneStep {
+    StepValues {
         number,
         name: &step.name,
         state_string: step.text.join(" "),
@@ -228,7 +229,7 @@ async fn one_step<'a>(
     step: &'a Step,
     contents: &LogChoice,
     status: &dyn Status,
-) -> Result<OneStep<'a>, Fault> {
+) -> Result<StepValues<'a>, Fault> {
     let mut logs = Vec::with_capacity(step.logs.len());
     for log in &step.logs {
         let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
@@ -238,7 +239,7 @@ async fn one_step<'a>(
         } else {
             None
         };
-        logs.push(OneLog {
+        logs.push(LogValues {
             name: &log.name,
             url: log.url.clone().or_else(|| status.log_url_for(&place)),
             num_lines: log.lines,
@@ -246,10 +247,10 @@ async fn one_step<'a>(
             content,
         });
     }
-    Ok(OneStep { logs, ..bare_step(number, step) })
+    Ok(StepValues { logs, ..bare_step(number, step) })
 }
 
-fn stamp(stamp: &SourceStamp) -> Stamp<'_> {
+fn stamp(stamp: &SourceStamp) -> SourceStampValues<'_> {
     let patch = stamp.patch.as_ref().map(|patch| {
         Map::from_iter([
             ("author".to_owned(), json!(patch.author)),
@@ -259,7 +260,7 @@ fn stamp(stamp: &SourceStamp) -> Stamp<'_> {
             ("body".to_owned(), json!(patch.body)),
         ])
     });
-    let changes = stamp.changes.iter().map(|change| Commit {
+    let changes = stamp.changes.iter().map(|change| ChangeValues {
         who: &change.who,
         comments: &change.comments,
         files: &change.files,
@@ -269,7 +270,7 @@ fn stamp(stamp: &SourceStamp) -> Stamp<'_> {
         category: change.category.as_deref(),
         when: change.when.as_seconds_f64(),
     });
-    Stamp {
+    SourceStampValues {
         codebase: &stamp.codebase,
         project: &stamp.project,
         repository: &stamp.repository,

@@ -1,0 +1,235 @@
+//! Mails through a relay: the settings' words for what the SMTP client reports, and each recipient's result as the
+//! delivery's outcome (M-65 to M-71).
+
+use std::borrow::Cow;
+
+use campanile_smtp::{
+    ConnectError, EhloExtensions, Message, MessageContent, MessageTooLarge, RecipientError, RecipientResults,
+    Relay, RelayConfig, SendError, SmtpError, TransactionError,
+};
+
+use super::ascii_downgrade;
+use super::payload::StoredMail;
+use super::send::{attempt_failed, served_earlier};
+use crate::{Fault, FaultCode, Outcome, Permanence};
+
+/// A target's relay.
+pub(super) struct SmtpTransport {
+    target: String,
+    /// `HOST:PORT`.
+    address: String,
+    relay: Relay,
+}
+
+impl SmtpTransport {
+    /// Makes the transport of the target of this name. Connects to nothing yet.
+    pub(super) fn new(target: &str, config: RelayConfig) -> Self {
+        let address = format!("{}:{}", config.host, config.port);
+        Self { target: target.to_owned(), address, relay: Relay::new(config) }
+    }
+
+    /// Hands the mail over once to those who are still to get it.
+    pub(super) async fn send(&self, mail: StoredMail) -> Outcome {
+        let message =
+            Message { sender: &mail.envelope.sender, recipients: &mail.envelope.recipients, content: &mail };
+        match self.relay.send(&message).await {
+            Ok(results) => {
+                self.log_refused(&results.refused);
+                self.outcome(results, mail)
+            }
+            Err(SendError::Connect(error)) => attempt_failed(self.connect_fault(&error), &mail),
+            Err(SendError::Transaction(error)) => self.transaction_failed(&error, &mail),
+        }
+    }
+
+    /// Proves that mails could be sent, and says what the relay offers.
+    pub(super) async fn probe(&self) -> Result<String, Fault> {
+        let report = self.relay.probe().await.map_err(|error| self.connect_fault(&error))?;
+        let encrypted = report.tls.unwrap_or("not encrypted");
+        let login = report.login.map(|by| format!(", the credentials work by {}", by.name()));
+        let login = login.unwrap_or_default();
+        Ok(format!("{} answers ({encrypted}{login}) and offers {}", self.address, report.extensions))
+    }
+
+    /// The beginning of every text for people: which target, which relay.
+    fn label(&self) -> String {
+        format!("mail target `{}`: the relay {}", self.target, self.address)
+    }
+
+    fn log_refused(&self, refused: &[RecipientError]) {
+        for RecipientError { recipient, error } in refused {
+            tracing::warn!(
+                target = self.target,
+                relay = self.address,
+                recipient,
+                code = error.code(),
+                "mail: the relay refused a recipient: {error}"
+            );
+        }
+    }
+
+    /// The outcome of a transaction that came to its end.
+    fn outcome(&self, results: RecipientResults, mail: StoredMail) -> Outcome {
+        match &results.receipt {
+            Some(receipt) => {
+                let receipt = format!("{} took it for {}: {receipt}", self.label(), results.accepted.len());
+                self.handed_over(results, mail, receipt)
+            }
+            None => self.not_handed_over(&results, &mail),
+        }
+    }
+
+    /// At least one recipient got it. The deferred ones are all that the next attempt has to serve.
+    fn handed_over(&self, results: RecipientResults, mut mail: StoredMail, receipt: String) -> Outcome {
+        let RecipientResults { accepted, refused, deferred, .. } = results;
+        mail.envelope.served += accepted.len();
+        mail.envelope.refused.extend(self.refusals(&refused));
+        if let Some(first) = deferred.first() {
+            let text = format!(
+                "{} took the mail for {}, but not yet for {} ({})",
+                self.label(),
+                accepted.len(),
+                deferred.len(),
+                first.error
+            );
+            mail.envelope.recipients = deferred.into_iter().map(|one| one.recipient).collect();
+            let fault = Fault::transient(FaultCode::Busy, text);
+            return Outcome::Remainder { message: mail.to_bytes(), fault, not_before: None };
+        }
+        match mail.envelope.refused {
+            refused if refused.is_empty() => Outcome::Delivered(receipt),
+            refused => Outcome::Partial { receipt, refused },
+        }
+    }
+
+    /// All recipients were refused or deferred. With one deferred, all of them wait: those who were refused will be so
+    /// again, and be counted then.
+    fn not_handed_over(&self, results: &RecipientResults, mail: &StoredMail) -> Outcome {
+        if let Some(RecipientError { recipient, error }) = results.deferred.first() {
+            let text = format!("{} does not take mail for `{recipient}` now ({error})", self.label());
+            return Outcome::Deferred { fault: Fault::transient(FaultCode::Busy, text), not_before: None };
+        }
+        let mut refused = mail.envelope.refused.clone();
+        refused.extend(self.refusals(&results.refused));
+        if mail.envelope.served > 0 {
+            return Outcome::Partial { receipt: served_earlier(mail), refused };
+        }
+        Outcome::Refused(Fault::permanent(FaultCode::Rejected, refused.join("; ")))
+    }
+
+    /// A sentence about each.
+    fn refusals(&self, refused: &[RecipientError]) -> Vec<String> {
+        let label = self.label();
+        refused.iter().map(|one| format!("{label} refused {one}: fix the address or remove it")).collect()
+    }
+
+    /// The outcome of a transaction that broke off.
+    fn transaction_failed(&self, broken: &TransactionError, mail: &StoredMail) -> Outcome {
+        let label = self.label();
+        let (error, what, hint) = match broken {
+            TransactionError::Sender(error) if !error.is_about_content() => {
+                (error, format!("did not take the sender `{}`", mail.envelope.sender), ": check `fromaddr`")
+            }
+            TransactionError::Recipients(error) => {
+                (error, "broke off while recipients were named".to_owned(), "")
+            }
+            // With SIZE, the sender's reply is already about the size of the content.
+            TransactionError::Sender(error) | TransactionError::Message(error) => {
+                let hint = if error.is_about_content() { ": lower `max_message_bytes`" } else { "" };
+                (error, "did not take the mail".to_owned(), hint)
+            }
+            TransactionError::TooLarge { max_bytes } => {
+                let text = format!(
+                    "{label} takes no mail of more than {max_bytes} bytes, and the text alone has more"
+                );
+                return attempt_failed(Fault::permanent(FaultCode::Content, text), mail);
+            }
+        };
+        let fault = reply_fault(error, format!("{label} {what} ({error}){hint}"), FaultCode::Rejected);
+        // Better a mail without its attachments than none.
+        match error.is_about_content().then(|| mail.without_attachments()).flatten() {
+            Some(bare) => {
+                let text = format!("{}; it goes without its attachments next", fault.text);
+                let fault = Fault::transient(FaultCode::Content, text);
+                Outcome::Remainder { message: bare.to_bytes(), fault, not_before: None }
+            }
+            None => attempt_failed(fault, mail),
+        }
+    }
+
+    /// The fault of an attempt that had no connection, with the setting that may be wrong.
+    fn connect_fault(&self, failed: &ConnectError) -> Fault {
+        let hint = match failed {
+            ConnectError::Greeting(_) => ": check `relayhost`, `smtp_port` and the relay",
+            ConnectError::Ehlo { .. } => "",
+            ConnectError::Tls(_) => {
+                ": check its certificate, `relayhost` and `tls_ca`, and that its port starts with TLS"
+            }
+            ConnectError::StartTls(_) => ": check its certificate, `relayhost` and `tls_ca`",
+            ConnectError::StartTlsMissing => {
+                " (use_tls = true); set use_smtps for a port that starts with TLS"
+            }
+            ConnectError::NoMechanism => ": remove `smtp_user`, or check `use_tls` and the port",
+            ConnectError::UnsafeLogin => ": set `use_tls`, or `allow_plain_auth` if the way there is safe",
+            ConnectError::Login { .. } => ": check `smtp_user` and `smtp_password`",
+        };
+        let text = format!("{} {failed}{hint}", self.label());
+        match failed {
+            // A relay that turns everybody away says nothing about this mail, and may be back tomorrow.
+            ConnectError::Greeting(error) | ConnectError::Ehlo { error, .. } => {
+                Fault { permanence: Permanence::Transient, ..reply_fault(error, text, FaultCode::Rejected) }
+            }
+            // A wrong certificate is put right sooner or later, often by the relay's own people: the mail waits for
+            // that.
+            ConnectError::Tls(error) | ConnectError::StartTls(error) => {
+                Fault { code: FaultCode::Tls, ..reply_fault(error, text, FaultCode::Tls) }
+            }
+            ConnectError::StartTlsMissing => Fault::permanent(FaultCode::Tls, text),
+            ConnectError::NoMechanism | ConnectError::UnsafeLogin => {
+                Fault::permanent(FaultCode::Authentication, text)
+            }
+            ConnectError::Login { error, .. } => reply_fault(error, text, FaultCode::Authentication),
+        }
+    }
+}
+
+/// The fault of a command without a good reply; `refused` is its code when the relay said: never.
+fn reply_fault(error: &SmtpError, text: String, refused: FaultCode) -> Fault {
+    match error {
+        SmtpError::Reply(..) if error.is_permanent() => Fault::permanent(refused, text),
+        SmtpError::Reply(..) => Fault::transient(FaultCode::Busy, text),
+        SmtpError::Connection(_) => Fault::transient(FaultCode::Connection, text),
+        SmtpError::Timeout => Fault::transient(FaultCode::Timeout, text),
+        SmtpError::Tls(_) => Fault::transient(FaultCode::Tls, text),
+    }
+}
+
+impl MessageContent for StoredMail {
+    /// The stored bytes; without the attachments that the relay has no room for (M-X-15), and in ASCII for one that
+    /// knows nothing else (M-62).
+    fn bytes_for<'a>(&'a self, extensions: &EhloExtensions) -> Result<Cow<'a, [u8]>, MessageTooLarge> {
+        let raw = match extensions.max_bytes {
+            Some(max_bytes) if self.raw.len() as u64 > max_bytes => {
+                Cow::Owned(self.cut_to(max_bytes).ok_or(MessageTooLarge { max_bytes })?.raw)
+            }
+            _ => Cow::Borrowed(self.raw.as_slice()),
+        };
+        let knows_scripts = extensions.smtp_utf8 && extensions.eight_bit_mime;
+        Ok(if knows_scripts { raw } else { Cow::Owned(ascii_downgrade::downgrade(&raw)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m_67_what_an_answer_means() {
+        let reply = |code| SmtpError::Reply(code, "x".to_owned());
+        let fault = |error: &SmtpError| reply_fault(error, format!("w ({error}): h"), FaultCode::Rejected);
+        assert_eq!(fault(&reply(452)).code, FaultCode::Busy);
+        assert_eq!(fault(&reply(554)), Fault::permanent(FaultCode::Rejected, "w (554 x): h"));
+        assert_eq!(fault(&SmtpError::Timeout).code, FaultCode::Timeout);
+        assert_eq!(fault(&SmtpError::Connection("x".to_owned())).code, FaultCode::Connection);
+    }
+}
