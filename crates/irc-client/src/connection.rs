@@ -5,91 +5,117 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::settings::Server;
-use super::wire::{self, Line};
+use crate::message::{self, ServerMessage};
+use crate::settings::ServerSettings;
 
-/// For the address, the connection and TLS together.
-const CONNECTING: Duration = Duration::from_secs(30);
+/// Limit for the look-up of the address, the connection and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// A server that takes nothing for so long is lost.
-const WRITING: Duration = Duration::from_secs(30);
-/// More than any server may send in a line, tags included.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Limit for TLS's goodbye, which changes nothing any more.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// More bytes than any server may send in a line, tags included.
 const LONGEST_LINE: usize = 16 << 10;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-pub(super) struct Connection {
+/// A connection that is not there, or no more.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The server can't be reached: its name, the guard of the way out, or TCP.
+    #[error("{0}")]
+    Connect(#[source] io::Error),
+    /// No TLS: the server does not speak it, or its certificate is not right.
+    #[error("no TLS: {0}")]
+    Tls(#[source] io::Error),
+    /// No connection within this time.
+    #[error("no connection within {} s", .0.as_secs())]
+    ConnectTimeout(Duration),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[source] io::Error),
+    /// The server closed the connection.
+    #[error("the server closed the connection")]
+    Closed,
+    /// More than a line may hold came without an end.
+    #[error("the server sends lines without end: it speaks another protocol")]
+    LineTooLong,
+    /// The server took nothing within this time.
+    #[error("the server took nothing for {} s", .0.as_secs())]
+    WriteTimeout(Duration),
+    /// The server said nothing for this time, not even when asked to.
+    #[error("the server has been silent for {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+/// An open connection to a server, as lines.
+pub struct Connection {
     stream: Box<dyn Stream>,
     received: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects by TCP, and agrees on TLS if the settings ask for it. Dropping the future ends the attempt.
     ///
     /// # Errors
-    /// With what did not work, in words.
-    pub(super) async fn open(server: &Server) -> Result<Self, String> {
-        let (host, port) = (&server.host, server.port);
+    /// When there is no connection within 30 s.
+    pub async fn open(server: &ServerSettings) -> Result<Self, ConnectionError> {
         let connecting = async {
-            let tcp = server.dialer.connect(host, port).await.map_err(|error| error.to_string())?;
-            tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+            let tcp = server.dialer.connect(&server.host, server.port).await.map_err(ConnectionError::Connect)?;
+            tcp.set_nodelay(true).map_err(ConnectionError::Connect)?;
             Ok(match &server.tls {
                 None => Box::new(tcp) as Box<dyn Stream>,
-                Some(tls) => Box::new(tls.agree(tcp).await.map_err(|error| {
-                    format!("no TLS: {error}; check its certificate, `host`, `port` and `tls_ca`")
-                })?),
+                Some(tls) => Box::new(tls.connect(tcp).await.map_err(ConnectionError::Tls)?),
             })
         };
-        let stream = tokio::time::timeout(CONNECTING, connecting)
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
-            .unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECTING.as_secs())))?;
+            .unwrap_or(Err(ConnectionError::ConnectTimeout(CONNECT_TIMEOUT)))?;
         Ok(Self { stream, received: Vec::new() })
     }
 
-    /// The next line; lines that are none are passed over. May be cut short and asked again without losing anything.
+    /// The next line; bytes that are none are passed over. Cancel safe: what has been received stays in the buffer.
     ///
     /// # Errors
     /// When the connection is over.
-    pub(super) async fn read(&mut self) -> Result<Line, String> {
+    pub(crate) async fn read(&mut self) -> Result<ServerMessage, ConnectionError> {
         loop {
             while let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
                 let bytes: Vec<u8> = self.received.drain(..=end).collect();
-                if let Some(line) = wire::parse(&String::from_utf8_lossy(&bytes)) {
-                    return Ok(line);
+                if let Some(message) = message::parse(&String::from_utf8_lossy(&bytes)) {
+                    return Ok(message);
                 }
             }
             if self.received.len() > LONGEST_LINE {
-                return Err("the server sends lines without end: it speaks another protocol".to_owned());
+                return Err(ConnectionError::LineTooLong);
             }
             match self.stream.read_buf(&mut self.received).await {
-                Ok(0) => return Err("the server closed the connection".to_owned()),
+                Ok(0) => return Err(ConnectionError::Closed),
                 Ok(_) => {}
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(ConnectionError::Broken(error)),
             }
         }
     }
 
-    /// Sends a line.
+    /// Sends a line, its end included. Not cancel safe: half a line may be out.
     ///
     /// # Errors
-    /// When the connection is over.
-    pub(super) async fn write(&mut self, line: &str) -> Result<(), String> {
+    /// When the connection is over, or the server takes nothing for 30 s.
+    pub(crate) async fn write(&mut self, line: &str) -> Result<(), ConnectionError> {
         let writing = async {
             self.stream.write_all(line.as_bytes()).await?;
             self.stream.flush().await
         };
-        match tokio::time::timeout(WRITING, writing).await {
-            Ok(written) => written.map_err(|error| told(&error)),
-            Err(_) => Err(format!("the server took nothing for {} s", WRITING.as_secs())),
+        match tokio::time::timeout(WRITE_TIMEOUT, writing).await {
+            Ok(written) => written.map_err(ConnectionError::Broken),
+            Err(_) => Err(ConnectionError::WriteTimeout(WRITE_TIMEOUT)),
         }
     }
 
-    /// Ends it in order.
-    pub(super) async fn close(&mut self) {
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+    /// Ends the connection in order; without the far side's consent after a second.
+    pub(crate) async fn close(&mut self) {
+        // Whatever goes wrong, the connection is over.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.stream.shutdown()).await;
     }
-}
-
-fn told(error: &io::Error) -> String {
-    format!("the connection broke: {error}")
 }

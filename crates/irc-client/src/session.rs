@@ -1,5 +1,5 @@
-//! One connection's side of the protocol: logging in, channels, signs of life. Pure: lines and the time go in, lines
-//! and happenings come out.
+//! One connection's side of the protocol: registration, channels, signs of life, messages and what becomes of them. Pure:
+//! lines and the time go in, lines and events come out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,208 +7,189 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::login::{Login, Step};
-use super::outbox::{Outbox, Ticket};
-use super::settings::{Channel, IrcSettings};
-use super::split::{room, split};
-use super::wire::{Heard, Line, Source, is_channel, line, same_name};
+use crate::channels::Channels;
+use crate::message::{Prefix, ServerCommand, ServerMessage, encode, is_channel, same_name};
+use crate::outbox::{Outbox, Ticket};
+use crate::registration::{Registration, Step};
+use crate::settings::{AccountAuth, Channel, ClientSettings};
+use crate::split::{room, split};
 
-/// Without a sign of life for this long, the server is asked for one (I-CON-08).
+/// Without a line of the server's for this long, it is asked for a sign of life (I-CON-08).
 const QUIET: Duration = Duration::from_secs(60);
-/// Without an answer for this long, the connection is lost (I-CON-08).
+/// Without an answer for this long, the connection is lost (I-CON-08). TCP alone would notice after a quarter of an hour,
+/// or, with nothing to send, never.
 const LOST: Duration = Duration::from_secs(120);
-/// NickServ may take so long to answer before channels are joined without it (I-CON-05).
-const IDENTIFYING: Duration = Duration::from_secs(5);
-/// After being thrown out: the first return, and all later ones (I-CON-11).
-const RETURN: Duration = Duration::from_secs(30);
-const RETURN_AGAIN: Duration = Duration::from_secs(300);
+/// Limit for NickServ's answer, before channels are joined without it (I-CON-05).
+const NICKSERV_TIMEOUT: Duration = Duration::from_secs(5);
+/// CTCP requests are not answered while so many lines wait.
+const CTCP_BACKLOG: usize = 20;
 
-/// What others should know of.
+/// Something that has happened in a session.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Happening {
-    /// The server has taken us under this nickname.
-    SignedOn(String),
-    /// We are in this channel.
-    Joined(String),
-    /// We are not in this channel any more, and why.
-    Left(String, String),
+pub enum SessionEvent {
+    /// The server has taken us (001).
+    Registered {
+        /// Nickname that we go by, as the server has it.
+        nick: String,
+    },
+    /// NickServ has answered our IDENTIFY, well or not.
+    NickServReplied {
+        /// Its words, in lower case.
+        text: String,
+    },
+    /// We are in a channel.
+    Joined {
+        /// In the server's spelling.
+        channel: String,
+    },
+    /// We are not in a channel any more, or could not get in. It is tried again while it is wanted.
+    Left {
+        /// In the server's spelling.
+        channel: String,
+        /// For people.
+        reason: String,
+    },
     /// Somebody said something to us or in a channel.
-    Said { from: Speaker, to: String, text: String },
+    Message {
+        /// Who.
+        from: Prefix,
+        /// Our nickname, or a channel.
+        to: String,
+        /// Without an end of line.
+        text: String,
+    },
     /// Somebody did something, as `/me` does.
-    Acted { from: Speaker, to: String, text: String },
-    /// The messages with these numbers have arrived.
-    Arrived(Vec<Ticket>),
-    /// The server does not pass on what is sent there, and why.
-    Refused(String, String),
-    /// It is over, and why.
-    Over(String),
+    Action {
+        /// Who.
+        from: Prefix,
+        /// Our nickname, or a channel.
+        to: String,
+        /// Without the marks of CTCP.
+        text: String,
+    },
+    /// The server has worked on all of a delivery.
+    Delivered {
+        /// As [`Session::deliver`] gave it.
+        ticket: Ticket,
+        /// Recipients that did not get it. Of deliveries that were under way together, one may be told of another's.
+        refused: Vec<Refusal>,
+    },
+    /// The server does not pass on something that was sent, whether within a delivery or not.
+    Refused(Refusal),
+    /// The session is over: the server ends it, or does not take us.
+    Closed {
+        /// For people.
+        reason: String,
+    },
 }
 
-/// Who said something.
+/// A recipient that did not get a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Speaker {
-    pub(super) nick: String,
-    /// Where the server tells it.
-    pub(super) account: Option<String>,
+pub struct Refusal {
+    /// Channel or nickname, lower-cased.
+    pub recipient: String,
+    /// For people: the server's words and number, or ours.
+    pub reason: String,
 }
 
-/// What to say.
+/// A message to a channel or a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Saying {
+pub enum OutgoingMessage {
+    /// Text; each line of it becomes one message or more.
     Text(String),
     /// As `/me` does (I-OUT-03).
     Action(String),
 }
 
-impl Saying {
-    pub(super) fn text(&self) -> &str {
+impl OutgoingMessage {
+    /// The words, without the form.
+    #[must_use]
+    pub fn text(&self) -> &str {
         match self {
             Self::Text(text) | Self::Action(text) => text,
         }
     }
 }
 
-/// A channel that we want to be in.
-#[derive(Default)]
-struct Membership {
-    key: Option<String>,
-    joined: bool,
-    /// When to try (again).
-    due: Option<Instant>,
-    /// We could not get in, or were thrown out.
-    failed: bool,
-    /// How often we tried to get back in since.
-    tries: u32,
-}
-
-pub(super) struct Talk {
-    settings: Arc<IrcSettings>,
-    login: Login,
-    /// As the server has it.
-    pub(super) nick: String,
-    user: String,
-    host: String,
+/// A session, from the first line of the registration until the connection is over.
+pub struct Session {
+    settings: Arc<ClientSettings>,
+    registration: Registration,
+    /// We, as others see us; user and host are empty until the server has told them.
+    own: Prefix,
     nick_limit: usize,
-    signed_on: bool,
-    /// Until then NickServ is waited for.
-    identifying: Option<Instant>,
-    /// Channels by their lower-cased names, with those that people had us join.
-    channels: BTreeMap<String, Membership>,
+    registered: bool,
+    /// NickServ is waited for until then.
+    awaiting_nickserv: Option<Instant>,
+    channels: Channels,
     outbox: Outbox,
-    heard: Instant,
-    asked: Option<Instant>,
+    last_ticket: Ticket,
+    /// Deliveries that have not arrived, with those recipients that are known by now not to get them.
+    in_flight: BTreeMap<Ticket, Vec<Refusal>>,
+    last_received: Instant,
+    /// Time of the PING that asks for a sign of life.
+    keepalive_sent: Option<Instant>,
 }
 
-impl Talk {
-    /// A connection that has just been made; `extra` are channels that people had us join.
-    pub(super) fn new(settings: Arc<IrcSettings>, extra: &[String], now: Instant) -> Self {
-        let mut talk = Self {
-            login: Login::new(&settings.server),
-            nick: settings.server.nick.clone(),
-            user: String::new(),
-            host: String::new(),
+impl Session {
+    /// Time without a line of the server's after which a session counts as lost.
+    pub(crate) const SILENCE: Duration = QUIET.saturating_add(LOST);
+
+    /// A session on a connection that has just been made. `more_channels` are wanted besides those of the settings.
+    pub(crate) fn new(settings: Arc<ClientSettings>, more_channels: &[String], now: Instant) -> Self {
+        let mut session = Self {
+            registration: Registration::new(&settings.server),
+            own: Prefix { nick: settings.server.nick.clone(), ..Prefix::default() },
             nick_limit: 9,
-            signed_on: false,
-            identifying: None,
-            channels: BTreeMap::new(),
+            registered: false,
+            awaiting_nickserv: None,
+            channels: Channels::default(),
             outbox: Outbox::new(settings.rate, now),
-            heard: now,
-            asked: None,
+            last_ticket: 0,
+            in_flight: BTreeMap::new(),
+            last_received: now,
+            keepalive_sent: None,
             settings,
         };
-        for first in talk.login.first_lines(&talk.settings.server, &talk.settings.product) {
-            talk.outbox.push_urgent(first);
+        for line in session.registration.first_lines(&session.settings.server) {
+            session.outbox.push_urgent(line);
         }
-        talk.take_channels();
-        for name in extra {
-            talk.channels.entry(name.to_lowercase()).or_default();
-        }
-        talk
+        session.want_channels();
+        more_channels.iter().for_each(|name| session.channels.want_also(name));
+        session
     }
 
-    /// Takes a line of the server's.
-    pub(super) fn take(&mut self, line: Line, now: Instant) -> Vec<Happening> {
-        (self.heard, self.asked) = (now, None);
-        let ours = same_name(&line.source.nick, &self.nick);
-        if ours {
-            self.learn(&line.source);
-        }
-        let speaker = Speaker { nick: line.source.nick, account: line.account };
-        match line.heard {
-            Heard::Ping(token) => {
-                self.outbox.push_urgent(format!("PONG :{token}"));
-                Vec::new()
-            }
-            Heard::Pong(token) => match self.outbox.answered(&token) {
-                arrived if arrived.is_empty() => Vec::new(),
-                arrived => vec![Happening::Arrived(arrived)],
-            },
-            Heard::Join(channel) if ours => vec![self.joined(channel)],
-            Heard::Part(channel) if ours => self.left(&channel, "it was left", now),
-            Heard::Kick(channel, whom, why) if same_name(&whom, &self.nick) => {
-                let why = format!("{} threw the bot out: {why}", speaker.nick);
-                self.left(&channel, &why, now)
-            }
-            Heard::Nick(nick) if ours => {
-                self.nick = nick;
-                Vec::new()
-            }
-            Heard::ChangedHost(user, host) if ours => {
-                (self.user, self.host) = (user, host);
-                Vec::new()
-            }
-            Heard::Privmsg(to, text) => self.said(speaker, to, text),
-            Heard::Notice(_, text) => {
-                self.notice(&speaker.nick, &text);
-                Vec::new()
-            }
-            Heard::Error(why) => vec![Happening::Over(format!("the server said: {why}"))],
-            Heard::Granted(_) | Heard::Denied(_) | Heard::Authenticate(_) => self.log_in(&line.heard),
-            Heard::Number(number, ref parameters) => self.number(number, parameters, &line.heard, now),
-            _ => Vec::new(),
-        }
+    /// Our nickname: the one that was asked for until the server gives one.
+    #[must_use]
+    pub fn nick(&self) -> &str {
+        &self.own.nick
     }
 
-    /// The next line to send, if one may go now; signs of life and channels that are due are seen to.
-    pub(super) fn next_line(&mut self, now: Instant) -> Option<String> {
-        self.be_on_time(now);
-        self.outbox.next(now).map(|text| line(&text))
+    /// Says whether every channel has been joined, or tried in vain: only then it is known who can be reached, and
+    /// nothing is refused just because it came a second too early.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_ready() && self.channels.are_settled()
     }
 
-    /// When `next_line` may have something to say that it has not now.
-    pub(super) fn due(&self) -> Instant {
-        let quiet = self.asked.map_or(self.heard + QUIET, |asked| asked + LOST);
-        let joins = self.channels.values().filter_map(|channel| channel.due);
-        joins.chain(self.identifying).chain(self.outbox.due()).fold(quiet, Instant::min)
+    /// Says whether what is sent there would arrive: at any nickname, as far as we know, and in channels that we are
+    /// in. Takes a lower-cased name.
+    #[must_use]
+    pub fn reaches(&self, recipient: &str) -> bool {
+        self.is_ready() && (!is_channel(recipient) || self.channels.is_joined(recipient))
     }
 
-    /// Why the connection counts as lost by now, if it does.
-    pub(super) fn is_lost(&self, now: Instant) -> Option<String> {
-        let asked = self.asked?;
-        (now >= asked + LOST)
-            .then(|| format!("the server has been silent for {} s", (LOST + QUIET).as_secs()))
+    /// Bytes of text that fit into one line to this recipient.
+    #[must_use]
+    pub fn room_for(&self, recipient: &str) -> usize {
+        room(self.prefix_length(), self.verb(recipient), recipient)
     }
 
-    /// Whether the server has taken us, and channels may be joined.
-    pub(super) fn is_ready(&self) -> bool {
-        self.signed_on && self.identifying.is_none()
-    }
-
-    /// Whether every channel has been joined, or has been tried in vain: only then it is known who can be reached.
-    pub(super) fn is_settled(&self) -> bool {
-        self.is_ready() && self.channels.values().all(|channel| channel.joined || channel.failed)
-    }
-
-    /// Whether what is sent there would arrive: any nickname, and channels that we are in.
-    pub(super) fn reaches(&self, contact: &str) -> bool {
-        self.is_ready() && (!is_channel(contact) || self.channels.get(contact).is_some_and(|c| c.joined))
-    }
-
-    /// Puts something to say into the queue, in lines that fit (I-OUT-02 to I-OUT-05).
-    pub(super) fn say(&mut self, to: &str, saying: &Saying) {
-        match saying {
-            Saying::Action(text) => self.push(to, "PRIVMSG", text, "\x01ACTION ", "\x01"),
-            Saying::Text(text) => {
+    /// Queues a message whose arrival does not matter, in lines that fit (I-OUT-02 to I-OUT-05).
+    pub fn send(&mut self, to: &str, message: &OutgoingMessage) {
+        match message {
+            OutgoingMessage::Action(text) => self.push(to, "PRIVMSG", text, "\x01ACTION ", "\x01"),
+            OutgoingMessage::Text(text) => {
                 let verb = self.verb(to);
                 for text in text.lines() {
                     self.push(to, verb, text, "", "");
@@ -217,67 +198,134 @@ impl Talk {
         }
     }
 
-    /// Bytes of text that fit into one line to this contact.
-    pub(super) fn room_for(&self, to: &str) -> usize {
-        room(self.prefix(), self.verb(to), to)
+    /// Queues messages by recipient, lower-cased, as one delivery. A [`SessionEvent::Delivered`] with the ticket follows
+    /// when the server has worked on them all, also if nobody can be reached; none if the connection is lost before.
+    pub fn deliver<'m>(
+        &mut self,
+        messages: impl IntoIterator<Item = (&'m str, &'m [OutgoingMessage])>,
+    ) -> Ticket {
+        let mut refused = Vec::new();
+        for (recipient, messages) in messages {
+            if self.reaches(recipient) {
+                messages.iter().for_each(|message| self.send(recipient, message));
+            } else {
+                let reason = format!("the bot is not in {recipient}");
+                refused.push(Refusal { recipient: recipient.to_owned(), reason });
+            }
+        }
+        self.last_ticket += 1;
+        self.outbox.end(self.last_ticket);
+        self.in_flight.insert(self.last_ticket, refused);
+        self.last_ticket
     }
 
-    /// Ends a message whose arrival matters.
-    pub(super) fn end(&mut self, ticket: Ticket) {
-        self.outbox.end(ticket);
+    /// Joins a channel that is not in the settings, and keeps to it until [`part`](Self::part).
+    pub fn join(&mut self, channel: &str, now: Instant) {
+        self.channels.want_now(channel, now);
     }
 
-    /// The last message that has been sent wholly.
-    pub(super) fn sent_up_to(&self) -> Ticket {
-        self.outbox.sent_up_to()
-    }
-
-    /// Joins a channel because somebody asked for it.
-    pub(super) fn join(&mut self, channel: &str, now: Instant) {
-        let membership = self.channels.entry(channel.to_lowercase()).or_default();
-        membership.due = Some(now);
-    }
-
-    /// Leaves a channel because somebody asked for it.
-    pub(super) fn part(&mut self, channel: &str) {
-        self.channels.remove(&channel.to_lowercase());
+    /// Leaves a channel.
+    pub fn part(&mut self, channel: &str) {
+        self.channels.remove(channel);
         self.outbox.push(format!("PART {channel}"));
     }
 
-    /// Says goodbye (I-RC-04).
-    pub(super) fn quit(&mut self, why: &str) {
-        self.outbox.push_urgent(format!("QUIT :{why}"));
-    }
-
-    /// Takes up settings that leave the connection as it is (I-CFG-21).
-    pub(super) fn reconfigure(&mut self, settings: Arc<IrcSettings>, now: Instant) {
+    /// Takes up settings that leave the connection as it is (I-CFG-21): leaves channels that are listed no more, joins
+    /// those that are new. What they say of the server counts from the next connection on.
+    pub fn reconfigure(&mut self, settings: Arc<ClientSettings>, now: Instant) {
         self.outbox.set_rate(settings.rate);
-        let listed = |settings: &IrcSettings, name: &str| {
+        let listed = |settings: &ClientSettings, name: &str| {
             settings.channels.iter().any(|channel| channel.name.to_lowercase() == name)
         };
-        let names =
-            self.channels.keys().filter(|name| listed(&self.settings, name) && !listed(&settings, name));
-        let dropped: Vec<String> = names.cloned().collect();
+        // Channels that people had us join were never listed, and stay.
+        let dropped =
+            self.channels.names().filter(|name| listed(&self.settings, name) && !listed(&settings, name));
+        let dropped: Vec<String> = dropped.cloned().collect();
         for name in dropped {
             self.part(&name);
         }
         self.settings = settings;
-        self.take_channels();
+        self.want_channels();
         if self.is_ready() {
-            self.join_all(now);
+            self.channels.join_all(now);
         }
     }
 
-    fn take_channels(&mut self) {
+    /// Says goodbye (I-RC-04), ahead of everything that waits.
+    pub(crate) fn quit(&mut self, reason: &str) {
+        self.outbox.push_urgent(format!("QUIT :{reason}"));
+    }
+
+    /// Takes a line of the server's.
+    pub(crate) fn receive(&mut self, message: ServerMessage, now: Instant) -> Vec<SessionEvent> {
+        // Any line is a sign of life, not only the PONG that was asked for.
+        (self.last_received, self.keepalive_sent) = (now, None);
+        let ServerMessage { prefix: from, command } = message;
+        let ours = same_name(&from.nick, &self.own.nick);
+        if ours {
+            self.learn_own_prefix(&from);
+        }
+        match command {
+            ServerCommand::Ping(token) => {
+                self.outbox.push_urgent(format!("PONG :{token}"));
+                Vec::new()
+            }
+            ServerCommand::Pong(token) => self.delivered(&token),
+            ServerCommand::Join(channel) if ours => {
+                self.channels.joined(&channel);
+                vec![SessionEvent::Joined { channel }]
+            }
+            ServerCommand::Part(channel) if ours => self.left(channel, "it was left".to_owned(), now),
+            ServerCommand::Kick(channel, nick, reason) if same_name(&nick, &self.own.nick) => {
+                self.left(channel, format!("{} threw the bot out: {reason}", from.nick), now)
+            }
+            ServerCommand::Nick(nick) if ours => {
+                self.own.nick = nick;
+                Vec::new()
+            }
+            ServerCommand::ChgHost(user, host) if ours => {
+                (self.own.user, self.own.host) = (user, host);
+                Vec::new()
+            }
+            ServerCommand::Privmsg(to, text) => self.message(from, to, text),
+            ServerCommand::Notice(text) => self.notice(&from.nick, &text, now),
+            ServerCommand::Error(reason) => closed(format!("the server said: {reason}")),
+            ServerCommand::CapAck(_) | ServerCommand::CapNak(_) | ServerCommand::Authenticate(_) => {
+                self.authenticate(&command)
+            }
+            ServerCommand::Numeric(902..=908, _) => self.authenticate(&command),
+            ServerCommand::Numeric(numeric, parameters) => self.numeric(numeric, parameters, now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The next line to send, if one may go now, its end included. Sees to signs of life and channels that are due.
+    pub(crate) fn next_line(&mut self, now: Instant) -> Option<String> {
+        self.queue_due(now);
+        self.outbox.next(now).map(|text| encode(&text))
+    }
+
+    /// Time at which `next_line` may have something that it has not now.
+    pub(crate) fn due(&self) -> Instant {
+        let quiet = self.keepalive_sent.map_or(self.last_received + QUIET, |sent| sent + LOST);
+        // Channels wait for the registration, however long they have been due.
+        let joins = if self.is_ready() { self.channels.due() } else { None };
+        joins.into_iter().chain(self.awaiting_nickserv).chain(self.outbox.due()).fold(quiet, Instant::min)
+    }
+
+    /// Says whether the connection counts as lost by now, though nothing has told so.
+    pub(crate) fn is_lost(&self, now: Instant) -> bool {
+        self.keepalive_sent.is_some_and(|sent| now >= sent + LOST)
+    }
+
+    /// Says whether the server has taken us, and channels may be joined.
+    fn is_ready(&self) -> bool {
+        self.registered && self.awaiting_nickserv.is_none()
+    }
+
+    fn want_channels(&mut self) {
         for Channel { name, key } in &self.settings.channels {
-            let membership = self.channels.entry(name.to_lowercase()).or_default();
-            membership.key = key.as_ref().map(|key| key.expose().to_owned());
-        }
-    }
-
-    fn join_all(&mut self, now: Instant) {
-        for membership in self.channels.values_mut().filter(|membership| !membership.joined) {
-            membership.due.get_or_insert(now);
+            self.channels.want(name, key.as_ref().map(|key| key.expose().to_owned()));
         }
     }
 
@@ -287,60 +335,77 @@ impl Talk {
     }
 
     fn push(&mut self, to: &str, verb: &str, text: &str, before: &str, after: &str) {
-        let room = room(self.prefix(), verb, to).saturating_sub(before.len() + after.len());
+        let room = room(self.prefix_length(), verb, to).saturating_sub(before.len() + after.len());
         for piece in split(text, room) {
             self.outbox.push(format!("{verb} {to} :{before}{piece}{after}"));
         }
     }
 
-    /// Bytes that others see before a line of ours (I-OUT-05).
-    fn prefix(&self) -> usize {
-        if self.host.is_empty() {
+    /// Bytes that others see before a line of ours (I-OUT-05): the server puts our prefix in front when it passes a line
+    /// on, and cuts what is too long then, which we would never see.
+    fn prefix_length(&self) -> usize {
+        if self.own.host.is_empty() {
             // The nickname's limit, user 10, host 63, and ten bytes in reserve.
-            return self.nick_limit.max(self.nick.len()) + 10 + 63 + ":!@ ".len() + 10;
+            return self.nick_limit.max(self.own.nick.len()) + 10 + 63 + ":!@ ".len() + 10;
         }
-        Source { nick: self.nick.clone(), user: self.user.clone(), host: self.host.clone() }.prefix_length()
+        self.own.length()
     }
 
-    /// As others see us: the server tells it with whatever it passes on of ours.
-    fn learn(&mut self, source: &Source) {
-        if !source.host.is_empty() {
-            (self.user, self.host) = (source.user.clone(), source.host.clone());
+    /// Takes over what others see of us, which the server tells with whatever it passes on of ours, such as a JOIN.
+    fn learn_own_prefix(&mut self, prefix: &Prefix) {
+        if !prefix.host.is_empty() {
+            (self.own.user, self.own.host) = (prefix.user.clone(), prefix.host.clone());
         }
     }
 
-    fn joined(&mut self, channel: String) -> Happening {
-        let membership = self.channels.entry(channel.to_lowercase()).or_default();
-        *membership = Membership { joined: true, key: membership.key.take(), ..Membership::default() };
-        Happening::Joined(channel)
+    fn delivered(&mut self, token: &str) -> Vec<SessionEvent> {
+        let arrived = self.outbox.take_arrived(token).into_iter();
+        arrived
+            .map(|ticket| {
+                let refused = self.in_flight.remove(&ticket).unwrap_or_default();
+                SessionEvent::Delivered { ticket, refused }
+            })
+            .collect()
     }
 
-    fn left(&mut self, channel: &str, why: &str, now: Instant) -> Vec<Happening> {
-        if let Some(membership) = self.channels.get_mut(&channel.to_lowercase()) {
-            (membership.joined, membership.failed) = (false, true);
-            membership.due = Some(now + RETURN);
+    /// Notes a refusal with all deliveries that it can be of. A numeric names the recipient, not the line, so those that
+    /// are under way to the same recipient share it; what has not been sent yet cannot have been refused.
+    fn refused(&mut self, refusal: Refusal) -> Vec<SessionEvent> {
+        // Of the message after the last that was sent wholly, some lines may be out.
+        let sent = self.outbox.sent_up_to() + 1;
+        for refused in self.in_flight.range_mut(..=sent).map(|(_, refused)| refused) {
+            refused.push(refusal.clone());
         }
-        vec![Happening::Left(channel.to_owned(), why.to_owned())]
+        vec![SessionEvent::Refused(refusal)]
     }
 
-    fn said(&mut self, from: Speaker, to: String, text: String) -> Vec<Happening> {
-        let Some(inner) = text.strip_prefix('\x01') else { return vec![Happening::Said { from, to, text }] };
+    fn left(&mut self, channel: String, reason: String, now: Instant) -> Vec<SessionEvent> {
+        self.channels.left(&channel, now);
+        vec![SessionEvent::Left { channel, reason }]
+    }
+
+    fn message(&mut self, from: Prefix, to: String, text: String) -> Vec<SessionEvent> {
+        let Some(inner) = text.strip_prefix('\x01') else {
+            return vec![SessionEvent::Message { from, to, text }];
+        };
         let inner = inner.strip_suffix('\x01').unwrap_or(inner);
         let (verb, rest) = inner.split_once(' ').unwrap_or((inner, ""));
         match verb {
-            "ACTION" => return vec![Happening::Acted { from, to, text: rest.to_owned() }],
-            // I-CON-09. They wait their turn like anything else: these, too, can be sent by the hundred.
-            "PING" | "VERSION" if self.outbox.len() < 20 => {
-                let answer =
-                    if verb == "PING" { rest } else { concat!("campanile ", env!("CARGO_PKG_VERSION")) };
-                self.push(&from.nick, "NOTICE", answer, &format!("\x01{verb} "), "\x01");
+            "ACTION" => return vec![SessionEvent::Action { from, to, text: rest.to_owned() }],
+            // I-CON-09. They wait their turn like anything else, and not many of them: sent by the hundred, they would
+            // keep announcements from going out, or have the server throw us out for flooding.
+            "PING" | "VERSION" if self.outbox.len() < CTCP_BACKLOG => {
+                let answer = if verb == "PING" { rest.to_owned() } else { self.settings.version.clone() };
+                self.push(&from.nick, "NOTICE", &answer, &format!("\x01{verb} "), "\x01");
             }
             _ => {}
         }
         Vec::new()
     }
 
-    fn notice(&mut self, from: &str, text: &str) {
+    /// Hears whether NickServ has answered. There is no protocol for that, so the words that services use must do; what
+    /// none of them is in, such as a greeting, is not the answer, and after five seconds it does not matter any more.
+    fn notice(&mut self, from: &str, text: &str, now: Instant) -> Vec<SessionEvent> {
         const ANSWERS: [&str; 8] = [
             "identified",
             "recognized",
@@ -352,114 +417,102 @@ impl Talk {
             "isn't registered",
         ];
         let text = text.to_lowercase();
-        if from.eq_ignore_ascii_case("nickserv")
-            && self.identifying.is_some()
-            && ANSWERS.iter().any(|word| text.contains(word))
-        {
-            tracing::info!(target = self.settings.name, "NickServ answered: {text}");
-            self.identifying = Some(self.heard);
+        let answers = from.eq_ignore_ascii_case("nickserv")
+            && self.awaiting_nickserv.is_some()
+            && ANSWERS.iter().any(|word| text.contains(word));
+        if !answers {
+            return Vec::new();
         }
+        self.awaiting_nickserv = Some(now);
+        vec![SessionEvent::NickServReplied { text }]
     }
 
-    fn log_in(&mut self, heard: &Heard) -> Vec<Happening> {
-        match self.login.take(heard, &self.settings.server) {
-            Step::Say(lines) => lines.into_iter().for_each(|line| self.outbox.push_urgent(line)),
-            Step::Failed(why) => return vec![Happening::Over(why)],
+    fn authenticate(&mut self, command: &ServerCommand) -> Vec<SessionEvent> {
+        match self.registration.receive(command, &self.settings.server) {
+            Step::Send(lines) => lines.into_iter().for_each(|line| self.outbox.push_urgent(line)),
+            Step::Failed(reason) => return closed(reason),
         }
         Vec::new()
     }
 
-    fn number(&mut self, number: u16, parameters: &[String], heard: &Heard, now: Instant) -> Vec<Happening> {
+    fn numeric(&mut self, numeric: u16, parameters: Vec<String>, now: Instant) -> Vec<SessionEvent> {
         let text = parameters.last().map_or("", String::as_str);
         let about = parameters.get(1).map_or("", String::as_str);
-        match number {
-            1 => return self.sign_on(parameters.first().cloned(), now),
+        match numeric {
+            1 => return self.register(parameters.into_iter().next(), now),
             5 => {
                 let limit =
                     parameters.iter().find_map(|feature| feature.strip_prefix("NICKLEN=")?.parse().ok());
                 self.nick_limit = limit.unwrap_or(self.nick_limit).clamp(9, 64);
             }
-            396 => about.clone_into(&mut self.host),
-            // 432 to 437: the nickname can't be had.
-            432 | 433 | 436 | 437 if !self.signed_on && !is_channel(about) => {
-                match self.login.another_nick(number, &self.nick) {
-                    Some(nick) => {
-                        self.outbox.push_urgent(format!("NICK {nick}"));
-                        self.nick = nick;
-                    }
-                    None => {
-                        return vec![Happening::Over(format!(
-                            "no nickname like `{}` can be had: {text}",
-                            self.nick
-                        ))];
-                    }
-                }
+            396 => about.clone_into(&mut self.own.host),
+            // The nickname can't be had. 437 is also said of channels.
+            432 | 433 | 436 | 437 if !self.registered && !is_channel(about) => {
+                let Some(nick) = self.registration.another_nick(numeric, &self.own.nick) else {
+                    return closed(format!("no nickname like `{}` can be had: {text}", self.own.nick));
+                };
+                self.outbox.push_urgent(format!("NICK {nick}"));
+                self.own.nick = nick;
             }
             464 | 465 => {
-                return vec![Happening::Over(format!(
-                    "the server refused us ({number}): {text}; check `server_password`"
-                ))];
+                return closed(format!("the server refused us ({numeric}): {text}; check `server_password`"));
             }
-            900 if self.identifying.is_some() => self.identifying = Some(now),
-            902..=908 => return self.log_in(heard),
+            900 if self.awaiting_nickserv.is_some() => self.awaiting_nickserv = Some(now),
+            // The same numbers are said of a JOIN and of a message, so it counts whether we are in.
             403 | 405 | 437 | 471..=477 | 489
-                if self.channels.contains_key(&about.to_lowercase())
-                    && !self.reaches(&about.to_lowercase()) =>
+                if self.channels.contains(about) && !self.reaches(&about.to_lowercase()) =>
             {
-                if let Some(membership) = self.channels.get_mut(&about.to_lowercase()) {
-                    membership.due = Some(now + RETURN_AGAIN);
-                    membership.failed = true;
-                }
-                return vec![Happening::Left(
-                    about.to_owned(),
-                    format!("it cannot be joined ({number}): {text}"),
-                )];
+                self.channels.refused(about, now);
+                let reason = format!("it cannot be joined ({numeric}): {text}");
+                return vec![SessionEvent::Left { channel: about.to_owned(), reason }];
             }
             401 | 403 | 404 | 411 | 412 | 442 | 477 | 531 => {
-                return vec![Happening::Refused(about.to_lowercase(), format!("{about}: {text} ({number})"))];
+                let reason = format!("{about}: {text} ({numeric})");
+                return self.refused(Refusal { recipient: about.to_lowercase(), reason });
             }
             _ => {}
         }
         Vec::new()
     }
 
-    fn sign_on(&mut self, nick: Option<String>, now: Instant) -> Vec<Happening> {
-        if self.signed_on {
+    /// The server has taken us. The name that it greets us by counts, whatever was asked for: some cut long ones.
+    fn register(&mut self, nick: Option<String>, now: Instant) -> Vec<SessionEvent> {
+        if self.registered {
             return Vec::new();
         }
-        self.signed_on = true;
+        self.registered = true;
         if let Some(nick) = nick {
-            self.nick = nick;
+            self.own.nick = nick;
         }
-        match &self.settings.server.password {
-            Some(password) if !self.login.has_proven() => {
+        match &self.settings.server.auth {
+            // Also where SASL was asked for and the server, which knows of no capabilities, did not answer. Channels for
+            // registered people let us in only after that, so joining waits for NickServ (I-CON-05).
+            AccountAuth::NickServ(password) | AccountAuth::SaslPlain(password)
+                if !self.registration.is_authenticated() =>
+            {
                 self.outbox.push_urgent(format!("PRIVMSG Nickserv :IDENTIFY {}", password.expose()));
-                self.identifying = Some(now + IDENTIFYING);
+                self.awaiting_nickserv = Some(now + NICKSERV_TIMEOUT);
             }
-            _ => self.join_all(now),
+            _ => self.channels.join_all(now),
         }
-        vec![Happening::SignedOn(self.nick.clone())]
+        vec![SessionEvent::Registered { nick: self.own.nick.clone() }]
     }
 
-    fn be_on_time(&mut self, now: Instant) {
-        if self.identifying.is_some_and(|until| now >= until) {
-            self.identifying = None;
-            self.join_all(now);
+    fn queue_due(&mut self, now: Instant) {
+        if self.awaiting_nickserv.is_some_and(|until| now >= until) {
+            self.awaiting_nickserv = None;
+            self.channels.join_all(now);
         }
-        for (name, membership) in &mut self.channels {
-            if !self.signed_on || self.identifying.is_some() || membership.due.is_none_or(|due| due > now) {
-                continue;
-            }
-            let key = membership.key.as_ref().map(|key| format!(" {key}")).unwrap_or_default();
-            self.outbox.push(format!("JOIN {name}{key}"));
-            // Should no answer come, it is tried again.
-            membership.failed |= membership.tries > 0;
-            membership.due = Some(now + if membership.tries == 0 { RETURN } else { RETURN_AGAIN });
-            membership.tries += 1;
+        if self.is_ready() {
+            self.channels.take_due(now).into_iter().for_each(|line| self.outbox.push(line));
         }
-        if self.asked.is_none() && now >= self.heard + QUIET {
+        if self.keepalive_sent.is_none() && now >= self.last_received + QUIET {
             self.outbox.push_urgent("PING :alive".to_owned());
-            self.asked = Some(now);
+            self.keepalive_sent = Some(now);
         }
     }
+}
+
+fn closed(reason: String) -> Vec<SessionEvent> {
+    vec![SessionEvent::Closed { reason }]
 }
