@@ -6,7 +6,7 @@
 //! is inside of the operator's network, unless the operator named that range (`[outbound] allow`).
 //!
 //! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
-//! (connections to everything but HTTP), `client`, `request`, `response`, `error`.
+//! (connections to everything but HTTP), `tls_connector` (TLS over those), `client`, `request`, `response`, `error`.
 //!
 //! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.
 
@@ -19,6 +19,7 @@ mod resolver;
 mod response;
 #[cfg(test)]
 mod tests;
+mod tls_connector;
 pub mod trace;
 
 pub use client::{Client, Outbound, Tls};
@@ -28,3 +29,4 @@ pub use range::{Allowed, NonPublicAddress};
 pub use request::Request;
 pub use resolver::{Resolver, SystemResolver};
 pub use response::Response;
+pub use tls_connector::{TlsConnector, TlsError, tls_version};

@@ -16,7 +16,6 @@ pub mod irc;
 pub mod mail;
 mod payload;
 pub mod push;
-mod tls;
 
 use std::any::Any;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use crate::tls::{Tls, TlsError};
 use crate::{Parts, callback};
 use campanile_callbacks::{Callback, Kind};
 use campanile_config::{Item, Reader, Secret};
-use campanile_outbound::Dialer;
+use campanile_outbound::{Dialer, TlsConnector, TlsError};
+use crate::{Parts, callback};
 
 /// What a bot was told, checked.
 pub(super) struct IrcSettings {
@@ -50,7 +51,7 @@ pub(super) struct Server {
     /// For NickServ or SASL.
     pub(super) password: Option<Secret>,
     pub(super) sasl: bool,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<TlsConnector>,
     tls_ca: Option<PathBuf>,
     pub(super) dialer: Dialer,
     /// Whether it matters which account people have.
@@ -195,7 +196,7 @@ fn server(reader: &Reader<'_>, wants_accounts: bool, parts: &Parts<'_>) -> Optio
     })
 }
 
-fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Option<Tls> {
+fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Option<TlsConnector> {
     let refused = |error: TlsError| {
         let key = match error {
             TlsError::Authorities { .. } => "tls_ca",
@@ -203,7 +204,7 @@ fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Optio
         };
         reader.error(key, format!("`{key}`: {error}"));
     };
-    Tls::new(host, more).map_err(refused).ok()
+    TlsConnector::new(host, more).map_err(refused).ok()
 }
 
 /// I-CFG-18: said in the words that those who migrate know.

@@ -231,7 +231,7 @@ async fn m_65_where_the_relay_can_commands_go_out_together() {
 #[tokio::test]
 async fn m_68_and_m_70_nothing_is_said_without_tls_or_login() {
     let (port, heard) = relay(99, "250 me").await;
-    let tls = crate::tls::Tls::new("localhost", None).unwrap();
+    let tls = campanile_outbound::TlsConnector::new("localhost", None).unwrap();
     let strict =
         Relay::new("devs", "127.0.0.1".to_owned(), port, Encryption::Required, Some(tls), None, false);
     let Outcome::Refused(fault) = strict.send(mail(&["a"])).await else { panic!("not refused") };

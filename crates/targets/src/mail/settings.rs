@@ -19,9 +19,7 @@ use super::threads::ThreadBy;
 use super::workers::WatchedWorkers;
 use crate::Parts;
 use crate::callback::{self, OnCallbackError};
-use crate::tls::{Tls, TlsError};
-use campanile_callbacks::{Callback, Kind, Modes};
-use campanile_config::{Reader, Severity};
+use campanile_outbound::{TlsConnector, TlsError};
 
 /// What a mail target was told, checked.
 pub(super) struct MailSettings {
@@ -322,8 +320,8 @@ fn missing<T>(reader: &Reader<'_>, there: &str, wanted: &str) -> Option<T> {
     None
 }
 
-fn tls(reader: &Reader<'_>, host: &str, root: Option<&Path>) -> Option<Tls> {
-    Tls::new(host, root)
+fn tls(reader: &Reader<'_>, host: &str, root: Option<&Path>) -> Option<TlsConnector> {
+    TlsConnector::new(host, root)
         .map_err(|error| {
             let key = if matches!(error, TlsError::Authorities { .. }) { "tls_ca" } else { "relayhost" };
             reader.error(key, error.to_string());

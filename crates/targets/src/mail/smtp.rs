@@ -10,9 +10,9 @@ use super::pool::Pool;
 use super::transaction::{self, Stop, Tally};
 use super::trouble::{ANSWER, Trouble};
 use super::wire::Wire;
-use crate::tls::Tls;
-use crate::{Fault, FaultCode, Outcome, Permanence};
 use campanile_outbound::Dialer;
+use campanile_outbound::TlsConnector;
+use crate::{Fault, FaultCode, Permanence, Outcome};
 
 /// How long a connection may take to come up (M-71).
 const CONNECT: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ pub(super) struct Relay {
     host: String,
     port: u16,
     encryption: Encryption,
-    tls: Option<Tls>,
+    tls: Option<TlsConnector>,
     credentials: Option<Credentials>,
     allow_plain_auth: bool,
     hello: String,
@@ -53,7 +53,7 @@ impl Relay {
         host: String,
         port: u16,
         encryption: Encryption,
-        tls: Option<Tls>,
+        tls: Option<TlsConnector>,
         credentials: Option<Credentials>,
         allow_plain_auth: bool,
     ) -> Self {

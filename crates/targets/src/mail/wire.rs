@@ -13,8 +13,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 
 use super::offers::Offers;
 use super::trouble::{ANSWER, Trouble, shown};
-use crate::tls::Tls;
 use campanile_outbound::Dialer;
+use campanile_outbound::TlsConnector;
 
 /// The longest line of a reply; RFC 5321 allows 512 octets, and some relays say more.
 const LONGEST_LINE: u64 = 4 << 10;
@@ -59,7 +59,7 @@ impl Wire {
         dialer: &Dialer,
         host: &str,
         port: u16,
-        from_start: Option<&Tls>,
+        from_start: Option<&TlsConnector>,
         limit: Duration,
     ) -> Result<Self, Trouble> {
         let stream = within(limit, dialer.connect(host, port)).await?;
@@ -79,23 +79,23 @@ impl Wire {
     }
 
     /// Asks for TLS and agrees on it (M-68).
-    pub(super) async fn start_tls(mut self, tls: &Tls) -> Result<Self, Trouble> {
+    pub(super) async fn start_tls(mut self, tls: &TlsConnector) -> Result<Self, Trouble> {
         self.ask("STARTTLS", ANSWER).await?;
         self.encrypted(tls).await
     }
 
-    async fn encrypted(self, tls: &Tls) -> Result<Self, Trouble> {
+    async fn encrypted(self, tls: &TlsConnector) -> Result<Self, Trouble> {
         if !self.stream.buffer().is_empty() {
             let text = "it said more behind its answer to STARTTLS, or somebody on the way did";
             return Err(Trouble::Tls(text.to_owned()));
         }
         let loopback = self.loopback;
-        let agreed = tls.agree(self.stream.into_inner());
+        let agreed = tls.connect(self.stream.into_inner());
         let stream = match tokio::time::timeout(ANSWER, agreed).await {
             Ok(agreed) => agreed.map_err(|error| Trouble::Tls(shown(&error.to_string())))?,
             Err(_) => return Err(Trouble::Slow),
         };
-        let version = crate::tls::version(&stream);
+        let version = campanile_outbound::tls_version(&stream);
         Ok(Self { tls: Some(version), loopback, ..Self::over(Box::new(stream)) })
     }
 

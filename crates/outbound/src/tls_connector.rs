@@ -1,4 +1,8 @@
-//! TLS towards a server: whose certificates are trusted, and for which name (M-68, I-CFG-13).
+//! TLS over a connection that the dialer made, for what is not HTTP: mail relays and chat servers (M-68, I-CFG-13).
+//!
+//! Not one thing with [`super::Tls`]: that holds certificates of the settings for the HTTP client, which agrees on TLS
+//! by itself and for whatever host a URL names; this one is for a single server, by name, over any stream, at any time
+//! of the conversation (STARTTLS).
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -7,37 +11,46 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Agrees on TLS with one server.
-pub(super) struct Tls {
-    connector: TlsConnector,
+/// TLS with one server: the authorities that are trusted, and the name that its certificate must be for.
+pub struct TlsConnector {
+    connector: tokio_rustls::TlsConnector,
     name: ServerName<'static>,
 }
 
-/// Why there can be no TLS with a server.
+/// A server that there can be no TLS with.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
-    /// No certificate can be for it.
+pub enum TlsError {
+    /// A host that no certificate can be for.
     #[error("`{0}` is neither a host name nor an address")]
     Name(String),
-    /// `tls_ca` is no list of certificates.
+    /// A file (`tls_ca`) that is no list of certificates.
     #[error("cannot use `{file}` as certificates: {reason}")]
     Authorities {
-        /// Where they should be.
+        /// Path of the file.
         file: String,
-        /// Why they are not.
+        /// The reader's own words.
         reason: String,
     },
-    /// The library refuses.
+    /// Settings that the TLS library refuses.
     #[error("cannot prepare TLS: {0}")]
     Library(#[from] rustls::Error),
 }
 
-impl Tls {
-    /// Trusts the system's authorities, and those of the file `more`, for a server of this name.
-    pub(super) fn new(host: &str, more: Option<&Path>) -> Result<Self, TlsError> {
+impl std::fmt::Debug for TlsConnector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsConnector").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl TlsConnector {
+    /// Trusts the system's authorities, and those of the PEM file `more`, for a server of this name or address. Reads
+    /// files: for the start, not for each connection.
+    ///
+    /// # Errors
+    /// When the host is no name, or the file has no certificates.
+    pub fn new(host: &str, more: Option<&Path>) -> Result<Self, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))?;
         let mut trusted = system().clone();
         if let Some(file) = more {
@@ -49,11 +62,15 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(trusted)
             .with_no_client_auth();
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Self { connector: tokio_rustls::TlsConnector::from(Arc::new(config)), name })
     }
 
-    /// Agrees with the server, or says what is wrong with its certificate.
-    pub(super) async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
+    /// Agrees with the server over a stream that nothing but the handshake is in any more. Not cancel safe: the stream is
+    /// lost with the future. Has no time limit of its own.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the certificate is not right: the text says in which way.
+    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
     ) -> std::io::Result<TlsStream<S>> {
@@ -61,8 +78,8 @@ impl Tls {
     }
 }
 
-/// What was agreed on.
-pub(super) fn version<S>(stream: &TlsStream<S>) -> &'static str {
+/// The version of TLS that was agreed on, for people.
+pub fn tls_version<S>(stream: &TlsStream<S>) -> &'static str {
     match stream.get_ref().1.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
