@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::connection::{Connection, ConnectionError};
+use crate::message::encode;
 use crate::session::{Session, SessionEvent};
 use crate::settings::ClientSettings;
 
@@ -67,12 +68,8 @@ impl Client {
 
     /// Says goodbye (I-RC-04) and gives the server a second to pass it on. What waits in the outbox is not sent.
     pub async fn quit(&mut self, reason: &str) {
-        self.session.quit(reason);
-        while let Some(line) = self.session.next_line(Instant::now()) {
-            let last = line.starts_with("QUIT");
-            if self.connection.write(&line).await.is_err() || last {
-                break;
-            }
+        if self.connection.write(&encode(&format!("QUIT :{reason}"))).await.is_err() {
+            return;
         }
         // Read to the end: closing a socket with unread bytes in it resets the connection, and the server might never
         // see the QUIT.

@@ -62,7 +62,8 @@ impl Connection {
     /// When there is no connection within 30 s.
     pub async fn open(server: &ServerSettings) -> Result<Self, ConnectionError> {
         let connecting = async {
-            let tcp = server.dialer.connect(&server.host, server.port).await.map_err(ConnectionError::Connect)?;
+            let tcp =
+                server.dialer.connect(&server.host, server.port).await.map_err(ConnectionError::Connect)?;
             tcp.set_nodelay(true).map_err(ConnectionError::Connect)?;
             Ok(match &server.tls {
                 None => Box::new(tcp) as Box<dyn Stream>,

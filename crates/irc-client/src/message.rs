@@ -168,7 +168,10 @@ mod tests {
         let line = parse(":bb!~u@host.example.org JOIN :#CI\r\n").unwrap();
         assert_eq!(line.prefix.length(), ":bb!~u@host.example.org ".len());
         assert_eq!(line.command, ServerCommand::Join("#CI".to_owned()));
-        assert_eq!(command_of(":irc.example.org PONG irc.example.org :c7"), ServerCommand::Pong("c7".to_owned()));
+        assert_eq!(
+            command_of(":irc.example.org PONG irc.example.org :c7"),
+            ServerCommand::Pong("c7".to_owned())
+        );
         assert_eq!(command_of("PING :a b"), ServerCommand::Ping("a b".to_owned()));
         assert_eq!(command_of(":s CAP * ACK :sasl"), ServerCommand::CapAck("sasl".to_owned()));
         assert_eq!(command_of(":s CAP bb NAK :sasl"), ServerCommand::CapNak("sasl".to_owned()));

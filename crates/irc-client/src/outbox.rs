@@ -65,7 +65,7 @@ impl Outbox {
         self.rate = rate;
     }
 
-    /// Adds a line that goes before all others and costs nothing: registration, PONG, QUIT. A PONG that stood in the
+    /// Adds a line that goes before all others and costs nothing: registration, PONG. A PONG that stood in the
     /// queue behind a hundred lines would come too late, and the server would close the connection.
     pub(crate) fn push_urgent(&mut self, line: String) {
         self.urgent.push_back(line);

@@ -251,11 +251,6 @@ impl Session {
         }
     }
 
-    /// Says goodbye (I-RC-04), ahead of everything that waits.
-    pub(crate) fn quit(&mut self, reason: &str) {
-        self.outbox.push_urgent(format!("QUIT :{reason}"));
-    }
-
     /// Takes a line of the server's.
     pub(crate) fn receive(&mut self, message: ServerMessage, now: Instant) -> Vec<SessionEvent> {
         // Any line is a sign of life, not only the PONG that was asked for.

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::message;
 use crate::{
-    AccountAuth, Channel, ClientSettings, OutgoingMessage, Rate, Refusal, ServerSettings, Session, SessionEvent,
+    AccountAuth, Channel, ClientSettings, OutgoingMessage, Rate, Refusal, ServerSettings, Session,
+    SessionEvent,
 };
 
 /// As `bb`, in no channel.
@@ -258,8 +259,9 @@ fn deliveries_arrive_with_those_who_did_not_get_them() {
     let (second, third) = (session.deliver([("ada", &hi[..])]), session.deliver([("zoe", &hi[..])]));
     receive(&mut session, ":s 401 bb zoe :No such nick/channel", now);
     assert_eq!(receive(&mut session, ":s PONG s :other", now), []);
-    let refusal = |recipient: &str, reason: &str| {
-        Refusal { recipient: recipient.to_owned(), reason: reason.to_owned() }
+    let refusal = |recipient: &str, reason: &str| Refusal {
+        recipient: recipient.to_owned(),
+        reason: reason.to_owned(),
     };
     let zoe = refusal("zoe", "zoe: No such nick/channel (401)");
     let refused = vec![refusal("#nope", "the bot is not in #nope"), zoe.clone()];

@@ -4,372 +4,348 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_irc::{
+    Backoff, Client, Connection, ConnectionError, OutgoingMessage, Session, SessionEvent, Ticket,
+};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use super::backoff::Backoff;
-use super::bot::{Arrival, Bot, News, Order};
-use super::commands;
-use super::connection::Connection;
-use super::missed::digest;
-use super::outbox::Ticket;
+use super::bot::{Bot, BotCommand, Delivery, DeliveryReport};
+use super::commands::CommandListener;
+use super::digest::digest;
 use super::settings::IrcSettings;
-use super::talk::{Happening, Saying, Talk};
 
-/// What the last connection came to.
+const GOODBYE: &str = "buildmaster reconfigured: bot disconnecting";
+
+/// End of a connection, or of the attempt.
 enum End {
     /// The bot is to end.
     Stopped,
-    /// The settings name another server, or another name there.
+    /// The settings name another server, or another identity there.
     Moved,
-    /// It never came to be, and why.
+    /// It never came to be, for this reason.
     Failed(String),
-    /// The server had taken us; then it was over, and why.
+    /// The server had taken us; then it was over, for this reason.
     Lost(String),
-}
-
-/// Messages on their way, which arrive together.
-#[derive(Default)]
-struct UnderWay {
-    /// For whom each of them is, and who waits to hear of it.
-    messages: Vec<(Vec<String>, oneshot::Sender<Arrival>)>,
-    /// Contacts that the server does not pass on to, and why.
-    refused: Vec<(String, String)>,
-}
-
-impl UnderWay {
-    fn arrived(self, server: &str) {
-        for (contacts, done) in self.messages {
-            let refused =
-                self.refused.iter().filter(|(contact, _)| contacts.contains(contact)).cloned().collect();
-            // Whoever asked may have given up waiting.
-            let _ = done.send(Arrival::Arrived { server: server.to_owned(), refused });
-        }
-    }
 }
 
 /// Connects and talks until the bot is stopped.
 pub(super) async fn run(
     bot: Arc<Bot>,
-    mut orders: mpsc::Receiver<Order>,
+    mut commands: mpsc::Receiver<BotCommand>,
     mut settings: watch::Receiver<Arc<IrcSettings>>,
 ) {
     let mut backoff = Backoff::drawn();
     loop {
         let current = Arc::clone(&settings.borrow_and_update());
-        let name = &current.name;
         let began = Instant::now();
-        let end = connect_and_talk(&bot, Arc::clone(&current), &mut orders, &mut settings).await;
+        let end = connect_and_talk(&bot, Arc::clone(&current), &mut commands, &mut settings).await;
         bot.set_nick(None);
-        let (wait, why) = match end {
+        let (wait, reason) = match end {
             End::Stopped => return,
             End::Moved => continue,
-            End::Failed(why) => (backoff.after_failure(current.delays), why),
-            End::Lost(why) => (backoff.after_session(began.elapsed(), current.delays), why),
+            End::Failed(reason) => (backoff.after_failure(current.delays), reason),
+            End::Lost(reason) => (backoff.after_session(began.elapsed(), current.delays), reason),
         };
-        let (host, port) = (&current.server.host, current.server.port);
         tracing::warn!(
-            target = name,
-            "not connected to {host}:{port}: {why}; trying again in {} s",
-            wait.as_secs()
+            target = current.name,
+            network = current.network(),
+            port = current.client.server.port,
+            retry_in = ?wait,
+            "IRC connection is down: {reason}"
         );
-        if !wait_out(&bot, wait, &why, &current, &mut orders, &mut settings).await {
+        if !wait_out(&bot, wait, &reason, &current, &mut commands, &mut settings).await {
             return;
         }
     }
 }
 
-/// Waits; meanwhile what is ordered comes to nothing. False if the bot is to end.
+/// Words of a connection's error, with the keys to look at.
+pub(super) fn describe(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::Tls(_) => {
+            format!("{error}; check its certificate, `host`, `port` and `tls_ca`")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Waits; commands come to nothing meanwhile. Settings of another server cut it short. False if the bot is to end.
 async fn wait_out(
     bot: &Bot,
     wait: Duration,
-    why: &str,
+    reason: &str,
     current: &IrcSettings,
-    orders: &mut mpsc::Receiver<Order>,
+    commands: &mut mpsc::Receiver<BotCommand>,
     settings: &mut watch::Receiver<Arc<IrcSettings>>,
 ) -> bool {
     let until = Instant::now() + wait;
     loop {
         tokio::select! {
             () = sleep_until(until) => return true,
-            order = orders.recv() => if refuse(bot, order, why) { return false },
+            command = commands.recv() => if refuse(bot, command, reason) { return false },
             changed = settings.changed() => {
                 if changed.is_err() { return false }
-                if !settings.borrow().server.same_as(&current.server) { return true }
+                if !settings.borrow().same_connection(current) { return true }
             }
         }
     }
 }
 
-/// Answers an order without a connection. True if the bot is to end.
-fn refuse(bot: &Bot, order: Option<Order>, why: &str) -> bool {
-    match order {
-        None | Some(Order::Stop) => return true,
-        Some(Order::Deliver(news)) => refuse_all(news, why),
-        Some(Order::Part(channel)) => bot.contacts().forget(&channel.to_lowercase()),
-        Some(Order::Say(..) | Order::Join(_)) => {}
+/// Answers a command without a connection. True if the bot is to end.
+///
+/// Deliveries fail at once rather than wait: they are stored, and the engine has them tried again when the bot is back.
+fn refuse(bot: &Bot, command: Option<BotCommand>, reason: &str) -> bool {
+    match command {
+        None | Some(BotCommand::Stop) => return true,
+        Some(BotCommand::Deliver(deliveries)) => refuse_all(deliveries, reason),
+        Some(BotCommand::Part(channel)) => bot.contacts().forget(&channel.to_lowercase()),
+        Some(BotCommand::Say(..) | BotCommand::Join(_)) => {}
     }
     false
 }
 
-fn refuse_all(news: Vec<News>, why: &str) {
-    for one in news {
-        // Whoever asked may have given up waiting.
-        let _ = one.done.send(Arrival::Down(why.to_owned()));
+fn refuse_all(deliveries: Vec<Delivery>, reason: &str) {
+    for delivery in deliveries {
+        report(delivery.done, DeliveryReport::Down(reason.to_owned()));
     }
+}
+
+fn report(done: oneshot::Sender<DeliveryReport>, report: DeliveryReport) {
+    // Whoever asked may have given up waiting.
+    let _ = done.send(report);
 }
 
 async fn connect_and_talk(
     bot: &Arc<Bot>,
     settings: Arc<IrcSettings>,
-    orders: &mut mpsc::Receiver<Order>,
+    commands: &mut mpsc::Receiver<BotCommand>,
     changes: &mut watch::Receiver<Arc<IrcSettings>>,
 ) -> End {
     let mut connecting = std::pin::pin!({
         let settings = Arc::clone(&settings);
-        async move { Connection::open(&settings.server).await }
+        async move { Connection::open(&settings.client.server).await }
     });
     let connection = loop {
         tokio::select! {
             opened = &mut connecting => match opened {
                 Ok(connection) => break connection,
-                Err(why) => return End::Failed(why),
+                Err(error) => return End::Failed(describe(&error)),
             },
             // A stop cancels the attempt (I-RC-04).
-            order = orders.recv() => if refuse(bot, order, "it is being connected") { return End::Stopped },
+            command = commands.recv() => {
+                if refuse(bot, command, "it is being connected") { return End::Stopped }
+            }
             changed = changes.changed() => {
                 if changed.is_err() { return End::Stopped }
                 return End::Moved;
             }
         }
     };
-    let extra = bot.contacts().joined_by_command();
-    let talk = Talk::new(Arc::clone(&settings), &extra, Instant::now());
-    let mut session = Session {
-        heard: commands::Ear::new(bot),
+    // Asked only now: while it connected, people could have had us leave one.
+    let more_channels = bot.contacts().joined_by_command();
+    let mut connected = Connected {
+        listener: CommandListener::new(bot),
+        client: Client::new(connection, Arc::clone(&settings.client), &more_channels),
         bot: Arc::clone(bot),
         settings,
-        talk,
-        connection,
-        under_way: HashMap::new(),
-        tickets: 0,
-        signed_on: false,
+        in_flight: HashMap::new(),
+        registered: false,
         was_settled: false,
     };
-    let end = session.talk(orders, changes).await;
+    let end = connected.talk(commands, changes).await;
     bot.set_connected(None);
-    session.connection.close().await;
+    connected.client.close().await;
     end
 }
 
-struct Session {
+/// Deliveries under way that are proven by one receipt: for each, its recipients and who waits for the report.
+type InFlight = Vec<(Vec<String>, oneshot::Sender<DeliveryReport>)>;
+
+/// A connection at work.
+struct Connected {
     bot: Arc<Bot>,
     settings: Arc<IrcSettings>,
-    talk: Talk,
-    connection: Connection,
-    heard: commands::Ear,
-    under_way: HashMap<Ticket, UnderWay>,
-    tickets: Ticket,
-    signed_on: bool,
+    client: Client,
+    listener: CommandListener,
+    /// Dropped with the connection, which tells all that wait that it was lost.
+    in_flight: HashMap<Ticket, InFlight>,
+    registered: bool,
     was_settled: bool,
 }
 
-impl Session {
+impl Connected {
     async fn talk(
         &mut self,
-        orders: &mut mpsc::Receiver<Order>,
+        commands: &mut mpsc::Receiver<BotCommand>,
         changes: &mut watch::Receiver<Arc<IrcSettings>>,
     ) -> End {
         loop {
-            let now = Instant::now();
-            while let Some(line) = self.talk.next_line(now) {
-                if let Err(why) = self.connection.write(&line).await {
-                    return self.over(why);
-                }
+            if let Err(error) = self.client.send_due().await {
+                return self.over(describe(&error));
             }
-            if let Some(why) = self.talk.is_lost(now) {
-                return self.over(why);
-            }
-            if !self.was_settled && self.talk.is_settled() {
+            if !self.was_settled && self.client.session().is_settled() {
                 self.was_settled = true;
-                self.bot.set_connected(Some(now));
-                (self.bot.desk().retry_now)();
+                self.bot.set_connected(Some(Instant::now()));
+                // What failed while there was no connection would otherwise wait out its backoff.
+                (self.bot.context().retry_now)();
             }
             tokio::select! {
-                line = self.connection.read() => match line {
-                    Ok(line) => {
-                        let happenings = self.talk.take(line, Instant::now());
-                        for happening in happenings {
-                            if let Some(why) = self.see_to(happening) {
-                                return self.over(why);
+                events = self.client.next_events() => match events {
+                    Ok(events) => {
+                        for event in events {
+                            if let Some(reason) = self.handle(event) {
+                                return self.over(reason);
                             }
                         }
                     }
-                    Err(why) => return self.over(why),
+                    Err(error) => return self.over(describe(&error)),
                 },
-                order = orders.recv() => match order {
-                    None | Some(Order::Stop) => {
-                        self.talk.quit("buildmaster reconfigured: bot disconnecting");
-                        self.flush().await;
+                command = commands.recv() => match command {
+                    None | Some(BotCommand::Stop) => {
+                        self.client.quit(GOODBYE).await;
                         return End::Stopped;
                     }
-                    Some(order) => self.obey(order),
+                    Some(command) => self.obey(command),
                 },
-                () = sleep_until(self.talk.due()) => {}
                 changed = changes.changed() => {
                     if changed.is_err() { return End::Stopped }
                     let settings = Arc::clone(&changes.borrow_and_update());
-                    if !settings.server.same_as(&self.settings.server) {
-                        self.talk.quit("buildmaster reconfigured: bot disconnecting");
-                        self.flush().await;
+                    if !settings.same_connection(&self.settings) {
+                        self.client.quit(GOODBYE).await;
                         return End::Moved;
                     }
                     self.settings = Arc::clone(&settings);
-                    self.talk.reconfigure(settings, Instant::now());
+                    self.session().reconfigure(Arc::clone(&settings.client), Instant::now());
                 }
             }
         }
     }
 
-    fn over(&self, why: String) -> End {
-        if self.signed_on { End::Lost(why) } else { End::Failed(why) }
+    fn session(&mut self) -> &mut Session {
+        self.client.session_mut()
     }
 
-    /// Sends what goes before everything else, and gives the server a moment to take it.
-    async fn flush(&mut self) {
-        while let Some(line) = self.talk.next_line(Instant::now()) {
-            let last = line.starts_with("QUIT");
-            if self.connection.write(&line).await.is_err() || last {
-                break;
-            }
-        }
-        // The server's goodbye, so that ours is not cut off by what it still sends.
-        let goodbye = async { while self.connection.read().await.is_ok() {} };
-        tokio::select! { () = goodbye => {}, () = sleep(Duration::from_secs(1)) => {} }
+    /// An attempt that ended before the server took us has failed, however well the connection was: its wait is longer.
+    fn over(&self, reason: String) -> End {
+        if self.registered { End::Lost(reason) } else { End::Failed(reason) }
     }
 
-    /// Sees to what has happened; a reason if it is over.
-    fn see_to(&mut self, happening: Happening) -> Option<String> {
-        let name = &self.settings.name;
-        match happening {
-            Happening::SignedOn(nick) => {
-                self.signed_on = true;
-                tracing::info!(target = name, "signed on at {} as {nick}", self.settings.server.host);
+    /// Handles an event; gives a reason if the session is over.
+    fn handle(&mut self, event: SessionEvent) -> Option<String> {
+        let (target, network) = (&self.settings.name, self.settings.network());
+        match event {
+            SessionEvent::Registered { nick } => {
+                self.registered = true;
+                tracing::info!(target, network, nick, "IRC session registered");
             }
-            Happening::Joined(channel) => {
-                tracing::info!(target = name, "joined {channel}");
+            SessionEvent::NickServReplied { text } => {
+                tracing::info!(target, network, "IRC account: NickServ replied: {text}");
+            }
+            SessionEvent::Joined { channel } => {
+                tracing::info!(target, network, channel, "IRC channel joined");
                 let settings = Arc::clone(&self.settings);
                 self.bot.contacts().heard_of(&channel.to_lowercase(), &settings, Instant::now());
             }
-            Happening::Left(channel, why) => tracing::warn!(target = name, "not in {channel}: {why}"),
-            Happening::Said { from, to, text } => self.heard.said(from, &to, text),
-            Happening::Acted { from, to, text } => self.heard.acted(from, &to, text),
-            Happening::Arrived(tickets) => {
-                for way in tickets.into_iter().filter_map(|ticket| self.under_way.remove(&ticket)) {
-                    way.arrived(&format!("{}:{}", self.settings.server.host, self.settings.server.port));
+            SessionEvent::Left { channel, reason } => {
+                tracing::warn!(target, network, channel, "IRC channel left: {reason}");
+            }
+            SessionEvent::Message { from, to, text } => self.listener.message(from, &to, text),
+            SessionEvent::Action { from, to, text } => self.listener.action(from, &to, text),
+            SessionEvent::Delivered { ticket, refused } => {
+                let server = format!("{}:{}", network, self.settings.client.server.port);
+                for (recipients, done) in self.in_flight.remove(&ticket).unwrap_or_default() {
+                    let refused =
+                        refused.iter().filter(|refusal| recipients.contains(&refusal.recipient)).cloned();
+                    let refused = refused.collect();
+                    report(done, DeliveryReport::Arrived { server: server.clone(), refused });
                 }
             }
-            Happening::Refused(contact, why) => {
-                tracing::warn!(target = name, "not passed on: {why}");
-                // What has not been sent yet cannot have been refused.
-                let sent = self.talk.sent_up_to();
-                for (_, way) in self.under_way.iter_mut().filter(|(ticket, _)| **ticket <= sent + 1) {
-                    way.refused.push((contact.clone(), why.clone()));
-                }
+            SessionEvent::Refused(refusal) => {
+                let recipient = refusal.recipient;
+                tracing::warn!(target, network, recipient, "IRC message not passed on: {}", refusal.reason);
             }
-            Happening::Over(why) => return Some(why),
+            SessionEvent::Closed { reason } => return Some(reason),
         }
-        self.bot.set_nick(self.signed_on.then(|| self.talk.nick.clone()));
+        // After every event: any of them may have come with another nickname.
+        self.bot.set_nick(self.registered.then(|| self.client.session().nick().to_owned()));
         None
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Say(contact, sayings) => {
-                if self.talk.reaches(&contact) {
-                    sayings.iter().for_each(|saying| self.talk.say(&contact, saying));
+    fn obey(&mut self, command: BotCommand) {
+        match command {
+            BotCommand::Say(contact, messages) => {
+                if self.client.session().reaches(&contact) {
+                    messages.iter().for_each(|message| self.session().send(&contact, message));
                 }
             }
-            Order::Deliver(news) => self.deliver(news),
-            Order::Join(channel) => self.talk.join(&channel, Instant::now()),
-            Order::Part(channel) => {
-                self.talk.part(&channel);
+            BotCommand::Deliver(deliveries) => self.deliver(deliveries),
+            BotCommand::Join(channel) => self.session().join(&channel, Instant::now()),
+            BotCommand::Part(channel) => {
+                self.session().part(&channel);
                 self.bot.contacts().forget(&channel.to_lowercase());
             }
-            // Seen to by whoever takes orders.
-            Order::Stop => {}
+            // Handled by whoever takes commands.
+            BotCommand::Stop => {}
         }
     }
 
-    fn deliver(&mut self, mut news: Vec<News>) {
-        if !self.talk.is_settled() {
-            return refuse_all(news, "its channels are being joined");
+    fn deliver(&mut self, mut missed: Vec<Delivery>) {
+        // Before that, a channel that is about to be joined would count as one that cannot be reached, for good.
+        if !self.client.session().is_settled() {
+            return refuse_all(missed, "its channels are being joined");
         }
-        let missed = news.iter().take_while(|one| one.missed).count();
-        let rest = news.split_off(missed);
-        if !news.is_empty() {
-            self.tell_missed(news);
+        let of_now = missed.iter().take_while(|delivery| delivery.missed).count();
+        let of_now = missed.split_off(of_now);
+        if !missed.is_empty() {
+            self.deliver_missed(missed);
         }
-        rest.into_iter().for_each(|one| self.tell(one));
+        of_now.into_iter().for_each(|delivery| self.deliver_one(delivery));
     }
 
-    fn tell(&mut self, one: News) {
-        let mut way = UnderWay::default();
-        for (contact, sayings) in &one.words {
-            if self.talk.reaches(contact) {
-                sayings.iter().for_each(|saying| self.talk.say(contact, saying));
-            } else {
-                way.refused.push(not_in(contact));
-            }
-        }
-        let contacts = one.words.into_iter().map(|(contact, _)| contact).collect();
-        way.messages.push((contacts, one.done));
-        self.send_off(way);
+    fn deliver_one(&mut self, delivery: Delivery) {
+        let messages = delivery.messages.iter();
+        let messages = messages.map(|(recipient, messages)| (recipient.as_str(), messages.as_slice()));
+        let ticket = self.session().deliver(messages);
+        self.in_flight.insert(ticket, vec![(recipients(delivery.messages), delivery.done)]);
     }
 
-    /// Sums up for each contact what it has missed (I-RC-05).
-    fn tell_missed(&mut self, news: Vec<News>) {
-        let mut by_contact: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
-        for (place, one) in news.iter().enumerate() {
-            for (contact, sayings) in &one.words {
-                let texts = sayings.iter().map(|saying| (place, saying.text()));
-                by_contact.entry(contact).or_default().extend(texts);
+    /// Sums up for each recipient what it has missed (I-RC-05). A delivery of which some recipient is told something
+    /// arrives with the sum; one that is left out everywhere is over.
+    fn deliver_missed(&mut self, missed: Vec<Delivery>) {
+        let mut by_recipient: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+        for (place, delivery) in missed.iter().enumerate() {
+            for (recipient, messages) in &delivery.messages {
+                let texts = messages.iter().map(|message| (place, message.text()));
+                by_recipient.entry(recipient).or_default().extend(texts);
             }
         }
-        let mut way = UnderWay::default();
-        let mut told = vec![false; news.len()];
-        for (contact, texts) in by_contact {
-            let mut left_out = 0;
-            if self.talk.reaches(contact) {
-                let all: Vec<&str> = texts.iter().map(|(_, text)| *text).collect();
-                let digest = digest(&all, self.talk.room_for(contact));
-                left_out = digest.left_out;
-                digest.lines.into_iter().for_each(|line| self.talk.say(contact, &Saying::Text(line)));
-            } else {
-                way.refused.push(not_in(contact));
-            }
+        let mut sums: Vec<(&str, Vec<OutgoingMessage>)> = Vec::new();
+        let mut told = vec![false; missed.len()];
+        for (recipient, texts) in by_recipient {
+            let all: Vec<&str> = texts.iter().map(|(_, text)| *text).collect();
+            let digest = digest(&all, self.client.session().room_for(recipient));
+            // Who cannot be reached is told nothing, which is to be reported of all of it, not of the newest only.
+            let reached = self.client.session().reaches(recipient);
+            let left_out = if reached { digest.left_out } else { 0 };
             for (place, _) in texts.into_iter().skip(left_out) {
                 told.get_mut(place).into_iter().for_each(|told| *told = true);
             }
+            sums.push((recipient, digest.lines.into_iter().map(OutgoingMessage::Text).collect()));
         }
-        for (one, told) in news.into_iter().zip(told) {
-            if told || one.words.is_empty() {
-                way.messages.push((one.words.into_iter().map(|(contact, _)| contact).collect(), one.done));
+        let ticket = self.client.session_mut().deliver(sums.iter().map(|(to, sum)| (*to, sum.as_slice())));
+        let mut in_flight = InFlight::new();
+        for (delivery, told) in missed.into_iter().zip(told) {
+            if told || delivery.messages.is_empty() {
+                in_flight.push((recipients(delivery.messages), delivery.done));
             } else {
-                // Whoever asked may have given up waiting.
-                let _ = one.done.send(Arrival::LeftOut);
+                report(delivery.done, DeliveryReport::LeftOut);
             }
         }
-        self.send_off(way);
-    }
-
-    fn send_off(&mut self, way: UnderWay) {
-        self.tickets += 1;
-        self.talk.end(self.tickets);
-        self.under_way.insert(self.tickets, way);
+        self.in_flight.insert(ticket, in_flight);
     }
 }
 
-fn not_in(contact: &str) -> (String, String) {
-    (contact.to_owned(), format!("the bot is not in {contact}"))
+fn recipients(messages: Vec<(String, Vec<OutgoingMessage>)>) -> Vec<String> {
+    messages.into_iter().map(|(recipient, _)| recipient).collect()
 }

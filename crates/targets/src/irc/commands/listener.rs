@@ -3,32 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_irc::{OutgoingMessage, Prefix, is_channel, same_name, sanitize};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::ask::{Answer, Asked, Trouble};
-use super::{find, fun};
+use super::invocation::{CommandError, Invocation, Reply};
+use super::{easter_eggs, find};
 use crate::irc::authz::DANGEROUS;
 use crate::irc::bot::Bot;
 use crate::irc::settings::Rights;
-use crate::irc::talk::{Saying, Speaker};
-use crate::irc::wire::{harmless, is_channel, same_name};
 
-/// What may wait to be heard; whoever says more at once is not heard.
+/// Commands that may wait; whoever gives more at once is not heard.
 const WAITING: usize = 64;
-/// Longer answers are cut to one line less (I-OUT-07).
+/// Longer replies are cut to one line less (I-OUT-07).
 const MOST_LINES: usize = 15;
 /// In a channel, unknown commands are told so no more often than this (I-DSP-05).
 const CORRECTED: Duration = Duration::from_secs(30);
 
-/// Hears for one connection.
-pub(in crate::irc) struct Ear {
+/// Listens on one connection, and works on what it hears in a task of its own, one thing after the other: a command that
+/// waits for the CI must not keep the connection from answering a PING.
+pub(in crate::irc) struct CommandListener {
     bot: Arc<Bot>,
     heard: mpsc::Sender<Heard>,
 }
 
+/// Something said or done that is for the bot.
 struct Heard {
-    speaker: Speaker,
+    from: Prefix,
+    /// Recipient of the reply.
     contact: String,
     what: What,
 }
@@ -38,26 +40,26 @@ enum What {
     Action(String),
 }
 
-impl Ear {
-    /// Hears, and does one thing after the other, for as long as it lives.
+impl CommandListener {
+    /// Starts the task, which ends when the listener is dropped and what it has heard is done.
     pub(in crate::irc) fn new(bot: &Arc<Bot>) -> Self {
         let (heard, mut waiting) = mpsc::channel(WAITING);
-        let doing = Arc::clone(bot);
+        let task_bot = Arc::clone(bot);
         tokio::spawn(async move {
             while let Some(heard) = waiting.recv().await {
-                attend(&doing, heard).await;
+                attend(&task_bot, heard).await;
             }
         });
         Self { bot: Arc::clone(bot), heard }
     }
 
-    /// Somebody said something to us or in a channel (I-ADR-02, I-ADR-03).
-    pub(in crate::irc) fn said(&self, speaker: Speaker, to: &str, text: String) {
+    /// Takes what somebody said to us or in a channel (I-ADR-02, I-ADR-03). Never waits.
+    pub(in crate::irc) fn message(&self, from: Prefix, to: &str, text: String) {
         let nick = self.bot.nick();
         if !is_channel(to) {
             if same_name(to, &nick) {
-                let contact = speaker.nick.to_lowercase();
-                self.hear(Heard { speaker, contact, what: What::Command(text) });
+                let contact = from.nick.to_lowercase();
+                self.hear(Heard { from, contact, what: What::Command(text) });
             }
             return;
         }
@@ -65,23 +67,29 @@ impl Ear {
         let rest = text.get(nick.len()..).and_then(|rest| rest.strip_prefix([':', ',']));
         if let (true, Some(rest)) = (called, rest) {
             let what = What::Command(rest.to_owned());
-            self.hear(Heard { speaker, contact: to.to_lowercase(), what });
+            self.hear(Heard { from, contact: to.to_lowercase(), what });
         }
     }
 
-    /// Somebody did something (I-FUN-04).
-    pub(in crate::irc) fn acted(&self, speaker: Speaker, to: &str, text: String) {
-        let contact = if is_channel(to) { to.to_lowercase() } else { speaker.nick.to_lowercase() };
-        self.hear(Heard { speaker, contact, what: What::Action(text) });
+    /// Takes what somebody did (I-FUN-04). Never waits.
+    pub(in crate::irc) fn action(&self, from: Prefix, to: &str, text: String) {
+        let contact = if is_channel(to) { to.to_lowercase() } else { from.nick.to_lowercase() };
+        self.hear(Heard { from, contact, what: What::Action(text) });
     }
 
     fn hear(&self, heard: Heard) {
         // Servers talk by notices only; whatever has a dot in its name is one.
-        if heard.contact.is_empty() || heard.speaker.nick.contains('.') {
+        if heard.contact.is_empty() || heard.from.nick.contains('.') {
             return;
         }
         if self.heard.try_send(heard).is_err() {
-            tracing::warn!("people say more than the bot can attend to; some of it is not heard");
+            let settings = self.bot.settings();
+            let (target, network) = (&settings.name, settings.network());
+            tracing::warn!(
+                target,
+                network,
+                "IRC commands dropped: people say more than the bot can attend to"
+            );
         }
     }
 }
@@ -90,89 +98,91 @@ async fn attend(bot: &Arc<Bot>, heard: Heard) {
     let settings = bot.settings();
     let in_channel = is_channel(&heard.contact);
     bot.contacts().heard_of(&heard.contact, &settings, Instant::now());
-    let asked = Asked {
+    let call = Invocation {
         bot: Arc::clone(bot),
-        desk: bot.desk(),
+        context: bot.context(),
         settings,
-        speaker: heard.speaker,
+        from: heard.from,
         contact: heard.contact,
         in_channel,
         rest: String::new(),
     };
     match heard.what {
         What::Action(text) => {
-            if let Some(answer) = fun::returned(&asked, &text) {
-                reply(&asked, "action", Ok(vec![answer])).await;
+            if let Some(action) = easter_eggs::returned(&call, &text) {
+                reply(&call, "action", Ok(vec![action])).await;
             }
         }
-        What::Command(text) => command(asked, text.trim_start()).await,
+        What::Command(text) => command(call, text.trim_start()).await,
     }
 }
 
-async fn command(mut asked: Asked, text: &str) {
+async fn command(mut call: Invocation, text: &str) {
     // Without anything said there is nothing to answer (I-DSP-01).
-    if text.trim().is_empty() || fun::prompted(&asked, text) {
+    if text.trim().is_empty() || easter_eggs::prompted(&call, text) {
         return;
     }
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    rest.trim().clone_into(&mut asked.rest);
-    let Some(command) = find(word.trim_end()) else { return unknown(&asked, word, text).await };
-    if let Rights::Authz(authz) = &asked.settings.rights
-        && !authz.allows(command.name, &asked.speaker.nick, asked.speaker.account.as_deref())
+    rest.trim().clone_into(&mut call.rest);
+    let Some(command) = find(word.trim_end()) else { return unknown(&call, word, text).await };
+    if let Rights::Authz(authz) = &call.settings.rights
+        && !authz.allows(command.name, &call.from.nick, call.from.account.as_deref())
     {
-        let text = format!("Thou shall not pass, {}!!!", harmless(&asked.speaker.nick));
-        return reply(&asked, command.name, Err(Trouble::Told(text))).await;
+        let text = format!("Thou shall not pass, {}!!!", sanitize(&call.from.nick));
+        return reply(&call, command.name, Err(CommandError::Rejected(text))).await;
     }
-    let answer = (command.run)(asked.clone());
+    let running = (command.run)(call.clone());
     if DANGEROUS.contains(&command.name) {
         // The CI may take its time; what others say meanwhile is heard.
-        tokio::spawn(async move { reply(&asked, command.name, answer.await).await });
+        tokio::spawn(async move { reply(&call, command.name, running.await).await });
     } else {
-        reply(&asked, command.name, answer.await).await;
+        reply(&call, command.name, running.await).await;
     }
 }
 
-async fn unknown(asked: &Asked, word: &str, text: &str) {
+async fn unknown(call: &Invocation, word: &str, text: &str) {
     if text.trim_end().ends_with('!') {
-        return reply(asked, word, Err(Trouble::Told("What you say!".to_owned()))).await;
+        return reply(call, word, Err(CommandError::Rejected("What you say!".to_owned()))).await;
     }
     let now = Instant::now();
-    if asked.in_channel {
-        let mut contacts = asked.bot.contacts();
-        let Some(contact) = contacts.get_mut(&asked.contact) else { return };
+    // Sentences that begin with a name are not all commands: a channel is not corrected each time.
+    if call.in_channel {
+        let mut contacts = call.bot.contacts();
+        let Some(contact) = contacts.get_mut(&call.contact) else { return };
         if contact.corrected.is_some_and(|at| now.saturating_duration_since(at) < CORRECTED) {
             return;
         }
         contact.corrected = Some(now);
     }
-    let text = format!("no such command '{}'", harmless(word));
-    reply(asked, word, Err(Trouble::Told(text))).await;
+    let text = format!("no such command '{}'", sanitize(word));
+    reply(call, word, Err(CommandError::Rejected(text))).await;
 }
 
-async fn reply(asked: &Asked, command: &str, answer: Answer) {
-    let sayings = match answer {
-        Ok(sayings) => sayings,
-        Err(Trouble::Told(text)) => vec![Saying::Text(text)],
-        Err(Trouble::Broken(why)) => {
-            tracing::error!(target = asked.settings.name, command, "a command failed: {why}");
-            vec![Saying::Text("Something bad happened (see logs)".to_owned())]
+async fn reply(call: &Invocation, command: &str, reply: Reply) {
+    let messages = match reply {
+        Ok(messages) => messages,
+        Err(CommandError::Rejected(text)) => vec![OutgoingMessage::Text(text)],
+        Err(CommandError::Internal(error)) => {
+            let (target, network) = (&call.settings.name, call.settings.network());
+            tracing::error!(target, network, contact = call.contact, command, "IRC command failed: {error}");
+            vec![OutgoingMessage::Text("Something bad happened (see logs)".to_owned())]
         }
     };
-    let sayings = cut(sayings, asked.desk.status.url());
-    if !sayings.is_empty() {
-        asked.bot.say(&asked.contact, sayings).await;
+    let messages = cut(messages, call.context.status.url());
+    if !messages.is_empty() {
+        call.bot.say(&call.contact, messages).await;
     }
 }
 
-/// I-OUT-07.
-fn cut(mut sayings: Vec<Saying>, url: Option<&str>) -> Vec<Saying> {
-    if sayings.len() > MOST_LINES {
-        let more = sayings.len() - (MOST_LINES - 1);
-        sayings.truncate(MOST_LINES - 1);
+/// Cuts a long reply; `url` is where the rest can be seen (I-OUT-07).
+fn cut(mut messages: Vec<OutgoingMessage>, url: Option<&str>) -> Vec<OutgoingMessage> {
+    if messages.len() > MOST_LINES {
+        let more = messages.len() - (MOST_LINES - 1);
+        messages.truncate(MOST_LINES - 1);
         let see = url.map(|url| format!(", see {url}")).unwrap_or_default();
-        sayings.push(Saying::Text(format!("... {more} more lines{see}")));
+        messages.push(OutgoingMessage::Text(format!("... {more} more lines{see}")));
     }
-    sayings
+    messages
 }
 
 #[cfg(test)]
@@ -181,11 +191,12 @@ mod tests {
 
     #[test]
     fn i_out_07_long_answers_are_cut() {
-        let lines = |count: usize| (0..count).map(|n| Saying::Text(n.to_string())).collect::<Vec<_>>();
+        let lines =
+            |count: usize| (0..count).map(|n| OutgoingMessage::Text(n.to_string())).collect::<Vec<_>>();
         assert_eq!(cut(lines(15), None), lines(15));
         let short = cut(lines(16), Some("http://ci/"));
         assert_eq!(short.len(), 15);
-        assert_eq!(short.last(), Some(&Saying::Text("... 2 more lines, see http://ci/".to_owned())));
-        assert_eq!(cut(lines(40), None).last(), Some(&Saying::Text("... 26 more lines".to_owned())));
+        assert_eq!(short.last(), Some(&OutgoingMessage::Text("... 2 more lines, see http://ci/".to_owned())));
+        assert_eq!(cut(lines(40), None).last(), Some(&OutgoingMessage::Text("... 26 more lines".to_owned())));
     }
 }
