@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::connection::{Connection, ConnectionError};
+use crate::event::SessionEvent;
 use crate::message::encode;
-use crate::session::{Session, SessionEvent};
+use crate::session::Session;
 use crate::settings::ClientSettings;
 
 /// Time that the server gets to take our goodbye.

@@ -3,8 +3,8 @@
 //!
 //! Reading order: `settings` (server, identity, channels), `message` (lines, parsed and encoded), `split` (long texts in
 //! lines that fit), `outbox` (rate, and receipts), `registration` (capabilities, SASL, nicknames), `channels`
-//! (membership), `session` (one connection's side of the protocol), `connection` (bytes, by TCP or TLS), `client` (a
-//! session over a connection), `backoff` (the wait before the next one).
+//! (membership), `event` (what goes into a session, and comes out), `session` (one connection's side of the protocol),
+//! `connection` (bytes, by TCP or TLS), `client` (a session over a connection), `backoff` (the wait before the next one).
 //!
 //! Numbers such as I-CON-05 are sentences of `docs/spec/irc.md`.
 //!
@@ -16,6 +16,7 @@ mod backoff;
 mod channels;
 mod client;
 mod connection;
+mod event;
 mod message;
 mod outbox;
 mod registration;
@@ -28,8 +29,9 @@ mod tests;
 pub use backoff::{Backoff, Delays};
 pub use client::Client;
 pub use connection::{Connection, ConnectionError};
+pub use event::{OutgoingMessage, Refusal, SessionEvent};
 pub use message::{Prefix, is_channel, is_word, same_name, sanitize};
 pub use outbox::{Rate, Ticket};
-pub use session::{OutgoingMessage, Refusal, Session, SessionEvent};
+pub use session::Session;
 pub use settings::{AccountAuth, Channel, ClientSettings, ServerSettings};
 pub use split::{COLOUR, split};

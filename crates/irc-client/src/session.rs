@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::channels::Channels;
+use crate::event::{OutgoingMessage, Refusal, SessionEvent};
 use crate::message::{Prefix, ServerCommand, ServerMessage, encode, is_channel, same_name};
 use crate::outbox::{Outbox, Ticket};
 use crate::registration::{Registration, Step};
@@ -23,93 +24,6 @@ const LOST: Duration = Duration::from_secs(120);
 const NICKSERV_TIMEOUT: Duration = Duration::from_secs(5);
 /// CTCP requests are not answered while so many lines wait.
 const CTCP_BACKLOG: usize = 20;
-
-/// Something that has happened in a session.
-#[derive(Debug, PartialEq, Eq)]
-pub enum SessionEvent {
-    /// The server has taken us (001).
-    Registered {
-        /// Nickname that we go by, as the server has it.
-        nick: String,
-    },
-    /// NickServ has answered our IDENTIFY, well or not.
-    NickServReplied {
-        /// Its words, in lower case.
-        text: String,
-    },
-    /// We are in a channel.
-    Joined {
-        /// In the server's spelling.
-        channel: String,
-    },
-    /// We are not in a channel any more, or could not get in. It is tried again while it is wanted.
-    Left {
-        /// In the server's spelling.
-        channel: String,
-        /// For people.
-        reason: String,
-    },
-    /// Somebody said something to us or in a channel.
-    Message {
-        /// Who.
-        from: Prefix,
-        /// Our nickname, or a channel.
-        to: String,
-        /// Without an end of line.
-        text: String,
-    },
-    /// Somebody did something, as `/me` does.
-    Action {
-        /// Who.
-        from: Prefix,
-        /// Our nickname, or a channel.
-        to: String,
-        /// Without the marks of CTCP.
-        text: String,
-    },
-    /// The server has worked on all of a delivery.
-    Delivered {
-        /// As [`Session::deliver`] gave it.
-        ticket: Ticket,
-        /// Recipients that did not get it. Of deliveries that were under way together, one may be told of another's.
-        refused: Vec<Refusal>,
-    },
-    /// The server does not pass on something that was sent, whether within a delivery or not.
-    Refused(Refusal),
-    /// The session is over: the server ends it, or does not take us.
-    Closed {
-        /// For people.
-        reason: String,
-    },
-}
-
-/// A recipient that did not get a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Channel or nickname, lower-cased.
-    pub recipient: String,
-    /// For people: the server's words and number, or ours.
-    pub reason: String,
-}
-
-/// A message to a channel or a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutgoingMessage {
-    /// Text; each line of it becomes one message or more.
-    Text(String),
-    /// As `/me` does (I-OUT-03).
-    Action(String),
-}
-
-impl OutgoingMessage {
-    /// The words, without the form.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Text(text) | Self::Action(text) => text,
-        }
-    }
-}
 
 /// A session, from the first line of the registration until the connection is over.
 pub struct Session {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use campanile_callbacks::{Status, StatusError};
-use campanile_model::{Build, Results, Timestamp};
+use campanile_model::{Build, Results, now};
 
 /// So many builds are looked at.
 const EARLIER: u32 = 5;
@@ -17,10 +17,4 @@ pub(super) async fn expected(build: &Build, status: &dyn Status) -> Result<Optio
     let Ok(count @ 1..) = u32::try_from(lengths.len()) else { return Ok(None) };
     let usual = lengths.iter().sum::<Duration>() / count;
     Ok(Some(usual.saturating_sub(now().since(build.started))))
-}
-
-/// The time of day.
-pub(super) fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }

@@ -3,9 +3,8 @@
 use super::invocation::{CommandError, Invocation, Reply, line, reject};
 use crate::irc::announce;
 use crate::irc::durations::spoken;
-use crate::irc::eta::now;
 use campanile_irc::{OutgoingMessage, sanitize};
-use campanile_model::{Build, Builder, BuilderState};
+use campanile_model::{Build, Builder, BuilderState, now};
 
 pub(super) async fn list(call: Invocation) -> Reply {
     if call.words()?.first().map(String::as_str) != Some("builders") {
