@@ -30,7 +30,7 @@ pub enum SessionEvent {
     },
     /// Somebody said something to us or in a channel.
     Message {
-        /// Who.
+        /// The sender.
         from: Prefix,
         /// Our nickname, or a channel.
         to: String,
@@ -39,7 +39,7 @@ pub enum SessionEvent {
     },
     /// Somebody did something, as `/me` does.
     Action {
-        /// Who.
+        /// The sender.
         from: Prefix,
         /// Our nickname, or a channel.
         to: String,

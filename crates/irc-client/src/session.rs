@@ -238,7 +238,7 @@ impl Session {
         }
     }
 
-    /// I-OUT-02.
+    /// The command for texts to this recipient (I-OUT-02).
     fn verb(&self, to: &str) -> &'static str {
         if self.settings.notice_on_channel && is_channel(to) { "NOTICE" } else { "PRIVMSG" }
     }

@@ -83,8 +83,8 @@ impl Contacts {
         }
     }
 
-    /// Finds the contact of this name, or makes it, and notes that it said something. Channels that people have us join start like those of the settings
-    /// (I-ADR-05).
+    /// Finds the contact of this name, or makes it, and notes that it said something. Channels that people have us join
+    /// start like those of the settings (I-ADR-05).
     pub(super) fn heard_of(&mut self, name: &str, settings: &IrcSettings, now: Instant) -> &mut Contact {
         self.0.retain(|_, contact| !contact.is_forgotten(now));
         let contact = self.0.entry(name.to_owned()).or_insert_with(|| {
@@ -172,8 +172,8 @@ impl Contact {
         self.forced.contains(forced)
     }
 
-    /// Notes that a build has begun, and says whether it was waited for. If so, its end is from now on: whoever asks first,
-    /// its event or the command that forced it, gets a yes, and the other does not tell it again.
+    /// Notes that a build has begun, and says whether it was waited for. If so, its end is from now on. Whoever asks
+    /// first, its event or the command that forced it, gets a yes, and the other does not tell it again.
     pub(super) fn take_forced(&mut self, build: &Build) -> bool {
         let Some(at) = self.forced.iter().position(|forced| forced.is(build)) else { return false };
         self.forced.remove(at);

@@ -42,7 +42,7 @@ pub(super) struct IrcSettings {
     pub(super) rights: Rights,
     /// Patterns that `force` holds its arguments against.
     pub(super) patterns: Patterns,
-    /// I-FUN-05.
+    /// Prompts of a game are answered (I-FUN-05).
     pub(super) easter_eggs: bool,
     /// The word that replies begin with, and the bot's real name at the server.
     pub(super) product: String,

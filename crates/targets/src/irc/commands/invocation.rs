@@ -40,7 +40,7 @@ pub(in crate::irc) struct Invocation {
     pub(super) bot: Arc<Bot>,
     pub(super) settings: Arc<IrcSettings>,
     pub(super) context: SessionContext,
-    /// Who gave it.
+    /// The sender.
     pub(super) from: Prefix,
     /// Recipient of the reply: a channel, or the one who asked; lower-cased (I-OUT-01).
     pub(super) contact: String,
@@ -81,7 +81,7 @@ impl Invocation {
         }
     }
 
-    /// Who asked, and where, for the CI and the audit log.
+    /// The asker and the place, for the CI and the audit log.
     pub(super) fn asker(&self) -> Asker {
         let server = &self.settings.server.host;
         let place = if self.in_channel { format!("{server}/{}", self.contact) } else { server.clone() };
