@@ -289,7 +289,9 @@ async fn i_con_07_taken_nicknames_and_i_con_11_coming_back() {
     other.say("#ci", "bb: hello").await;
     let thrown_out = std::time::Instant::now();
     other.send("KICK #ci bb_ :out").await;
-    engine.logs("not in #ci").await;
+    let log = engine.logs("IRC channel left").await;
+    let line = log.lines().find(|line| line.contains("IRC channel left")).unwrap();
+    assert!(line.contains("channel=\"#ci\""), "{line}");
     engine.build(1, "failure").await;
     other.until("it joins again", |line| line.starts_with(":bb_!") && line.contains(" JOIN ")).await;
     assert!(thrown_out.elapsed().as_secs() >= 29);
@@ -321,7 +323,7 @@ async fn i_out_06_five_hundred_events() {
         );
     }
     let log = engine.log();
-    assert!(!log.contains("not connected"), "{log}");
+    assert!(!log.contains("IRC connection is down"), "{log}");
 }
 
 /// I-OUT-04, I-OUT-05: names and words that would be lines, commands or colours of their own.
@@ -370,12 +372,13 @@ async fn i_cfg_13_tls_server_password_and_channel_keys() {
         )
     };
     let untrusting = Engine::start(&settings(tls, &more("")));
-    let log = untrusting.logs("not connected to localhost").await;
+    let log = untrusting.logs("IRC connection is down").await;
     assert!(
-        log.contains("no TLS")
+        log.contains("network=\"localhost\"")
+            && log.contains("no TLS")
             && log.contains("tls_ca")
             && !log.contains("sesame")
-            && !log.contains("signed on"),
+            && !log.contains("IRC session registered"),
         "{log}"
     );
     drop(untrusting);
@@ -405,8 +408,8 @@ async fn i_cfg_21_a_reload_leaves_the_connection() {
     heard.sort();
     assert_eq!(heard, ["#ci", "#more"].map(|channel| format!("NOTICE {channel} build #1 of linux {wanted}")));
     let log = engine.log();
-    assert_eq!(log.matches("signed on").count(), 1, "{log}");
-    // Without the table the bot says goodbye.
+    assert_eq!(log.matches("IRC session registered").count(), 1, "{log}");
+    // Without the table the bot says goodbye (I-RC-04).
     write_settings(&engine.folder, "");
     engine.signal("-HUP");
     let quit = ada.until("it quits", |line| line.starts_with(":bb!") && line.contains(" QUIT ")).await;
@@ -617,7 +620,7 @@ async fn i_add_03_i_con_03_proving_who_the_bot_is() {
     assert!(
         log.contains("check `nick` and `password`")
             && !log.contains("wrong-word")
-            && !log.contains("signed on"),
+            && !log.contains("IRC session registered"),
         "{log}"
     );
 }
@@ -830,7 +833,7 @@ async fn a_netsplit_costs_nothing() {
             "`started` is off still"
         );
     }
-    assert_eq!(engine.log().matches("signed on").count(), 1, "{}", engine.log());
+    assert_eq!(engine.log().matches("IRC session registered").count(), 1, "{}", engine.log());
 }
 
 /// I-ADD-07: a callback words what channels are told; commands are answered as ever.
@@ -890,7 +893,8 @@ async fn i_add_07_words_of_a_channels_own() {
     assert_eq!(heard[2], "PRIVMSG #ci one", "no formatting without colours");
     assert!(heard[3..6].iter().all(|line| line.starts_with("PRIVMSG #ci xxx")), "{heard:?}");
     assert!(heard[6].starts_with("PRIVMSG ada build #4 of linux is complete: Failure"), "{heard:?}");
-    let log = engine.logs("the announce formatter `words` failed").await;
+    let log = engine.logs("the announce formatter failed").await;
+    assert!(log.contains("callback=\"words\""), "{log}");
     assert!(!log.contains("nobody shall know"), "what a callback says belongs into its own log: {log}");
     let log = run(&engine.folder, &["callbacks", "logs", "words", "--server", &engine.url]);
     assert!(String::from_utf8(log.stdout).unwrap().contains("nobody shall know of 4"));

@@ -92,7 +92,7 @@ async fn summary(builds: serde_json::Value) -> Prepared {
     let context = Context {
         caller: Caller { status: Arc::new(sample), delivery: None },
         now: Timestamp::default(),
-        place: None,
+        position: None,
         created: Timestamp::default(),
     };
     let buildset = Buildset { bsid: 5, ..Buildset::default() };

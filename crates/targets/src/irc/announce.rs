@@ -1,26 +1,26 @@
-//! What is said of a build that begins or ends (I-STA, I-FIN, I-REV), and how a build is called.
+//! Words for builds that begin or end (I-STA, I-FIN, I-REV), and names of builds.
 
 use super::colour::coloured;
-use super::wire::harmless;
+use campanile_irc::sanitize;
 use campanile_model::{Build, Results, build_text, short_revision};
 
-/// How builds are worded.
+/// Choices of wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wording {
-    /// By revision rather than by number (I-CFG-12).
+    /// Builds are named by revision rather than by number (I-CFG-12).
     pub(super) use_revisions: bool,
-    /// Whether words have colours (I-CFG-16).
+    /// Results have colours (I-CFG-16).
     pub(super) use_colors: bool,
-    /// Whether a failed build names its authors (I-CFG-11).
+    /// A build that is no success names its authors (I-CFG-11).
     pub(super) show_blame_list: bool,
 }
 
 /// Longer lists of revisions are cut (I-REV-03).
 const MOST_REVISIONS: usize = 10;
 
-/// I-STA-01, I-STA-02.
+/// Announces that a build has begun (I-STA-01, I-STA-02).
 pub(super) fn started(build: &Build, wording: Wording) -> String {
-    let builder = harmless(&build.builder);
+    let builder = sanitize(&build.builder);
     if wording.use_revisions {
         return format!("build containing revision(s) [{}] on {builder} started", revisions(build));
     }
@@ -33,9 +33,9 @@ pub(super) fn started(build: &Build, wording: Wording) -> String {
     format!("build #{} of {builder} started{including}", build.number)
 }
 
-/// I-FIN-01 to I-FIN-05.
+/// Announces that a build is over (I-FIN-01 to I-FIN-05).
 pub(super) fn finished(build: &Build, url: Option<&str>, wording: Wording) -> String {
-    let builder = harmless(&build.builder);
+    let builder = sanitize(&build.builder);
     let head = if wording.use_revisions {
         format!("build containing revision(s) [{}] on {builder}", revisions(build))
     } else {
@@ -44,7 +44,7 @@ pub(super) fn finished(build: &Build, url: Option<&str>, wording: Wording) -> St
     let mut text = format!("{head} is complete: {}", outcome(build, wording));
     if let Some(url) = url {
         text.push_str("  Build details are at ");
-        text.push_str(&harmless(url));
+        text.push_str(&sanitize(url));
     }
     let authors = authors(build);
     if wording.show_blame_list && build.results != Some(Results::Success) && !authors.is_empty() {
@@ -54,17 +54,17 @@ pub(super) fn finished(build: &Build, url: Option<&str>, wording: Wording) -> St
     text
 }
 
-/// What whoever watched or forced a build is told at its end (I-FIN-06).
+/// Announces that a build is over to whoever watched or forced it (I-FIN-06).
 pub(super) fn watched(build: &Build, url: Option<&str>, wording: Wording) -> Vec<String> {
     let name = named(build, wording.use_revisions);
     let mut lines = vec![format!("Hey! build {name} is complete: {}", outcome(build, wording))];
-    lines.extend(url.map(|url| format!("Build details are at {}", harmless(url))));
+    lines.extend(url.map(|url| format!("Build details are at {}", sanitize(url))));
     lines
 }
 
-/// `linux #4`, or `linux containing revision(s) [1f0c2d]`.
+/// A build's name: `linux #4`, or `linux containing revision(s) [1f0c2d]`.
 pub(super) fn named(build: &Build, use_revisions: bool) -> String {
-    let builder = harmless(&build.builder);
+    let builder = sanitize(&build.builder);
     if use_revisions {
         format!("{builder} containing revision(s) [{}]", revisions(build))
     } else {
@@ -72,21 +72,25 @@ pub(super) fn named(build: &Build, use_revisions: bool) -> String {
     }
 }
 
-/// The build's words (I-FIN-03); those of its result when it brought none.
-pub(super) fn words(build: &Build) -> String {
+/// The build's own text (I-FIN-03); that of its result when it brought none.
+pub(super) fn result_text(build: &Build) -> String {
     let text = match build.results {
         Some(results) if build.text.is_empty() => build_text(results, []).join(" "),
         _ => build.text.join(" "),
     };
-    harmless(&text)
+    sanitize(&text)
 }
 
-/// `Failure [failed compile]`.
+/// Result and text: `Failure [failed compile]`.
 fn outcome(build: &Build, wording: Wording) -> String {
-    format!("{} [{}]", description(build.results), coloured(&words(build), build.results, wording.use_colors))
+    format!(
+        "{} [{}]",
+        description(build.results),
+        coloured(&result_text(build), build.results, wording.use_colors)
+    )
 }
 
-/// I-COL-02.
+/// Word for a result (I-COL-02).
 fn description(results: Option<Results>) -> &'static str {
     match results {
         Some(Results::Success) => "Success",
@@ -100,7 +104,7 @@ fn description(results: Option<Results>) -> &'static str {
     }
 }
 
-/// I-REV-01: of its changes; else what was checked out; else what its stamps ask for.
+/// Revisions of a build: those of its changes; else what was checked out; else what its stamps ask for (I-REV-01).
 pub(super) fn revisions(build: &Build) -> String {
     let mut revisions = changed_revisions(build);
     if revisions.is_empty() {
@@ -118,16 +122,16 @@ pub(super) fn revisions(build: &Build) -> String {
     format!("{}{and_more}", revisions.join(", "))
 }
 
-/// Of its changes, shortened, in their order (I-REV-01, I-REV-02).
+/// Revisions of its changes, shortened, in their order (I-REV-01, I-REV-02).
 fn changed_revisions(build: &Build) -> Vec<String> {
     let revisions = build.changes().filter_map(|change| change.revision.as_deref());
-    revisions.map(|revision| harmless(short_revision(revision))).collect()
+    revisions.map(|revision| sanitize(short_revision(revision))).collect()
 }
 
 fn distinct<'a>(revisions: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = Vec::new();
     for revision in revisions.filter(|revision| !revision.is_empty()) {
-        let short = harmless(short_revision(revision));
+        let short = sanitize(short_revision(revision));
         if !seen.contains(&short) {
             seen.push(short);
         }
@@ -139,7 +143,7 @@ fn distinct<'a>(revisions: impl Iterator<Item = &'a str>) -> Vec<String> {
 fn authors(build: &Build) -> Vec<String> {
     let mut authors = Vec::new();
     for change in build.changes().filter(|change| !change.who.is_empty()) {
-        let who = harmless(&change.who);
+        let who = sanitize(&change.who);
         if !authors.contains(&who) {
             authors.push(who);
         }

@@ -1,14 +1,14 @@
-//! Who may use which command (I-ADD-01).
+//! Rules of who may use which command (I-ADD-01).
 
 use std::collections::BTreeMap;
 
-use super::wire::same_name;
 use campanile_config::Reader;
+use campanile_irc::same_name;
 
 /// Commands that change something at the CI or where the bot is.
 pub(super) const DANGEROUS: [&str; 5] = ["force", "join", "leave", "shutdown", "stop"];
 
-/// Who may.
+/// People who may use a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Allowed {
     /// Everybody, or nobody.
@@ -51,7 +51,8 @@ impl Authz {
         Some(Self(rules))
     }
 
-    /// Whether somebody may use a command.
+    /// Says whether somebody may use a command. Its own rule counts first, then `*`, then that of its class: `!` for
+    /// dangerous commands, the empty name for all others.
     pub(super) fn allows(&self, command: &str, nick: &str, account: Option<&str>) -> bool {
         let dangerous = DANGEROUS.contains(&command);
         let class = if dangerous { "!" } else { "" };
@@ -64,7 +65,7 @@ impl Authz {
         }
     }
 
-    /// Whether any rule names people, so that it matters who they are.
+    /// Says whether any rule names people, so that it matters who they are.
     pub(super) fn names_people(&self) -> bool {
         self.0.values().any(|allowed| matches!(allowed, Allowed::Names(_)))
     }

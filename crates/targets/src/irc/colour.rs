@@ -1,11 +1,9 @@
 //! mIRC colours (I-COL-01 to I-COL-03).
 
+use campanile_irc::COLOUR;
 use campanile_model::Results;
 
-/// Starts and ends a coloured run.
-pub(super) const MARK: char = '\x03';
-
-/// The number of a result's colour (I-COL-02).
+/// Number of a result's colour (I-COL-02).
 fn number(results: Option<Results>) -> u8 {
     match results {
         Some(Results::Success) => 3,
@@ -18,10 +16,10 @@ fn number(results: Option<Results>) -> u8 {
     }
 }
 
-/// The text in a result's colour, or as it is.
+/// Puts a text in a result's colour, or leaves it as it is.
 pub(super) fn coloured(text: &str, results: Option<Results>, colours: bool) -> String {
     // Two digits always: a text that starts with a digit would be taken for part of the number.
-    if colours { format!("{MARK}{:02}{text}{MARK}", number(results)) } else { text.to_owned() }
+    if colours { format!("{COLOUR}{:02}{text}{COLOUR}", number(results)) } else { text.to_owned() }
 }
 
 #[cfg(test)]

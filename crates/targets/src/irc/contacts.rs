@@ -1,50 +1,57 @@
-//! Whom the bot talks with: channels and people, what each has asked for, and what each waits for (I-ADR-04 to I-ADR-06).
+//! Contacts: channels and people that the bot talks with, what each has asked for, and the builds that each waits for
+//! (I-ADR-04 to I-ADR-06).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::events::{self, NotifySet};
+use super::decide::{self, NotifySet};
 use super::settings::IrcSettings;
-use super::wire::is_channel;
+use campanile_irc::is_channel;
 use campanile_model::{Build, BuildId};
 
-/// People who said nothing for so long, and wait for nothing, are forgotten (I-ADR-06).
-const FORGOTTEN: Duration = Duration::from_secs(3_600);
+/// People who said nothing for so long, and wait for nothing, are forgotten (I-ADR-06): anybody can become a contact by
+/// saying something, and their number would only grow.
+const IDLE: Duration = Duration::from_secs(3_600);
 /// A build that was asked for and has not begun by then is not waited for any longer.
 const GIVEN_UP: Duration = Duration::from_secs(24 * 3_600);
 
 /// A channel or a person.
 #[derive(Debug)]
 pub(super) struct Contact {
+    /// Events that it is told of.
     pub(super) notify: NotifySet,
+    /// It is told nothing (I-OUT-08).
     pub(super) muted: bool,
-    /// Builds whose end is waited for; each is told of once (I-CMD-13).
+    /// Builds whose end is waited for; each is told of once (I-CMD-13). Bound to no connection: what ends while there is
+    /// none is told with the next (I-RC-03).
     watches: Vec<BuildId>,
     /// Builds that were asked for and have not begun.
-    forced: Vec<ForceReply>,
-    /// When it last said something.
+    forced: Vec<ForcedBuild>,
+    /// Time at which it last said something.
     heard: Instant,
-    /// When it was last told that there is no such command (I-DSP-05).
+    /// Time at which it was last told that there is no such command (I-DSP-05).
     pub(super) corrected: Option<Instant>,
-    /// In the settings: never forgotten.
+    /// It is in the settings, and never forgotten.
     listed: bool,
 }
 
-/// A build that was asked for.
+/// A build that was asked for by `force`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ForceReply {
+pub(super) struct ForcedBuild {
     pub(super) builder: String,
+    /// Numbers by which the CI knows it, where it told any.
     pub(super) buildset: Option<u64>,
     pub(super) requests: Vec<u64>,
-    /// As the CI was told it.
+    /// Reason as the CI was told it.
     pub(super) reason: String,
+    /// Time of the request.
     pub(super) at: Instant,
 }
 
-impl ForceReply {
-    /// Whether this is the build. By its buildset or requests where the CI told them, else by builder and reason.
+impl ForcedBuild {
+    /// Says whether this is the build: by its buildset or requests where the CI told them, else by builder and reason.
     pub(super) fn is(&self, build: &Build) -> bool {
         if self.builder != build.builder {
             return false;
@@ -57,7 +64,7 @@ impl ForceReply {
     }
 }
 
-/// All of a bot's, by their lower-cased names (I-OUT-01).
+/// All contacts of a bot, by their lower-cased names (I-OUT-01).
 #[derive(Debug, Default)]
 pub(super) struct Contacts(BTreeMap<String, Contact>);
 
@@ -76,8 +83,8 @@ impl Contacts {
         }
     }
 
-    /// The contact of this name, made if need be. Channels that people have us join start like those of the settings
-    /// (I-ADR-05).
+    /// Finds the contact of this name, or makes it, and notes that it said something. Channels that people have us join
+    /// start like those of the settings (I-ADR-05).
     pub(super) fn heard_of(&mut self, name: &str, settings: &IrcSettings, now: Instant) -> &mut Contact {
         self.0.retain(|_, contact| !contact.is_forgotten(now));
         let contact = self.0.entry(name.to_owned()).or_insert_with(|| {
@@ -88,12 +95,12 @@ impl Contacts {
         contact
     }
 
-    /// The contact of this name, if there is one.
+    /// Finds the contact of this name.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Contact> {
         self.0.get_mut(name)
     }
 
-    /// Whether it is told nothing (I-OUT-08).
+    /// Says whether a contact is told nothing (I-OUT-08).
     pub(super) fn is_muted(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|contact| contact.muted)
     }
@@ -109,24 +116,24 @@ impl Contacts {
         own.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether anybody wants to hear that this build has begun.
+    /// Says whether anybody wants to hear that this build has begun.
     pub(super) fn any_wants_start(&self, build: &Build) -> bool {
-        self.0.values().any(|contact| events::wants_start(&contact.notify) || contact.has_forced(build))
+        self.0.values().any(|contact| decide::wants_start(&contact.notify) || contact.has_forced(build))
     }
 
-    /// Whether anybody may want to hear that this build is over.
+    /// Says whether anybody may want to hear that this build is over.
     pub(super) fn any_may_want_finish(&self, build: &Build) -> bool {
         let id = build.id();
         self.0.values().any(|contact| {
-            events::may_want_finish(&contact.notify)
+            decide::may_want_finish(&contact.notify)
                 || contact.watches.contains(&id)
                 || contact.has_forced(build)
         })
     }
 
-    /// Whether the answer may hang on the build before.
+    /// Says whether a decision may hang on the build before.
     pub(super) fn any_needs_previous(&self) -> bool {
-        self.0.values().any(|contact| events::needs_previous(&contact.notify))
+        self.0.values().any(|contact| decide::needs_previous(&contact.notify))
     }
 
     /// All that may be told something, by name.
@@ -156,16 +163,17 @@ impl Contact {
     }
 
     /// Waits for a build to begin.
-    pub(super) fn await_start(&mut self, forced: ForceReply) {
+    pub(super) fn await_start(&mut self, forced: ForcedBuild) {
         self.forced.push(forced);
     }
 
-    /// Whether it still waits for that build to begin.
-    pub(super) fn awaits(&self, forced: &ForceReply) -> bool {
+    /// Says whether it still waits for that build to begin.
+    pub(super) fn awaits(&self, forced: &ForcedBuild) -> bool {
         self.forced.contains(forced)
     }
 
-    /// The build has begun: whether it was waited for. Its end is, from now on.
+    /// Notes that a build has begun, and says whether it was waited for. If so, its end is from now on. Whoever asks
+    /// first, its event or the command that forced it, gets a yes, and the other does not tell it again.
     pub(super) fn take_forced(&mut self, build: &Build) -> bool {
         let Some(at) = self.forced.iter().position(|forced| forced.is(build)) else { return false };
         self.forced.remove(at);
@@ -173,17 +181,17 @@ impl Contact {
         true
     }
 
-    /// The builds of a builder that were asked for and have not begun: they are not waited for any more. Gives the
-    /// requests by which the CI knows them.
+    /// Stops waiting for the builds of a builder that were asked for and have not begun, and gives the requests by which
+    /// the CI knows them.
     pub(super) fn take_waiting(&mut self, builder: &str) -> Vec<u64> {
-        let of_builder = |forced: &ForceReply| forced.builder == builder && !forced.requests.is_empty();
+        let of_builder = |forced: &ForcedBuild| forced.builder == builder && !forced.requests.is_empty();
         let requests = self.forced.iter().filter(|forced| of_builder(forced));
         let requests = requests.flat_map(|forced| forced.requests.iter().copied()).collect();
         self.forced.retain(|forced| !of_builder(forced));
         requests
     }
 
-    /// The build is over: whether it was waited for.
+    /// Notes that a build is over, and says whether it was waited for. Also by a request whose begin nobody told of.
     pub(super) fn take_watch(&mut self, build: &Build) -> bool {
         let id = build.id();
         let waited = self.watches.contains(&id) || self.has_forced(build);
@@ -200,12 +208,12 @@ impl Contact {
         let waits = !self.watches.is_empty()
             || self.forced.iter().any(|forced| now.saturating_duration_since(forced.at) < GIVEN_UP);
         let asks = !self.notify.is_empty() || self.muted || waits;
-        !self.listed && !asks && now.saturating_duration_since(self.heard) >= FORGOTTEN
+        !self.listed && !asks && now.saturating_duration_since(self.heard) >= IDLE
     }
 }
 
-/// Those that are told by the settings, lower-cased.
+/// Names of those that the settings list, lower-cased.
 fn listed(settings: &IrcSettings) -> Vec<String> {
-    let channels = settings.channels.iter().map(|channel| channel.name.to_lowercase());
+    let channels = settings.client.channels.iter().map(|channel| channel.name.to_lowercase());
     channels.chain(settings.pm_to_nicks.iter().map(|nick| nick.to_lowercase())).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `59 seconds`, `2m05s`, `1h00m07s`; fractions are cut.
+/// Words for a length of time: `59 seconds`, `2m05s`, `1h00m07s`; fractions are cut.
 pub(super) fn spoken(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);

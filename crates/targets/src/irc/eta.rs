@@ -1,14 +1,14 @@
-//! How long a running build may still take, as the last good ones tell (I-CMD-09, I-CMD-12, I-CMD-40).
+//! Expected ends of running builds, as the last good ones tell (I-CMD-09, I-CMD-12, I-CMD-40).
 
 use std::time::Duration;
 
 use campanile_callbacks::{Status, StatusError};
-use campanile_model::{Build, Results, Timestamp};
+use campanile_model::{Build, Results, now};
 
-/// How many builds an expected end is reckoned from.
+/// So many builds are looked at.
 const EARLIER: u32 = 5;
 
-/// What is left of the usual time; none if there were no good builds before.
+/// Reckons what is left of the usual time; none if there were no good builds before.
 pub(super) async fn expected(build: &Build, status: &dyn Status) -> Result<Option<Duration>, StatusError> {
     let earlier = status.earlier_builds(&build.id(), EARLIER).await?;
     let good = |build: &&Build| matches!(build.results, Some(Results::Success | Results::Warnings));
@@ -17,10 +17,4 @@ pub(super) async fn expected(build: &Build, status: &dyn Status) -> Result<Optio
     let Ok(count @ 1..) = u32::try_from(lengths.len()) else { return Ok(None) };
     let usual = lengths.iter().sum::<Duration>() / count;
     Ok(Some(usual.saturating_sub(now().since(build.started))))
-}
-
-/// The time of day.
-pub(super) fn now() -> Timestamp {
-    let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }

@@ -1,13 +1,14 @@
-//! Announcements in words of a channel's own: what a callback says in the bot's place, made fit for a chat (I-ADD-07).
+//! Announcements in words of a channel's own: a callback's lines in place of the bot's, made fit for a chat (I-ADD-07).
 
 use super::settings::IrcSettings;
 use crate::Context;
 use campanile_callbacks::Announcement;
+use campanile_irc::COLOUR;
 
 /// An announcement of more lines is cut.
 const MOST_LINES: usize = 15;
 
-/// What is said, and the version of the callback that worded it.
+/// An announcement's lines, and the version of the callback that worded them.
 pub(super) struct Worded {
     pub(super) lines: Vec<String>,
     pub(super) version: Option<String>,
@@ -28,25 +29,27 @@ pub(super) async fn worded(
             Worded { lines, version: Some(report.version) }
         }
         Err(fault) => {
-            let (target, name) = (&settings.name, formatter.name());
+            let (target, network) = (&settings.name, settings.network());
             tracing::warn!(
                 target,
-                "the announce formatter `{name}` failed, the bot's own words are said: {fault}"
+                network,
+                callback = formatter.name(),
+                "IRC announcement in the bot's own words, the announce formatter failed: {fault}"
             );
             own()
         }
     }
 }
 
-/// What may be said of a callback's lines: no control characters but those of formatting, where that is wanted.
+/// Makes a callback's lines fit: no control characters but those of formatting, where that is wanted.
 fn fit(lines: &[String], colours: bool) -> Vec<String> {
     let texts = lines.iter().flat_map(|text| text.lines()).map(|line| clean(line, colours));
     texts.filter(|line| !line.trim().is_empty()).take(MOST_LINES).collect()
 }
 
-/// Bold, colour, reset, reverse, italics, strikethrough and underline.
+/// Tells bold, colour, reset, reverse, italics, strikethrough and underline.
 fn is_formatting(character: char) -> bool {
-    matches!(character, '\x02' | '\x03' | '\x0f' | '\x16' | '\x1d' | '\x1e' | '\x1f')
+    matches!(character, '\x02' | COLOUR | '\x0f' | '\x16' | '\x1d' | '\x1e' | '\x1f')
 }
 
 fn clean(line: &str, colours: bool) -> String {
@@ -56,7 +59,7 @@ fn clean(line: &str, colours: bool) -> String {
         if is_formatting(character) {
             if colours {
                 cleaned.push(character);
-            } else if character == '\x03' {
+            } else if character == COLOUR {
                 // The colour's number goes with it, and the background's.
                 let mut digits = 0;
                 while digits < 2 && rest.next_if(char::is_ascii_digit).is_some() {

@@ -1,37 +1,33 @@
 //! The IRC bot: tells channels and people of builds, and does what they ask. `docs/spec/irc.md` gives the rules by number.
 //!
-//! From the wire up: `wire` (lines), `connection` (bytes), `login`, `outbox` (rate, and what has arrived), `split`,
-//! `missed`, `talk` (one connection's side of the protocol, pure), `session` (connects, and connects again), `backoff`. What lives
-//! on is the `bot` with its `contacts`. `events`, `announce`, `formatter`, `colour` and `prepare` make announcements; `commands` do
-//! what people say, as far as `authz` lets them.
+//! The protocol is `campanile_irc`'s. Reading order: `settings` (the table), `decide` (which events a contact wants),
+//! `contacts` (channels and people, and what they wait for), `announce` with `colour` (wording), `formatter` (wording by a
+//! callback), `prepare` (an event becomes an announcement), `payload` (its stored form), `send` (a batch of them), `digest`
+//! (many in few lines), `bot` (lives on while connections come and go), `connection_loop` (connects, and connects again),
+//! `commands` (said by people, as far as `authz` lets them).
 //!
 //! Invariant: an announcement is delivered when the server has answered a PING that was sent after its last line.
 
 mod announce;
 mod authz;
-mod backoff;
 mod bot;
 mod colour;
 mod commands;
-mod connection;
+mod connection_loop;
 mod contacts;
+mod decide;
+mod digest;
 mod durations;
 mod eta;
-mod events;
 mod formatter;
-mod login;
-mod missed;
-mod outbox;
+mod payload;
 mod prepare;
 mod probe;
-mod session;
+mod send;
 mod settings;
-mod split;
-mod talk;
+mod shell_words;
 #[cfg(test)]
 mod tests;
-mod wire;
-mod words;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -39,27 +35,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, ReloadState, SessionContext, Silence,
-    Target, Wanted,
+    Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, ReloadState, SessionContext, Target,
+    Wanted,
 };
 use campanile_config::Reader;
 use campanile_model::Event;
 
-use bot::{Arrival, Bot, Going, Words};
-use prepare::Announcement;
+use bot::{Bot, BotHandle};
 use settings::IrcSettings;
 
-/// Announcements that are older are no news any more (I-RC-05).
+/// Age from which on announcements are no news any more (I-RC-05).
 const NEWS: Duration = Duration::from_secs(600);
 
-/// How long after a connection has come to be what waited for it is taken all at once, at most so much of it.
+/// Time after a connection has come to be in which all that waited for it is taken at once, at most so much of it. It
+/// can be summed up only if it is seen together.
 const CATCHING_UP: Duration = Duration::from_secs(60);
 const MOST_MISSED: u32 = 1_000;
-/// What is handed over at once otherwise: as much as goes out soon at the usual rate (I-OUT-06).
-const AT_ONCE: u32 = 20;
 
 /// Makes a bot from the n-th `[[irc]]` table. It connects when it is opened.
-pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
+pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     let settings = Arc::new(settings::read(reader, index, parts)?);
     Some(Arc::new(IrcTarget { settings, bot: OnceLock::new() }))
 }
@@ -67,32 +61,11 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
 /// One `[[irc]]` table at work.
 struct IrcTarget {
     settings: Arc<IrcSettings>,
-    /// Since it was opened.
-    bot: OnceLock<Arc<Going>>,
+    /// Since it was opened; perhaps older than this target, which only has its settings anew.
+    bot: OnceLock<Arc<BotHandle>>,
 }
 
 impl IrcTarget {
-    fn down(&self, why: &str) -> Fault {
-        Fault::transient(FaultCode::Connection, format!("{}: {why}", self.settings.server.host))
-    }
-
-    fn outcome(&self, arrival: Arrival, contacts: usize) -> Outcome {
-        match arrival {
-            Arrival::Down(why) => Outcome::Deferred { fault: self.down(&why), not_before: None },
-            Arrival::LeftOut => Outcome::Silent(Silence::Overtaken),
-            Arrival::Arrived { server, refused } if refused.is_empty() => {
-                Outcome::Delivered(format!("{server} has it"))
-            }
-            Arrival::Arrived { server, refused } => {
-                let reasons: Vec<String> = refused.iter().map(|(_, why)| why.clone()).collect();
-                if refused.len() < contacts {
-                    return Outcome::Partial { receipt: format!("{server} has it"), refused: reasons };
-                }
-                Outcome::Refused(Fault::permanent(FaultCode::Rejected, reasons.join("; ")))
-            }
-        }
-    }
-
     fn bot(&self) -> Result<&Bot, Fault> {
         let closed = || Fault::transient(FaultCode::Local, "the bot has not been started");
         self.bot.get().map(|bot| &****bot).ok_or_else(closed)
@@ -105,7 +78,8 @@ impl Target for IrcTarget {
         &self.settings.name
     }
 
-    /// What any contact may want to hear, all in one order: contacts see what happened in the order of its happening.
+    /// Wants what any contact may want to hear, all in one order: contacts see what happened in the order of its
+    /// happening.
     fn wants(&self, event: &Event) -> Option<Wanted> {
         let contacts = self.bot.get()?.contacts();
         let wanted = match event {
@@ -129,44 +103,24 @@ impl Target for IrcTarget {
     }
 
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
-        let unsent = || Outcome::Deferred { fault: self.down("the bot took nothing"), not_before: None };
+        let unsent = || Outcome::Deferred {
+            fault: send::down(&self.settings, "the bot took nothing"),
+            not_before: None,
+        };
         self.send_batch(&[outgoing]).await.pop().unwrap_or_else(unsent)
     }
 
     /// All that waits when the connection is back, to be summed up; then as much as goes out within a minute.
     fn max_batch(&self) -> u32 {
         let connected = self.bot.get().and_then(|bot| bot.connected_for());
-        if connected.is_some_and(|time| time < CATCHING_UP) { MOST_MISSED } else { AT_ONCE }
+        if connected.is_some_and(|time| time < CATCHING_UP) { MOST_MISSED } else { send::BATCH }
     }
 
-    async fn send_batch(&self, run: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let bot = match self.bot() {
-            Ok(bot) => bot,
-            Err(fault) => return vec![Outcome::Deferred { fault, not_before: None }],
-        };
-        let connected = bot.connected_for().unwrap_or_default();
-        let missed = run.iter().take_while(|outgoing| outgoing.age > connected).count();
-        let (mut news, mut unreadable) = (Vec::new(), Vec::new());
-        for (place, outgoing) in run.iter().take(missed.saturating_add(AT_ONCE as usize)).enumerate() {
-            let read = Announcement::from_bytes(outgoing.message);
-            let words = read.map(Announcement::into_words).map_err(|fault| unreadable.push((place, fault)));
-            news.push((words.unwrap_or_default(), place < missed));
+    async fn send_batch(&self, batch: &[Outgoing<'_>]) -> Vec<Outcome> {
+        match self.bot() {
+            Ok(bot) => send::send_batch(bot, &self.settings, batch).await,
+            Err(fault) => vec![Outcome::Deferred { fault, not_before: None }],
         }
-        let contacts: Vec<usize> = news.iter().map(|(words, _): &(Words, bool)| words.len()).collect();
-        let mut outcomes = Vec::with_capacity(news.len());
-        for (place, arrival) in bot.deliver_all(news).await.into_iter().enumerate() {
-            let is_over = matches!(arrival, Arrival::Down(_));
-            outcomes.push(self.outcome(arrival, contacts.get(place).copied().unwrap_or_default()));
-            if is_over {
-                break;
-            }
-        }
-        for (place, fault) in unreadable {
-            if let Some(outcome) = outcomes.get_mut(place) {
-                *outcome = Outcome::Refused(fault);
-            }
-        }
-        outcomes
     }
 
     async fn probe(&self) -> Result<String, Fault> {
@@ -177,14 +131,14 @@ impl Target for IrcTarget {
         Some(NEWS)
     }
 
-    fn open(&self, desk: SessionContext, kept: Option<ReloadState>) {
+    fn open(&self, context: SessionContext, kept: Option<ReloadState>) {
         let settings = Arc::clone(&self.settings);
-        let bot = match kept.and_then(|kept| kept.downcast::<Going>().ok()) {
+        let bot = match kept.and_then(|kept| kept.downcast::<BotHandle>().ok()) {
             Some(bot) => {
-                bot.go_on_with(settings, desk);
+                bot.reconfigure(settings, context);
                 bot
             }
-            None => Arc::new(Bot::start(settings, desk)),
+            None => Arc::new(Bot::start(settings, context)),
         };
         // A target is opened once.
         let _ = self.bot.set(bot);

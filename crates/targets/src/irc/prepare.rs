@@ -1,52 +1,23 @@
-//! What an event comes to, contact by contact, and the form in which that is kept until it has arrived.
-
-use serde::{Deserialize, Serialize};
+//! Makes an announcement of an event, contact by contact.
 
 use super::announce;
-use super::bot::{Bot, Words};
+use super::bot::Bot;
 use super::commands::begun;
+use super::payload::{Announcement, Recipient};
 use super::settings::IrcSettings;
-use super::talk::Saying;
-use super::{events, formatter};
-use crate::{Context, Fault, FaultCode, Prepared, Silence, payload};
+use super::{decide, formatter};
+use crate::{Context, Fault, FaultCode, Prepared, Silence};
 use campanile_callbacks::{self as callbacks, ChatEvent, Status};
 use campanile_model::{Build, Event, Results, tags_match};
 
-/// What is said to whom, as it is kept. Cutting it into lines is left to the connection, which knows how long they may be.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Announcement {
-    to: Vec<Told>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Told {
-    contact: String,
-    lines: Vec<String>,
-}
-
-impl Announcement {
-    /// Reads what was kept.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Fault> {
-        payload::from_bytes(bytes)
-    }
-
-    /// For a connection to say.
-    pub(super) fn into_words(self) -> Words {
-        let sayings = |lines: Vec<String>| lines.into_iter().map(Saying::Text).collect();
-        self.to.into_iter().map(|told| (told.contact, sayings(told.lines))).collect()
-    }
-}
-
-/// Writes what the contacts are told of a build that has begun or ended.
+/// Writes what the contacts are told of a build that has begun or ended, or says why they are told nothing.
 pub(super) async fn prepare(
     bot: &Bot,
     settings: &IrcSettings,
     event: &Event,
     context: &Context,
 ) -> Result<Prepared, Fault> {
-    let told = match event {
+    let written = match event {
         Event::BuildStarted { build } | Event::BuildFinished { build }
             if !tags_match(&build.tags, &settings.tags) =>
         {
@@ -56,17 +27,17 @@ pub(super) async fn prepare(
         Event::BuildFinished { build } => finished(bot, settings, build, context).await?,
         _ => Written::default(),
     };
-    if told.to.is_empty() {
+    if written.to.is_empty() {
         return Ok(Prepared::Silent(Silence::Mode { seen: format!("`{}`", event.name()) }));
     }
-    let message = payload::to_bytes("what is to be said", &Announcement { to: told.to })?;
-    Ok(Prepared::Message { message, version: told.version })
+    let message = Announcement { to: written.to }.to_bytes()?;
+    Ok(Prepared::Message { message, version: written.version })
 }
 
-/// What is said, and the version of the callback that worded some of it.
+/// An announcement so far, and the version of the callback that worded some of it.
 #[derive(Default)]
 struct Written {
-    to: Vec<Told>,
+    to: Vec<Recipient>,
     version: Option<String>,
 }
 
@@ -89,22 +60,22 @@ impl Written {
             self.version = worded.version.or(self.version.take());
         }
         if !lines.is_empty() {
-            self.to.push(Told { contact, lines });
+            self.to.push(Recipient { contact, lines });
         }
     }
 }
 
-/// What a contact is to be told.
+/// Texts that are due to a contact.
 struct Due {
     contact: String,
-    /// In the bot's own words always: they answer a command.
+    /// In the bot's own words always, since they answer a command.
     lines: Vec<String>,
     /// In the bot's words unless a formatter has better ones.
     usual: Vec<String>,
     asked_for: bool,
 }
 
-/// What formatters get to know of what has happened.
+/// Facts about an event for formatters.
 #[derive(Clone, Copy)]
 struct About<'a> {
     event: ChatEvent,
@@ -112,6 +83,7 @@ struct About<'a> {
     previous: Option<Results>,
 }
 
+/// Tells of a build that has begun: those who forced it, and those who asked to hear of `started`.
 async fn started(
     bot: &Bot,
     settings: &IrcSettings,
@@ -119,7 +91,9 @@ async fn started(
     context: &Context,
 ) -> Result<Written, Fault> {
     let status = &*context.caller.status;
+    // Before anything is taken from a contact: see `finished`.
     let length = usual_length(build, status).await?;
+    let previous = if settings.formatter.is_some() { previous(build, status).await? } else { None };
     let text = announce::started(build, settings.wording);
     let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
@@ -127,14 +101,13 @@ async fn started(
         let asked_for = contact.take_forced(build);
         if asked_for {
             let words = begun(build, length, settings.wording.use_revisions);
-            lines.extend(words.iter().map(|saying| saying.text().to_owned()));
+            lines.extend(words.iter().map(|message| message.text().to_owned()));
         }
-        let usual = if events::wants_start(&contact.notify) { vec![text.clone()] } else { Vec::new() };
+        let usual = if decide::wants_start(&contact.notify) { vec![text.clone()] } else { Vec::new() };
         if !contact.muted {
             due.push(Due { contact: name.clone(), lines, usual, asked_for });
         }
     }
-    let previous = if settings.formatter.is_some() { previous(build, status).await? } else { None };
     let mut written = Written::default();
     for one in due {
         written.add(settings, context, one, About { event: ChatEvent::Started, build, previous }).await;
@@ -142,6 +115,7 @@ async fn started(
     Ok(written)
 }
 
+/// Tells of a build that is over: those who asked to hear of such an end, and those who watch it.
 async fn finished(
     bot: &Bot,
     settings: &IrcSettings,
@@ -151,12 +125,14 @@ async fn finished(
     let status = &*context.caller.status;
     let needs_previous = settings.formatter.is_some() || bot.contacts().any_needs_previous();
     let previous = if needs_previous { previous(build, status).await? } else { None };
+    // Watches are taken below, and the store is asked above: were a watch gone before something fails, the next attempt
+    // would find nobody who waits. Formatters do not fail an announcement, so from here on it is written.
     let url = build.url.clone().or_else(|| status.url_for(&build.id()));
     let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
         let asked_for = contact.take_watch(build);
         // One message: that of `notify` if both apply (I-EVT-06).
-        let usual = if events::wants_finish(&contact.notify, build.results, previous) {
+        let usual = if decide::wants_finish(&contact.notify, build.results, previous) {
             vec![announce::finished(build, url.as_deref(), settings.wording)]
         } else if asked_for {
             announce::watched(build, url.as_deref(), settings.wording)
@@ -174,12 +150,13 @@ async fn finished(
     Ok(written)
 }
 
-/// I-EVT-08: the nearest earlier build that ended and was not a retry.
+/// Results of the nearest earlier build that ended and was not a retry (I-EVT-08).
 async fn previous(build: &Build, status: &dyn Status) -> Result<Option<Results>, Fault> {
     let earlier = status.earlier_builds(&build.id(), 1).await.map_err(|error| store_fault(&error))?;
     Ok(earlier.into_iter().next().and_then(|build| build.results))
 }
 
+/// Time that the build is expected to take, if that is known.
 async fn usual_length(build: &Build, status: &dyn Status) -> Result<Option<std::time::Duration>, Fault> {
     super::eta::expected(build, status).await.map_err(|error| store_fault(&error))
 }

@@ -1,45 +1,43 @@
-//! Tries whether the bot could sign on: for `campanile check --connect`.
+//! Tries whether the bot could register: for `campanile check --connect`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use campanile_irc::{Client, Connection, SessionEvent};
+use tokio::time::{Instant, timeout_at};
 
-use super::connection::Connection;
+use super::connection_loop::describe;
 use super::settings::IrcSettings;
-use super::talk::{Happening, Talk};
 use crate::{Fault, FaultCode};
 
-/// For a login.
+/// Limit for the registration.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Signs on, joins nothing, and leaves.
-pub(super) async fn probe(settings: &Arc<IrcSettings>) -> Result<String, Fault> {
-    let (host, port) = (&settings.server.host, settings.server.port);
-    let failed = |why: String| Fault::transient(FaultCode::Connection, format!("{host}:{port}: {why}"));
-    let connecting = Connection::open(&settings.server).await;
-    let mut connection = connecting.map_err(failed)?;
-    let mut talk = Talk::new(Arc::clone(settings), &[], Instant::now());
+/// Registers, joins nothing, and leaves.
+pub(super) async fn probe(settings: &IrcSettings) -> Result<String, Fault> {
+    let server = &settings.client.server;
+    let (host, port) = (&server.host, server.port);
+    let failed = |reason: String| Fault::transient(FaultCode::Connection, format!("{host}:{port}: {reason}"));
+    let connection = Connection::open(server).await.map_err(|error| failed(describe(&error)))?;
+    let mut client = Client::new(connection, Arc::clone(&settings.client), &[]);
     let until = Instant::now() + PATIENCE;
     let nick = loop {
-        while let Some(line) = talk.next_line(Instant::now()) {
-            connection.write(&line).await.map_err(failed)?;
-        }
-        let line = tokio::select! {
-            line = connection.read() => line.map_err(failed)?,
-            () = sleep_until(until) => return Err(failed(format!("no welcome within {} s", PATIENCE.as_secs()))),
-        };
-        let signed_on = talk.take(line, Instant::now()).into_iter().find_map(|happening| match happening {
-            Happening::SignedOn(nick) => Some(Ok(nick)),
-            Happening::Over(why) => Some(Err(failed(why))),
+        client.send_due().await.map_err(|error| failed(describe(&error)))?;
+        let events = timeout_at(until, client.next_events())
+            .await
+            .map_err(|_| failed(format!("no welcome within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| failed(describe(&error)))?;
+        let registered = events.into_iter().find_map(|event| match event {
+            SessionEvent::Registered { nick } => Some(Ok(nick)),
+            SessionEvent::Closed { reason } => Some(Err(failed(reason))),
             _ => None,
         });
-        if let Some(nick) = signed_on {
+        if let Some(nick) = registered {
             break nick?;
         }
     };
-    let _ = connection.write("QUIT :tried\r\n").await;
-    connection.close().await;
-    let tls = if settings.server.tls.is_some() { ", by TLS" } else { "" };
+    client.quit("tried").await;
+    client.close().await;
+    let tls = if server.tls.is_some() { ", by TLS" } else { "" };
     Ok(format!("{host}:{port} takes the bot as {nick}{tls}"))
 }

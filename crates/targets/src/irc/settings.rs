@@ -1,100 +1,98 @@
 //! Reads an `[[irc]]` table (section 1 of the rules), with every problem at its line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_irc::{
+    AccountAuth, Channel, ClientSettings, Delays, Rate, ServerSettings, is_channel, is_word,
+};
 use regex::Regex;
 
 use super::announce::Wording;
 use super::authz::Authz;
-use super::backoff::Delays;
 use super::commands;
-use super::events::{Notify, NotifySet};
-use super::outbox::Rate;
-use super::wire::is_channel;
+use super::decide::{Notify, NotifySet};
 use crate::{Parts, callback};
 use campanile_callbacks::{Callback, Kind};
 use campanile_config::{Item, Reader, Secret};
-use campanile_outbound::{Dialer, TlsConnector, TlsError};
+use campanile_outbound::{TlsConnector, TlsError};
 
-/// What a bot was told, checked.
+/// An `[[irc]]` table, checked.
 pub(super) struct IrcSettings {
+    /// The target's name.
     pub(super) name: String,
-    pub(super) server: Server,
-    pub(super) channels: Vec<Channel>,
+    /// Server, identity, channels, rate: all that the client has to know.
+    pub(super) client: Arc<ClientSettings>,
+    /// The file that `client.server.tls` trusts, since a TLS configuration cannot be compared.
+    tls_ca: Option<PathBuf>,
+    /// People who are told as channels are.
     pub(super) pm_to_nicks: Vec<String>,
+    /// Tags of builders that are told of; none for all builders.
     pub(super) tags: Vec<String>,
+    /// Events that channels and `pm_to_nicks` are told of until they ask for others.
     pub(super) notify_events: NotifySet,
-    pub(super) notice_on_channel: bool,
+    /// Wording of announcements.
     pub(super) wording: Wording,
-    /// Words announcements in the bot's place (I-ADD-07).
+    /// Callback that words announcements in the bot's place (I-ADD-07).
     pub(super) formatter: Option<Callback>,
+    /// Least waits before the next connection (I-CFG-14, I-CFG-15).
     pub(super) delays: Delays,
+    /// Rights of people.
     pub(super) rights: Rights,
+    /// Patterns that `force` holds its arguments against.
     pub(super) patterns: Patterns,
-    pub(super) rate: Rate,
-    /// I-FUN-05.
+    /// Prompts of a game are answered (I-FUN-05).
     pub(super) easter_eggs: bool,
-    /// The word that replies begin with.
+    /// The word that replies begin with, and the bot's real name at the server.
     pub(super) product: String,
+    /// The answer to `source`.
     pub(super) source_url: String,
 }
 
-/// Whom to talk with, as whom. A change of any of it takes a new connection (I-CFG-21).
-pub(super) struct Server {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) nick: String,
-    pub(super) server_password: Option<Secret>,
-    /// For NickServ or SASL.
-    pub(super) password: Option<Secret>,
-    pub(super) sasl: bool,
-    pub(super) tls: Option<TlsConnector>,
-    tls_ca: Option<PathBuf>,
-    pub(super) dialer: Dialer,
-    /// Whether it matters which account people have.
-    pub(super) wants_accounts: bool,
-}
-
-/// A channel to be in.
-pub(super) struct Channel {
-    pub(super) name: String,
-    pub(super) key: Option<Secret>,
-}
-
-/// What people may do.
+/// Rights of people to steer the CI and the bot.
 pub(super) enum Rights {
-    /// I-CFG-06, I-CFG-17.
+    /// One switch for all people (I-CFG-06, I-CFG-17).
     Switches { allow_force: bool, allow_shutdown: bool },
-    /// I-ADD-01.
+    /// Rules by command and person (I-ADD-01).
     Authz(Authz),
 }
 
-/// What `force` takes, as whole texts (I-CMD-35).
+/// Patterns of what `force` takes, as whole texts (I-CMD-35).
 pub(super) struct Patterns {
     pub(super) branch: Regex,
     pub(super) revision: Regex,
     pub(super) property: Regex,
 }
 
-impl Server {
-    /// Whether a connection to the other is as good.
-    pub(super) fn same_as(&self, other: &Self) -> bool {
-        let known = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
-        let of = |server: &Self| {
-            let flags = (server.sasl, server.tls.is_some(), server.wants_accounts);
-            (server.host.clone(), server.port, server.nick.clone(), server.tls_ca.clone(), flags)
+impl IrcSettings {
+    /// The server's host, which stands for the network in logs.
+    pub(super) fn network(&self) -> &str {
+        &self.client.server.host
+    }
+
+    /// Compares all that a connection depends on. Settings that differ in it need a new one (I-CFG-21).
+    pub(super) fn same_connection(&self, other: &Self) -> bool {
+        let known = |secret: &Secret| secret.expose().to_owned();
+        let of = |settings: &Self| {
+            let server = &settings.client.server;
+            let auth = match &server.auth {
+                AccountAuth::None => None,
+                AccountAuth::NickServ(password) => Some(("nickserv", known(password))),
+                AccountAuth::SaslPlain(password) => Some(("sasl", known(password))),
+            };
+            let tls = (server.tls.is_some(), settings.tls_ca.clone());
+            let identity = (server.nick.clone(), server.server_password.as_ref().map(known), auth);
+            (server.host.clone(), server.port, tls, identity, server.account_tag)
         };
         of(self) == of(other)
-            && known(&self.password) == known(&other.password)
-            && known(&self.server_password) == known(&other.server_password)
     }
 }
 
-/// Where the bot that scripts know came from; as the product word, it is kept for those who have such scripts.
+/// Home of the bot that scripts know; like the product word, it is kept for those who have such scripts.
 const SOURCE_URL: &str = "https://github.com/buildbot/buildbot";
 
-/// Reads the n-th `[[irc]]` table. Whatever is wrong is noted; nothing comes back if the bot can't be made at all.
+/// Reads the n-th `[[irc]]` table. Each problem is noted; nothing comes back if the bot can't be made at all.
 pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<IrcSettings> {
     let name = reader.text("name").filter(|name| !name.trim().is_empty()).unwrap_or(format!("irc-{index}"));
     let rights = rights(reader);
@@ -117,7 +115,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     };
     let formatter = callback::read(reader, parts, "announce_formatter", Kind::AnnounceFormatter);
     let notice_on_channel = switch(reader, "notice_on_channel", "noticeOnChannel");
-    let delays = (reader.duration("lost_delay"), reader.duration("failed_delay"));
+    let delays = Delays { lost: reader.duration("lost_delay"), failed: reader.duration("failed_delay") };
     let patterns = patterns(reader);
     let rate = Rate {
         burst: reader.integer("flood_burst", 1..=1_000).and_then(|n| u32::try_from(n).ok()).unwrap_or(5),
@@ -129,21 +127,21 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let easter_eggs = reader.boolean("easter_eggs").unwrap_or(true);
     let product = reader.text("product").unwrap_or_else(|| "buildbot".to_owned());
     let source_url = reader.text("source_url").unwrap_or_else(|| SOURCE_URL.to_owned());
-    let wants_accounts = matches!(&rights, Rights::Authz(authz) if authz.names_people());
-    let server = server(reader, wants_accounts, parts);
+    let account_tag = matches!(&rights, Rights::Authz(authz) if authz.names_people());
+    let tls_ca = reader.file("tls_ca");
+    let server = server(reader, &product, account_tag, tls_ca.as_deref(), parts)?;
+    let version = concat!("campanile ", env!("CARGO_PKG_VERSION")).to_owned();
     Some(IrcSettings {
-        server: server?,
-        channels: channels?,
+        client: Arc::new(ClientSettings { server, channels: channels?, rate, notice_on_channel, version }),
+        tls_ca,
         pm_to_nicks,
         tags: tags.unwrap_or_default(),
         notify_events,
-        notice_on_channel,
         wording,
         formatter,
         delays,
         rights,
         patterns: patterns?,
-        rate,
         easter_eggs,
         product,
         source_url,
@@ -151,7 +149,13 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     })
 }
 
-fn server(reader: &Reader<'_>, wants_accounts: bool, parts: &Parts<'_>) -> Option<Server> {
+fn server(
+    reader: &Reader<'_>,
+    product: &str,
+    account_tag: bool,
+    tls_ca: Option<&Path>,
+    parts: &Parts<'_>,
+) -> Option<ServerSettings> {
     let host = reader.required_text("host");
     let nick = reader.required_text("nick");
     for (key, value) in [("host", &host), ("nick", &nick)] {
@@ -163,11 +167,10 @@ fn server(reader: &Reader<'_>, wants_accounts: bool, parts: &Parts<'_>) -> Optio
     let (host, nick) = (host?, nick?);
     let use_ssl = reader.boolean("use_ssl").unwrap_or(false);
     let port = reader.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
-    let tls_ca = reader.file("tls_ca");
     if tls_ca.is_some() && !use_ssl {
         reader.warning("tls_ca", "`tls_ca` counts only with `use_ssl = true`");
     }
-    let tls = if use_ssl { Some(tls(reader, &host, tls_ca.as_deref())?) } else { None };
+    let tls = if use_ssl { Some(tls(reader, &host, tls_ca)?) } else { None };
     let sasl = reader.boolean("sasl").unwrap_or(false);
     let password = reader.secret("password");
     let server_password = reader.secret("server_password");
@@ -180,21 +183,25 @@ fn server(reader: &Reader<'_>, wants_accounts: bool, parts: &Parts<'_>) -> Optio
             return None;
         }
     }
-    Some(Server {
+    let auth = match password {
+        None => AccountAuth::None,
+        Some(password) if sasl => AccountAuth::SaslPlain(password),
+        Some(password) => AccountAuth::NickServ(password),
+    };
+    Some(ServerSettings {
         host,
         port: port.unwrap_or(6667),
-        nick,
-        server_password,
-        password,
-        sasl,
         tls,
-        tls_ca,
         dialer: parts.outbound.dialer().clone(),
-        wants_accounts,
+        nick,
+        real_name: product.to_owned(),
+        server_password,
+        auth,
+        account_tag,
     })
 }
 
-fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Option<TlsConnector> {
+fn tls(reader: &Reader<'_>, host: &str, more: Option<&Path>) -> Option<TlsConnector> {
     let refused = |error: TlsError| {
         let key = match error {
             TlsError::Authorities { .. } => "tls_ca",
@@ -205,7 +212,7 @@ fn tls(reader: &Reader<'_>, host: &str, more: Option<&std::path::Path>) -> Optio
     TlsConnector::new(host, more).map_err(refused).ok()
 }
 
-/// I-CFG-18: said in the words that those who migrate know.
+/// Reads a flag; what is none is told in the words that those who migrate know (I-CFG-18).
 fn switch(reader: &Reader<'_>, key: &str, argument: &str) -> bool {
     let Some(item) = reader.item(key) else { return false };
     item.as_boolean().unwrap_or_else(|| {
@@ -237,7 +244,7 @@ fn channels(reader: &Reader<'_>) -> Option<Vec<Channel>> {
     Some(items.into_iter().filter_map(channel).collect())
 }
 
-/// A name, or a table of a name and a key (I-CFG-03).
+/// Reads a name, or a table of a name and a key (I-CFG-03).
 fn channel(item: Item<'_>) -> Option<Channel> {
     let (name, key) = match item.as_text() {
         Some(name) => (name.to_owned(), None),
@@ -259,19 +266,12 @@ fn channel(item: Item<'_>) -> Option<Channel> {
     Some(Channel { name: with_prefix(&name), key })
 }
 
-/// I-CON-06.
+/// Gives a channel's name, as people write it, the usual prefix if it has none (I-CON-06).
 pub(super) fn with_prefix(name: &str) -> String {
     if is_channel(name) { name.to_owned() } else { format!("#{name}") }
 }
 
-/// One word that a line of the protocol can hold where a word is due.
-pub(super) fn is_word(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(':')
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-}
-
-/// A list of names, or a table from names to flags, where a false one means off (I-CFG-19).
+/// Reads a list of names, or a table from names to flags, where a false one means off (I-CFG-19).
 fn notify_events(reader: &Reader<'_>) -> NotifySet {
     let Some(item) = reader.item("notify_events") else { return NotifySet::new() };
     let mut set = NotifySet::new();

@@ -1,4 +1,4 @@
-//! What a bot says to a server and makes of what it hears, without a server; and what its settings come to.
+//! Settings of a bot, and its contacts, without a server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::contacts::Contacts;
-use super::events::Notify;
+use super::decide::Notify;
 use super::settings::{self, IrcSettings, Rights};
-use super::talk::{Happening, Saying, Talk};
-use super::wire;
 use crate::Parts;
 use campanile_config::{Document, Limits, Problems, Reader, Settings};
+use campanile_irc::Delays;
 use campanile_model::{Build, Results};
 use campanile_outbound::{Allowed, Outbound, SystemResolver};
 
@@ -37,24 +36,6 @@ fn irc(more: &str) -> Arc<IrcSettings> {
     let (settings, problems) = read(&format!("{BASE}{more}"));
     assert!(problems.iter().all(|problem| problem.contains("warning")), "{problems:?}");
     Arc::new(settings.unwrap())
-}
-
-/// The lines that may go out now, without their ends.
-fn lines(talk: &mut Talk, now: Instant) -> Vec<String> {
-    std::iter::from_fn(|| talk.next_line(now)).map(|line| line.trim_end().to_owned()).collect()
-}
-
-fn hear(talk: &mut Talk, line: &str, now: Instant) -> Vec<Happening> {
-    talk.take(wire::parse(line).unwrap(), now)
-}
-
-/// In `#ci`, as `bb!~bb@host`.
-fn in_channel(more: &str, now: Instant) -> Talk {
-    let mut talk = Talk::new(irc(&format!("channels = [\"#ci\"]\n{more}")), &[], now);
-    hear(&mut talk, ":s 001 bb :hi", now);
-    hear(&mut talk, ":bb!~bb@host JOIN #ci", now);
-    lines(&mut talk, now);
-    talk
 }
 
 #[test]
@@ -87,149 +68,19 @@ fn i_cfg_18_i_cfg_19_what_is_wrong_is_told_with_its_line() {
 fn defaults_and_the_older_spelling() {
     let settings =
         irc("channels = [\"ci\", { channel = \"&x\", password = \"k\" }]\ncategories = [\"fast\"]\n");
-    assert_eq!((settings.server.port, settings.server.tls.is_none()), (6667, true));
+    assert_eq!((settings.client.server.port, settings.client.server.tls.is_none()), (6667, true));
     assert!(settings.notify_events.is_empty() && settings.pm_to_nicks.is_empty());
     assert_eq!(settings.tags, ["fast"]);
     assert!(
-        settings.wording.show_blame_list && !settings.wording.use_revisions && !settings.notice_on_channel
+        settings.wording.show_blame_list
+            && !settings.wording.use_revisions
+            && !settings.client.notice_on_channel
     );
     assert!(matches!(settings.rights, Rights::Switches { allow_force: false, allow_shutdown: false }));
-    assert_eq!(settings.delays, (None, None));
-    let names: Vec<&str> = settings.channels.iter().map(|channel| channel.name.as_str()).collect();
+    assert_eq!(settings.delays, Delays::default());
+    let names: Vec<&str> = settings.client.channels.iter().map(|channel| channel.name.as_str()).collect();
     assert_eq!(names, ["#ci", "&x"]);
     assert_eq!(irc("channels = []\ntags = [\"a\"]\ncategories = [\"b\"]\n").tags, ["a"]);
-}
-
-#[test]
-fn i_con_01_i_con_02_i_con_06_logging_in() {
-    let now = Instant::now();
-    let more = "channels = [\"ci\", { channel = \"&x\", password = \"k\" }]\nserver_password = \"tower\"\n";
-    let mut talk = Talk::new(irc(more), &["#asked".to_owned()], now);
-    assert_eq!(lines(&mut talk, now), ["PASS :tower", "NICK bb", "USER bb foo bar :buildbot"]);
-    // What the server makes of the name is the name.
-    assert_eq!(hear(&mut talk, ":s 001 bb99 :welcome", now), [Happening::SignedOn("bb99".to_owned())]);
-    assert_eq!(lines(&mut talk, now), ["JOIN #asked", "JOIN #ci", "JOIN &x k"]);
-    assert!(!talk.is_settled());
-    for channel in ["#asked", "#ci"] {
-        let line = format!(":bb99!~bb@host JOIN {channel}");
-        assert_eq!(hear(&mut talk, &line, now), [Happening::Joined(channel.to_owned())]);
-    }
-    let happening = hear(&mut talk, ":s 475 bb99 &x :Cannot join channel (+k)", now);
-    assert!(matches!(&happening[..], [Happening::Left(channel, _)] if channel == "&x"), "{happening:?}");
-    assert!(talk.is_settled() && talk.reaches("#ci") && !talk.reaches("&x") && talk.reaches("ada"));
-}
-
-#[test]
-fn i_con_05_joins_wait_for_nickserv_or_five_seconds() {
-    let now = Instant::now();
-    let after = |seconds| now + Duration::from_secs(seconds);
-    let start = || {
-        let mut talk = Talk::new(irc("channels = [\"ci\"]\npassword = \"sesame\"\n"), &[], now);
-        hear(&mut talk, ":s 001 bb :hi", now);
-        talk
-    };
-    let mut talk = start();
-    let said = lines(&mut talk, now);
-    assert_eq!(said.last().unwrap(), "PRIVMSG Nickserv :IDENTIFY sesame");
-    assert_eq!(lines(&mut talk, after(4)), [""; 0]);
-    assert_eq!(lines(&mut talk, after(5)), ["JOIN #ci"]);
-    let mut talk = start();
-    lines(&mut talk, now);
-    hear(&mut talk, ":NickServ!s@services NOTICE bb :This nickname is registered.", after(1));
-    assert_eq!(lines(&mut talk, after(1)), [""; 0]);
-    hear(&mut talk, ":NickServ!s@services NOTICE bb :You are now identified for bb.", after(1));
-    assert_eq!(lines(&mut talk, after(1)), ["JOIN #ci"]);
-}
-
-#[test]
-fn i_con_08_signs_of_life() {
-    let now = Instant::now();
-    let after = |seconds| now + Duration::from_secs(seconds);
-    let mut talk = in_channel("", now);
-    assert_eq!(talk.due(), after(60));
-    assert_eq!(lines(&mut talk, after(59)), [""; 0]);
-    assert_eq!(lines(&mut talk, after(60)), ["PING :alive"]);
-    assert_eq!((talk.due(), talk.is_lost(after(179))), (after(180), None));
-    assert!(talk.is_lost(after(180)).is_some());
-    hear(&mut talk, ":s PONG s :alive", after(100));
-    assert_eq!((talk.due(), talk.is_lost(after(500))), (after(160), None));
-    hear(&mut talk, "PING :you", after(101));
-    assert_eq!(lines(&mut talk, after(101)), ["PONG :you"]);
-}
-
-#[test]
-fn i_con_07_other_nicknames_and_refusals() {
-    let now = Instant::now();
-    let mut talk = Talk::new(irc("channels = []\n"), &[], now);
-    lines(&mut talk, now);
-    for nick in ["bb_", "bb__"] {
-        assert_eq!(hear(&mut talk, ":s 433 * bb :Nickname is already in use", now), []);
-        assert_eq!(lines(&mut talk, now), [format!("NICK {nick}")]);
-    }
-    hear(&mut talk, ":s 432 * bb__ :Erroneous nickname", now);
-    assert_eq!(lines(&mut talk, now), ["NICK defaultnick"]);
-    let over = hear(&mut talk, ":s 464 * :Password incorrect", now);
-    assert!(
-        matches!(&over[..], [Happening::Over(why)] if why.contains("check `server_password`")),
-        "{over:?}"
-    );
-    let over = hear(&mut talk, "ERROR :Closing Link: [Access denied]", now);
-    assert_eq!(over, [Happening::Over("the server said: Closing Link: [Access denied]".to_owned())]);
-}
-
-#[test]
-fn i_out_02_i_out_03_notices_in_every_kind_of_channel_and_actions() {
-    let now = Instant::now();
-    let mut talk = in_channel("notice_on_channel = true\n", now);
-    let text = Saying::Text("one\ntwo".to_owned());
-    for to in ["#ci", "&x", "+x", "!x", "ada"] {
-        talk.say(to, &Saying::Text("hi".to_owned()));
-    }
-    let said = lines(&mut talk, now);
-    assert_eq!(
-        said,
-        ["NOTICE #ci :hi", "NOTICE &x :hi", "NOTICE +x :hi", "NOTICE !x :hi", "PRIVMSG ada :hi"]
-    );
-    let later = now + Duration::from_secs(30);
-    talk.say("#ci", &Saying::Action("dances".to_owned()));
-    talk.say("ada", &text);
-    assert_eq!(
-        lines(&mut talk, later),
-        ["PRIVMSG #ci :\u{1}ACTION dances\u{1}", "PRIVMSG ada :one", "PRIVMSG ada :two"]
-    );
-}
-
-/// I-OUT-05: as others see it, with the prefix that the server has told, or the longest that there may be.
-#[test]
-fn i_out_05_lines_with_their_prefix_fit() {
-    let now = Instant::now();
-    let long = Saying::Text("ring the bell ".repeat(60));
-    let mut known = in_channel("", now);
-    known.say("#ci", &long);
-    let prefix = ":bb!~bb@host ".len();
-    let said = lines(&mut known, now);
-    assert!(said.iter().all(|line| prefix + line.len() + 2 <= 512), "{said:?}");
-    assert!(said.iter().any(|line| prefix + line.len() + 2 > 490), "none is shorter than need be");
-    let mut unknown = Talk::new(irc("channels = []\n"), &[], now);
-    hear(&mut unknown, ":s 005 bb NICKLEN=30 :are supported", now);
-    lines(&mut unknown, now);
-    unknown.say("ada", &long);
-    assert!(lines(&mut unknown, now).iter().all(|line| 30 + 10 + 63 + 4 + 10 + line.len() + 2 <= 512));
-}
-
-#[test]
-fn i_adr_01_senders_and_what_servers_refuse() {
-    let now = Instant::now();
-    let mut talk = in_channel("", now);
-    let said = hear(&mut talk, ":Ada!~a@h PRIVMSG #ci :bb: hello", now);
-    let [Happening::Said { from, to, text }] = &said[..] else { panic!("{said:?}") };
-    assert_eq!((from.nick.as_str(), to.as_str(), text.as_str()), ("Ada", "#ci", "bb: hello"));
-    let acted = hear(&mut talk, ":Ada!~a@h PRIVMSG #ci :\u{1}ACTION kicks bb\u{1}", now);
-    assert!(matches!(&acted[..], [Happening::Acted { text, .. }] if text == "kicks bb"), "{acted:?}");
-    assert_eq!(hear(&mut talk, ":Ada!~a@h NOTICE bb :\u{1}PING 1\u{1}", now), []);
-    assert_eq!(lines(&mut talk, now), [""; 0], "notices are never answered");
-    let refused = hear(&mut talk, ":s 401 bb Zoe :No such nick/channel", now);
-    assert_eq!(refused, [Happening::Refused("zoe".to_owned(), "Zoe: No such nick/channel (401)".to_owned())]);
 }
 
 #[test]
@@ -263,20 +114,36 @@ fn i_adr_04_i_adr_05_i_adr_06_contacts_come_and_go() {
     assert_eq!(contacts.get_mut("#other").unwrap().notify.len(), 1);
 }
 
-/// Nothing of a password is shown by what is logged or told.
+/// I-CON-04, I-ADD-03: the one password goes to NickServ, or to SASL where that is asked for; and is shown to nobody.
 #[test]
-fn i_con_04_passwords_go_to_the_server_only() {
-    let now = Instant::now();
-    let settings = irc("channels = []\npassword = \"sesame\"\nsasl = true\n");
-    assert_eq!(BTreeMap::from([(1, format!("{:?}", settings.server.password))])[&1], "Some(Secret(..))");
-    let mut talk = Talk::new(settings, &[], now);
-    assert_eq!(lines(&mut talk, now), ["CAP REQ :sasl", "NICK bb", "USER bb foo bar :buildbot"]);
-    hear(&mut talk, ":s CAP * ACK :sasl", now);
-    assert_eq!(lines(&mut talk, now), ["AUTHENTICATE PLAIN"]);
-    hear(&mut talk, "AUTHENTICATE +", now);
-    assert_eq!(lines(&mut talk, now), ["AUTHENTICATE YmIAYmIAc2VzYW1l"]);
-    hear(&mut talk, ":s 903 bb :SASL authentication successful", now);
-    assert_eq!(lines(&mut talk, now), ["CAP END"]);
-    hear(&mut talk, ":s 001 bb :hi", now);
-    assert_eq!(lines(&mut talk, now), [""; 0], "SASL has proven it: NickServ is not asked");
+fn i_con_04_i_add_03_one_password_for_the_account() {
+    let auth = |more: &str| format!("{:?}", irc(&format!("channels = []\n{more}")).client.server.auth);
+    assert_eq!(auth(""), "None");
+    assert_eq!(auth("password = \"sesame\"\n"), "NickServ(Secret(..))");
+    assert_eq!(auth("password = \"sesame\"\nsasl = true\n"), "SaslPlain(Secret(..))");
+}
+
+/// I-CFG-21: a new connection for what the server has to know anew, and for nothing else.
+#[test]
+fn i_cfg_21_what_needs_another_connection() {
+    let with = |more: &str| irc(&format!("channels = [\"ci\"]\n{more}"));
+    let before = with("");
+    for more in
+        ["notice_on_channel = true\n", "flood_burst = 9\n", "product = \"bell\"\n", "tags = [\"a\"]\n"]
+    {
+        assert!(with(more).same_connection(&before), "{more}");
+    }
+    let other = irc("channels = [\"#other\"]\n");
+    assert!(other.same_connection(&before));
+    for more in [
+        "port = 6668\n",
+        "use_ssl = true\n",
+        "password = \"sesame\"\n",
+        "server_password = \"tower\"\n",
+        "authz = { force = \"ada\" }\n",
+    ] {
+        assert!(!with(more).same_connection(&before), "{more}");
+    }
+    let (nickserv, sasl) = (with("password = \"x\"\n"), with("password = \"x\"\nsasl = true\n"));
+    assert!(!nickserv.same_connection(&sasl) && !nickserv.same_connection(&with("password = \"y\"\n")));
 }

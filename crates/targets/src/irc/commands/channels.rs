@@ -1,30 +1,31 @@
 //! join, leave (I-CMD-16, I-CMD-17).
 
-use super::ask::{Answer, Asked, Trouble, said, told};
-use crate::irc::settings::{is_word, with_prefix};
+use super::invocation::{CommandError, Invocation, Reply, line, reject};
+use crate::irc::settings::with_prefix;
+use campanile_irc::is_word;
 
-pub(super) async fn join(asked: Asked) -> Answer {
-    let channel = channel(&asked, "try 'join <channel>'")?;
-    asked.bot.join(&channel).await;
-    said(format!("Joined {channel}"))
+pub(super) async fn join(call: Invocation) -> Reply {
+    let channel = channel(&call, "try 'join <channel>'")?;
+    call.bot.join(&channel).await;
+    line(format!("Joined {channel}"))
 }
 
-pub(super) async fn leave(asked: Asked) -> Answer {
-    let channel = channel(&asked, "try 'leave <channel>'")?;
+pub(super) async fn leave(call: Invocation) -> Reply {
+    let channel = channel(&call, "try 'leave <channel>'")?;
     // Said first: after that, the bot may be gone from where it was asked.
-    asked.say(format!("Buildbot has been told to leave {channel}")).await;
-    asked.bot.part(&channel).await;
+    call.say(format!("Buildbot has been told to leave {channel}")).await;
+    call.bot.part(&channel).await;
     Ok(Vec::new())
 }
 
-fn channel(asked: &Asked, usage: &str) -> Result<String, Trouble> {
-    if !asked.may_force() {
-        return told("builder control is not enabled");
+fn channel(call: &Invocation, usage: &str) -> Result<String, CommandError> {
+    if !call.may_force() {
+        return reject("builder control is not enabled");
     }
-    let words = asked.words()?;
-    let Some(name) = words.first() else { return told(usage) };
+    let words = call.words()?;
+    let Some(name) = words.first() else { return reject(usage) };
     if !is_word(name) || name.contains(',') {
-        return told(usage);
+        return reject(usage);
     }
     Ok(with_prefix(name))
 }

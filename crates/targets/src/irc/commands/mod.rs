@@ -1,51 +1,51 @@
-//! What people can say to the bot, and who hears it: one line here, and one function, a command.
+//! Commands that people can give to the bot: one line here, and one function, each.
 
-mod ask;
 mod builders;
 mod channels;
-mod ear;
-mod fun;
+mod control;
+mod easter_eggs;
 mod help;
+mod invocation;
+mod listener;
 mod notify;
 mod shutdown;
-mod steer;
 mod watch;
 
 use std::future::Future;
 use std::pin::Pin;
 
-pub(super) use ear::Ear;
-pub(super) use steer::begun;
+pub(super) use control::begun;
+pub(super) use listener::CommandListener;
 
-use ask::{Answer, Asked};
+use invocation::{Invocation, Reply};
 
-type Run = fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Run = fn(Invocation) -> Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// A command.
+/// A command that people can give.
 struct Command {
     name: &'static str,
-    /// How it is written, and what it does, for `help`.
+    /// Grammar and effect, for `help`; none for what is not to be found there.
     usage: Option<(&'static str, &'static str)>,
     run: Run,
 }
 
 macro_rules! command {
     ($name:literal, $run:path) => {
-        Command { name: $name, usage: None, run: |asked| Box::pin($run(asked)) }
+        Command { name: $name, usage: None, run: |call| Box::pin($run(call)) }
     };
     ($name:literal, $run:path, $grammar:literal, $what:literal) => {
-        Command { name: $name, usage: Some(($grammar, $what)), run: |asked| Box::pin($run(asked)) }
+        Command { name: $name, usage: Some(($grammar, $what)), run: |call| Box::pin($run(call)) }
     };
 }
 
 /// Every command, by name (I-CMD-24).
 const COMMANDS: &[Command] = &[
     command!("commands", help::commands, "commands", "what the bot can be told"),
-    command!("dance", fun::dance),
-    command!("destroy", fun::destroy),
+    command!("dance", easter_eggs::dance),
+    command!("destroy", easter_eggs::destroy),
     command!(
         "force",
-        steer::force,
+        control::force,
         "force build [--branch=branch] [--revision=revision] [--props=prop1=val1,prop2=val2...] <which> <reason>",
         "asks for a build"
     ),
@@ -72,7 +72,7 @@ const COMMANDS: &[Command] = &[
     command!("status", builders::status, "status [<which>]", "what a builder is doing, or all of them"),
     command!(
         "stop",
-        steer::stop,
+        control::stop,
         "stop build <which> <reason>",
         "stops the builds that a builder runs, and those forced here that wait"
     ),

@@ -1,22 +1,22 @@
 //! shutdown (I-CMD-25 to I-CMD-27).
 
-use super::ask::{Answer, Asked, refused, said, told};
+use super::invocation::{Invocation, Reply, line, refused, reject};
 use campanile_ci::control::{Lifecycle, Shutdown};
 
-pub(super) async fn shutdown(asked: Asked) -> Answer {
-    let what = match asked.rest.as_str() {
+pub(super) async fn shutdown(call: Invocation) -> Reply {
+    let what = match call.rest.as_str() {
         "check" => Shutdown::Check,
         "start" => Shutdown::Start,
         "stop" => Shutdown::Stop,
         "now" => Shutdown::Now,
-        _ => return told("try 'shutdown check|start|stop|now'"),
+        _ => return reject("try 'shutdown check|start|stop|now'"),
     };
-    if !asked.may_shut_down() {
-        return told("shutdown control is not enabled");
+    if !call.may_shut_down() {
+        return reject("shutdown control is not enabled");
     }
-    let (control, asker) = (&asked.desk.control, asked.asker());
-    let product = &asked.settings.product;
-    // Whether there is anything to start or stop is for the answer only.
+    let (control, asker) = (&call.context.control, call.asker());
+    let product = &call.settings.product;
+    // Whether there is anything to start or stop is for the reply only.
     let before =
         control.shutdown(&asker, Shutdown::Check).await.map_err(|error| refused(&error, "shutdown"))?;
     let text = match (what, before) {
@@ -35,11 +35,11 @@ pub(super) async fn shutdown(asked: Asked) -> Answer {
             | (Shutdown::Stop, Lifecycle::Running)
     );
     if nothing_to_do {
-        return said(text);
+        return line(text);
     }
     // Said before: the connection may end with what is asked for (I-CMD-26).
-    asked.say(text).await;
-    asked.bot.flushed().await;
+    call.say(text).await;
+    call.bot.flushed().await;
     control.shutdown(&asker, what).await.map_err(|error| refused(&error, "shutdown"))?;
     Ok(Vec::new())
 }

@@ -1,24 +1,27 @@
 //! Lines that wait to be sent, at the rate that servers put up with (I-OUT-06), and which messages have arrived.
 //!
-//! A message has arrived when the answer to a PING that was sent after its last line has come back: servers work on
-//! lines in their order.
+//! A message has arrived when the answer to a PING that was sent after its last line has come back. A server works on the
+//! lines of a connection in their order, so the answer proves that it has worked on all before. Not so the kernel's
+//! consent to a write: what lies in socket buffers when a connection breaks is lost without an error, and a message that
+//! counted as written would be neither seen nor sent again. IRCv3's `echo-message` would prove the same, but only where a
+//! server offers it; every server answers PING.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many lines may go out at once, and how soon one more may.
+/// Rate of lines: a bucket of tokens, one a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rate {
-    /// The bucket's size.
-    pub(super) burst: u32,
-    /// Time for one more line.
-    pub(super) interval: Duration,
+pub struct Rate {
+    /// The bucket's size: so many lines may go out at once. At least 1.
+    pub burst: u32,
+    /// Time for one more line. Not zero.
+    pub interval: Duration,
 }
 
-/// Identity of a message within its connection.
-pub(super) type Ticket = u64;
+/// Identity of a message within its connection: numbers from 1, in the order in which messages go out.
+pub type Ticket = u64;
 
 enum Waiting {
     Line(String),
@@ -26,67 +29,70 @@ enum Waiting {
     End(Ticket),
 }
 
-/// What waits, what may go, and what is not yet known to have arrived.
-pub(super) struct Outbox {
+/// Lines that wait, and messages that are not known yet to have arrived.
+pub(crate) struct Outbox {
     rate: Rate,
     urgent: VecDeque<String>,
     waiting: VecDeque<Waiting>,
-    /// The bucket: so much was in it at that time.
+    /// Content of the bucket at the time `filled`. A fraction is a line that is not free yet.
     tokens: f64,
-    at: Instant,
+    filled: Instant,
+    /// Messages that have gone out and that no PING has been sent for.
     sent: Vec<Ticket>,
     sent_up_to: Ticket,
-    asked: Option<(String, Vec<Ticket>)>,
+    /// Token of the PING that is out, and the messages that its answer proves.
+    ping: Option<(String, Vec<Ticket>)>,
     pings: u64,
 }
 
 impl Outbox {
-    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+    pub(crate) fn new(rate: Rate, now: Instant) -> Self {
         Self {
             rate,
             urgent: VecDeque::new(),
             waiting: VecDeque::new(),
             tokens: f64::from(rate.burst),
-            at: now,
+            filled: now,
             sent: Vec::new(),
             sent_up_to: 0,
-            asked: None,
+            ping: None,
             pings: 0,
         }
     }
 
-    /// The rate may change while lines wait.
-    pub(super) fn set_rate(&mut self, rate: Rate) {
+    /// Changes the rate, also of lines that wait.
+    pub(crate) fn set_rate(&mut self, rate: Rate) {
         self.rate = rate;
     }
 
-    /// A line that goes before all others and counts for nothing: logging in, PONG, QUIT.
-    pub(super) fn push_urgent(&mut self, line: String) {
+    /// Adds a line that goes before all others and costs nothing: registration, PONG. A PONG that stood in the
+    /// queue behind a hundred lines would come too late, and the server would close the connection.
+    pub(crate) fn push_urgent(&mut self, line: String) {
         self.urgent.push_back(line);
     }
 
-    /// A line that waits its turn.
-    pub(super) fn push(&mut self, line: String) {
+    /// Adds a line that waits its turn.
+    pub(crate) fn push(&mut self, line: String) {
         self.waiting.push_back(Waiting::Line(line));
     }
 
     /// Ends a message: its lines are those pushed since the end of the one before.
-    pub(super) fn end(&mut self, ticket: Ticket) {
+    pub(crate) fn end(&mut self, ticket: Ticket) {
         self.waiting.push_back(Waiting::End(ticket));
     }
 
     /// The last message whose lines have all gone out.
-    pub(super) fn sent_up_to(&self) -> Ticket {
+    pub(crate) fn sent_up_to(&self) -> Ticket {
         self.sent_up_to
     }
 
-    /// How many lines wait.
-    pub(super) fn len(&self) -> usize {
+    /// Number of lines that wait.
+    pub(crate) fn len(&self) -> usize {
         self.waiting.iter().filter(|waiting| matches!(waiting, Waiting::Line(_))).count()
     }
 
-    /// The next line that may go out now.
-    pub(super) fn next(&mut self, now: Instant) -> Option<String> {
+    /// The next line that may go out now, which counts as sent; a PING where one is due.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<String> {
         if let Some(line) = self.urgent.pop_front() {
             return Some(line);
         }
@@ -106,46 +112,47 @@ impl Outbox {
                 _ => break,
             }
         }
-        self.ask()
+        self.request_receipt()
     }
 
-    /// When the next line may go out, if one waits for its time.
-    pub(super) fn due(&self) -> Option<Instant> {
+    /// Time of the next line, if one waits for it.
+    pub(crate) fn due(&self) -> Option<Instant> {
         matches!(self.waiting.front(), Some(Waiting::Line(_))).then(|| {
             let missing = (1.0 - self.tokens).max(0.0);
-            self.at + self.rate.interval.mul_f64(missing)
+            self.filled + self.rate.interval.mul_f64(missing)
         })
     }
 
-    /// Which messages have arrived, now that this answer has come.
-    pub(super) fn answered(&mut self, token: &str) -> Vec<Ticket> {
-        match self.asked.take() {
-            Some((asked, arrived)) if asked == token => arrived,
+    /// The messages that have arrived, now that this answer to a PING has come. Answers to other PINGs prove nothing.
+    pub(crate) fn take_arrived(&mut self, token: &str) -> Vec<Ticket> {
+        match self.ping.take() {
+            Some((pinged, arrived)) if pinged == token => arrived,
             other => {
-                self.asked = other;
+                self.ping = other;
                 Vec::new()
             }
         }
     }
 
-    /// Asks whether what was sent has arrived; one question at a time, and one for many while more is to be sent:
-    /// servers count it as they count what is said.
-    fn ask(&mut self) -> Option<String> {
+    /// A PING behind what was sent. One at a time, and one for many while more is to be sent: servers count each PING
+    /// against us as they count messages, and one behind every line would halve the rate.
+    fn request_receipt(&mut self) -> Option<String> {
         let enough = self.waiting.is_empty() || self.sent.len() >= self.rate.burst as usize;
-        if self.asked.is_some() || self.sent.is_empty() || !enough {
+        if self.ping.is_some() || self.sent.is_empty() || !enough {
             return None;
         }
         self.pings += 1;
         let token = format!("arrived-{}", self.pings);
         let line = format!("PING :{token}");
-        self.asked = Some((token, std::mem::take(&mut self.sent)));
+        self.ping = Some((token, std::mem::take(&mut self.sent)));
         Some(line)
     }
 
     fn refill(&mut self, now: Instant) {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64() / self.rate.interval.as_secs_f64();
+        let gained =
+            now.saturating_duration_since(self.filled).as_secs_f64() / self.rate.interval.as_secs_f64();
         self.tokens = (self.tokens + gained).min(f64::from(self.rate.burst));
-        self.at = now;
+        self.filled = now;
     }
 }
 
@@ -195,10 +202,10 @@ mod tests {
         outbox.end(3);
         let lines: Vec<_> = std::iter::from_fn(|| outbox.next(now)).collect();
         assert_eq!(lines, ["b", "c"]);
-        assert_eq!(outbox.answered("something else"), [0; 0]);
-        assert_eq!(outbox.answered("arrived-1"), [1]);
+        assert_eq!(outbox.take_arrived("something else"), [0; 0]);
+        assert_eq!(outbox.take_arrived("arrived-1"), [1]);
         assert_eq!(outbox.next(now).as_deref(), Some("PING :arrived-2"));
-        assert_eq!(outbox.answered("arrived-2"), [2, 3]);
+        assert_eq!(outbox.take_arrived("arrived-2"), [2, 3]);
         assert_eq!(outbox.next(now), None);
     }
 }

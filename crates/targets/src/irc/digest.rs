@@ -1,15 +1,16 @@
-//! What happened while there was no connection, in few lines: a channel wants to know, and not to be flooded (I-RC-05).
+//! Sum of the announcements that were missed while there was no connection: a channel wants to know, and not to be flooded
+//! (I-RC-05).
 
-use super::split::split;
+use campanile_irc::split;
 
-/// A contact is told of so many of the newest,
+/// At most so many of the newest are told.
 const NEWEST: usize = 20;
-/// in so many lines.
+/// They take at most so many lines.
 const LINES: usize = 5;
-/// Between two texts in one line.
+/// Stands between two texts in one line.
 const BETWEEN: &str = " | ";
 
-/// What a contact is told of what it missed.
+/// Lines for a contact that missed something.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Digest {
     pub(super) lines: Vec<String>,

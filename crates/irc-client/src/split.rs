@@ -1,26 +1,30 @@
 //! Long texts in lines that servers pass on whole (I-OUT-05).
 
-use super::colour::MARK;
+/// Character that starts and ends a coloured run (mIRC). After it, up to two digits name the colour.
+pub const COLOUR: char = '\x03';
 
-/// What servers take of a line, its end and the sender's prefix included.
+/// Bytes that servers take of a line, its end and the sender's prefix included. More is cut off without a word.
 const LINE: usize = 512;
-/// However long names get, some text goes with them.
+/// Room that there is however long names get. Such a line may be cut; no text at all would never end.
 const LEAST_ROOM: usize = 24;
 
-/// Bytes for text in a line that others see as `:nick!user@host VERB TO :text`.
-pub(super) fn room(prefix: usize, verb: &str, to: &str) -> usize {
+/// Bytes for text in a line that others see as `:nick!user@host VERB TO :text`; `prefix` counts the first part.
+pub(crate) fn room(prefix: usize, verb: &str, to: &str) -> usize {
     let around = prefix + verb.len() + 1 + to.len() + " :".len() + "\r\n".len();
     LINE.saturating_sub(around).max(LEAST_ROOM)
 }
 
 /// Splits a text into pieces of at most `room` bytes: after spaces where there are any, never within a character, and
-/// with a colour that is cut opened again on the next line. Without those colours, the pieces joined are the text.
-pub(super) fn split(text: &str, room: usize) -> Vec<String> {
+/// with a colour that is cut closed at the line's end and opened again on the next: clients begin each line uncoloured.
+/// Without those colours, the pieces joined are the text.
+#[must_use]
+pub fn split(text: &str, room: usize) -> Vec<String> {
     let room = room.max(LEAST_ROOM);
     let mut pieces = Vec::new();
     let mut rest = text;
     let mut colour = String::new();
     while !rest.is_empty() {
+        // Takes one token at least, so that it ends: see `LEAST_ROOM`.
         let (taken, after) = piece(rest, &colour, room);
         let (head, tail) = rest.split_at(taken);
         let end = if after.is_empty() { "" } else { "\x03" };
@@ -31,15 +35,15 @@ pub(super) fn split(text: &str, room: usize) -> Vec<String> {
     pieces
 }
 
-/// A colour's code in two digits: what follows may be one more.
+/// A colour's code in two digits: the text that follows may begin with a digit, which would be taken for part of it.
 fn reopened(code: &str) -> String {
-    match code.strip_prefix(MARK) {
-        Some(number) => format!("{MARK}{number:0>2}"),
+    match code.strip_prefix(COLOUR) {
+        Some(number) => format!("{COLOUR}{number:0>2}"),
         None => String::new(),
     }
 }
 
-/// How many bytes of `rest` fit behind the colour that is open, and which colour is open after them.
+/// Counts the bytes of `rest` that fit behind the colour that is open, and gives the colour that is open after them.
 fn piece<'t>(rest: &'t str, open: &'t str, room: usize) -> (usize, &'t str) {
     let fits = |taken: usize, colour: &str| open.len() + taken + usize::from(!colour.is_empty()) <= room;
     let (mut taken, mut colour) = (0, open);
@@ -59,7 +63,7 @@ fn piece<'t>(rest: &'t str, open: &'t str, room: usize) -> (usize, &'t str) {
 /// The next character, or colour code, and the colour that is open after it.
 fn token<'t>(rest: &'t str, colour: &'t str) -> Option<(&'t str, &'t str)> {
     let first = rest.chars().next()?;
-    if first != MARK {
+    if first != COLOUR {
         return Some((rest.get(..first.len_utf8())?, colour));
     }
     let digits = rest.bytes().skip(1).take(2).take_while(u8::is_ascii_digit).count();
@@ -88,7 +92,7 @@ mod tests {
         let mut plain = String::new();
         let mut rest = text;
         while let Some((token, _)) = token(rest, "") {
-            if !token.starts_with(MARK) {
+            if !token.starts_with(COLOUR) {
                 plain.push_str(token);
             }
             rest = &rest[token.len()..];

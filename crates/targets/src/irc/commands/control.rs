@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::ask::{Answer, Asked, Trouble, refused, said, told};
+use super::invocation::{CommandError, Invocation, Reply, line, refused, reject};
 use crate::irc::announce::revisions;
-use crate::irc::contacts::ForceReply;
-use crate::irc::talk::Saying;
-use crate::irc::wire::harmless;
+use crate::irc::contacts::ForcedBuild;
 use campanile_ci::control::Force;
+use campanile_irc::{OutgoingMessage, sanitize};
 
-/// I-CMD-31.
+/// Grammar of `force` (I-CMD-31).
 const USAGE: &str = "try 'force build [--branch=BRANCH] [--revision=REVISION] \
                      [--props=PROP1=VAL1,PROP2=VAL2...] <WHICH> <REASON>'";
 /// A build that begins later than this is said to be queued (I-CMD-39).
 const QUEUED: Duration = Duration::from_secs(5);
 
-/// What `force build` was given.
+/// Arguments of `force build`.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Given {
+struct ForceArguments {
     builder: Option<String>,
     branch: Option<String>,
     revision: Option<String>,
@@ -28,12 +27,12 @@ struct Given {
     reason: Option<String>,
 }
 
-impl Given {
+impl ForceArguments {
     /// Reads the words behind `force` (I-CMD-30 to I-CMD-34).
-    fn read(words: &[String]) -> Result<Self, Trouble> {
-        let Some((first, mut rest)) = words.split_first() else { return told(USAGE) };
+    fn read(words: &[String]) -> Result<Self, CommandError> {
+        let Some((first, mut rest)) = words.split_first() else { return reject(USAGE) };
         if first != "build" {
-            return told(USAGE);
+            return reject(USAGE);
         }
         let mut given = Self::default();
         while let Some((word, after)) = rest.split_first()
@@ -43,7 +42,7 @@ impl Given {
             let (name, value) = match word.split_once('=') {
                 Some((name, value)) => (name, value.to_owned()),
                 None => {
-                    let Some((value, after)) = rest.split_first() else { return told(USAGE) };
+                    let Some((value, after)) = rest.split_first() else { return reject(USAGE) };
                     rest = after;
                     (word.as_str(), value.clone())
                 }
@@ -52,17 +51,17 @@ impl Given {
         }
         if let Some((builder, reason)) = rest.split_first() {
             if given.builder.replace(builder.clone()).is_some() {
-                return told("--builder provided in two ways");
+                return reject("--builder provided in two ways");
             }
             if !reason.is_empty() && given.reason.replace(reason.join(" ")).is_some() {
-                return told("--reason provided in two ways");
+                return reject("--reason provided in two ways");
             }
         }
         Ok(given)
     }
 
-    /// The option that a name, or the beginning of one, means.
-    fn option(&mut self, name: &str) -> Result<&mut Option<String>, Trouble> {
+    /// Finds the option that a name, or the beginning of one, means.
+    fn option(&mut self, name: &str) -> Result<&mut Option<String>, CommandError> {
         let options = [
             ("--builder", &mut self.builder),
             ("--branch", &mut self.branch),
@@ -74,27 +73,27 @@ impl Given {
             options.into_iter().filter(|(full, _)| full.starts_with(name) && name.len() > "--".len());
         match (meant.next(), meant.next()) {
             (Some((_, option)), None) => Ok(option),
-            _ => told(USAGE),
+            _ => reject(USAGE),
         }
     }
 }
 
-pub(super) async fn force(asked: Asked) -> Answer {
-    let given = Given::read(&asked.words()?)?;
+pub(super) async fn force(call: Invocation) -> Reply {
+    let given = ForceArguments::read(&call.words()?)?;
     let Some(builder) = given.builder.clone() else {
-        return told(format!("you must provide a Builder, {USAGE}"));
+        return reject(format!("you must provide a Builder, {USAGE}"));
     };
-    let properties = match checked(&asked, &given)? {
+    let properties = match checked(&call, &given)? {
         Ok(properties) => properties,
-        Err(sorry) => return said(sorry),
+        Err(sorry) => return line(sorry),
     };
-    if !asked.may_force() {
-        return told("builder control is not enabled");
+    if !call.may_force() {
+        return reject("builder control is not enabled");
     }
-    asked.builder(&builder).await?;
+    call.builder(&builder).await?;
     let reason = match given.reason.as_deref().filter(|reason| !reason.is_empty()) {
-        Some(reason) => format!("forced: by {}: {}", asked.user(), harmless(reason)),
-        None => format!("forced: by {}", asked.user()),
+        Some(reason) => format!("forced: by {}: {}", call.user(), sanitize(reason)),
+        None => format!("forced: by {}", call.user()),
     };
     let force = Force {
         builder: builder.clone(),
@@ -104,62 +103,72 @@ pub(super) async fn force(asked: Asked) -> Answer {
         reason: reason.clone(),
     };
     let began = Instant::now();
+    let forced = call
+        .context
+        .control
+        .force(&call.asker(), &force)
+        .await
+        .map_err(|error| refused(&error, "builder"))?;
     let forced =
-        asked.desk.control.force(&asked.asker(), &force).await.map_err(|error| refused(&error, "builder"))?;
-    let forced =
-        ForceReply { builder, buildset: forced.buildset, requests: forced.requests, reason, at: began };
-    await_start(&asked, forced).await
+        ForcedBuild { builder, buildset: forced.buildset, requests: forced.requests, reason, at: began };
+    await_start(&call, forced).await
 }
 
-/// The build may have begun before the CI had answered; else it is told when it begins (I-CMD-39, I-CMD-40).
-async fn await_start(asked: &Asked, forced: ForceReply) -> Answer {
-    let contact = asked.contact.clone();
-    if let Some(contact) = asked.bot.contacts().get_mut(&contact) {
+/// Tells that a build has begun, or that it is queued (I-CMD-39, I-CMD-40). It may have begun before the CI had answered;
+/// else it is told by its event.
+async fn await_start(call: &Invocation, forced: ForcedBuild) -> Reply {
+    let contact = call.contact.clone();
+    // Before looking: its event may come at any time from now on, and must find somebody who waits.
+    if let Some(contact) = call.bot.contacts().get_mut(&contact) {
         contact.await_start(forced.clone());
     }
-    let running = asked.desk.status.running_builds(&forced.builder).await?;
+    let running = call.context.status.running_builds(&forced.builder).await?;
     if let Some(build) = running.iter().find(|build| forced.is(build)) {
-        let first = asked.bot.contacts().get_mut(&contact).is_some_and(|contact| contact.take_forced(build));
-        let eta = asked.eta(build).await?;
+        let first = call.bot.contacts().get_mut(&contact).is_some_and(|contact| contact.take_forced(build));
+        let eta = call.eta(build).await?;
         // If it was told meanwhile by its own event, once is enough.
-        return Ok(if first { begun(build, eta, asked.settings.wording.use_revisions) } else { Vec::new() });
+        return Ok(if first { begun(build, eta, call.settings.wording.use_revisions) } else { Vec::new() });
     }
     sleep(QUEUED).await;
-    if asked.bot.contacts().get_mut(&contact).is_some_and(|contact| contact.awaits(&forced)) {
-        return said("The build has been queued, I'll give a shout when it starts");
+    if call.bot.contacts().get_mut(&contact).is_some_and(|contact| contact.awaits(&forced)) {
+        return line("The build has been queued, I'll give a shout when it starts");
     }
     Ok(Vec::new())
 }
 
-/// What whoever forced a build is told when it begins (I-CMD-40).
+/// Lines for whoever forced a build, when it begins (I-CMD-40).
 pub(in crate::irc) fn begun(
     build: &campanile_model::Build,
     eta: Option<Duration>,
     use_revisions: bool,
-) -> Vec<Saying> {
+) -> Vec<OutgoingMessage> {
     let first = match eta {
         Some(eta) => format!("build forced [ETA {}]", crate::irc::durations::spoken(eta)),
         None if use_revisions => format!("build containing revision(s) [{}] forced", revisions(build)),
         None => format!("build #{} forced", build.number),
     };
-    [first, "I'll give a shout when the build finishes".to_owned()].map(Saying::Text).into()
+    [first, "I'll give a shout when the build finishes".to_owned()].map(OutgoingMessage::Text).into()
 }
 
-/// Properties, each once; or what is wrong with one of the values, which is no error of usage (I-CMD-35, I-CMD-36).
-fn checked(asked: &Asked, given: &Given) -> Result<Result<Vec<(String, String)>, String>, Trouble> {
-    let patterns = &asked.settings.patterns;
+/// Checks values, and reads the properties, each once; or gives the reply about a value that is wrong, which is no error
+/// of usage (I-CMD-35, I-CMD-36).
+fn checked(
+    call: &Invocation,
+    given: &ForceArguments,
+) -> Result<Result<Vec<(String, String)>, String>, CommandError> {
+    let patterns = &call.settings.patterns;
     if let Some(branch) = given.branch.as_deref().filter(|branch| !patterns.branch.is_match(branch)) {
-        return Ok(Err(format!("sorry, bad branch '{}'", harmless(branch))));
+        return Ok(Err(format!("sorry, bad branch '{}'", sanitize(branch))));
     }
     if let Some(revision) = given.revision.as_deref().filter(|revision| !patterns.revision.is_match(revision))
     {
-        return Ok(Err(format!("sorry, bad revision '{}'", harmless(revision))));
+        return Ok(Err(format!("sorry, bad revision '{}'", sanitize(revision))));
     }
     let mut properties = BTreeMap::new();
     for item in given.props.iter().flat_map(|props| props.split(',')) {
-        let Some((name, value)) = item.split_once('=') else { return told(USAGE) };
+        let Some((name, value)) = item.split_once('=') else { return reject(USAGE) };
         if !patterns.property.is_match(name) || !patterns.property.is_match(value) {
-            let (name, value) = (harmless(name), harmless(value));
+            let (name, value) = (sanitize(name), sanitize(value));
             return Ok(Err(format!("sorry, bad property name='{name}', value='{value}'")));
         }
         properties.insert(name.to_owned(), value.to_owned());
@@ -167,36 +176,36 @@ fn checked(asked: &Asked, given: &Given) -> Result<Result<Vec<(String, String)>,
     Ok(Ok(properties.into_iter().collect()))
 }
 
-pub(super) async fn stop(asked: Asked) -> Answer {
+pub(super) async fn stop(call: Invocation) -> Reply {
     const USAGE: &str = "try 'stop build WHICH <REASON>'";
-    let words = asked.words()?;
-    let [build, which, reason @ ..] = words.as_slice() else { return told(USAGE) };
+    let words = call.words()?;
+    let [build, which, reason @ ..] = words.as_slice() else { return reject(USAGE) };
     if build != "build" || reason.is_empty() {
-        return told(USAGE);
+        return reject(USAGE);
     }
-    if !asked.may_force() {
-        return told("builder control is not enabled");
+    if !call.may_force() {
+        return reject("builder control is not enabled");
     }
-    let builder = asked.builder(which).await?;
-    let running = asked.desk.status.running_builds(&builder.name).await?;
+    let builder = call.builder(which).await?;
+    let running = call.context.status.running_builds(&builder.name).await?;
     let waiting =
-        asked.bot.contacts().get_mut(&asked.contact).map(|contact| contact.take_waiting(&builder.name));
+        call.bot.contacts().get_mut(&call.contact).map(|contact| contact.take_waiting(&builder.name));
     let waiting = waiting.unwrap_or_default();
     if running.is_empty() && waiting.is_empty() {
-        return said("sorry, no build is currently running");
+        return line("sorry, no build is currently running");
     }
-    let reason = format!("stopped: by {}: {}", asked.user(), harmless(&reason.join(" ")));
+    let reason = format!("stopped: by {}: {}", call.user(), sanitize(&reason.join(" ")));
     let mut lines = Vec::new();
     // First: the end of a build may be what a request waits for.
     for request in waiting {
-        let cancelled = asked.desk.control.cancel(&asked.asker(), &builder.name, request, &reason).await;
+        let cancelled = call.context.control.cancel(&call.asker(), &builder.name, request, &reason).await;
         cancelled.map_err(|error| refused(&error, "builder"))?;
-        lines.push(Saying::Text(format!("request {request} cancelled")));
+        lines.push(OutgoingMessage::Text(format!("request {request} cancelled")));
     }
     for build in &running {
-        let stopped = asked.desk.control.stop(&asked.asker(), &build.id(), &reason).await;
+        let stopped = call.context.control.stop(&call.asker(), &build.id(), &reason).await;
         stopped.map_err(|error| refused(&error, "builder"))?;
-        lines.push(Saying::Text(if asked.settings.wording.use_revisions {
+        lines.push(OutgoingMessage::Text(if call.settings.wording.use_revisions {
             format!("build containing revision(s) [{}] interrupted", revisions(build))
         } else {
             format!("build {} interrupted", build.number)
@@ -208,11 +217,11 @@ pub(super) async fn stop(asked: Asked) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::irc::words::words;
+    use crate::irc::shell_words::shell_words;
 
-    fn read(text: &str) -> Result<Given, String> {
-        Given::read(&words(text).unwrap()).map_err(|trouble| match trouble {
-            Trouble::Told(text) | Trouble::Broken(text) => text,
+    fn read(text: &str) -> Result<ForceArguments, String> {
+        ForceArguments::read(&shell_words(text).unwrap()).map_err(|error| match error {
+            CommandError::Rejected(text) | CommandError::Internal(text) => text,
         })
     }
 
@@ -223,7 +232,7 @@ mod tests {
     #[test]
     fn i_cmd_30_options_before_the_builder_and_all_behind_it_is_the_reason() {
         let given = read("build --branch=main --rev 12 --props=a=1,b=2 linux for  the --sake of it").unwrap();
-        let wanted = Given {
+        let wanted = ForceArguments {
             builder: some("linux"),
             branch: some("main"),
             revision: some("12"),
@@ -234,7 +243,7 @@ mod tests {
         assert_eq!(read("build --branch=a --branch b linux").unwrap().branch, some("b"));
         let given = read("build --builder=linux --reason 'why not'").unwrap();
         assert_eq!((given.builder, given.reason), (some("linux"), some("why not")));
-        assert_eq!(read("build").unwrap(), Given::default());
+        assert_eq!(read("build").unwrap(), ForceArguments::default());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Splits arguments as a shell would (I-ARG-01).
 
-/// The words of a text: blanks part them, quotes and backslashes keep them together; `#` is like any other letter.
+/// Splits a text into words: blanks part them, quotes and backslashes keep them together; `#` is like any other letter.
 ///
 /// # Errors
-/// For a quote without its end, or a backslash with nothing behind it.
-pub(super) fn words(text: &str) -> Result<Vec<String>, &'static str> {
+/// When a quote has no end, or a backslash nothing behind it; in the words that a shell user knows.
+pub(super) fn shell_words(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut rest = text.chars();
@@ -48,10 +48,10 @@ mod tests {
             ("\"a \\\"b\\\" \\n\"", &["a \"b\" \\n"]),
             ("a''b ''", &["ab", ""]),
         ] {
-            assert_eq!(words(text).unwrap(), wanted, "{text}");
+            assert_eq!(shell_words(text).unwrap(), wanted, "{text}");
         }
-        assert_eq!(words("it's"), Err("No closing quotation"));
-        assert_eq!(words("a\\"), Err("No escaped character"));
-        assert_eq!(words("\"a\\"), Err("No escaped character"));
+        assert_eq!(shell_words("it's"), Err("No closing quotation"));
+        assert_eq!(shell_words("a\\"), Err("No escaped character"));
+        assert_eq!(shell_words("\"a\\"), Err("No escaped character"));
     }
 }

@@ -1,4 +1,5 @@
-//! What a contact wants to hear of (I-EVT-01 to I-EVT-05, I-ADD-04).
+//! Decides whether a contact wants to hear of a build, by the events that it has asked for (I-EVT-01 to I-EVT-05,
+//! I-ADD-04). Pure.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +12,11 @@ const TURNING: [Results; 4] = [Results::Success, Results::Warnings, Results::Fai
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Notify(String);
 
-/// What a contact has asked for.
+/// The events that a contact has asked for.
 pub(super) type NotifySet = BTreeSet<Notify>;
 
 impl Notify {
-    /// The event of this name, if there is one: case counts (I-EVT-02).
+    /// Finds the event of this name: case counts (I-EVT-02).
     pub(super) fn parse(name: &str) -> Option<Self> {
         const PLAIN: [&str; 11] = [
             "started",
@@ -36,13 +37,13 @@ impl Notify {
         known.then(|| Self(name.to_owned()))
     }
 
-    /// As people write it.
+    /// The name as people write it.
     pub(super) fn name(&self) -> &str {
         &self.0
     }
 }
 
-/// `successToFailure`.
+/// Name of a transition: `successToFailure`.
 fn transition(from: Results, to: Results) -> String {
     let mut name = format!("{from}To");
     let mut letters = to.name().chars();
@@ -51,17 +52,18 @@ fn transition(from: Results, to: Results) -> String {
     name
 }
 
-/// Whether the begin of a build is asked for.
+/// Says whether the begin of a build is asked for.
 pub(super) fn wants_start(set: &NotifySet) -> bool {
     set.iter().any(|event| event.name() == "started")
 }
 
-/// Whether the end of a build is asked for, whatever it came to.
+/// Says whether the end of any build is asked for. Cheap, since it is asked of each event that comes in; the result and
+/// the build before decide later.
 pub(super) fn may_want_finish(set: &NotifySet) -> bool {
     set.iter().any(|event| event.name() != "started")
 }
 
-/// Whether an answer hangs on the build before.
+/// Says whether a decision hangs on the build before.
 pub(super) fn needs_previous(set: &NotifySet) -> bool {
     let turns = |event: &Notify| {
         event.name().contains("To") || matches!(event.name(), "problem" | "recovery" | "worse" | "better")
@@ -69,7 +71,8 @@ pub(super) fn needs_previous(set: &NotifySet) -> bool {
     set.iter().any(turns)
 }
 
-/// Whether the end of a build is asked for (I-EVT-03, I-EVT-04).
+/// Says whether the end of a build with these results is asked for; `previous` are those of the build before (I-EVT-03,
+/// I-EVT-04).
 pub(super) fn wants_finish(set: &NotifySet, results: Option<Results>, previous: Option<Results>) -> bool {
     set.iter().any(|event| match (event.name(), results) {
         ("started", _) => false,
@@ -91,7 +94,7 @@ fn turned(name: &str, then: Results, now: Results) -> bool {
     }
 }
 
-/// I-ADD-04: from harmless to grave. A retry stands for nothing and is as grave as what it is compared with.
+/// Weight of a result, from harmless to grave (I-ADD-04). That of a retry, which stands for no result, is in the middle.
 fn severity(results: Results) -> u8 {
     match results {
         Results::Skipped => 0,
