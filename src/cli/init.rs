@@ -1,7 +1,6 @@
 //! `campanile init`: looks at a Buildbot master, writes settings that go with it, and says what to add to master.cfg.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -99,11 +98,7 @@ async fn look(options: &Options, inside: &BTreeSet<IpAddr>) -> anyhow::Result<Se
 /// 256 bits, in hexadecimal.
 fn token() -> anyhow::Result<String> {
     let bytes = random_bytes::<32>().context("this machine gives no random numbers")?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex::encode(bytes))
 }
 
 /// Writes a file that is not there yet.

@@ -8,6 +8,9 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+/// Tests that run side by side on each core.
+const TESTS_PER_CORE: usize = 3;
+
 /// Runs everything; the last line is `N passed, N failed, N skipped`.
 pub(crate) fn run() -> Result<ExitCode> {
     let python = install::for_tests();
@@ -71,6 +74,11 @@ fn cargo_test(workspace: &Path) -> Suite {
     cargo.current_dir(workspace).env("CARGO_TARGET_DIR", place::target());
     // Shown output is the only way to see that a passed test skipped itself.
     cargo.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    // Most tests wait for servers, timers and restarts and not for a processor: several wait side by side.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        cargo.env("RUST_TEST_THREADS", (cores * TESTS_PER_CORE).to_string());
+    }
     Suite { command: cargo, harness: Harness::Cargo }
 }
 

@@ -427,9 +427,5 @@ fn callback_of<'a>(tenant: &'a Tenant, name: &str) -> Result<&'a Callback, Activ
 }
 
 fn digest(wasm: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(wasm).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(wasm))
 }

@@ -63,7 +63,7 @@ impl Engine {
             match self.store.stored_bytes(tenant.name()).await {
                 Ok(bytes) => tenant.usage().set_bytes(bytes),
                 Err(error) => {
-                    tracing::error!(tenant = tenant.name(), "stored bytes cannot be counted: {error}")
+                    tracing::error!(tenant = tenant.name(), "stored bytes cannot be counted: {error}");
                 }
             }
         }

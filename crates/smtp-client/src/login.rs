@@ -127,11 +127,7 @@ fn unexpected() -> SmtpError {
 fn cram_md5(user: &str, password: &str, challenge: &[u8]) -> String {
     let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(challenge);
-    let mut answer = format!("{user} ");
-    for byte in mac.finalize().into_bytes() {
-        answer.push_str(&format!("{byte:02x}"));
-    }
-    answer
+    format!("{user} {}", hex::encode(mac.finalize().into_bytes()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Statuses of commits at bitbucket.org: `[[bitbucket]]` (K-01 to K-04).
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,11 +139,7 @@ pub(super) fn state(results: Results) -> &'static str {
 
 /// Writes the body of a request (K-03).
 fn body(status: &StoredStatus) -> Value {
-    let digest = Sha1::digest(status.context.as_bytes());
-    let key = digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let key = hex::encode(Sha1::digest(status.context.as_bytes()));
     let mut body = json!({
         "state": status.state,
         "key": key,

@@ -70,8 +70,9 @@ impl ThreadBy {
             }
         }
         let digest = Sha256::digest(told.join("\0"));
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some(format!("<thread-{hex}@{domain}>")))
+        let mut id = hex::encode(digest);
+        id.truncate(32);
+        Ok(Some(format!("<thread-{id}@{domain}>")))
     }
 
     /// Number of the last success before the build.
