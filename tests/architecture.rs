@@ -30,6 +30,28 @@ fn every_file_says_what_it_is_about() {
     }
 }
 
+/// Doc comments say what a thing is, or what a function does. The help of commands is for others, and may ask.
+#[test]
+fn no_doc_comment_begins_with_a_question() {
+    let questions = ["What", "Whether", "How", "Why", "Where"];
+    let mut wrong = Vec::new();
+    for path in sources().into_iter().filter(|path| !path.to_string_lossy().contains("/src/cli/")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        for (number, line) in lines.iter().enumerate() {
+            // The first line of a comment only: a sentence may go on with such a word.
+            let begins = number == 0 || !lines.get(number - 1).unwrap_or(&"").starts_with("///");
+            let said =
+                line.strip_prefix("/// ").or_else(|| line.strip_prefix("//! ").filter(|_| number == 0));
+            let first = said.and_then(|said| said.split(' ').next()).unwrap_or_default();
+            if begins && questions.contains(&first) {
+                wrong.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "say what it is, or what it does:\n{}", wrong.join("\n"));
+}
+
 /// Who may depend on whom, from the model up: a crate's line names all of ours that it is made of. Whoever adds an
 /// arrow says so here, and in docs/architecture.md.
 const DEPENDENCIES: &[(&str, &[&str])] = &[

@@ -133,7 +133,7 @@ async fn g_cfg_14_g_def_02_g_own_03_summaries_with_every_kind_of_key() {
     }
 }
 
-/// What the verify-status plugin is told; the plugin itself is in no registry.
+/// Requests to the verify-status plugin; the plugin itself is in no registry.
 #[tokio::test]
 async fn g_add_02_g_add_04_verifications() {
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, Value)>::new()));

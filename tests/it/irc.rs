@@ -470,7 +470,7 @@ async fn ci() -> (u16, std::sync::Arc<std::sync::Mutex<Vec<Value>>>) {
     (port, asked)
 }
 
-/// What is asked reaches the CI, once; what it answers, and what comes of it, is told.
+/// Requests reach the CI once; its answers, and their effects, are told.
 #[tokio::test]
 async fn i_cmd_38_i_cmd_40_forced_and_stopped_builds() {
     let Some(server) = Ngircd::start("", "").await else { return };

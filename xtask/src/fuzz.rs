@@ -17,7 +17,7 @@ use crate::place;
 const SECONDS: u32 = 60;
 /// No request of a forge's is larger by much; libFuzzer slows down with the size.
 const MOST_BYTES: u32 = 16 << 10;
-/// What `cargo fuzz --sanitizer none` sets.
+/// The flags that `cargo fuzz --sanitizer none` sets.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
                      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
                      -Cllvm-args=-sanitizer-coverage-trace-compares";

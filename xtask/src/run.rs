@@ -17,7 +17,7 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command prints, trimmed; `None` if it cannot run or fails.
+/// Runs a command and gives its output, trimmed; `None` if it cannot run or fails.
 pub(crate) fn answer(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -29,7 +29,7 @@ pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Whether a command succeeds without a word within `limit`; it is stopped when it does not.
+/// True when a command succeeds without a word within `limit`; it is stopped when it does not.
 pub(crate) fn succeeds_within(command: &mut Command, limit: Duration) -> bool {
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = silent.spawn() else { return false };

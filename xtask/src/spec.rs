@@ -5,6 +5,9 @@
 //! test code, `"I-CMD-14"`: the row of a table that carries its number, or what an assertion says when it fails. Comments
 //! prove nothing, nor do ranges such as `n_err_01_to_12`: nobody would notice that a row of them is gone.
 
+mod proofs;
+mod tokens;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use crate::place;
+use proofs::File;
 
 /// Pages whose parts are built.
 const PAGES: &[&str] = &[
@@ -99,7 +103,7 @@ fn numbers(page: &str) -> Vec<String> {
     given.collect()
 }
 
-/// Whether a word has the form of a number: `M-21`, `M-04b`, `I-CMD-14`.
+/// True when a word has the form of a number: `M-21`, `M-04b`, `I-CMD-14`.
 fn is_number(word: &str) -> bool {
     word.contains('-')
         && word.starts_with(|c: char| c.is_ascii_uppercase())
@@ -107,7 +111,7 @@ fn is_number(word: &str) -> bool {
         && word.contains(|c: char| c.is_ascii_digit())
 }
 
-/// Whether a number stands for an old fault, whose remedy has a number of its own.
+/// True when a number stands for an old fault, whose remedy has a number of its own.
 fn is_tale(number: &str) -> bool {
     number.contains("-T-") || number.contains("-TRAP-")
 }
@@ -176,272 +180,9 @@ fn module_folder(file: &Path) -> PathBuf {
     }
 }
 
-/// A piece of Rust source: comments and white space are none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    /// Words, and numbers.
-    Word(String),
-    /// What stands between the quotes of a string, escapes as they were written.
-    Text(String),
-    /// Any other character.
-    Mark(char),
-}
-
-impl Token {
-    fn is_word(&self, word: &str) -> bool {
-        matches!(self, Self::Word(own) if own == word)
-    }
-}
-
-/// Splits Rust source into tokens.
-fn tokens(source: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut rest = source;
-    while let Some(first) = rest.chars().next() {
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            block_comment(rest)
-        } else if let Some((text, length)) = string(rest) {
-            tokens.push(Token::Text(text.to_owned()));
-            length
-        } else if first == '\'' {
-            quote(rest)
-        } else if first.is_alphanumeric() || first == '_' {
-            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            tokens.push(Token::Word(rest[..length].to_owned()));
-            length
-        } else {
-            if !first.is_whitespace() {
-                tokens.push(Token::Mark(first));
-            }
-            first.len_utf8()
-        };
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-/// Length of the block comment that a text begins with; they nest.
-fn block_comment(text: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < text.len() {
-        match text.as_bytes()[at..] {
-            [b'/', b'*', ..] => {
-                depth += 1;
-                at += 2;
-            }
-            [b'*', b'/', ..] => {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return at;
-                }
-            }
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
-/// Content and length of the string literal that a text begins with: plain, raw, of bytes or for C.
-fn string(text: &str) -> Option<(&str, usize)> {
-    let kind = text.find(|c: char| !matches!(c, 'b' | 'c' | 'r')).filter(|length| *length <= 2)?;
-    let hashes = text[kind..].len() - text[kind..].trim_start_matches('#').len();
-    let is_raw = text[..kind].ends_with('r');
-    let start = kind + hashes + 1;
-    if !text[kind + hashes..].starts_with('"') || (hashes > 0 && !is_raw) {
-        return None;
-    }
-    let content = &text[start..];
-    if is_raw {
-        let end = format!("\"{}", "#".repeat(hashes));
-        let length = content.find(&end).unwrap_or(content.len());
-        return Some((&content[..length], (start + length + end.len()).min(text.len())));
-    }
-    let mut escaped = false;
-    let end = content.find(|c| {
-        let is_end = c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        is_end
-    });
-    let length = end.unwrap_or(content.len());
-    Some((&content[..length], (start + length + 1).min(text.len())))
-}
-
-/// Length of what begins with a single quote: a character such as `'"'`, or of a lifetime only the quote.
-fn quote(text: &str) -> usize {
-    let mut characters = text.char_indices().skip(1);
-    match (characters.next(), characters.next()) {
-        // The escaped character may be a quote itself.
-        (Some((_, '\\')), Some((escaped, _))) => {
-            let after = escaped + 1;
-            text[after..].find('\'').map_or(text.len(), |length| after + length + 1)
-        }
-        (Some(_), Some((end, '\''))) => end + 1,
-        _ => 1,
-    }
-}
-
-/// A source file, as far as proofs go.
-struct File(Vec<Token>);
-
-impl File {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let source =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self(tokens(&source)))
-    }
-
-    /// Modules below `folder` that are declared here and compiled for tests only.
-    fn test_modules(&self, folder: &Path) -> Vec<PathBuf> {
-        let mut modules = Vec::new();
-        self.walk(|item| {
-            if let (true, [module, Token::Word(name), Token::Mark(';'), ..]) = (item.for_tests, item.rest)
-                && module.is_word("mod")
-            {
-                modules.push(folder.join(name));
-            }
-        });
-        modules
-    }
-
-    /// Adds the numbers that are proven here; `whole` says that all of the file is test code.
-    fn prove(&self, whole: bool, proofs: &mut BTreeSet<String>) {
-        self.walk(|item| match item.rest {
-            [function, Token::Word(name), ..] if item.is_test && function.is_word("fn") => {
-                proofs.extend(spelled_out(name));
-            }
-            [Token::Text(text), ..] if (whole || item.for_tests) && is_number(text) => {
-                proofs.insert(plain(text));
-            }
-            _ => {}
-        });
-    }
-
-    /// Visits every token outside of attributes.
-    fn walk(&self, mut visit: impl FnMut(Item<'_>)) {
-        let mut rest = self.0.as_slice();
-        let mut depth = 0_usize;
-        // Of the item that comes next.
-        let (mut is_test, mut is_ignored, mut is_gated) = (false, false, false);
-        // Depth of the braces around the item that is compiled for tests only.
-        let mut gate: Option<usize> = None;
-        while let Some(token) = rest.first() {
-            if let [Token::Mark('#'), Token::Mark('['), ..] = rest {
-                let length = attribute(rest);
-                let attribute = &rest[2..length];
-                is_test |= is_test_attribute(attribute);
-                is_ignored |= attribute.first().is_some_and(|word| word.is_word("ignore"));
-                is_gated |= attribute.first().is_some_and(|word| word.is_word("cfg"))
-                    && attribute.iter().any(|word| word.is_word("test"))
-                    && !attribute.iter().any(|word| word.is_word("not"));
-                rest = &rest[length..];
-                continue;
-            }
-            visit(Item { rest, is_test: is_test && !is_ignored, for_tests: gate.is_some() || is_gated });
-            match token {
-                Token::Mark('{') => {
-                    if is_gated && gate.is_none() {
-                        gate = Some(depth);
-                    }
-                    depth += 1;
-                    (is_test, is_ignored, is_gated) = (false, false, false);
-                }
-                Token::Mark('}') => {
-                    depth = depth.saturating_sub(1);
-                    if gate == Some(depth) {
-                        gate = None;
-                    }
-                    (is_test, is_ignored, is_gated) = (false, false, false);
-                }
-                Token::Mark(';') => (is_test, is_ignored, is_gated) = (false, false, false),
-                Token::Word(word) if word == "fn" => (is_test, is_ignored) = (false, false),
-                _ => {}
-            }
-            rest = &rest[1..];
-        }
-    }
-}
-
-/// Where a walk over a file is.
-struct Item<'a> {
-    /// This token and those after it.
-    rest: &'a [Token],
-    /// An attribute of this item makes it a test that is run.
-    is_test: bool,
-    /// This is compiled for tests only.
-    for_tests: bool,
-}
-
-/// Length of the attribute that tokens begin with.
-fn attribute(tokens: &[Token]) -> usize {
-    let mut depth = 0_usize;
-    for (at, token) in tokens.iter().enumerate() {
-        match token {
-            Token::Mark('[') => depth += 1,
-            Token::Mark(']') => {
-                depth -= 1;
-                if depth == 0 {
-                    return at + 1;
-                }
-            }
-            _ => {}
-        }
-    }
-    tokens.len()
-}
-
-/// Whether an attribute, without its brackets, is `test` or a runtime's, such as `tokio::test(start_paused = true)`.
-fn is_test_attribute(attribute: &[Token]) -> bool {
-    let path = attribute.iter().take_while(|token| !matches!(token, Token::Mark('(' | ']')));
-    let mut last = None;
-    for token in path {
-        match token {
-            Token::Word(word) => last = Some(word.as_str()),
-            Token::Mark(':') => {}
-            _ => return false,
-        }
-    }
-    last == Some("test")
-}
-
-/// Every number in the name of a function, as `plain` spells it: two in `m_13_m_21_silences`, none in `n_err_01_to_12`.
-fn spelled_out(name: &str) -> Vec<String> {
-    let parts: Vec<&str> = name.split('_').collect();
-    let is_digits =
-        |at: usize| parts.get(at).is_some_and(|part| part.starts_with(|c: char| c.is_ascii_digit()));
-    let mut found = Vec::new();
-    for end in (1..parts.len()).filter(|at| is_digits(*at)) {
-        // `n_err_01_to_12`, and `n_err_01_to_n_err_12`.
-        let range_to = |length: usize| {
-            let letters = parts.get(end.saturating_sub(length)..end);
-            parts.get(end + 1) == Some(&"to")
-                && parts.get(end + 2..end + 2 + length) == letters
-                && is_digits(end + 2 + length)
-        };
-        let range_from = |length: usize| {
-            end >= length + 2 && parts[end - length - 1] == "to" && is_digits(end - length - 2)
-        };
-        let begins_range = (0..=3).any(range_to);
-        let ends_range = (0..=3).any(range_from);
-        if begins_range || ends_range {
-            continue;
-        }
-        // A number ends with its digits (and perhaps a letter) and begins up to three words before them.
-        for start in end.saturating_sub(3)..end {
-            let letters = &parts[start..end];
-            if letters.iter().all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphabetic())) {
-                found.push(parts[start..=end].join("_"));
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
+    use super::tokens::tokens;
     use super::*;
 
     fn proven(source: &str, whole: bool) -> Vec<String> {

@@ -4,7 +4,7 @@
 use super::conformance::{LEASE, T, at, each, next_due, put, settled, started, to};
 use super::*;
 
-/// What is about one thing goes in order, other things beside it.
+/// Deliveries of one key go in order, those of others beside them.
 pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     for number in 1..=3 {
         put(store, 0, vec![to(started("linux", number), &[("push", Some("k")), ("mail", None)])]).await;

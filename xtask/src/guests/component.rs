@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{fs, io};
 
-/// What builds leave behind beside sources.
+/// Folders that builds leave behind beside sources.
 const NO_SOURCES: [&str; 2] = ["node_modules", "__pycache__"];
 
-/// Where the component of this name is.
+/// Path of the component of this name.
 pub(super) fn path(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.wasm"))
 }
 
-/// Whether the component is newer than every input: files, or folders with all that is below.
+/// True when the component is newer than every input: files, or folders with all that is below.
 pub(super) fn is_up_to_date(component: &Path, inputs: &[PathBuf]) -> Result<bool> {
     let Ok(built) = fs::metadata(component).and_then(|meta| meta.modified()) else { return Ok(false) };
     for input in inputs {
@@ -56,7 +56,7 @@ fn newest(path: &Path) -> io::Result<SystemTime> {
     Ok(newest)
 }
 
-/// Whether a file or folder is one that people write.
+/// True for a file or folder that people write.
 pub(super) fn is_source(path: &Path) -> bool {
     let left_behind = NO_SOURCES.iter().any(|name| path.file_name() == Some(OsStr::new(name)));
     !left_behind && path.extension() != Some(OsStr::new("wasm"))

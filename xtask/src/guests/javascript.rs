@@ -11,7 +11,7 @@ use std::{fs, io};
 const EXAMPLES: [&str; 2] = ["html-mail", "review"];
 const LIBRARY: &str = "campanile-guest";
 const PACKAGE: [&str; 2] = ["package.json", "package-lock.json"];
-/// What the unit tests read beside their own folders.
+/// File that the unit tests read beside their own folders.
 const CASES: &str = "html-mail-cases.json";
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 

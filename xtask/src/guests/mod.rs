@@ -43,10 +43,10 @@ pub(crate) const UNIT_TESTS: &[(&str, UnitTests)] = &[
     ("go", go::unit_tests),
 ];
 
-/// What finds a tool, or installs it.
+/// Finds a tool, or installs it.
 type FindTool = fn() -> Result<PathBuf>;
 
-/// What projects outside this repository are built with, by the variables that tell the tests of it.
+/// Tools that projects outside this repository are built with, by the variables that tell the tests of it.
 pub(crate) const PROJECT_TOOLS: &[(&str, FindTool)] = &[
     ("CAMPANILE_COMPONENTIZE_PY", python::componentize_py),
     ("CAMPANILE_ZIG", c::zig),

@@ -54,7 +54,7 @@ const TEST_GUESTS: [&str; 21] = [
     "wrong-world",
 ];
 
-/// How the callbacks are compiled.
+/// A way to compile the callbacks.
 enum Way {
     /// The toolchain in use has the target.
     Toolchain,
@@ -62,7 +62,7 @@ enum Way {
     Debian { linker: PathBuf },
 }
 
-/// What the linker at the end of a compilation writes.
+/// Output of the linker at the end of a compilation.
 enum Linked {
     Component,
     CoreModule,
@@ -228,7 +228,7 @@ impl Way {
     }
 }
 
-/// Whether a variable steers rustup, rustc or cargo; where cargo keeps its downloads and how it fetches may stay.
+/// True when a variable steers rustup, rustc or cargo; where cargo keeps its downloads and how it fetches may stay.
 fn belongs_to_rust(name: &std::ffi::OsStr) -> bool {
     let name = name.to_string_lossy();
     let kept = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_"];

@@ -158,7 +158,7 @@ mod tests {
         rejection.message
     }
 
-    /// What nobody says is blank, absent or now.
+    /// Fields that nobody sends are blank, absent or now.
     #[test]
     fn h_base_01_h_ch_01_no_arguments_make_one_change_of_defaults() {
         let empty = Change { when: NOW, ..Change::default() };

@@ -14,7 +14,7 @@ pub struct ParsedHook {
     pub event: Option<String>,
     /// The sender's id of the delivery, equal when it is sent again (H-XALL-01).
     pub delivery_id: Option<String>,
-    /// What is to be done.
+    /// The changes, or the step by which they are found.
     pub outcome: HookOutcome,
 }
 

@@ -138,7 +138,7 @@ async fn one_bad_job_does_not_spoil_its_neighbours() {
     assert_eq!(store.delivery_counts().await.unwrap()[0].1, 2);
 }
 
-/// What is read of a log has bounds.
+/// Reads of a log have bounds.
 #[tokio::test]
 async fn m_log_02_the_tail_of_a_log_of_a_million_lines() {
     let (_dir, store) = with_build(64 << 20).await;
