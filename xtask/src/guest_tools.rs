@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
-const PACKAGE: &str = "campanile-guest-tools";
+pub(crate) const PACKAGE: &str = "campanile-guest-tools";
 
 /// Path of the program; built, or found to be up to date, once per run.
 pub(crate) fn program() -> Result<PathBuf> {
