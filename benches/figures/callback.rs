@@ -1,4 +1,4 @@
-//! The html mail as a caged component, against the same code native in this process.
+//! The html mail as a sandboxed component, against the same code native in this process.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,13 +31,13 @@ pub(crate) async fn measure() {
     let build = sample();
     let modes = Modes::default().with(Mode::Failing);
     let caller = Caller { status: Arc::clone(&facts), delivery: None };
-    let mut caged = Vec::with_capacity(CALLS);
+    let mut sandboxed = Vec::with_capacity(CALLS);
     let mut body = String::new();
     for _ in 0..CALLS {
         let began = Instant::now();
         let (message, _) =
             callback.format_message(&caller, modes, "linux", &build, Results::Failure).await.unwrap();
-        caged.push(began.elapsed());
+        sandboxed.push(began.elapsed());
         body = message.body;
     }
 
@@ -56,8 +56,8 @@ pub(crate) async fn measure() {
         assert_eq!(message.body, body, "both write the same");
     }
     for (name, part) in [("p50", 50), ("p99", 99)] {
-        let (ours, theirs) = (percentile(&mut caged, part), percentile(&mut native, part));
-        let name = format!("caged html formatter call, {name} (less is better)");
+        let (ours, theirs) = (percentile(&mut sandboxed, part), percentile(&mut native, part));
+        let name = format!("sandboxed html formatter call, {name} (less is better)");
         super::rig::row(&name, ours, "native", theirs, " us");
     }
 }

@@ -120,13 +120,13 @@ async fn neighbours(runtime: &Runtime, guests: &Path) {
     times(&light, 100).await;
     let mut alone = times(&light, 2_000).await;
     for (label, neighbour) in [("Python calls", "python-html-mail"), ("endless loops", "loop")] {
-        let Some(heavy) = load(runtime, guests, neighbour).await else { continue };
+        let Some(interpreted) = load(runtime, guests, neighbour).await else { continue };
         let busy: Vec<_> = (0..4)
             .map(|_| {
-                let heavy = heavy.clone();
+                let interpreted = interpreted.clone();
                 tokio::spawn(async move {
                     loop {
-                        times(&heavy, 1).await;
+                        times(&interpreted, 1).await;
                     }
                 })
             })

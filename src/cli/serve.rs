@@ -146,7 +146,7 @@ impl Running {
     }
 }
 
-/// The callback runtime, with its cache of finished code beside the settings file.
+/// The callback runtime, with its cache of artifacts beside the settings file.
 pub(super) fn runtime(config: &Path) -> anyhow::Result<Runtime> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -3,7 +3,6 @@
 
 mod bitbucket;
 mod buildbot;
-mod cage;
 mod callbacks;
 mod cli;
 mod docs;
@@ -27,6 +26,7 @@ mod pollers;
 mod push;
 mod relays;
 mod retention;
+mod sandbox;
 mod sendmail;
 mod sources;
 mod supervised;

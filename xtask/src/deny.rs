@@ -11,7 +11,7 @@ use crate::{install, place};
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let fetched = install::cargo_deny();
     let program = fetched.as_deref().map_or(Path::new("cargo-deny"), |path| path);
-    let mut well = deny(program, &["check", "licenses", "bans", "sources"])?;
+    let mut well = deny(program, &["check", "--hide-inclusion-graph", "licenses", "bans", "sources"])?;
     // The list of advisories lies elsewhere than the crates do: who can't reach it still checks the rest.
     if deny(program, &["fetch", "db"])? {
         well &= deny(program, &["check", "--disable-fetch", "advisories"])?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// Tests that run side by side on each core.
-const TESTS_PER_CORE: usize = 3;
+const TESTS_PER_CORE: usize = 2;
 
 /// Runs everything; the last line is `N passed, N failed, N skipped`.
 pub(crate) fn run() -> Result<ExitCode> {
