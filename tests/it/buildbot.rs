@@ -76,10 +76,13 @@ impl Master {
         // Where it leads from there, nobody is known.
         let none = reqwest::redirect::Policy::none();
         let direct = reqwest::Client::builder().no_proxy().redirect(none).build().unwrap();
-        let login = direct.get(format!("{base}/auth/login")).basic_auth("campanile", Some("tower"));
-        let login = login.send().await.unwrap();
-        let cookie = login.headers().get_all("set-cookie").iter().next_back().unwrap().to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap();
+        let cookie = patiently("a login is answered with a cookie", async || {
+            let login = direct.get(format!("{base}/auth/login")).basic_auth("campanile", Some("tower"));
+            let login = login.send().await.ok()?;
+            let cookie = login.headers().get_all("set-cookie").iter().next_back()?.to_str().ok()?;
+            cookie.split(';').next().map(str::to_owned)
+        })
+        .await;
         let found = self.get(&format!("builders?name={builder}")).await.unwrap();
         let params = json!({"builderid": found["builders"][0]["builderid"], "reason": "a test"});
         let body = json!({"jsonrpc": "2.0", "method": "force", "id": 1, "params": params});

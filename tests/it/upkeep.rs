@@ -157,12 +157,16 @@ async fn a_restore_refuses_what_is_no_whole_store() {
 
 #[tokio::test]
 async fn a_vacuum_gives_space_back() {
-    let mut engine = Engine::start("[store]\nkeep = \"1s\"\n");
+    let mut engine = Engine::start("");
     for number in 1..=100 {
         let mut event = build_finished(number, "failure");
         event["build"]["reason"] = "x".repeat(10_000).into();
         engine.event(&event).await;
     }
+    // Only now: what is removed meanwhile would make room for what comes.
+    assert_eq!(engine.terminate(), Some(0));
+    write_settings(&engine.folder, "[store]\nkeep = \"1s\"\n");
+    engine.kill_and_restart();
     patiently("old builds are removed", async || {
         (engine.get("/api/v1/builds?limit=500").await["builds"].as_array().unwrap().len() == 20).then_some(())
     })
