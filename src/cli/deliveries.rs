@@ -113,6 +113,9 @@ fn print_row(row: &Value) -> anyhow::Result<()> {
 fn print_explanation(event: &Value) -> anyhow::Result<()> {
     let id = event.get("event").and_then(Value::as_i64).unwrap_or_default();
     out!("event {id}: {} {}", text(event, "name"), text(event, "subject"));
+    if event.get("changes").is_some_and(Value::is_string) {
+        out!("  changes: {}", text(event, "changes"));
+    }
     let words = event.get("targets").and_then(Value::as_array);
     for word in words.into_iter().flatten() {
         let delivery = word.get("delivery").and_then(Value::as_i64);

@@ -13,6 +13,7 @@ mod gerrit;
 mod github;
 mod hooks;
 mod irc;
+mod journeys;
 mod languages;
 mod look_ups;
 mod mail;

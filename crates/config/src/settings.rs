@@ -15,6 +15,9 @@ pub const TABLES: &[&str] =
 /// Of these, what is the engine's and no tenant's.
 const ENGINE_TABLES: &[&str] = &["store", "outbound", "tenants", "telemetry"];
 
+/// News that comes later is none.
+const MAX_CHANGE_WAIT: Duration = Duration::from_secs(600);
+
 /// Nobody can look at what is gone sooner.
 const MIN_KEEP: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,8 @@ pub struct Settings {
     pub users: Vec<User>,
     /// `delivery.max_age`: a delivery that fails for longer than this is dead.
     pub max_age: Duration,
+    /// `delivery.change_wait`: news of a build waits so long for the push of its revision, if hooks or pollers tell of any.
+    pub change_wait: Duration,
     /// `delivery.concurrency`: number of deliveries that are prepared and sent side by side.
     pub concurrency: usize,
     /// `[limits]`: the most that a tenant may use of everything.
@@ -120,6 +125,7 @@ impl Settings {
             callbacks: BTreeMap::new(),
             users: root.tables("users").into_iter().map(User::read).collect(),
             max_age: Duration::from_secs(86_400),
+            change_wait: Duration::from_secs(5),
             concurrency: 32,
             limits: limits.clone(),
             tenants: None,
@@ -173,6 +179,13 @@ impl Settings {
         let Some(delivery) = root.table("delivery") else { return };
         if let Some(max_age) = delivery.duration("max_age") {
             self.max_age = max_age;
+        }
+        match delivery.duration("change_wait") {
+            Some(wait) if wait > MAX_CHANGE_WAIT => {
+                delivery.error("change_wait", "`change_wait` is at most \"10m\"");
+            }
+            Some(wait) => self.change_wait = wait,
+            None => {}
         }
         if let Some(concurrency) = delivery.integer("concurrency", 1..=1024)
             && !delivery.deny_to_tenants("concurrency", "`in_flight` of `[limits]` is a tenant's share")

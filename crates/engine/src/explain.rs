@@ -21,6 +21,8 @@ pub struct Explanation {
     pub name: &'static str,
     /// Its subject, as deliveries show it.
     pub subject: String,
+    /// The rule by which a build has its changes, in words; none for other events.
+    pub changes: Option<String>,
     /// Every target there is, in the order of the settings, then those that there were.
     pub targets: Vec<TargetExplanation>,
 }
@@ -92,7 +94,23 @@ async fn of_event(
         });
     }
     targets.extend(deliveries.into_iter().map(of_delivery));
-    Ok(Explanation { event: id, name: event.name(), subject: event.subject(), targets })
+    let changes = changes_of(tenant, store, event).await?;
+    Ok(Explanation { event: id, name: event.name(), subject: event.subject(), changes, targets })
+}
+
+/// The rule by which a build has its changes.
+async fn changes_of(tenant: &Tenant, store: &dyn Store, event: &Event) -> Result<Option<String>, StoreError> {
+    let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else { return Ok(None) };
+    if let Some(rule) = store.changes_rule(tenant.name(), &build.id()).await? {
+        return Ok(Some(rule));
+    }
+    let told: usize = build.source_stamps.iter().map(|stamp| stamp.changes.len()).sum();
+    let unknown = build.source_stamps.iter().find_map(|stamp| stamp.revision.as_deref());
+    Ok(Some(match (told, unknown) {
+        (1.., _) => format!("{told} told with the build"),
+        (0, Some(revision)) => format!("none: nobody told of a push of {revision}"),
+        (0, None) => "none: the build was told of without a revision".to_owned(),
+    }))
 }
 
 fn of_delivery(delivery: Delivery) -> TargetExplanation {

@@ -5,7 +5,8 @@
 //! - [`Engine`] (here): takes events in (`ingest`), reloads settings;
 //! - `load`, `tenant`, `tenants`, `tenant_files`: from settings to tenants in use; `usage`: their use of their limits;
 //! - `workers` in the order of `scheduler`: claim, prepare, store, send, settle; `retry`: times of further attempts;
-//! - `polling`: pollers' times; `backfill`: asks the master for what nobody told;
+//! - `polling`: pollers' times; `backfill`: asks the master for what nobody told; `build_changes`: a
+//!   push and the builds of it meet;
 //! - `components`: deployment of callback versions;
 //! - `session_context`, `tenant_status`, `audit`: what targets and callbacks may ask;
 //! - `lifecycle`, `heartbeat`: start, end and proof of life; `retention`: removes what is old;
@@ -15,6 +16,7 @@
 
 mod audit;
 mod backfill;
+mod build_changes;
 mod clock;
 mod components;
 mod drop_log;

@@ -236,6 +236,12 @@ impl Tenant {
         Context { caller, now, position, created: delivery.created }
     }
 
+    /// The time for which news of a build waits for the push of its revision. None when nothing tells of pushes.
+    pub(super) fn change_wait(&self) -> Duration {
+        let is_told = self.hooks.any() || !self.pollers.is_empty();
+        if is_told { self.settings.change_wait } else { Duration::ZERO }
+    }
+
     /// The retry policy for a target: its own, or that of the settings.
     pub(super) fn retry_policy(&self, target: &str) -> Policy {
         match self.target(target).and_then(|target| target.backoff()) {

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use super::retry::{self, FailedAttempt, Next};
 use super::scheduler::{FairScheduler, Slot};
-use super::{Engine, NODE, spans};
-use campanile_model::{Timestamp, TraceContext};
+use super::{Engine, NODE, Tenant, build_changes, spans};
+use campanile_model::{Event, Timestamp, TraceContext};
 use campanile_outbound::trace;
 use campanile_store::{ClaimQuota, Delivery, DeliveryState, Settlement, StoreError};
 use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
@@ -32,6 +32,8 @@ const PREPARED_AT_ONCE: usize = 64;
 const IDLE: Duration = Duration::from_secs(5);
 /// Longest time between two looks at all tenants while claimed deliveries wait for slots.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Pause before the second look for the changes of a build's revision; each further one is as long as the wait was so far.
+const FIRST_CHANGE_LOOK: Duration = Duration::from_millis(500);
 /// Pause after a claim that failed: a store that is full or locked is not asked in a loop.
 const CLAIM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -315,24 +317,28 @@ impl Engine {
         match self.prepare(delivery, target).await {
             Ok(Prepared::Message { message, version }) => Ok((message, version)),
             Ok(Prepared::Silent(silence)) => Err(self.settle_silence(&silence)),
-            Err(fault) => Err(self.settle_fault(delivery, &fault, None)),
+            Err(Unprepared::Fault(fault)) => Err(self.settle_fault(delivery, &fault, None)),
+            Err(Unprepared::LacksChanges { until }) => Err(self.settle_lack_of_changes(until)),
         }
     }
 
     /// Prepares the message and stores it: from then on every attempt sends just these bytes.
-    async fn prepare(&self, delivery: &Delivery, target: &dyn Target) -> Result<Prepared, Fault> {
+    async fn prepare(&self, delivery: &Delivery, target: &dyn Target) -> Result<Prepared, Unprepared> {
         let stored = match delivery.event() {
             Ok(None) => self.store.event(&delivery.tenant, delivery.event).await,
             other => other,
         };
         let Some(mut event) = stored.map_err(|error| store_fault(&error))? else {
-            return Err(Fault::permanent(FaultCode::Store, "its event is no longer in the store"));
+            return Err(Fault::permanent(FaultCode::Store, "its event is no longer in the store").into());
         };
         let Some(tenant) = self.tenant_named(&delivery.tenant) else {
-            return Err(Fault::permanent(FaultCode::TargetGone, "its tenant is not here any more"));
+            return Err(Fault::permanent(FaultCode::TargetGone, "its tenant is not here any more").into());
         };
         if let Some(backfill) = tenant.backfill() {
             backfill.complete_event(&mut event, delivery.created, self.clock.now()).await?;
+        }
+        if target.tells_changes() {
+            self.complete_changes(&tenant, delivery, &mut event).await?;
         }
         let (began, trace) = (self.clock.now(), self.span_of(delivery));
         let prepared = trace::within(trace, target.prepare(&event, &tenant.context(delivery, began))).await;
@@ -344,6 +350,26 @@ impl Engine {
             saved.map_err(|error| store_fault(&error))?;
         }
         Ok(prepared)
+    }
+
+    /// Completes the build of an event with the changes that pushes told of. When nobody has told of its revision yet, the
+    /// push may still be on its way, and the delivery waits for it for a short time.
+    async fn complete_changes(
+        &self,
+        tenant: &Tenant,
+        delivery: &Delivery,
+        event: &mut Event,
+    ) -> Result<(), Unprepared> {
+        let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else { return Ok(()) };
+        let completed = build_changes::complete(&*self.store, tenant.name(), build).await;
+        let is_known = completed.map_err(|error| store_fault(&error))?;
+        let (until, now) = (delivery.created.after(tenant.change_wait()), self.clock.now());
+        if is_known || now >= until {
+            return Ok(());
+        }
+        // Most pushes are told of in the first second; the longer it takes, the rarer it is looked for.
+        let pause = now.since(delivery.created).max(FIRST_CHANGE_LOOK);
+        Err(Unprepared::LacksChanges { until: now.after(pause).min(until) })
     }
 
     /// The settlement that an outcome leads to.
@@ -397,6 +423,16 @@ impl Engine {
         }
     }
 
+    fn settle_lack_of_changes(&self, not_before: Timestamp) -> Settlement {
+        Settlement {
+            state: DeliveryState::Waiting,
+            attempted: false,
+            code: None,
+            text: "it waits for the push of its revision to be told of".to_owned(),
+            not_before,
+        }
+    }
+
     fn settle_silence(&self, silence: &Silence) -> Settlement {
         Settlement {
             state: DeliveryState::Silent,
@@ -422,6 +458,9 @@ impl Engine {
         let code = settlement.code.as_deref().unwrap_or("");
         let (state, text) = (settlement.state, &settlement.text);
         let Delivery { id, tenant, target, subject, .. } = delivery;
+        if state == DeliveryState::Waiting && !settlement.attempted {
+            return tracing::debug!(tenant, delivery = id, target, subject, "delivery waits: {text}");
+        }
         self.metrics.delivery(tenant, target, state.name(), code);
         self.failing.record(tenant, target, settlement);
         match state {
@@ -456,6 +495,21 @@ struct PreparedDelivery<'a> {
     delivery: &'a Delivery,
     message: Vec<u8>,
     version: Option<String>,
+}
+
+/// The reason why a delivery has no message yet.
+enum Unprepared {
+    Fault(Fault),
+    /// Changes of its build may still come; until then it waits.
+    LacksChanges {
+        until: Timestamp,
+    },
+}
+
+impl From<Fault> for Unprepared {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 fn store_fault(error: &StoreError) -> Fault {

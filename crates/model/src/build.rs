@@ -119,6 +119,27 @@ impl Build {
         }
     }
 
+    /// Takes the changes that another telling of the same build has, in place of its own, with the repository and the
+    /// project where it has none. Source stamps that are not there, or have no changes there, stay as they are.
+    pub fn take_changes(&mut self, other: &Self) {
+        for stamp in &mut self.source_stamps {
+            let same = |other: &&SourceStamp| {
+                other.codebase == stamp.codebase
+                    && other.revision == stamp.revision
+                    && !other.changes.is_empty()
+            };
+            let Some(other) = other.source_stamps.iter().find(same) else { continue };
+            stamp.changes.clone_from(&other.changes);
+            for (own, theirs) in
+                [(&mut stamp.repository, &other.repository), (&mut stamp.project, &other.project)]
+            {
+                if own.is_empty() {
+                    own.clone_from(theirs);
+                }
+            }
+        }
+    }
+
     /// Takes source stamps, and changes of the same ones, where it has none.
     pub fn fill_stamps(&mut self, others: &[SourceStamp]) {
         if self.source_stamps.is_empty() {

@@ -310,6 +310,67 @@ pub(super) async fn changes_are_numbered_per_tenant(store: &dyn Store) {
     assert_eq!(store.claim("me", &each(1), LEASE, at(10)).await.unwrap()[0].subject, "abc");
 }
 
+pub(super) async fn changes_are_found_by_their_revision(store: &dyn Store) {
+    let hash = "68e5df28aa0bbb5b8e2d1f0c9d7e6a5b4c3d2e1f";
+    let change = |revision: &str| Event::ChangeAdded {
+        change: Box::new(Change { revision: Some(revision.into()), ..Change::default() }),
+    };
+    for revision in
+        ["1234567", hash, "1234567", "68e5df2900000000000000000000000000000000", "tip of a\"b", "123456701"]
+    {
+        put_one(store, 0, change(revision)).await;
+    }
+    let batch = Batch { events: vec![to(change(hash), &[])], ..Batch::default() };
+    store.append("other", batch, at(0)).await.unwrap();
+    let numbers = async |revision: &str, limit| -> Vec<u64> {
+        store.changes_to(T, revision, limit).await.unwrap().iter().map(|change| change.number).collect()
+    };
+    assert_eq!(numbers(hash, 10).await, [2]);
+    assert_eq!(numbers("68e5df2", 10).await, [4, 2]);
+    assert_eq!(numbers("68e5df28aa", 10).await, [2]);
+    assert_eq!(numbers("1234567", 10).await, [3, 1]);
+    assert_eq!(numbers("1234567", 1).await, [3]);
+    assert_eq!(numbers("tip of a\"b", 10).await, [5]);
+    // Fewer digits are a number, or a name; and a number is not the beginning of another one.
+    for none in ["68e5", "123456", "", "%", "68e5df2g", "12345670"] {
+        assert_eq!(numbers(none, 10).await, Vec::<u64>::new(), "{none}");
+    }
+}
+
+pub(super) async fn a_build_takes_changes_by_a_rule(store: &dyn Store) {
+    let change = |who: &str| Change { who: who.into(), ..Change::default() };
+    let stamp = |codebase: &str, changes: Vec<Change>| SourceStamp {
+        codebase: codebase.into(),
+        revision: Some("1f0c".into()),
+        changes,
+        ..SourceStamp::default()
+    };
+    let told = Build {
+        source_stamps: vec![stamp("app", vec![change("head only")]), stamp("lib", vec![change("bob")])],
+        ..Build::new("linux", 1)
+    };
+    put_one(store, 0, Event::BuildStarted { build: Box::new(told.clone()) }).await;
+    assert_eq!(store.changes_rule(T, &told.id()).await.unwrap(), None);
+    let mut found = Build {
+        source_stamps: vec![stamp("app", vec![change("ada"), change("eve")]), stamp("lib", vec![])],
+        ..told.clone()
+    };
+    found.source_stamps[0].repository = "https://git.example.org/app".into();
+    store.set_changes(T, &found, "between #1 and #2").await.unwrap();
+    store.set_changes("other", &found, "no such build").await.unwrap();
+    let known = store.build(T, &told.id()).await.unwrap().unwrap();
+    let who = |known: &Build, stamp: usize| -> Vec<String> {
+        known.source_stamps[stamp].changes.iter().map(|change| change.who.clone()).collect()
+    };
+    assert_eq!((who(&known, 0), who(&known, 1)), (vec!["ada".into(), "eve".into()], vec!["bob".into()]));
+    assert_eq!(known.source_stamps[0].repository, "https://git.example.org/app");
+    // The rule stays when the build goes on.
+    put_one(store, 1, finished("linux", 1, Results::Failure)).await;
+    assert_eq!(store.changes_rule(T, &told.id()).await.unwrap().as_deref(), Some("between #1 and #2"));
+    assert_eq!(who(&store.build(T, &told.id()).await.unwrap().unwrap(), 0), ["ada", "eve"]);
+    assert_eq!(store.changes_rule("other", &told.id()).await.unwrap(), None);
+}
+
 pub(super) async fn what_was_asked_of_the_ci_is_kept(store: &dyn Store) {
     let entry = |seconds, what: &str| AuditEntry {
         at: at(seconds),

@@ -191,6 +191,13 @@ pub trait Store: Send + Sync {
     -> Result<Vec<EventId>, StoreError>;
     /// Lists changes, newest first; `page.before` is a number.
     async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError>;
+    /// Lists changes to a revision, newest first, at most `limit`. The first digits of a hash, seven or more, stand for it.
+    async fn changes_to(&self, tenant: &str, revision: &str, limit: u32) -> Result<Vec<Change>, StoreError>;
+    /// Gives a known build the changes that this telling of it has ([`Build::take_changes`]), and keeps the rule by which
+    /// they are its.
+    async fn set_changes(&self, tenant: &str, build: &Build, rule: &str) -> Result<(), StoreError>;
+    /// Reads the rule by which a build has changes that were not told with it; none if they were, or it has none.
+    async fn changes_rule(&self, tenant: &str, id: &BuildId) -> Result<Option<String>, StoreError>;
 
     /// Begins an upload of a raw log.
     ///

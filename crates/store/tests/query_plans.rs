@@ -119,6 +119,8 @@ const INDEXES: &[(&str, &str)] = &[
         "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant",
         "events_by_tenant (tenant=? AND rowid<?)",
     ),
+    ("WHERE tenant = ? AND data ->> 'revision' = ?", "changes_by_revision (tenant=? AND <expr>=?)"),
+    ("AND data ->> 'revision' >= ?", "changes_by_revision (tenant=? AND <expr>>? AND <expr><?)"),
     ("FROM events WHERE tenant = ? AND subject = ?", "events_told (tenant=? AND subject=?)"),
 ];
 
@@ -358,6 +360,11 @@ async fn take_events_in(store: &SqliteStore) {
         store.append(SMALL, batch, at(2)).await.unwrap();
     }
     store.complete_build(SMALL, &build()).await.unwrap();
+    store.set_changes(SMALL, &build(), "by its revision").await.unwrap();
+    store.changes_rule(SMALL, &build().id()).await.unwrap();
+    for revision in ["1f0c2d", "1f0c2d7a"] {
+        store.changes_to(SMALL, revision, 10).await.unwrap();
+    }
     store.seen(SMALL, "bells", "s").await.unwrap();
 }
 

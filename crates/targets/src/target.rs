@@ -195,6 +195,11 @@ pub trait Target: Send + Sync {
     fn backoff(&self) -> Option<Backoff> {
         None
     }
+    /// Tells if its messages about builds are of their changes: then those of a build that was told of by its revision are
+    /// looked for, and waited for if need be. True by default.
+    fn tells_changes(&self) -> bool {
+        true
+    }
     /// Tells the age at which its news is of no use to anybody any more, and is given up. None by default.
     fn max_age(&self) -> Option<Duration> {
         None

@@ -415,6 +415,19 @@ impl Store for SqliteStore {
         self.writer.submit(operation).await.map(drop)
     }
 
+    async fn changes_to(&self, tenant: &str, revision: &str, limit: u32) -> Result<Vec<Change>, StoreError> {
+        reads::changes_to(&mut *self.reader().await?, tenant, revision, limit).await
+    }
+
+    async fn set_changes(&self, tenant: &str, build: &Build, rule: &str) -> Result<(), StoreError> {
+        let (tenant, build, rule) = (tenant.to_owned(), Box::new(build.clone()), rule.to_owned());
+        self.writer.submit(Operation::SetChanges { tenant, build, rule }).await.map(drop)
+    }
+
+    async fn changes_rule(&self, tenant: &str, id: &BuildId) -> Result<Option<String>, StoreError> {
+        reads::changes_rule(&mut *self.reader().await?, tenant, id).await
+    }
+
     async fn record_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError> {
         self.writer.submit(Operation::RecordAudit { tenant: tenant.to_owned(), entry }).await.map(drop)
     }

@@ -226,6 +226,64 @@ pub(super) async fn changes(
     rows.iter().map(|data| parse("a change", data)).collect()
 }
 
+/// Lists changes to a revision, newest first.
+pub(super) async fn changes_to(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    revision: &str,
+    limit: u32,
+) -> Result<Vec<Change>, StoreError> {
+    // The index by name: without figures SQLite would rather walk through all changes in their order.
+    let mut rows: Vec<String> = sqlx::query_scalar(
+        "SELECT data FROM changes INDEXED BY changes_by_revision \
+         WHERE tenant = ? AND data ->> 'revision' = ? ORDER BY number DESC LIMIT ?",
+    )
+    .bind(tenant)
+    .bind(revision)
+    .bind(limit)
+    .fetch_all(&mut *reader)
+    .await?;
+    if rows.is_empty() && is_part_of_hash(revision) {
+        // All that begin so: `g` is the first letter behind the digits.
+        rows = sqlx::query_scalar(
+            "SELECT data FROM changes INDEXED BY changes_by_revision WHERE tenant = ? \
+             AND data ->> 'revision' >= ? AND data ->> 'revision' < ? AND length(data ->> 'revision') >= 40 LIMIT ?",
+        )
+        .bind(tenant)
+        .bind(revision)
+        .bind(format!("{revision}g"))
+        .bind(limit)
+        .fetch_all(reader)
+        .await?;
+    }
+    let mut changes =
+        rows.iter().map(|data| parse("a change", data)).collect::<Result<Vec<Change>, StoreError>>()?;
+    changes.sort_by_key(|change| std::cmp::Reverse(change.number));
+    Ok(changes)
+}
+
+/// True for what can be the beginning of a Git or Mercurial hash, and not the whole.
+fn is_part_of_hash(revision: &str) -> bool {
+    (7..40).contains(&revision.len())
+        && revision.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// Reads the rule by which a build has changes that were not told with it.
+pub(super) async fn changes_rule(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    id: &BuildId,
+) -> Result<Option<String>, StoreError> {
+    let rule: Option<Option<String>> =
+        sqlx::query_scalar("SELECT changes_rule FROM builds WHERE tenant = ? AND builder = ? AND number = ?")
+            .bind(tenant)
+            .bind(&id.builder)
+            .bind(id.number.cast_signed())
+            .fetch_optional(reader)
+            .await?;
+    Ok(rule.flatten())
+}
+
 /// Assembles builds from their rows (id, finished or not, data) with steps and sizes of logs.
 async fn assemble(
     reader: &mut SqliteConnection,

@@ -41,6 +41,8 @@ conforms!(
     a_buildset_is_found_as_it_was_asked_for,
     what_belongs_together_is_found,
     changes_are_numbered_per_tenant,
+    changes_are_found_by_their_revision,
+    a_build_takes_changes_by_a_rule,
     logs_are_uploaded_replaced_and_read,
     log_chunks_add_up,
     a_closed_store_takes_nothing,

@@ -59,6 +59,7 @@ pub(super) enum Operation {
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     RecordCall { tenant: String, call: CallEntry },
     CompleteBuild { tenant: String, build: Box<Build> },
+    SetChanges { tenant: String, build: Box<Build>, rule: String },
     AddToken { token: Token, hash: TokenHash },
     RevokeToken { tenant: String, id: String },
     RecordAudit { tenant: String, entry: AuditEntry },
@@ -293,6 +294,9 @@ async fn perform(
             Operation::RecordCall { tenant, call } => callbacks::record_call(tx, tenant, call).await?,
             Operation::CompleteBuild { tenant, build } => {
                 completion::complete_build(tx, tenant, build).await?
+            }
+            Operation::SetChanges { tenant, build, rule } => {
+                completion::set_changes(tx, tenant, build, rule).await?
             }
             Operation::AddToken { token, hash } => tokens::add(tx, token, hash).await?,
             Operation::RevokeToken { tenant, id } => tokens::revoke(tx, tenant, id).await?,

@@ -74,6 +74,11 @@ impl<F: Forge> Target for StatusTarget<F> {
         &self.shared.name
     }
 
+    /// A state must not wait for the push of its commit: the forge has that.
+    fn tells_changes(&self) -> bool {
+        false
+    }
+
     /// Keeps the order of the builder: the commit that a build is about is known only when it is prepared, and a
     /// builder's order is at least as strict as that of its commits.
     fn wants(&self, event: &Event) -> Option<Wanted> {
