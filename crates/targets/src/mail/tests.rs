@@ -64,8 +64,12 @@ impl Status for KnownBuilds {
         Ok(self.0.lock().unwrap().iter().find(|build| build.id() == *id).cloned())
     }
 
-    async fn earlier_builds(&self, _: &BuildId, _: u32) -> Result<Vec<Build>, StatusError> {
-        Ok(self.0.lock().unwrap().clone())
+    async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError> {
+        let mut earlier = self.0.lock().unwrap().clone();
+        earlier.retain(|build| build.builder == before.builder && build.number < before.number);
+        earlier.sort_by_key(|build| std::cmp::Reverse(build.number));
+        earlier.truncate(usize::try_from(limit).unwrap());
+        Ok(earlier)
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
