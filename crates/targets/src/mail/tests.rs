@@ -344,7 +344,8 @@ async fn m_59_a_whole_mail() {
     let patch = Patch { body: "+a\n".to_owned(), ..Patch::default() };
     failed.source_stamps =
         vec![SourceStamp { project: "quad".to_owned(), patch: Some(patch), ..SourceStamp::default() }];
-    let mail = mail(prepared(&*target, failed, vec![build(1, Results::Success)]).await);
+    let before = Build { builder: failed.builder.clone(), ..build(1, Results::Success) };
+    let mail = mail(prepared(&*target, failed, vec![before]).await);
     assert_eq!(mail.envelope.sender, "ci@example.org");
     assert_eq!(mail.envelope.recipients, ["dev@example.org"]);
     assert_eq!(mail.envelope.rendered, "20140419T230346.000000Z");

@@ -79,18 +79,15 @@ impl FailureRun {
     /// The run in a sentence about the build of this number.
     pub(in super::super) fn sentence(&self, number: u64) -> String {
         let by = if self.by.is_empty() { String::new() } else { format!(" by {}", self.by.join(", ")) };
-        let Self { first, builds, .. } = self;
+        let first = self.first;
+        let builds = if self.builds == 1 { "1 build".to_owned() } else { format!("{} builds", self.builds) };
         match (self.is_over, self.worked_last) {
-            (true, _) if *builds == 1 => format!("Mended: #{first}{by} had failed."),
-            (true, _) => format!("Mended: it was broken since #{first}{by}, for {builds} builds."),
-            (false, Some(worked)) if *first == number => {
-                format!("Broken since this build: #{worked} worked.")
-            }
-            // Before that, nothing is known: it may have been somebody else.
-            (false, None) if *first > 1 => {
-                format!("Broken since #{first} or before, for {builds} builds so far.")
-            }
-            (false, _) => format!("Broken since #{first}{by}, for {builds} builds so far."),
+            (false, Some(worked)) if first == number => format!("Broken since this build: #{worked} worked."),
+            (true, Some(_)) => format!("Mended: broken since #{first}{by}, for {builds}."),
+            (false, Some(_)) => format!("Broken since #{first}{by}, for {builds} so far."),
+            // Before that nothing is known: it may have been somebody else.
+            (true, None) => format!("Mended: broken since #{first} or before."),
+            (false, None) => format!("Broken since #{first} or before, for {builds} so far."),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod failure_run;
 mod log_quote;
+#[cfg(test)]
+mod tests;
 
 use super::{Fault, store_fault};
 use campanile_callbacks::Status;
