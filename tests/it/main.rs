@@ -31,6 +31,7 @@ mod sendmail;
 mod sources;
 mod supervised;
 mod swap;
+mod templates;
 mod tenants;
 mod tokens;
 mod traces;

@@ -101,7 +101,7 @@ fn layout(
     if let Some(url) = installation {
         let _ = write!(out, "Installation: {}\n\n", utf8_percent_encode(url, PAGE));
     }
-    if build.worker != Build::NO_WORKER {
+    if !matches!(build.worker.as_str(), "" | Build::NO_WORKER) {
         let _ = write!(out, "Worker: {}\n\n", build.worker);
     }
     if !build.reason.is_empty() {

@@ -225,7 +225,11 @@ fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'
         mode: tuple(modes.iter().map(campanile_callbacks::Mode::name)),
         buildername: &build.builder,
         // As the original says it; `worker` says it as everywhere else here.
-        workername: if build.worker == Build::NO_WORKER { "<unknown>" } else { &build.worker },
+        workername: if matches!(build.worker.as_str(), "" | Build::NO_WORKER) {
+            "<unknown>"
+        } else {
+            &build.worker
+        },
         worker: &build.worker,
         reason: &build.reason,
         number: build.number,
