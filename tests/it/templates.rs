@@ -1,4 +1,5 @@
-//! Templates that were written for Buildbot: what an installed Buildbot renders is what arrives, byte for byte (M-X-18).
+//! Templates that were written for Buildbot: what an installed Buildbot renders is what arrives, byte for byte (M-X-18). Pages
+//! too, as long as nothing in them has to be escaped: Buildbot escapes nothing.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ fn build(number: u64, results: &str, text: &[&str], more: &[(&str, Value)]) -> V
     let log = json!({"name": "stdio", "url": format!("{url}/steps/1/logs/stdio")});
     let mut build = json!({
         "builder": "linux", "number": number, "results": results, "text": text, "worker": "w1", "url": url,
-        "properties": [["got_revision", "1f0c2d9e", "Git"], ["reason", "the bell's turn", "Scheduler"]],
+        "properties": [["got_revision", "1f0c2d9e", "Git"], ["reason", "nightly: every bell", "Scheduler"]],
         "source_stamps": [{"branch": "main", "revision": "1f0c2d9e", "project": "bells",
                            "changes": [{"who": "zoe"}, {"who": "ada"}]}],
         "steps": [{"name": "git", "text": ["update"], "results": "success", "logs": [log, log]},
