@@ -1,4 +1,4 @@
-//! `campanile demo`: a push and three builds through the engine's own door, on a temporary store, to mails in a folder.
+//! `campanile demo`: a push and four builds through the engine's own door, on a temporary store, to mails in a folder.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::output::out;
 use super::serve::Running;
 use campanile_model::now;
-use campanile_model::{Build, Change, Event, LogSummary, Results, SourceStamp, Step};
+use campanile_model::{Build, Change, Event, LogSummary, Results, SourceStamp, Step, Timestamp};
 
 /// A push as GitHub sends it.
 const PUSH: &str = include_str!("demo/push.json");
@@ -58,16 +58,18 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 fn settings(formatter: Option<&Path>) -> anyhow::Result<String> {
     let mut settings = include_str!("demo/campanile.toml").to_owned();
-    if let Some(formatter) = formatter {
-        let path = std::path::absolute(formatter)?;
-        if !path.is_file() {
-            bail!("there is no component `{}`", path.display());
-        }
-        let path = toml::Value::from(path.to_string_lossy().into_owned());
-        settings.push_str(&format!(
-            "message_formatter = \"formatter\"\n\n[callbacks.formatter]\ncomponent = {path}\n"
-        ));
+    let Some(formatter) = formatter else {
+        settings.push_str("template_type = \"html\"\n");
+        return Ok(settings);
+    };
+    let path = std::path::absolute(formatter)?;
+    if !path.is_file() {
+        bail!("there is no component `{}`", path.display());
     }
+    let path = toml::Value::from(path.to_string_lossy().into_owned());
+    settings.push_str(&format!(
+        "message_formatter = \"formatter\"\n\n[callbacks.formatter]\ncomponent = {path}\n"
+    ));
     Ok(settings)
 }
 
@@ -85,17 +87,19 @@ impl Demo {
 
         self.build(1, Results::Success).await?;
         let mail = self.mail(1).await?;
-        out!("2. Build 1 worked: the people who made the changes hear of it.");
+        out!("2. Build 1, of the first commit, worked: its author hears of it.");
         out!("{mail}");
 
         self.build(2, Results::Failure).await?;
         let mail = self.mail(2).await?;
-        out!("3. Build 2 failed: the mail quotes the end of the compiler's log, read from the store.");
+        out!(
+            "3. Build 2, of the second commit, failed: its author gets the end of the compiler's log, read from the store."
+        );
         out!("{mail}");
 
         self.build(3, Results::Success).await?;
         let mail = self.mail(3).await?;
-        out!("4. Build 3 worked again.");
+        out!("4. Build 3, of the third commit, worked again.");
         out!("{mail}");
 
         self.build(4, Results::Cancelled).await?;
@@ -120,8 +124,10 @@ impl Demo {
         let mut build = Build::new("bells-linux", number);
         build.reason = "a push to main".to_owned();
         build.worker = "tower-1".to_owned();
-        build.started = now();
-        build.source_stamps = vec![source_stamp()?];
+        let end = now();
+        let began = |seconds: i64| Timestamp::from_micros(end.as_micros() - seconds * 1_000_000);
+        build.started = began(84);
+        build.source_stamps = vec![source_stamp(number)?];
         self.event(&Event::BuildStarted { build: Box::new(build.clone()) }).await?;
 
         let failed = results == Results::Failure;
@@ -131,7 +137,7 @@ impl Demo {
             self.http.put(log).body(LOG).send().await?.error_for_status()?;
         }
         build.results = Some(results);
-        build.finished = Some(now());
+        build.finished = Some(end);
         build.text = match results {
             Results::Success => vec!["build".to_owned(), "successful".to_owned()],
             Results::Failure => vec!["failed".to_owned(), "compile".to_owned()],
@@ -142,7 +148,16 @@ impl Demo {
         } else {
             Vec::new()
         };
-        build.steps = vec![Step { name, results: Some(results), logs, ..Step::default() }];
+        let checkout = Step {
+            name: "git".to_owned(),
+            results: Some(Results::Success),
+            started: Some(began(84)),
+            finished: Some(began(80)),
+            ..Step::default()
+        };
+        let (started, finished) = (Some(began(80)), Some(end));
+        let compile = Step { name, results: Some(results), started, finished, logs, ..Step::default() };
+        build.steps = vec![checkout, compile];
         self.event(&Event::BuildFinished { build: Box::new(build) }).await
     }
 
@@ -202,8 +217,8 @@ fn pushed() -> anyhow::Result<Vec<Value>> {
     Ok(push.get("commits").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
-/// The source stamp of the builds: the pushed commits.
-fn source_stamp() -> anyhow::Result<SourceStamp> {
+/// The source stamp of the n-th build: the n-th of the pushed commits, or the last one.
+fn source_stamp(number: u64) -> anyhow::Result<SourceStamp> {
     let text = |commit: &Value, pointer: &str| {
         commit.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -219,7 +234,9 @@ fn source_stamp() -> anyhow::Result<SourceStamp> {
         files: json_texts(commit, "modified"),
         ..Change::default()
     };
-    let changes: Vec<Change> = pushed()?.iter().map(change).collect();
+    let commits = pushed()?;
+    let commit = commits.get(usize::try_from(number)?.saturating_sub(1)).or(commits.last());
+    let changes: Vec<Change> = commit.map(change).into_iter().collect();
     let revision = changes.last().and_then(|change| change.revision.clone());
     let project = "bells".to_owned();
     Ok(SourceStamp {

@@ -249,6 +249,31 @@ fn the_demo_tells_its_story() {
     let (out, err) = (text(&played.stdout), text(&played.stderr));
     assert_eq!(played.status.code(), Some(0), "{out}\n{err}");
     assert_eq!(out.matches("Subject: ").count(), 3, "{out}");
-    assert!(out.contains("2 changes found"), "{out}");
+    assert!(out.contains("3 changes found"), "{out}");
     assert!(out.contains("no mail, and the engine says why"), "{out}");
+}
+
+/// The mails of the demo are there to be looked at: they say what it says of them.
+#[test]
+fn the_demo_shows_the_log_and_who_broke_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = run(folder.path(), &["demo"]);
+    let (out, err) = (text(&played.stdout), text(&played.stderr));
+    assert_eq!(played.status.code(), Some(0), "{out}\n{err}");
+    let mails: Vec<String> = out
+        .lines()
+        .filter(|line| line.trim_end().ends_with(".eml"))
+        .map(|line| std::fs::read_to_string(line.trim()).unwrap())
+        .collect();
+    let [_, failed, mended] = mails.as_slice() else { panic!("{out}") };
+    for part in [
+        "compile failed. The end of its log stdio",
+        "tower.c:41:9: error: 'clapper' undeclared",
+        "Broken since this build: #1 worked.",
+        "e1d0ba8 Grace Ringer: Swing it & let it ring <loudly>",
+        "Duration: 1m 24s",
+    ] {
+        assert!(failed.contains(part), "{part}: {failed}");
+    }
+    assert!(mended.contains("Mended: broken since #2 by Grace Ringer, for 1 build."), "{mended}");
 }

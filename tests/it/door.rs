@@ -109,13 +109,13 @@ async fn h_gen_a_push_becomes_changes_once() {
         let response = request.header("X-GitHub-Delivery", id).body(push).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
-    assert_eq!(post("1").await, (202, "2 changes found".to_owned()), "H-GEN-10");
+    assert_eq!(post("1").await, (202, "3 changes found".to_owned()), "H-GEN-10");
     assert_eq!(post("1").await, (202, "0 changes found (duplicate delivery)".to_owned()), "H-XALL-01");
     let changes = engine.get("/api/v1/changes").await;
     let changes = changes["changes"].as_array().unwrap();
-    assert_eq!(changes.len(), 2);
+    assert_eq!(changes.len(), 3);
     assert_eq!(changes[0]["who"], "Grace Ringer <grace@example.org>", "newest first");
-    assert_eq!(changes[0]["number"], 2, "H-CH-02");
+    assert_eq!(changes[0]["number"], 3, "H-CH-02");
     assert_eq!(changes[1]["repository"], "https://github.com/example/bells", "H-GH-03");
 }
 

@@ -253,3 +253,57 @@ async fn m_55_m_57_m_x_15_logs_are_attached_by_name_and_cut_to_their_end() {
     assert!(mail.contains("line 500") && !mail.contains("line 100\r\n"), "the end of a long log: {mail}");
     assert!(mail.contains("[this log has "), "a cut log says so: {mail}");
 }
+
+#[tokio::test]
+async fn m_pr_04_m_pr_05_headers_and_templates_have_what_every_build_has() {
+    let engine = Engine::start(
+        "[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n\
+         extra_headers = { X-Branch = \"%(prop:branch)s\", X-Build = \"%(prop:buildername)s/%(prop:buildnumber)s\", \
+         X-Revision = \"%(prop:revision)s\" }\n\
+         subject_template = \"{{ buildername }}: {{ news }} ({{ build.properties.branch[0] }})\"\n",
+    );
+    engine.build(1, "failure").await;
+    let mail = engine.outbox(1).await.remove(0);
+    for header in [
+        "X-Branch: main\n",
+        "X-Build: linux/1\n",
+        "X-Revision: 1f0c2d\n",
+        "Subject: linux: a failed build (main)\n",
+    ] {
+        assert!(mail.replace("\r\n", "\n").contains(header), "{header}: {mail}");
+    }
+}
+
+/// The end of a log is readable, whatever it was coloured with, in the built-in text and in templates.
+#[tokio::test]
+async fn m_73_m_74_m_log_03_a_mail_says_why() {
+    let dev = "fromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n";
+    let engine = Engine::start(&format!(
+        "[[mail]]\nname = \"text\"\n{dev}\n[[mail]]\nname = \"template\"\n{dev}want_logs_content = true\n\
+         template = \"{{% for step in build.steps %}}{{% for log in step.logs %}}{{{{ log.content }}}}{{% endfor %}}{{% endfor %}}\"\n",
+    ));
+    engine.build(1, "success").await;
+    let mut started = campanile_testing::build_finished(2, "failure");
+    started["event"] = "buildStarted".into();
+    started["build"].as_object_mut().unwrap().remove("results");
+    engine.event(&started).await;
+    let log = b"\x1b[2K[##--] 50%\r[####] 100%\n\x1b[1m\x1b[38;5;9merror\x1b[0m: no \xff\0bell\n";
+    let url = format!("{}/api/v1/builds/linux/2/steps/compile/logs/stdio", engine.url);
+    assert_eq!(campanile_testing::http().put(url).body(log.to_vec()).send().await.unwrap().status(), 200);
+    engine.build(2, "failure").await;
+    let mails = engine.outbox(4).await;
+    let Some(read) = campanile_testing::read_by_python(&engine.folder, &mails) else { return };
+    let mails: Vec<String> =
+        read.iter().map(|mail| mail["text"].as_str().unwrap().replace("\r\n", "\n")).collect();
+    let told = |part: &str| mails.iter().any(|mail| mail.contains(part));
+    let log = "[####] 100%\n    error: no \u{fffd}bell\n";
+    assert!(
+        told(&format!(
+            "compile failed. The end of its log stdio, https://ci.example.org/builders/linux/builds/2/steps/compile/logs/stdio:\n\n    {log}"
+        )),
+        "{mails:#?}"
+    );
+    assert!(told("Broken since this build: #1 worked.\n"), "{mails:#?}");
+    assert!(told("Changes:\n    ada: ring\n"), "{mails:#?}");
+    assert!(mails.iter().any(|mail| mail.starts_with("[####] 100%\nerror: no \u{fffd}bell\n")), "{mails:#?}");
+}

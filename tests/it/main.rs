@@ -32,6 +32,7 @@ mod sendmail;
 mod sources;
 mod supervised;
 mod swap;
+mod templates;
 mod tenants;
 mod tokens;
 mod traces;

@@ -97,7 +97,13 @@ async fn p_pkt_01_p_http_11_events_go_out_as_packets_of_a_form() {
     let step = payload("stepFinished");
     assert_eq!(step["step"]["name"], "compile");
     assert_eq!((&step["builderName"], &step["buildNumber"]), (&json!("linux"), &json!(1)), "P-PKT-07");
-    assert_eq!(step["properties"][0][0], "owner", "P-PKT-04");
+    let properties = step["properties"].as_array().unwrap();
+    let names: Vec<_> = properties.iter().map(|property| property[0].as_str().unwrap()).collect();
+    assert!(
+        ["buildername", "buildnumber", "owner"].iter().all(|name| names.contains(name)),
+        "P-PKT-04: {names:?}"
+    );
+    assert!(names.is_sorted(), "M-PR-02: {names:?}");
     assert_eq!(
         (&payload("buildFinished")["results"], &payload("buildFinished")["final"]),
         (&json!(5), &json!(false))

@@ -20,7 +20,7 @@ pub(super) fn build(build: &Build, status: &dyn Status) -> wit::Build {
         finished: build.finished.map(Timestamp::as_seconds_f64),
         responsible_users: build.responsible_users(),
         interested_users: build.interested_users(),
-        properties: properties(&build.properties),
+        properties: properties(&build.all_properties()),
         source_stamps: build.source_stamps.iter().map(source_stamp).collect(),
         steps: build.steps.iter().map(|one| step(one, &id, status)).collect(),
         buildset: build.buildset,

@@ -113,7 +113,8 @@ impl status::Host for HostState {
         lines: u32,
     ) -> Result<Result<String, status::LogError>> {
         let log = LogRef { build: convert::build_id_from(build), step, log };
-        Ok(self.status.log_tail(&log, lines, MAX_LOG_PIECE).await?.ok_or(status::LogError::NotFound))
+        let tail = self.status.log_tail(&log, lines, MAX_LOG_PIECE).await?;
+        Ok(tail.map(|tail| campanile_model::plain_output(&tail)).ok_or(status::LogError::NotFound))
     }
 
     async fn log_read(

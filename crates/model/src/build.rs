@@ -72,10 +72,13 @@ pub struct Build {
 }
 
 fn unassigned() -> String {
-    "???".to_owned()
+    Build::NO_WORKER.to_owned()
 }
 
 impl Build {
+    /// The name that stands for no worker (M-B-02).
+    pub const NO_WORKER: &str = "???";
+
     /// A build of which only the name is known.
     #[must_use]
     pub fn new(builder: impl Into<String>, number: u64) -> Self {

@@ -141,7 +141,7 @@ impl Dicts {
             "sourceStamps": build.source_stamps.iter().map(|s| self.source_stamp(s)).collect::<Vec<_>>(),
             "reason": build.reason,
             "blame": build.responsible_users(),
-            "properties": triples(&build.properties),
+            "properties": triples(&build.all_properties()),
             "times": [json!(build.started), json!(build.finished)],
             "text": build.text,
             "results": build.results.map(super::Results::code),

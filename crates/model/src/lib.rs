@@ -23,6 +23,7 @@ mod results;
 mod schema;
 mod source_stamp;
 mod spelling;
+mod terminal;
 mod text;
 mod timestamp;
 mod trace;
@@ -46,6 +47,7 @@ pub use queries::{short_revision, unique_step_name};
 pub use results::{ParseResultsError, Results, StepFlags};
 pub use source_stamp::{Patch, SourceStamp};
 pub use spelling::nearest;
+pub use terminal::plain_output;
 pub use text::{
     build_text, escape_controls, machinery_failed_text, state_text, step_text, stopped_build_text,
     worker_lost_text,

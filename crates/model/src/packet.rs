@@ -151,7 +151,8 @@ impl Dicts {
     }
 
     fn of_step(around: &PacketContext, step: &Value) -> Value {
-        let properties = around.build.as_ref().map_or_else(|| json!([]), |build| triples(&build.properties));
+        let properties =
+            around.build.as_ref().map_or_else(|| json!([]), |build| triples(&build.all_properties()));
         json!({"properties": properties, "step": step})
     }
 }

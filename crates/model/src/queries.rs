@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Build, Change, LogChannel, LogSummary, Properties, Results, SourceStamp, Step};
+use super::{Build, Buildset, Change, LogChannel, LogSummary, Properties, Results, SourceStamp, Step};
 
 impl Build {
     /// Changes of all its stamps, in their order (M-B-01).
@@ -66,21 +66,44 @@ impl Build {
     #[must_use]
     pub fn all_properties(&self) -> Properties {
         let mut all = Properties::new();
-        all.set("buildername", self.builder.as_str(), "Builder");
         all.set("buildnumber", self.number, "Build");
         for name in ["workername", "slavename"] {
             all.set(name, self.worker.as_str(), "Worker");
         }
-        if let [only] = self.source_stamps.as_slice() {
-            all.set("branch", only.branch.as_deref(), "Build");
-            all.set("revision", only.revision.as_deref(), "Build");
-            all.set("repository", only.repository.as_str(), "Build");
-            all.set("codebase", only.codebase.as_str(), "Build");
-            all.set("project", only.project.as_str(), "Build");
-        }
-        all.extend(self.properties.clone());
+        all.extend(self.properties_before_start());
         all
     }
+
+    /// The same of a build that was only asked for: it has no number and no worker yet.
+    #[must_use]
+    pub fn properties_before_start(&self) -> Properties {
+        let mut all = Properties::new();
+        all.set("buildername", self.builder.as_str(), "Builder");
+        all.extend(with_sources(&self.properties, &self.source_stamps));
+        all
+    }
+}
+
+impl Buildset {
+    /// Its properties with those of its source (M-PR-05); what it brings itself wins.
+    #[must_use]
+    pub fn all_properties(&self) -> Properties {
+        with_sources(&self.properties, &self.source_stamps)
+    }
+}
+
+/// Properties with those of the source stamp, if there is one only (M-PR-05).
+fn with_sources(own: &Properties, source_stamps: &[SourceStamp]) -> Properties {
+    let mut all = Properties::new();
+    if let [only] = source_stamps {
+        all.set("branch", only.branch.as_deref(), "Build");
+        all.set("revision", only.revision.as_deref(), "Build");
+        all.set("repository", only.repository.as_str(), "Build");
+        all.set("codebase", only.codebase.as_str(), "Build");
+        all.set("project", only.project.as_str(), "Build");
+    }
+    all.extend(own.clone());
+    all
 }
 
 /// A revision as people read it: long hashes cut to 7 characters, numbers and names whole (I-REV-02).
@@ -273,6 +296,11 @@ mod tests {
         assert_eq!(all.value("buildnumber"), Some(&json!(7)));
         assert_eq!(all.value("slavename"), Some(&json!("???")));
         assert_eq!(all.value("scheduler"), None);
+        let asked_for = build.properties_before_start();
+        assert_eq!(asked_for.value("buildername"), Some(&json!("other")));
+        assert_eq!((asked_for.value("buildnumber"), asked_for.value("workername")), (None, None));
+        build.properties.set("buildnumber", 9, "Sender");
+        assert_eq!(build.all_properties().value("buildnumber"), Some(&json!(9)));
     }
 
     #[test]
@@ -283,6 +311,8 @@ mod tests {
         let all = build.all_properties();
         assert_eq!(all.value("branch"), Some(&Value::Null));
         assert_eq!(all.value("project"), Some(&json!("")));
+        let set = Buildset { source_stamps: build.source_stamps.clone(), ..Buildset::default() };
+        assert_eq!(set.all_properties().len(), 5, "and none that only builds have");
         build.source_stamps.push(stamp("lib", Vec::new()));
         for name in ["branch", "revision", "repository", "codebase", "project"] {
             assert_eq!(build.all_properties().value(name), None);

@@ -13,7 +13,7 @@ use super::payload::StoredStatus;
 use super::settings::{Addressing, Repository, Shared};
 use crate::{Decision, Fault, FaultCode, Silence};
 use campanile_model::interpolate::{RenderError, Scope, Text};
-use campanile_model::{Build, Properties, SourceStamp};
+use campanile_model::{Build, SourceStamp};
 
 /// An event that forges may be told of, with all that is to be known of it.
 pub(super) struct News {
@@ -59,7 +59,7 @@ fn statuses<F: Forge>(
     (occasion, build, url): (Occasion, &Build, Option<String>),
 ) -> Result<Decision<Vec<StoredStatus>>, RenderError> {
     let is_build = matches!(occasion, Occasion::Started | Occasion::Finished(_));
-    let properties = if is_build { build.all_properties() } else { without_number(build) };
+    let properties = if is_build { build.all_properties() } else { build.properties_before_start() };
     let stamps = &build.source_stamps;
     let about = About {
         occasion,
@@ -172,18 +172,6 @@ fn by_templates<F: Forge>(
     }
     let issue = branch.as_deref().and_then(commit_ref::issue).map(str::to_owned);
     Ok(Decision::Send(CommitRef { owner, name, sha: sha.trim().to_owned(), branch, issue }))
-}
-
-/// Gives the properties of a build that was only asked for: it has no number and no worker yet.
-fn without_number(build: &Build) -> Properties {
-    let mut properties = Properties::new();
-    for (name, property) in build.all_properties().iter() {
-        let is_of_builds = matches!(name, "buildnumber" | "workername" | "slavename");
-        if !is_of_builds || build.properties.get(name).is_some() {
-            properties.set(name, property.value.clone(), property.source.as_str());
-        }
-    }
-    properties
 }
 
 /// Gives the keywords that descriptions may use beside properties (GS-DESC-02, GS-DESC-03).

@@ -3,6 +3,7 @@
 
 use super::built_in_text::{self, TextInputs};
 use super::decide::MailedBuild;
+use super::diagnosis::Diagnosis;
 use super::settings::MailSettings;
 use super::subject::one_line;
 use super::{Context, Fault};
@@ -21,15 +22,6 @@ pub(super) async fn render(
 ) -> Result<RenderedMessage, Fault> {
     let MailedBuild { build, results, previous } = *mailed;
     let status = &context.caller.status;
-    let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
-    let inputs = TextInputs {
-        modes: settings.modes,
-        results,
-        previous,
-        title: status.title(),
-        build_url: build_url.as_deref(),
-        url: status.url(),
-    };
     let mut top = String::new();
     if let Some(formatter) = &settings.formatter {
         let formatted =
@@ -54,6 +46,17 @@ pub(super) async fn render(
             }
         }
     }
+    let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let diagnosis = Diagnosis::read(build, results, &**status).await?;
+    let inputs = TextInputs {
+        modes: settings.modes,
+        results,
+        previous,
+        title: status.title(),
+        build_url: build_url.as_deref(),
+        url: status.url(),
+        diagnosis: &diagnosis,
+    };
     if let Some(templates) = &settings.templates {
         match templates.render(build, inputs, context).await {
             Ok(message) => return Ok((message, None)),

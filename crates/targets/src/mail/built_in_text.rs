@@ -1,12 +1,15 @@
-//! The built-in text of a mail (M-50 to M-54): what happened, where to look, who was at it.
+//! The built-in text of a mail (M-50 to M-54, M-73 to M-75): what happened, where to look, who was at it, and the end of
+//! the log that says why.
 
 use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::diagnosis::{Diagnosis, LogQuote, short_name};
+use super::durations;
 use super::mode::is_new_failure;
 use campanile_callbacks::{Mode, Modes};
-use campanile_model::{Build, Results, SourceStamp, Worker};
+use campanile_model::{Build, Change, Results, SourceStamp, Worker, one_line, short_revision};
 
 /// Inputs of the text besides the build itself.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +26,14 @@ pub(super) struct TextInputs<'a> {
     pub(super) build_url: Option<&'a str>,
     /// The installation's page.
     pub(super) url: Option<&'a str>,
+    /// The cause, as far as the store knows it.
+    pub(super) diagnosis: &'a Diagnosis,
 }
+
+/// Most changes that are named, the newest ones.
+const MAX_CHANGES: usize = 20;
+/// Most characters of a change's first line.
+const MAX_HEADLINE: usize = 120;
 
 /// Characters that are percent-encoded in a URL: all but unreserved ones, `/` and `:` (M-50).
 const PAGE: &AsciiSet =
@@ -32,7 +42,14 @@ const PAGE: &AsciiSet =
 /// The text about a finished build; ends with a newline.
 pub(super) fn finished(build: &Build, inputs: TextInputs<'_>) -> String {
     let pages = (inputs.build_url, inputs.url);
-    layout(build, news(inputs), inputs.title, pages, &summary(build, inputs.results))
+    let mut summary = summary(build, inputs.results);
+    if let Some(run) = &inputs.diagnosis.run {
+        summary.extend(["\n", &run.sentence(build.number)]);
+    }
+    for quote in &inputs.diagnosis.quotes {
+        push_quote(&mut summary, quote);
+    }
+    layout(build, news(inputs), inputs.title, pages, &summary)
 }
 
 /// The text about a build that began (M-X-05).
@@ -84,16 +101,80 @@ fn layout(
     if let Some(url) = installation {
         let _ = write!(out, "Installation: {}\n\n", utf8_percent_encode(url, PAGE));
     }
-    let _ = write!(out, "Worker: {}\n\nReason: {}\n", build.worker, build.reason);
+    if !matches!(build.worker.as_str(), "" | Build::NO_WORKER) {
+        let _ = write!(out, "Worker: {}\n\n", build.worker);
+    }
+    if !build.reason.is_empty() {
+        let _ = writeln!(out, "Reason: {}", build.reason);
+    }
     for stamp in &build.source_stamps {
-        let _ = writeln!(out, "{}", source_line(stamp));
+        let _ = writeln!(out, "Source{}", source(stamp));
+    }
+    if let Some(duration) = durations::of_build(build) {
+        let _ = writeln!(out, "Duration: {duration}");
     }
     let responsible = match build.responsible_users() {
         nobody if nobody.is_empty() => "nobody known".to_owned(),
         users => users.join(", "),
     };
-    let _ = write!(out, "Responsible: {responsible}\n\n{summary}\n\n-- \nCampanile\n");
+    let _ = write!(out, "Responsible: {responsible}\n\n");
+    push_changes(out, build);
+    let _ = write!(out, "{summary}\n\n-- \nCampanile\n");
     text
+}
+
+/// The newest changes, each in a line (M-75).
+fn push_changes(out: &mut String, build: &Build) {
+    let (changes, left_out) = newest_changes(build);
+    if changes.is_empty() {
+        return;
+    }
+    out.push_str("Changes:\n");
+    if left_out > 0 {
+        let _ = writeln!(out, "    ({left_out} older ones)");
+    }
+    for change in changes {
+        let revision = change.revision.as_deref().map(short_revision).unwrap_or_default();
+        let by = [revision, &short_name(&change.who)].join(" ");
+        let _ = match by.trim() {
+            "" => writeln!(out, "    {}", headline(change)),
+            by => writeln!(out, "    {by}: {}", headline(change)),
+        };
+    }
+    out.push('\n');
+}
+
+/// The changes that are named, and the number of those that there is no room for.
+pub(super) fn newest_changes(build: &Build) -> (Vec<&Change>, usize) {
+    let mut changes: Vec<&Change> = build.changes().collect();
+    let left_out = changes.len().saturating_sub(MAX_CHANGES);
+    changes.drain(..left_out);
+    (changes, left_out)
+}
+
+/// The first line of a change's text.
+pub(super) fn headline(change: &Change) -> String {
+    let line = one_line(change.comments.trim().lines().next().unwrap_or("(no text)"));
+    match line.char_indices().nth(MAX_HEADLINE) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// A step that failed, and the end of its log (M-73).
+fn push_quote(out: &mut String, quote: &LogQuote) {
+    let _ = write!(out, "\n\n{} {}.", quote.step, quote.verb());
+    let Some(log) = &quote.log else { return };
+    let _ = write!(out, " {} of its log {}", log.extent(), log.name);
+    match &log.url {
+        Some(url) => {
+            let _ = writeln!(out, ", {url}:\n");
+        }
+        None => out.push_str(":\n\n"),
+    }
+    let lines: Vec<String> =
+        log.lines.iter().map(|line| format!("    {line}").trim_end().to_owned()).collect();
+    out.push_str(&lines.join("\n"));
 }
 
 /// The kind of news in the words of Buildbot's templates (M-X-09).
@@ -139,9 +220,9 @@ pub(super) fn projects(build: &Build, title: &str) -> String {
     if projects.is_empty() { title.to_owned() } else { projects.join(", ") }
 }
 
-/// A source stamp in one line (M-53).
-fn source_line(stamp: &SourceStamp) -> String {
-    let mut line = "Source".to_owned();
+/// A source stamp behind its name, `Source` or another (M-53).
+pub(super) fn source(stamp: &SourceStamp) -> String {
+    let mut line = String::new();
     if !stamp.codebase.is_empty() {
         line.extend([" '", &stamp.codebase, "'"]);
     }
@@ -170,132 +251,5 @@ pub(super) fn summary(build: &Build, results: Results) -> String {
         format!("{sentence}.")
     } else {
         format!("{sentence}: {}", build.text.join(" "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use campanile_model::{Change, Patch};
-
-    fn inputs(results: Results, previous: Option<Results>) -> TextInputs<'static> {
-        TextInputs {
-            modes: [Mode::Change, Mode::Failing].into_iter().collect(),
-            results,
-            previous,
-            title: "Quad CI",
-            build_url: Some("http://ci.example.org/builders/linux/builds/7"),
-            url: Some("http://ci.example.org/my ci/"),
-        }
-    }
-
-    fn build() -> Build {
-        let mut build = Build::new("linux", 7);
-        build.worker = "w1".to_owned();
-        build.reason = "scheduler".to_owned();
-        build.text = vec!["failed".to_owned(), "compile".to_owned()];
-        let change = Change { who: "zoe".to_owned(), ..Change::default() };
-        build.source_stamps = vec![
-            SourceStamp { project: "quad".to_owned(), changes: vec![change], ..SourceStamp::default() },
-            SourceStamp {
-                project: "lib".to_owned(),
-                codebase: "base1".to_owned(),
-                branch: Some("branch2".to_owned()),
-                revision: Some("rev2".to_owned()),
-                patch: Some(Patch { author: "ada".to_owned(), ..Patch::default() }),
-                ..SourceStamp::default()
-            },
-        ];
-        build
-    }
-
-    /// With projects, and source stamps of every form.
-    #[test]
-    fn m_50_m_53_everything_known() {
-        insta::assert_snapshot!(finished(&build(), inputs(Results::Failure, Some(Results::Success))), @r"
-        Campanile reports a new failure on builder linux while building quad, lib. Full details:
-            http://ci.example.org/builders/linux/builds/7
-
-        Installation: http://ci.example.org/my%20ci/
-
-        Worker: w1
-
-        Reason: scheduler
-        Source: HEAD
-        Source 'base1': [branch branch2] rev2 (plus patch)
-        Responsible: ada, zoe
-
-        The build failed: failed compile
-
-        -- 
-        Campanile
-        ");
-    }
-
-    #[test]
-    fn m_51_no_addresses_known() {
-        let inputs = TextInputs { build_url: None, url: None, ..inputs(Results::Success, None) };
-        insta::assert_snapshot!(finished(&Build::new("linux", 1), inputs), @r"
-        Campanile reports a passing build on builder linux while building Quad CI.
-        Worker: ???
-
-        Reason: 
-        Responsible: nobody known
-
-        The build succeeded.
-
-        -- 
-        Campanile
-        ");
-    }
-
-    #[test]
-    fn m_52_what_counts_as_news() {
-        let told = |modes: &[Mode], results, previous| {
-            let modes = modes.iter().copied().collect();
-            news(TextInputs { modes, ..inputs(results, previous) })
-        };
-        use Results::{Exception, Failure, Success, Warnings};
-        for (modes, results, previous, wanted) in [
-            (&[Mode::Change][..], Failure, Some(Success), "a new failure"),
-            (&[Mode::Problem], Failure, Some(Exception), "a new failure"),
-            (&[Mode::Failing], Failure, Some(Success), "a failed build"),
-            (&[Mode::Change], Failure, None, "a failed build"),
-            (&[Mode::Problem], Failure, Some(Failure), "a failed build"),
-            (&[Mode::Warnings], Warnings, Some(Success), "a build with warnings"),
-            (&[Mode::Change], Success, Some(Failure), "a restored build"),
-            (&[Mode::Change], Success, None, "a passing build"),
-            (&[Mode::Passing], Success, Some(Failure), "a passing build"),
-            (&[Mode::Exception], Exception, None, "a build stopped by an exception"),
-            (&[Mode::Cancelled], Results::Cancelled, None, "a cancelled build"),
-            (&[Mode::Change], Results::Skipped, Some(Success), "a skipped build"),
-        ] {
-            assert_eq!(told(modes, results, previous), wanted);
-        }
-    }
-
-    #[test]
-    fn m_x_09_the_news_in_the_words_of_templates() {
-        let told = |results, previous| status_detected(inputs(results, previous));
-        assert_eq!(told(Results::Failure, Some(Results::Success)), "new failure");
-        assert_eq!(told(Results::Failure, None), "failed build");
-        assert_eq!(told(Results::Success, Some(Results::Failure)), "restored build");
-        assert_eq!(told(Results::Success, None), "passing build");
-        assert_eq!(told(Results::Warnings, None), "problem in the build");
-        assert_eq!(told(Results::Exception, None), "build exception");
-        assert_eq!(told(Results::Cancelled, None), "cancelled build");
-    }
-
-    #[test]
-    fn m_54_the_end_in_a_sentence() {
-        let mut build = build();
-        assert_eq!(summary(&build, Results::Warnings), "The build had warnings: failed compile");
-        build.text = vec!["cancelled".to_owned(), "(stopped by ada)".to_owned()];
-        assert_eq!(
-            summary(&build, Results::Cancelled),
-            "The build was cancelled: cancelled (stopped by ada)"
-        );
-        build.text.clear();
-        assert_eq!(summary(&build, Results::Exception), "The build failed.");
     }
 }

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::address::Address;
 use super::subject::one_line;
-use campanile_model::Build;
 use campanile_model::interpolate::{Scope, Template};
 
 /// Column at which lines are folded.
@@ -163,13 +162,13 @@ impl Text {
 }
 
 impl ExtraTemplate {
-    /// Renders the header for one build; left out when it has no text for it. A header never makes a mail fail.
-    pub(super) fn render(&self, build: &Build) -> Option<Extra> {
-        let scope = Scope::new(&build.properties, &build.source_stamps);
-        match (self.name.render(&scope), self.value.render(&scope)) {
+    /// Renders the header for one build or buildset; left out when it has no text for it. A header never makes a mail fail.
+    pub(super) fn render(&self, scope: &Scope<'_>) -> Option<Extra> {
+        match (self.name.render(scope), self.value.render(scope)) {
             (Ok(name), Ok(value)) => Extra::checked(&name, &value),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!(build = %build.id(), "mail: an extra header is left out: {error}");
+                let builder = scope.properties.value("buildername");
+                tracing::warn!(?builder, "mail: an extra header is left out: {error}");
                 None
             }
         }
@@ -180,6 +179,7 @@ impl ExtraTemplate {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use campanile_model::Properties;
 
     #[test]
     fn m_62_long_lines_are_folded_between_words() {
@@ -218,13 +218,14 @@ mod tests {
             name: Text::read(name).unwrap(),
             value: Text::read(value).unwrap(),
         };
-        let mut build = Build::new("b", 1);
-        build.properties.set("branch", "a\r\nBcc: x@y.z", "Build");
-        let extra = template("X-Branch", "%(prop:branch)s").render(&build).unwrap();
+        let mut properties = Properties::new();
+        properties.set("branch", "a\r\nBcc: x@y.z", "Build");
+        let scope = Scope::new(&properties, &[]);
+        let extra = template("X-Branch", "%(prop:branch)s").render(&scope).unwrap();
         assert_eq!(extra.line(), "X-Branch: a Bcc: x@y.z\r\n");
-        assert_eq!(template("X-Rate", "100%").render(&build).unwrap().value, "100%");
-        assert_eq!(template("X-Secret", "%(secret:none)s").render(&build), None);
-        assert_eq!(template("%(prop:branch)s", "x").render(&build), None);
+        assert_eq!(template("X-Rate", "100%").render(&scope).unwrap().value, "100%");
+        assert_eq!(template("X-Secret", "%(secret:none)s").render(&scope), None);
+        assert_eq!(template("%(prop:branch)s", "x").render(&scope), None);
     }
 
     proptest::proptest! {

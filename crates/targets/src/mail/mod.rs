@@ -3,7 +3,7 @@
 //!
 //! In the order of a mail's life: `settings` reads the table; `decide` says whether a build is mailed, by `filter`,
 //! `mode` and `previous_build`; `recipients` and `address` to whom; `body` what it says, by the message formatter, a
-//! `template` with its `template_context`, or the `built_in_text`; `subject`, `headers`, `logs` and `threads` what goes
+//! `template` with its `template_context`, or the `built_in_text`, with a `diagnosis`; `subject`, `headers`, `logs` and `threads` what goes
 //! with that; `mime` writes the bytes; `payload` is their stored form; `prepare` puts this first half together. `send`
 //! hands a stored mail to the transport of the settings: `smtp_transport`, `sendmail` or `eml_folder`.
 //!
@@ -15,6 +15,8 @@ mod ascii_downgrade;
 mod body;
 mod built_in_text;
 mod decide;
+mod diagnosis;
+mod durations;
 mod eml_folder;
 #[cfg(test)]
 mod event_tests;
@@ -34,6 +36,7 @@ mod sendmail;
 mod settings;
 mod size_limit;
 mod smtp_transport;
+mod source_stamps;
 mod subject;
 mod template;
 mod template_context;
@@ -41,6 +44,8 @@ mod template_context;
 mod template_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod text_tests;
 mod threads;
 mod watched_workers;
 

@@ -11,6 +11,7 @@ use super::subject::one_line;
 use super::{Context, Fault, Prepared, Silence, built_in_text, store_fault};
 use crate::Decision;
 use campanile_callbacks::Callback;
+use campanile_model::interpolate::Scope;
 use campanile_model::{Build, Buildset, Results, Timestamp, Worker};
 
 /// The name of a summary where a builder's is asked for (M-23).
@@ -29,7 +30,9 @@ pub(super) async fn build(
         Decision::Send(mailed) => mailed,
         Decision::Silent(silence) => return Ok(Prepared::Silent(silence)),
     };
-    let about = MailTopic { name: &build.builder, results: mailed.results, headers_of: build };
+    let properties = build.all_properties();
+    let scope = Scope::new(&properties, &build.source_stamps);
+    let about = MailTopic { name: &build.builder, results: mailed.results, scope };
     mail_about(settings, &about, vec![mailed], context).await
 }
 
@@ -54,12 +57,9 @@ pub(super) async fn buildset(
     let of_builds = || Results::of_buildset(builds.iter().filter_map(|build| build.results));
     let results = buildset.results.unwrap_or_else(of_builds);
     // Extra headers are made of the buildset's own properties and sources (M-61).
-    let headers_of = Build {
-        properties: buildset.properties.clone(),
-        source_stamps: buildset.source_stamps.clone(),
-        ..Build::new(WHOLE_BUILDSET, 0)
-    };
-    let about = MailTopic { name: WHOLE_BUILDSET, results, headers_of: &headers_of };
+    let properties = buildset.all_properties();
+    let scope = Scope::new(&properties, &buildset.source_stamps);
+    let about = MailTopic { name: WHOLE_BUILDSET, results, scope };
     mail_about(settings, &about, mailed, context).await
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn started(
         recipients,
         subject,
         rendered: (plain(None, text), None),
-        extra: settings.extra_headers.iter().filter_map(|extra| extra.render(build)).collect(),
+        extra: extra_headers(settings, &Scope::new(&build.all_properties(), &build.source_stamps)),
         thread: thread(settings, build, context).await?,
         attachments: Vec::new(),
     };
@@ -119,8 +119,8 @@ struct MailTopic<'a> {
     /// A builder, or the whole buildset.
     name: &'a str,
     results: Results,
-    /// The build of whose properties and sources extra headers are made.
-    headers_of: &'a Build,
+    /// The properties and sources of which extra headers are made.
+    scope: Scope<'a>,
 }
 
 async fn mail_about(
@@ -144,8 +144,7 @@ async fn mail_about(
         Some(subject) => one_line(subject).into_owned(),
         None => settings.subject.render(about.results.name(), status.title(), about.name),
     };
-    let mut extra: Vec<Extra> =
-        settings.extra_headers.iter().filter_map(|extra| extra.render(about.headers_of)).collect();
+    let mut extra = extra_headers(settings, &about.scope);
     extra.extend(message.headers.iter().filter_map(|(name, value)| Extra::checked(name, value)));
     let mut attachments = Vec::new();
     if settings.add_patch {
@@ -162,6 +161,10 @@ async fn mail_about(
     let content =
         MailContent { recipients, subject, rendered: (message, version), extra, thread, attachments };
     store(settings, content, context)
+}
+
+fn extra_headers(settings: &MailSettings, scope: &Scope<'_>) -> Vec<Extra> {
+    settings.extra_headers.iter().filter_map(|extra| extra.render(scope)).collect()
 }
 
 async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Result<Option<String>, Fault> {

@@ -7,7 +7,7 @@ use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
 
-/// Most builds among which one of the same branch is looked for.
+/// Most builds that are looked through.
 const MAX_BUILDS_BACK: usize = 500;
 
 /// The rule for the build that counts as the one before, unless a callback says so.
@@ -37,20 +37,31 @@ impl PreviousBuild {
     }
 
     async fn of(self, build: &Build, status: &dyn Status) -> Result<Option<Build>, StatusError> {
-        let (mut before, mut page, mut seen) = (build.id(), 1, 0);
-        while seen < MAX_BUILDS_BACK {
-            let earlier = status.earlier_builds(&before, page).await?;
-            let Some(oldest) = earlier.last() else { break };
-            before = oldest.id();
-            seen += earlier.len();
-            page = 100;
-            let counts = |other: &Build| self == Self::Number || branches(other) == branches(build);
-            if let Some(found) = earlier.into_iter().find(counts) {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        let counts = |other: &Build| self == Self::Number || branches(other) == branches(build);
+        walk_back(build, status, |other| counts(&other).then_some(other)).await
     }
+}
+
+/// Walks through the finished builds of the same builder before this one, newest first, until `visit` has an answer; 500
+/// of them at most.
+pub(super) async fn walk_back<T>(
+    build: &Build,
+    status: &dyn Status,
+    mut visit: impl FnMut(Build) -> Option<T> + Send,
+) -> Result<Option<T>, StatusError> {
+    // The answer is near as a rule: the first look is at one build, later ones at more.
+    let (mut before, mut page, mut seen) = (build.id(), 1, 0);
+    while seen < MAX_BUILDS_BACK {
+        let earlier = status.earlier_builds(&before, page).await?;
+        let Some(oldest) = earlier.last() else { break };
+        before = oldest.id();
+        seen += earlier.len();
+        page = (page * 10).min(100);
+        if let Some(found) = earlier.into_iter().find_map(&mut visit) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// Outcome of the build before: by the callback if there is one (M-19, M-20), else by the settings' rule.

@@ -62,9 +62,7 @@ impl MailTemplates {
         let escape = if kind == MessageKind::Html { Escape::Html } else { Escape::Nothing };
         let body = match (source, kind) {
             (Some(source), _) => source.compile(escape, problems),
-            (None, MessageKind::Html) => {
-                Template::read(DEFAULT_PAGE, escape, &template_context::sample(), template_context::OPEN).0
-            }
+            (None, MessageKind::Html) => default_page(),
             (None, MessageKind::Plain) => None,
         };
         let subject = subject.and_then(|subject| subject.compile(Escape::Nothing, problems));
@@ -97,6 +95,11 @@ impl MailTemplates {
         let alternative = (self.kind == MessageKind::Html).then(|| built_in_text::finished(build, inputs));
         Ok(FormattedMessage { subject, body, kind: self.kind, alternative, headers: Vec::new() })
     }
+}
+
+/// The page of our own (M-X-10).
+pub(super) fn default_page() -> Option<Template> {
+    Template::read(DEFAULT_PAGE, Escape::Html, &template_context::sample(), template_context::OPEN).0
 }
 
 /// Renders off the runtime's threads: a long template must not hold up what else they have to do.

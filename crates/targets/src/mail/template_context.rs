@@ -1,22 +1,38 @@
-//! The values that a template of a mail has about a build (M-X-08). The names are those that Buildbot's templates know,
-//! and `title`, `url`, `result`, `news`, `worker` and `reason` for those who start afresh.
+//! The values that a template of a mail has about a build (M-X-08). The names and the form of their values are those that
+//! Buildbot's templates know (M-X-18); `title`, `url`, `result`, `news`, `outcome`, `worker` and the like are for those who
+//! start afresh.
+
+use std::collections::BTreeMap;
 
 use minijinja::Value;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Tuple};
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::built_in_text::{TextInputs, news, projects, status_detected, summary};
+use super::built_in_text::{TextInputs, newest_changes, news, projects, status_detected, summary};
+use super::diagnosis::Diagnosis;
 use super::logs::LogChoice;
-use super::{Fault, store_fault};
+use super::source_stamps::{ChangeValues, SourceStamps};
+use super::{Fault, durations, store_fault};
 use campanile_callbacks::{Sample, Status};
-use campanile_model::{Build, LogRef, LogSummary, Results, SourceStamp, Step};
+use campanile_model::{Build, LogRef, LogSummary, Results, Step, plain_output};
 
 /// Most bytes of a log that a template gets: of a longer one the last part.
 const MOST_LOG_BYTES: usize = 1 << 20;
 
 /// Names below which a template may look for anything: what is there depends on the build.
 pub(super) const OPEN: &[&str] = &["build.properties"];
+
+/// Styles of steps by their result's code, as the pages of Buildbot have them.
+const RESULTS_STYLE: [&str; 7] = [
+    "",
+    "color: #f80;",
+    "color: #f00; font-weight: bold;",
+    "color: #4af;",
+    "color: #f0f; font-weight: bold;",
+    "color: #4af;",
+    "color: #4af;",
+];
 
 /// All values of a template, under their names.
 #[derive(Serialize)]
@@ -26,21 +42,28 @@ struct TemplateContext<'a> {
     result_names: [&'static str; 7],
     previous_results: Option<u8>,
     previous_result: Option<&'static str>,
-    mode: Vec<&'static str>,
+    results_style: [&'static str; 7],
+    mode: Value,
     buildername: &'a str,
     workername: &'a str,
     worker: &'a str,
     reason: &'a str,
     number: u64,
-    buildset: Option<u64>,
+    buildset: BuildsetValues<'a>,
     is_buildset: bool,
     build: BuildValues<'a>,
     projects: String,
     status_detected: String,
     news: &'static str,
     summary: String,
+    outcome: String,
+    broken: Option<BrokenValues<'a>>,
+    failed_steps: Vec<FailedStepValues<'a>>,
+    duration: Option<String>,
     blamelist: Vec<String>,
-    sourcestamps: Vec<SourceStampValues<'a>>,
+    changes: Vec<ChangeValues<'a>>,
+    older_changes: usize,
+    sourcestamps: Value,
     build_url: Option<&'a str>,
     title: &'a str,
     url: Option<&'a str>,
@@ -58,9 +81,13 @@ struct BuildValues<'a> {
     state_string: String,
     reason: &'a str,
     url: Option<&'a str>,
+    complete: bool,
     started_at: f64,
     complete_at: Option<f64>,
-    properties: serde_json::Value,
+    properties: Value,
+    buildset: BuildsetValues<'a>,
+    parentbuild: Option<()>,
+    parentbuilder: Option<()>,
     prev_build: Option<PreviousBuildValues>,
     steps: Vec<StepValues<'a>>,
 }
@@ -68,6 +95,43 @@ struct BuildValues<'a> {
 #[derive(Serialize)]
 struct BuilderValues<'a> {
     name: &'a str,
+    tags: &'a [String],
+}
+
+#[derive(Clone, Serialize)]
+struct BuildsetValues<'a> {
+    bsid: Option<u64>,
+    reason: &'a str,
+    sourcestamps: Value,
+}
+
+/// The run of failures that the build belongs to, or ended (M-74).
+#[derive(Serialize)]
+struct BrokenValues<'a> {
+    sentence: String,
+    since: u64,
+    url: Option<&'a str>,
+    by: &'a [String],
+    builds: usize,
+    worked_last: Option<u64>,
+    is_over: bool,
+}
+
+/// A step that made the build end as it did, and the end of its log (M-73).
+#[derive(Serialize)]
+struct FailedStepValues<'a> {
+    name: &'a str,
+    result: Option<&'static str>,
+    verb: &'static str,
+    log: Option<LogEndValues<'a>>,
+}
+
+#[derive(Serialize)]
+struct LogEndValues<'a> {
+    name: &'a str,
+    url: Option<&'a str>,
+    extent: String,
+    tail: String,
 }
 
 #[derive(Serialize)]
@@ -83,6 +147,10 @@ struct StepValues<'a> {
     state_string: String,
     results: Option<u8>,
     result: Option<&'static str>,
+    complete: bool,
+    started_at: Option<f64>,
+    complete_at: Option<f64>,
+    duration: Option<String>,
     hidden: bool,
     urls: Vec<Map<String, serde_json::Value>>,
     logs: Vec<LogValues<'a>>,
@@ -91,33 +159,11 @@ struct StepValues<'a> {
 #[derive(Serialize)]
 struct LogValues<'a> {
     name: &'a str,
+    stepname: &'a str,
     url: Option<String>,
     num_lines: u64,
     bytes: u64,
     content: Option<String>,
-}
-
-#[derive(Serialize)]
-struct SourceStampValues<'a> {
-    codebase: &'a str,
-    project: &'a str,
-    repository: &'a str,
-    branch: Option<&'a str>,
-    revision: Option<&'a str>,
-    patch: Option<Map<String, serde_json::Value>>,
-    changes: Vec<ChangeValues<'a>>,
-}
-
-#[derive(Serialize)]
-struct ChangeValues<'a> {
-    who: &'a str,
-    comments: &'a str,
-    files: &'a [String],
-    branch: Option<&'a str>,
-    revision: Option<&'a str>,
-    revlink: &'a str,
-    category: Option<&'a str>,
-    when: f64,
 }
 
 /// The values about a build; with the text of the logs that `contents` asks for.
@@ -138,6 +184,7 @@ pub(super) async fn for_build(
 pub(super) fn sample() -> Value {
     let sample = Sample::bundled();
     let build = &sample.build;
+    let diagnosis = Diagnosis::sample();
     let inputs = TextInputs {
         modes: super::mode::default_modes(),
         results: build.results.unwrap_or(Results::Failure),
@@ -145,9 +192,11 @@ pub(super) fn sample() -> Value {
         title: Status::title(&sample),
         build_url: Some("https://ci.example.org/builders/linux/builds/7"),
         url: Status::url(&sample),
+        diagnosis: &diagnosis,
     };
     let log = |log: &LogSummary| LogValues {
         name: "stdio",
+        stepname: "compile",
         url: Some("https://ci.example.org/".to_owned()),
         num_lines: log.lines,
         bytes: log.bytes,
@@ -161,40 +210,59 @@ pub(super) fn sample() -> Value {
 }
 
 fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'a>>) -> TemplateContext<'a> {
-    let TextInputs { modes, results, previous, title, build_url, url } = inputs;
+    let TextInputs { modes, results, previous, title, build_url, url, diagnosis } = inputs;
+    let source_stamps = SourceStamps::of(build);
+    let buildset =
+        BuildsetValues { bsid: build.buildset, reason: &build.reason, sourcestamps: source_stamps.as_list() };
+    let (changes, older_changes) = newest_changes(build);
     TemplateContext {
         results: results.code(),
         result: results.name(),
         result_names: Results::ALL.map(Results::name),
         previous_results: previous.map(Results::code),
         previous_result: previous.map(Results::name),
-        mode: modes.iter().map(campanile_callbacks::Mode::name).collect(),
+        results_style: RESULTS_STYLE,
+        mode: tuple(modes.iter().map(campanile_callbacks::Mode::name)),
         buildername: &build.builder,
         // As the original says it; `worker` says it as everywhere else here.
-        workername: if build.worker == "???" { "<unknown>" } else { &build.worker },
+        workername: if matches!(build.worker.as_str(), "" | Build::NO_WORKER) {
+            "<unknown>"
+        } else {
+            &build.worker
+        },
         worker: &build.worker,
         reason: &build.reason,
         number: build.number,
-        buildset: build.buildset,
+        buildset: buildset.clone(),
         is_buildset: false,
         projects: projects(build, title),
         status_detected: status_detected(inputs),
         news: news(inputs),
-        summary: summary(build, results),
+        summary: buildbot_summary(build, results),
+        outcome: summary(build, results),
+        broken: broken(build, diagnosis),
+        failed_steps: failed_steps(diagnosis),
+        duration: durations::of_build(build),
         blamelist: build.responsible_users(),
-        sourcestamps: build.source_stamps.iter().map(stamp).collect(),
+        changes: changes.into_iter().map(ChangeValues::of).collect(),
+        older_changes,
+        sourcestamps: Value::from_object(source_stamps),
         build: BuildValues {
             number: build.number,
-            builder: BuilderValues { name: &build.builder },
+            builder: BuilderValues { name: &build.builder, tags: &build.tags },
             tags: &build.tags,
             results: results.code(),
             result: results.name(),
             state_string: build.text.join(" "),
             reason: &build.reason,
             url: build_url,
+            complete: true,
             started_at: build.started.as_seconds_f64(),
             complete_at: build.finished.map(campanile_model::Timestamp::as_seconds_f64),
-            properties: build.properties.to_map_form(),
+            properties: properties(build),
+            buildset,
+            parentbuild: None,
+            parentbuilder: None,
             prev_build: previous
                 .map(|before| PreviousBuildValues { results: before.code(), result: before.name() }),
             steps,
@@ -207,6 +275,64 @@ fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'
     }
 }
 
+fn tuple<T: Into<Value>>(values: impl Iterator<Item = T>) -> Value {
+    Value::from(Tuple::new(values.map(Into::into).collect()))
+}
+
+/// All properties, name to value and source (M-PR-02, M-PR-04, M-PR-05).
+fn properties(build: &Build) -> Value {
+    let all = build.all_properties();
+    let pairs = all.iter().map(|(name, property)| {
+        let pair = [Value::from(Serde(&property.value)), Value::from(property.source.as_str())];
+        (name.to_owned(), Value::from(Tuple::from(pair)))
+    });
+    Value::from(pairs.collect::<BTreeMap<String, Value>>())
+}
+
+/// The end of the build in the words of Buildbot's templates.
+fn buildbot_summary(build: &Build, results: Results) -> String {
+    let text = match build.text.join(" ") {
+        text if text.is_empty() => text,
+        text => format!(": {text}"),
+    };
+    match results {
+        Results::Success => "Build succeeded!".to_owned(),
+        Results::Warnings => format!("Build Had Warnings{text}"),
+        Results::Cancelled => "Build was cancelled".to_owned(),
+        _ => format!("BUILD FAILED{text}"),
+    }
+}
+
+fn broken<'a>(build: &Build, diagnosis: &'a Diagnosis) -> Option<BrokenValues<'a>> {
+    let run = diagnosis.run.as_ref()?;
+    Some(BrokenValues {
+        sentence: run.sentence(build.number),
+        since: run.first,
+        url: run.url.as_deref(),
+        by: &run.by,
+        builds: run.builds,
+        worked_last: run.worked_last,
+        is_over: run.is_over,
+    })
+}
+
+fn failed_steps(diagnosis: &Diagnosis) -> Vec<FailedStepValues<'_>> {
+    let quotes = diagnosis.quotes.iter();
+    quotes
+        .map(|quote| FailedStepValues {
+            name: &quote.step,
+            result: quote.results.map(Results::name),
+            verb: quote.verb(),
+            log: quote.log.as_ref().map(|log| LogEndValues {
+                name: &log.name,
+                url: log.url.as_deref(),
+                extent: log.extent(),
+                tail: log.lines.join("\n"),
+            }),
+        })
+        .collect()
+}
+
 fn bare_step(number: usize, step: &Step) -> StepValues<'_> {
     let link = |(name, url): (&String, &String)| {
         Map::from_iter([("name".to_owned(), json!(name)), ("url".to_owned(), json!(url))])
@@ -217,6 +343,10 @@ fn bare_step(number: usize, step: &Step) -> StepValues<'_> {
         state_string: step.text.join(" "),
         results: step.results.map(Results::code),
         result: step.results.map(Results::name),
+        complete: step.results.is_some(),
+        started_at: step.started.map(campanile_model::Timestamp::as_seconds_f64),
+        complete_at: step.finished.map(campanile_model::Timestamp::as_seconds_f64),
+        duration: durations::of_step(step),
         hidden: step.hidden,
         urls: step.urls.iter().map(link).collect(),
         logs: Vec::new(),
@@ -235,12 +365,13 @@ async fn one_step<'a>(
         let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
         let content = if contents.wants(step, log) {
             let text = status.log_tail(&place, u32::MAX, MOST_LOG_BYTES).await;
-            text.map_err(|error| store_fault(&error))?
+            text.map_err(|error| store_fault(&error))?.map(|text| plain_output(&text))
         } else {
             None
         };
         logs.push(LogValues {
             name: &log.name,
+            stepname: &step.name,
             url: log.url.clone().or_else(|| status.log_url_for(&place)),
             num_lines: log.lines,
             bytes: log.bytes,
@@ -248,35 +379,4 @@ async fn one_step<'a>(
         });
     }
     Ok(StepValues { logs, ..bare_step(number, step) })
-}
-
-fn stamp(stamp: &SourceStamp) -> SourceStampValues<'_> {
-    let patch = stamp.patch.as_ref().map(|patch| {
-        Map::from_iter([
-            ("author".to_owned(), json!(patch.author)),
-            ("comment".to_owned(), json!(patch.comment)),
-            ("level".to_owned(), json!(patch.level)),
-            ("subdir".to_owned(), json!(patch.subdir)),
-            ("body".to_owned(), json!(patch.body)),
-        ])
-    });
-    let changes = stamp.changes.iter().map(|change| ChangeValues {
-        who: &change.who,
-        comments: &change.comments,
-        files: &change.files,
-        branch: change.branch.as_deref(),
-        revision: change.revision.as_deref(),
-        revlink: &change.revlink,
-        category: change.category.as_deref(),
-        when: change.when.as_seconds_f64(),
-    });
-    SourceStampValues {
-        codebase: &stamp.codebase,
-        project: &stamp.project,
-        repository: &stamp.repository,
-        branch: stamp.branch.as_deref(),
-        revision: stamp.revision.as_deref(),
-        patch,
-        changes: changes.collect(),
-    }
 }

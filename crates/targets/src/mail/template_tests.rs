@@ -1,8 +1,14 @@
 //! Mails by templates: what they are told, and what becomes of mistakes in them (M-X-08 to M-X-11).
 #![allow(clippy::unwrap_used)]
 
-use super::tests::{BASE, build, mail, read, target, told_of};
+use super::built_in_text::TextInputs;
+use super::diagnosis::Diagnosis;
+use super::logs::LogChoice;
+use super::template::default_page;
+use super::template_context;
+use super::tests::{BASE, build, context, mail, read, target, told_of};
 use crate::Prepared;
+use campanile_callbacks::{Sample, Status};
 use campanile_model::{Build, Change, Event, Results, SourceStamp, Step};
 
 /// A build with something of everything, and markup in what comes from outside.
@@ -51,17 +57,87 @@ async fn m_x_08_a_page_is_escaped_and_has_the_text_beside_it() {
         assert!(raw.contains("Campanile reports a failed build on builder linux"), "the text: {raw}");
         assert!(raw.contains("zoe &lt;z&gt;"), "{raw}");
     }
-    // The page of our own says what the text says.
-    let page = mailed("template_type = 'html'").await;
+}
+
+/// The page of our own says what the text says, in a form that mail programs keep.
+#[tokio::test]
+async fn m_x_10_the_page_of_our_own() {
+    let page = page_of(&full(), &*context(Vec::new()).caller.status).await;
     for part in [
-        "while building quad.",
-        "[branch main] HEAD",
-        "The build failed: failed compile",
-        "by zoe &lt;z&gt;: first</li>",
+        ">quad</span>",
+        "✗ linux #7 failed</span>",
+        "Failed compile.",
+        "<b>main</b> at ",
+        ">HEAD</span>",
+        ">first<span",
+        "&middot; zoe</span>",
+        "compile &amp; link failed</b>",
+        "Open build #7</a>",
+        "href=\"http://ci.example.org/builders/linux/builds/7\"",
     ] {
-        assert!(page.contains(part), "{}: {part}: {page}", "M-X-10");
+        assert!(page.contains(part), "{part}: {page}");
     }
-    assert!(page.contains("compile &amp; link: <span"), "{page}");
+    assert!(!page.contains("<img") && !page.contains("url("), "nothing is fetched: {page}");
+    for results in Results::ALL {
+        let build = Build { results: Some(results), ..full() };
+        if results != Results::Retry {
+            assert!(
+                page_of(&build, &*context(Vec::new()).caller.status).await.contains("linux #7 "),
+                "{results}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn m_x_10_the_page_quotes_the_log_and_the_times() {
+    let sample = Sample::bundled();
+    let page = page_of(&sample.build, &sample).await;
+    for part in [
+        "linux gcc #42 failed</span>",
+        "after 2m 3s</span>",
+        "Broken since this build: #41 worked.",
+        ">compile all failed</b>",
+        "the last 30 of 101 lines of <a",
+        "error: &#39;clapper&#39; undeclared (first use in this function); did you mean &lt;clap&gt;?",
+        ">9f8e7d6</a>",
+        "Ring the größte Glocke &lt;loud&gt;<span",
+        ">2m</td>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+/// Without logs a page is small whatever the build brings: mail programs hide what comes after 100 KB.
+#[tokio::test]
+async fn m_x_10_a_page_of_a_large_build_is_small() {
+    let mut large = full();
+    let step =
+        |number| Step { name: format!("step {number}"), results: Some(Results::Failure), ..Step::default() };
+    large.steps = (0..500).map(step).collect();
+    let change = Change { comments: "word ".repeat(500), who: "a".repeat(200), ..Change::default() };
+    large.source_stamps[0].changes = vec![change; 500];
+    let page = page_of(&large, &*context(Vec::new()).caller.status).await;
+    assert!(page.contains("470 more steps are not shown.") && page.contains("480 older ones"), "{page}");
+    assert!(page.len() < 30_000, "{}", page.len());
+}
+
+/// The page about a build.
+async fn page_of(build: &Build, status: &dyn Status) -> String {
+    let results = build.results.unwrap();
+    let diagnosis = Diagnosis::read(build, results, status).await.unwrap();
+    let build_url = status.url_for(&build.id());
+    let inputs = TextInputs {
+        modes: super::mode::default_modes(),
+        results,
+        previous: None,
+        title: status.title(),
+        build_url: build_url.as_deref(),
+        url: status.url(),
+        diagnosis: &diagnosis,
+    };
+    let values = template_context::for_build(build, inputs, &LogChoice::None, status).await.unwrap();
+    default_page().unwrap().render(&values).unwrap()
 }
 
 #[tokio::test]
@@ -73,7 +149,7 @@ async fn m_x_08_a_template_that_fails_is_replaced_by_the_built_in_text() {
     assert!(raw.contains("This is the built-in text.\n\nCampanile reports a failed build"), "{raw}");
     let target = target(&format!("{more}on_callback_error = 'retry'\n"));
     let event = Event::BuildFinished { build: Box::new(full()) };
-    let context = super::tests::context(Vec::new());
+    let context = context(Vec::new());
     let fault = target.prepare(&event, &context).await.unwrap_err();
     assert!(fault.text.starts_with("mail target `mail-1`: the template failed: line 1"), "{fault}");
 }

@@ -64,8 +64,12 @@ impl Status for KnownBuilds {
         Ok(self.0.lock().unwrap().iter().find(|build| build.id() == *id).cloned())
     }
 
-    async fn earlier_builds(&self, _: &BuildId, _: u32) -> Result<Vec<Build>, StatusError> {
-        Ok(self.0.lock().unwrap().clone())
+    async fn earlier_builds(&self, before: &BuildId, limit: u32) -> Result<Vec<Build>, StatusError> {
+        let mut earlier = self.0.lock().unwrap().clone();
+        earlier.retain(|build| build.builder == before.builder && build.number < before.number);
+        earlier.sort_by_key(|build| std::cmp::Reverse(build.number));
+        earlier.truncate(usize::try_from(limit).unwrap());
+        Ok(earlier)
     }
 
     async fn builders(&self) -> Result<Vec<Builder>, StatusError> {
@@ -340,7 +344,8 @@ async fn m_59_a_whole_mail() {
     let patch = Patch { body: "+a\n".to_owned(), ..Patch::default() };
     failed.source_stamps =
         vec![SourceStamp { project: "quad".to_owned(), patch: Some(patch), ..SourceStamp::default() }];
-    let mail = mail(prepared(&*target, failed, vec![build(1, Results::Success)]).await);
+    let before = Build { builder: failed.builder.clone(), ..build(1, Results::Success) };
+    let mail = mail(prepared(&*target, failed, vec![before]).await);
     assert_eq!(mail.envelope.sender, "ci@example.org");
     assert_eq!(mail.envelope.recipients, ["dev@example.org"]);
     assert_eq!(mail.envelope.rendered, "20140419T230346.000000Z");

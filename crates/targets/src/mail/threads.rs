@@ -5,14 +5,11 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::previous_build::branches;
+use super::previous_build::{branches, walk_back};
 use super::{Fault, store_fault};
 use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
 use campanile_model::{Build, Results};
-
-/// Most builds through which a run of trouble is followed back; beyond that, all belongs to one without a beginning.
-const MAX_BUILDS_BACK: usize = 500;
 
 /// The thing that mails of one thread have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,25 +72,14 @@ impl ThreadBy {
         Ok(Some(format!("<thread-{id}@{domain}>")))
     }
 
-    /// Number of the last success before the build.
+    /// Number of the last success before the build; beyond those that are looked through, all belongs to one run without a
+    /// beginning.
     async fn last_success(self, build: &Build, status: &dyn Status) -> Result<Option<u64>, StatusError> {
-        let mut before = build.id();
-        let (mut seen, mut page) = (0, 10);
-        while seen < MAX_BUILDS_BACK {
-            let earlier = status.earlier_builds(&before, page).await?;
-            let ends = |other: &&Build| {
-                other.results == Some(Results::Success)
-                    && (self == Self::Builder || branches(other) == branches(build))
-            };
-            if let Some(success) = earlier.iter().find(ends) {
-                return Ok(Some(success.number));
-            }
-            let Some(oldest) = earlier.last() else { break };
-            before = oldest.id();
-            seen += earlier.len();
-            page = 100;
-        }
-        Ok(None)
+        let ends = |other: &Build| {
+            other.results == Some(Results::Success)
+                && (self == Self::Builder || branches(other) == branches(build))
+        };
+        walk_back(build, status, |other| ends(&other).then_some(other.number)).await
     }
 }
 

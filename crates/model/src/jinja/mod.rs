@@ -3,12 +3,20 @@
 //! A template sees what it is given and nothing else: it can't read files, include others, or run for long. Fuel pays
 //! for its instructions and for the bytes that it makes, so it bounds time and memory alike.
 //!
+//! Templates that were written for Buildbot work as they are (M-X-18): methods of Python's values are there, `%` behind a
+//! text fills it in, and values are escaped as Jinja does it for Python.
+//!
 //! Invariant: mistakes that can be seen without a build are found when the settings are read.
 
+mod names;
+mod python;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use names::{Miss, Misses};
 
 /// One fuel pays for one instruction, or for 64 bytes: this is some 10 ms of work and 32 MiB at most.
 const FUEL: u64 = 500_000;
@@ -65,18 +73,25 @@ impl Template {
         // A property that a build doesn't have is blank; nobody shall miss a mail for that.
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         environment.set_fuel(Some(FUEL));
-        let mut syntax = SyntaxConfig::builder();
-        syntax.keep_trailing_newline(true);
-        if let Ok(syntax) = syntax.build() {
-            environment.set_syntax(syntax);
-        }
-        if let Err(error) = environment.add_template_owned(NAME, source.to_owned()) {
+        environment.set_unknown_method_callback(names::call_method);
+        environment.set_formatter(python::write_value);
+        if let Err(error) = environment.add_template_owned(NAME, python::with_format_filters(source)) {
             return (None, vec![fault(&error)]);
         }
         let template = Self(Arc::new(environment));
-        let mut faults = template.unknown_names(source, sample, open);
+        let mut misses = template.unknown_names(source, sample, open);
+        let trial = Misses::default();
+        let tried = template.render(&trial.watch(sample, "", open));
+        // Names that are written with a dot are found in any case, all others where the sample comes by.
+        misses.extend(trial.take().into_iter().filter(|miss| !is_global(&template.0, &miss.name)));
+        let told = misses.into_iter().map(|miss| JinjaError {
+            line: miss.line(source),
+            text: miss.text(),
+            always: true,
+        });
+        let mut faults: Vec<JinjaError> = told.collect();
         if faults.is_empty() {
-            faults.extend(template.render(sample).err());
+            faults.extend(tried.err());
         }
         (Some(template), faults)
     }
@@ -89,51 +104,21 @@ impl Template {
         self.0.get_template(NAME).and_then(|template| template.render(values)).map_err(|error| fault(&error))
     }
 
-    fn unknown_names(&self, source: &str, sample: &Value, open: &[&str]) -> Vec<JinjaError> {
-        let Ok(template) = self.0.get_template(NAME) else { return Vec::new() };
-        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-        names.sort_unstable();
-        let global = |name: &str| self.0.globals().any(|(global, _)| global == name);
-        let unknown = names.iter().filter_map(|name| match unknown_part(name, sample, open) {
-            Some(part) if !global(&part.0) => Some((name, part)),
-            _ => None,
-        });
-        let told = unknown.map(|(_, (part, nearest))| {
-            let last = part.rsplit('.').next().unwrap_or(&part);
-            let line = source.lines().position(|line| line.contains(last)).map_or(1, |index| index + 1);
-            let hint = nearest.map(|name| format!(": did you mean `{name}`?")).unwrap_or_default();
-            JinjaError { line, text: format!("`{part}` stands for nothing{hint}"), always: true }
-        });
-        let mut faults: Vec<JinjaError> = told.collect();
-        faults.dedup();
-        faults
+    fn unknown_names(&self, source: &str, sample: &Value, open: &[&str]) -> BTreeSet<Miss> {
+        let mut environment = Environment::empty();
+        // One whose names can't be dotted is looked through as it is.
+        let template = match environment.add_template_owned(NAME, python::with_dotted_names(source)) {
+            Ok(()) => environment.get_template(NAME),
+            Err(_) => self.0.get_template(NAME),
+        };
+        let names = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
+        let misses = names.iter().filter_map(|name| names::unknown_part(name, sample, open));
+        misses.filter(|miss| !is_global(&self.0, &miss.name)).collect()
     }
 }
 
-/// The first part of a dotted name that the sample doesn't have, and what was probably meant.
-fn unknown_part(name: &str, sample: &Value, open: &[&str]) -> Option<(String, Option<String>)> {
-    let mut value = sample.clone();
-    let mut path = String::new();
-    for part in name.split('.') {
-        let is_map = value.kind() == minijinja::value::ValueKind::Map;
-        if !is_map || open.contains(&path.as_str()) {
-            return None;
-        }
-        let known: Vec<String> = value.try_iter().ok()?.map(|key| key.to_string()).collect();
-        let parent = path.clone();
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(part);
-        if !known.iter().any(|key| key == part) {
-            let nearest = crate::nearest(part, known.iter().map(String::as_str));
-            let whole =
-                |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
-            return Some((path, nearest.map(whole)));
-        }
-        value = value.get_attr(part).ok()?;
-    }
-    None
+fn is_global(environment: &Environment<'_>, name: &str) -> bool {
+    environment.globals().any(|(global, _)| global == name)
 }
 
 fn fault(error: &Error) -> JinjaError {
@@ -180,8 +165,8 @@ mod tests {
 
     #[test]
     fn m_x_08_values_are_escaped_and_missing_properties_are_blank() {
-        let source = "<b>{{ builder }}</b> {{ build.properties.branch[0] }}{% for s in steps %}{{ s.name }}{% endfor %}\n";
-        assert_eq!(rendered(source).as_deref(), Ok("<b>&lt;linux&gt;</b> compile\n"));
+        let source = "<b>{{ builder }}</b> {{ build.properties.branch[0] }}{% for s in steps %}{{ s.name }}{% endfor %}\n\n";
+        assert_eq!(rendered(source).as_deref(), Ok("<b>&lt;linux&gt;</b> compile\n"), "one line end goes");
     }
 
     #[test]
@@ -194,6 +179,31 @@ mod tests {
                 "line 2 of the template: `build.nubmer` stands for nothing: did you mean `build.number`?",
             ]
         );
+        // However they are written, and in a branch that the sample doesn't take.
+        for (source, wanted) in [
+            ("{{ build['nubmer'] }}", "`build.nubmer` stands for nothing: did you mean `build.number`?"),
+            (
+                "{% if false %}{{ build['nubmer'] }}{% endif %}",
+                "`build.nubmer` stands for nothing: did you mean `build.number`?",
+            ),
+            (
+                "{% set b = build %}{{ b.nubmer }}",
+                "`build.nubmer` stands for nothing: did you mean `build.number`?",
+            ),
+            (
+                "{% for s in steps %}{{ s['nmae'] }}{% endfor %}",
+                "`step.nmae` stands for nothing: did you mean `step.name`?",
+            ),
+        ] {
+            assert_eq!(told(source), [format!("line 1 of the template: {wanted}")]);
+        }
+        for fine in [
+            "{{ build.get('nubmer', 'x') }}",
+            "{{ build['properties']['any'][0] }}",
+            "{{ build.properties.get('x', ['y'])[0] }}",
+        ] {
+            assert_eq!(told(fine), Vec::<String>::new());
+        }
         assert_eq!(told("\n\n{% if %}"), ["line 3 of the template: unexpected end of block"]);
         assert_eq!(told("{{ builder | shout }}"), ["line 1 of the template: filter shout is unknown"]);
         assert_eq!(told("{% for i in range(3) %}{{ i }}{% endfor %}"), Vec::<String>::new());
