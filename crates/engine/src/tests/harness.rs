@@ -85,7 +85,7 @@ impl Harness {
     /// All deliveries of a tenant, oldest first.
     pub(super) async fn deliveries(&self, tenant: &str) -> Vec<Delivery> {
         let page = Page { limit: 1_000, before: None };
-        let query = DeliveryQuery { state: None, target: None, event: None, page };
+        let query = DeliveryQuery { state: None, target: None, event: None, since: None, until: None, page };
         let mut deliveries = self.store.deliveries(tenant, &query).await.unwrap();
         deliveries.reverse();
         deliveries

@@ -28,6 +28,7 @@ const STEPS: &[(i64, &str, &str)] = steps![
     10 "tokens" "0010_tokens.sql",
     12 "tenants" "0012_tenants.sql",
     13 "indexes" "0013_indexes.sql",
+    15 "recovery" "0015_recovery.sql",
 ];
 
 /// All steps, in order. Not by sqlx's macro: that builds a second SQLite, for the compiler.
