@@ -85,7 +85,8 @@ pub(super) async fn retry_now(
 ) -> Result<u64, StoreError> {
     let hurried = sqlx::query(
         "UPDATE deliveries AS d SET not_before = min(d.due, ?1 + r.n * ?4), due = min(d.due, ?1 + r.n * ?4) \
-         FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM deliveries WHERE state = 'waiting' \
+         FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM deliveries \
+         INDEXED BY deliveries_waiting WHERE state = 'waiting' \
          AND tenant = ?2 AND target = ?3 AND lease_owner IS NULL AND held = 0 AND due > ?1) r WHERE d.id = r.id",
     )
     .bind(now.as_micros())
