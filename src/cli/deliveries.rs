@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::ServerOptions;
 use super::output::out;
+use super::recovery::{self, Action, Selection, when};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -33,6 +34,12 @@ enum What {
         /// Only those of this event
         #[arg(long)]
         event: Option<i64>,
+        /// Only those that came since then: a date, or a time ago such as 2h or 3d
+        #[arg(long, value_name = "WHEN")]
+        since: Option<String>,
+        /// Only those that came before then
+        #[arg(long, value_name = "WHEN")]
+        until: Option<String>,
         /// How many
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -48,29 +55,38 @@ enum What {
         #[arg(value_name = "EVENT")]
         about: String,
     },
-    /// Send a dead or delivered one again: the same message, byte for byte
-    Retry {
-        /// Its number
-        id: i64,
-    },
+    /// Send dead or delivered ones again, or waiting ones sooner: the same messages, byte for byte
+    Retry(Selection),
+    /// End waiting ones: nothing of them is sent
+    Drop(Selection),
 }
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let client = options.server.client()?;
     let answer = match &options.what {
-        What::List { state, target, event, limit } => {
+        What::List { state, target, event, since, until, limit } => {
             let mut query = vec![("limit", limit.to_string())];
             query.extend(state.iter().map(|state| ("state", state.clone())));
             query.extend(target.iter().map(|target| ("target", target.clone())));
             query.extend(event.iter().map(|event| ("event", event.to_string())));
+            for (key, at) in [("since", since), ("until", until)] {
+                if let Some(at) = at {
+                    query.push((key, when(at)?.as_seconds_f64().to_string()));
+                }
+            }
             client.call(Method::GET, &["deliveries"], &query, None).await?
         }
         What::Show { id } => client.call(Method::GET, &["deliveries", &id.to_string()], &[], None).await?,
         What::Explain { about } => {
             client.call(Method::GET, &["explain"], &[("about", about.clone())], None).await?
         }
-        What::Retry { id } => {
-            client.call(Method::POST, &["deliveries", &id.to_string(), "retry"], &[], None).await?
+        What::Retry(selection) => {
+            recovery::run(&client, Action::Retry, selection, options.json).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        What::Drop(selection) => {
+            recovery::run(&client, Action::Drop, selection, options.json).await?;
+            return Ok(ExitCode::SUCCESS);
         }
     };
     if options.json {
@@ -96,7 +112,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             let events = answer.get("events").and_then(Value::as_array);
             events.into_iter().flatten().try_for_each(print_explanation)?;
         }
-        What::Retry { id } => out!("delivery {id} waits to be sent again"),
+        What::Retry(_) | What::Drop(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -106,7 +122,8 @@ fn print_row(row: &Value) -> anyhow::Result<()> {
     let code = row.get("code").and_then(Value::as_str).map(|code| format!(" ({code})")).unwrap_or_default();
     let (state, target, event, subject) =
         (text(row, "state"), text(row, "target"), text(row, "event_name"), text(row, "subject"));
-    out!("{id:>6} {state:<9} {target:<16} {event} {subject}{code}: {}", text(row, "text"));
+    let next = next_try(row);
+    out!("{id:>6} {state:<9} {target:<16} {event} {subject}{code}: {}{next}", text(row, "text"));
     Ok(())
 }
 
@@ -120,10 +137,7 @@ fn print_explanation(event: &Value) -> anyhow::Result<()> {
     for word in words.into_iter().flatten() {
         let delivery = word.get("delivery").and_then(Value::as_i64);
         let delivery = delivery.map(|id| format!(" (delivery {id})")).unwrap_or_default();
-        let due = match word.get("not_before") {
-            Some(Value::Null) | None => String::new(),
-            Some(_) => format!("; next try {}", time(word, "not_before")),
-        };
+        let due = next_try(word);
         out!(
             "  {:<9} {:<16} {}{due}{delivery}",
             text(word, "state"),
@@ -135,6 +149,15 @@ fn print_explanation(event: &Value) -> anyhow::Result<()> {
         out!("  the settings have no targets");
     }
     Ok(())
+}
+
+/// The time of the next attempt of what waits, behind what is said of it.
+fn next_try(row: &Value) -> String {
+    let waits = row.get("state").and_then(Value::as_str) == Some("waiting");
+    match row.get("not_before") {
+        Some(at) if waits && !at.is_null() => format!("; next try {}", time(row, "not_before")),
+        _ => String::new(),
+    }
 }
 
 /// A field for a terminal: what came from outside can't steer it.

@@ -14,6 +14,7 @@ mod new;
 mod output;
 mod pages;
 mod preview;
+mod recovery;
 mod report;
 mod send_change;
 mod serve;

@@ -80,6 +80,26 @@ async fn the_event_of_the_events_page_is_taken() {
     assert_eq!(build["build"]["results"], "failure");
 }
 
+/// Runs the commands for what waits or is dead after an outage.
+#[test]
+fn m_dlv_05_the_commands_of_the_operating_page_work() {
+    let page = include_str!("../../docs/operating.md");
+    let engine = Engine::start("");
+    let script = blocks(page, "sh").into_iter().find(|script| script.contains("deliveries retry")).unwrap();
+    for line in script.lines() {
+        let arguments: Vec<&str> = line
+            .split('#')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .skip(1)
+            .chain(["--server", &engine.url])
+            .collect();
+        let done = campanile_testing::run(&engine.folder, &arguments);
+        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+}
+
 /// Runs the commands that the pages about other CIs have people try by hand: afterwards the engine knows their builds.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_pages_about_other_cis_work() {

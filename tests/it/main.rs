@@ -25,6 +25,7 @@ mod other_cis;
 mod parsed;
 mod pollers;
 mod push;
+mod recovery;
 mod relays;
 mod retention;
 mod sandbox;

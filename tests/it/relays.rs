@@ -254,6 +254,14 @@ async fn m_67_a_retry_goes_only_to_those_left() {
     smtp.wait_for(1).await;
     engine.logs("took the mail for 1, but not yet for 1 (450").await;
     smtp.behave(&json!({}));
+    // The half minute that a relay is left alone is not waited for here.
+    let waiting = engine.delivery_in("waiting").await;
+    let due = waiting["not_before"].as_f64().unwrap() - waiting["created"].as_f64().unwrap();
+    assert!((29.0..50.0).contains(&due), "M-67: {due} s");
+    let server = engine.url.as_str();
+    let args = ["deliveries", "--server", server, "retry", "--state", "waiting", "--yes"];
+    let retried = run(&engine.folder, &args);
+    assert!(retried.status.success(), "{retried:?}");
     let mails = smtp.wait_for(2).await;
     assert_eq!(mails[0]["to"], json!(["ada@example.org"]));
     assert_eq!(mails[1]["to"], json!(["later@example.org"]));

@@ -32,6 +32,8 @@ pub struct Settings {
     pub max_log_bytes: u64,
     /// `store.keep`: what is older is removed; none: everything is kept for ever.
     pub keep: Option<Duration>,
+    /// `store.orphans`: deliveries wait for so long for a target that is gone from the settings.
+    pub orphans: Duration,
     /// `[change_hooks]`, without its dialects.
     pub hooks: HookSettings,
     /// `[callbacks.NAME]`.
@@ -121,10 +123,11 @@ impl Settings {
             store_url: format!("sqlite:{}", root.folder().join("campanile.db").display()),
             max_log_bytes: 64 << 20,
             keep: Some(Duration::from_secs(365 * 86_400)),
+            orphans: Duration::from_secs(7 * 86_400),
             hooks: HookSettings { auth: None, max_body: 25 << 20 },
             callbacks: BTreeMap::new(),
             users: root.tables("users").into_iter().map(User::read).collect(),
-            max_age: Duration::from_secs(86_400),
+            max_age: Duration::from_secs(5 * 86_400),
             change_wait: Duration::from_secs(5),
             concurrency: 32,
             limits: limits.clone(),
@@ -152,6 +155,9 @@ impl Settings {
             }
             if let Some(bytes) = store.size("max_log_bytes") {
                 settings.max_log_bytes = bytes;
+            }
+            if let Some(orphans) = store.duration("orphans") {
+                settings.orphans = orphans;
             }
             match store.item("keep").and_then(Item::as_text) {
                 Some("forever") => settings.keep = None,

@@ -83,7 +83,7 @@ async fn of_event(
     event: &Event,
 ) -> Result<Explanation, StoreError> {
     let page = Page { limit: MAX_TARGETS, before: None };
-    let query = DeliveryQuery { state: None, target: None, event: Some(id), page };
+    let query = DeliveryQuery { state: None, target: None, event: Some(id), since: None, until: None, page };
     let mut deliveries = store.deliveries(tenant.name(), &query).await?;
     let mut targets: Vec<TargetExplanation> = Vec::with_capacity(tenant.targets().len());
     for target in tenant.targets() {

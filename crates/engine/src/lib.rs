@@ -27,6 +27,7 @@ mod load;
 mod metrics;
 mod polling;
 mod process;
+mod recovery;
 mod retention;
 mod retry;
 mod scheduler;
@@ -58,7 +59,7 @@ use campanile_outbound::trace;
 use campanile_store::{Appended, AuditEntry, Batch, NewEvent, Store, StoreError};
 use clock::Clock;
 use drop_log::DropLog;
-use lifecycle::FailingTargets;
+use recovery::TargetHealth;
 use tenant::TenantParts;
 
 pub use components::{ActivateError, ActivateOptions, Deployment};
@@ -132,7 +133,7 @@ pub struct Engine {
     /// Notified when somebody asks for the engine's end.
     shutdown: Arc<Notify>,
     drops: DropLog,
-    failing: FailingTargets,
+    health: TargetHealth,
     telemetry: Telemetry,
     tokens: Tokens,
     /// Held while settings or callbacks change, so that two changes don't cross: each reads what is in use, prepares, and
@@ -181,7 +182,7 @@ impl Engine {
             recount: Notify::new(),
             shutdown,
             drops: DropLog::default(),
-            failing: FailingTargets::default(),
+            health: TargetHealth::default(),
             telemetry,
             tokens,
             changing: Mutex::new(()),
@@ -305,16 +306,6 @@ impl Engine {
             self.wake.notify_one();
         }
         Ok(appended)
-    }
-
-    /// Makes a dead or delivered delivery wait again, due now. False if there is none such.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn retry(&self, tenant: &Tenant, id: i64) -> Result<bool, StoreError> {
-        let retried = self.store.retry(tenant.name(), id, self.clock.now()).await?;
-        self.wake.notify_one();
-        Ok(retried)
     }
 
     /// Logs names in the settings that no builder has, if any builder is known at all (M-04b).

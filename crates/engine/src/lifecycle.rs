@@ -1,39 +1,14 @@
 //! Start and end of the engine, as news for the targets that ask for it (P-PKT-04, P-CYC-10).
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::recovery::far_side_is_back;
 use super::{Engine, Tenant};
 use campanile_model::Event;
-use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, Settlement, StoreError};
+use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, StoreError};
 
 /// Longest wait for targets to take the news of the end.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Targets whose last attempt failed, by tenant and name.
-#[derive(Default)]
-pub(super) struct FailingTargets(Mutex<HashSet<(String, String)>>);
-
-impl FailingTargets {
-    /// Notes the outcome of an attempt. Where none was made, nothing is known of the far side.
-    pub(super) fn record(&self, tenant: &str, target: &str, settled: &Settlement) {
-        if !settled.attempted {
-            return;
-        }
-        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if settled.state == DeliveryState::Waiting {
-            failing.insert((tenant.to_owned(), target.to_owned()));
-        } else if !failing.is_empty() {
-            failing.remove(&(tenant.to_owned(), target.to_owned()));
-        }
-    }
-
-    fn contains(&self, tenant: &str, target: &str) -> bool {
-        let key = (tenant.to_owned(), target.to_owned());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
-    }
-}
 
 impl Engine {
     /// Stores news of the builders that are known, and then of the start, for the targets that want news of the start.
@@ -94,20 +69,14 @@ impl Engine {
             return tracing::error!(tenant = tenant.name(), "shutdown cannot be announced: {error}");
         }
         // One that fails would hold up the end for nothing.
-        hopeful.retain(|target| !self.failing.contains(tenant.name(), target));
+        hopeful.retain(|target| !self.health.is_failing(tenant.name(), target));
         for target in &hopeful {
-            if let Err(error) = self.store.retry_now(tenant.name(), target, self.clock.now()).await {
-                tracing::error!(
-                    tenant = tenant.name(),
-                    target,
-                    "target gets its news after the next start only: {error}"
-                );
-            }
+            far_side_is_back(&*self.store, &self.wake, tenant.name(), target, self.clock.now()).await;
         }
         self.wake.notify_one();
         let all_taken = async {
             for target in &hopeful {
-                while !self.failing.contains(tenant.name(), target)
+                while !self.health.is_failing(tenant.name(), target)
                     && self.has_waiting(tenant.name(), target).await
                 {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -127,6 +96,8 @@ impl Engine {
             state: Some(DeliveryState::Waiting),
             target: Some(target.to_owned()),
             event: None,
+            since: None,
+            until: None,
             page: Page { limit: 1, before: None },
         };
         self.store.deliveries(tenant, &query).await.is_ok_and(|waiting| !waiting.is_empty())

@@ -67,20 +67,31 @@ pub(super) struct FailedAttempt<'a> {
 }
 
 /// Decides after a failure. `random` lies in 0..1 and spreads the attempts.
+///
+/// Nothing that may pass is dead before its age: an attempt that would come later is made at the end of it, unless the
+/// far side asked for more.
 #[must_use]
 pub(super) fn next(policy: &Policy, failed: FailedAttempt<'_>, random: f64) -> Next {
     if failed.fault.permanence == Permanence::Permanent {
         return Next::Dead;
     }
+    let end = policy.max_age.map(|age| failed.created.after(age));
+    if end.is_some_and(|end| failed.now >= end) {
+        return Next::Dead;
+    }
     let doubled = 2_u32.saturating_pow(failed.attempt.saturating_sub(1));
-    let bound = policy.first.saturating_mul(doubled).min(policy.longest);
+    let first = failed.fault.first_delay.unwrap_or_default().max(policy.first);
+    let bound = first.saturating_mul(doubled).min(policy.longest);
     let random = random.clamp(0.0, 1.0);
     let delay = match policy.jitter {
+        // The protocol's delay is the least one: only what comes on top of it is left to chance.
+        _ if failed.fault.first_delay.is_some() => bound.mul_f64(1.0 + 0.2 * random),
         Jitter::Full => bound.mul_f64(random),
         Jitter::Fifth => bound.mul_f64(0.8 + 0.4 * random).min(policy.longest),
     };
-    let at = failed.now.after(delay).max(failed.not_before.unwrap_or(failed.now));
-    if policy.max_age.is_some_and(|age| at > failed.created.after(age)) { Next::Dead } else { Next::At(at) }
+    let at = failed.now.after(delay);
+    let at = end.map_or(at, |end| at.min(end));
+    Next::At(at.max(failed.not_before.unwrap_or(failed.now)))
 }
 
 #[cfg(test)]
@@ -138,9 +149,24 @@ mod tests {
     }
 
     #[test]
-    fn an_old_delivery_dies_and_a_lasting_fault_kills_at_once() {
+    fn m_dlv_02_the_protocols_delay_is_the_least_one() {
+        let now = Timestamp::from_seconds(1_000_000);
+        let fault = Fault::transient(FaultCode::Busy, "450").tried_again_from(Duration::from_secs(30));
+        let after = |attempt, random| {
+            let failed = FailedAttempt { attempt, created: now, fault: &fault, not_before: None, now };
+            next(&Policy::new(Duration::from_secs(86_400)), failed, random)
+        };
+        assert_eq!((after(1, 0.0), after(1, 1.0)), (at(1_000_030), at(1_000_036)));
+        assert_eq!((after(2, 0.0), after(3, 0.0)), (at(1_000_060), at(1_000_120)));
+        assert_eq!((after(9, 0.0), after(u32::MAX, 0.0)), (at(1_003_600), at(1_003_600)));
+    }
+
+    #[test]
+    fn m_dlv_02_an_old_delivery_dies_and_a_lasting_fault_kills_at_once() {
         assert_eq!(after(1, 86_400, None, 1.0), Next::Dead);
-        assert_eq!(after(1, 10, Some(9_000_000), 1.0), Next::Dead);
+        // One that may pass has its last attempt at its age, and not before its time.
+        assert_eq!(after(40, 86_400 - 60, None, 1.0), at(1_000_060));
+        assert_eq!(after(1, 10, Some(9_000_000), 1.0), at(9_000_000));
         let now = Timestamp::from_seconds(5);
         let fault = Fault::permanent(FaultCode::Rejected, "550");
         let failed = FailedAttempt { attempt: 1, created: now, fault: &fault, not_before: None, now };

@@ -260,6 +260,11 @@ impl Tenant {
         self.settings.keep
     }
 
+    /// The time for which deliveries wait for a target that is gone; only the operator's own counts.
+    pub(super) fn orphan_grace(&self) -> Duration {
+        self.settings.orphans
+    }
+
     /// The store of its settings; only the operator's own counts.
     pub(super) fn store_url(&self) -> &str {
         &self.settings.store_url

@@ -19,8 +19,8 @@ use super::scheduler::{FairScheduler, Slot};
 use super::{Engine, NODE, Tenant, build_changes, spans};
 use campanile_model::{Event, Timestamp, TraceContext};
 use campanile_outbound::trace;
-use campanile_store::{ClaimQuota, Delivery, DeliveryState, Settlement, StoreError};
-use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
+use campanile_store::{ClaimQuota, Delivery, DeliveryState, Settlement, StoreError, Wait};
+use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Scope, Silence, Target};
 
 /// Time of a lease: the longest attempt, and what may pass between the claim and its beginning.
 const LEASE: Duration = Duration::from_secs(900);
@@ -51,6 +51,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         // Left by a crash: without this they would wait for their leases to run out.
         self.store.release(NODE).await?;
+        self.resume_clock().await?;
         for tenant in self.tenants().iter() {
             self.open_targets(tenant, None).await;
         }
@@ -58,9 +59,11 @@ impl Engine {
         let mut scheduler = FairScheduler::default();
         let mut news = true;
         let mut looked = Instant::now();
+        let mut ticked = looked;
         while !*stop.borrow() {
             self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
             while in_flight.try_join_next().is_some() {}
+            self.follow_clock(&mut ticked).await;
             let quota = self.tenants().in_flight_quota(concurrency);
             if news {
                 looked = Instant::now();
@@ -127,6 +130,7 @@ impl Engine {
                 target.close().await;
             }
         }
+        self.store.tick(0, self.clock.now()).await?;
         self.store.release(NODE).await
     }
 
@@ -164,7 +168,7 @@ impl Engine {
         due.map_or(IDLE, |due| due.since(self.clock.now()).clamp(Duration::from_millis(1), IDLE))
     }
 
-    fn target_of(&self, delivery: &Delivery) -> Option<Arc<dyn Target>> {
+    pub(super) fn target_of(&self, delivery: &Delivery) -> Option<Arc<dyn Target>> {
         self.tenant_named(&delivery.tenant)?.target(&delivery.target).cloned()
     }
 
@@ -188,13 +192,14 @@ impl Engine {
         self.apply_cooldown(&batch, &settlements).await;
         let mut settling = Vec::with_capacity(batch.len());
         let mut untouched = Vec::new();
+        let mut is_back = false;
         let settlements = settlements.into_iter().chain(std::iter::repeat_with(|| None));
         for (delivery, settlement) in batch.iter().zip(settlements) {
             let Some(settlement) = settlement else {
                 untouched.push(delivery.id);
                 continue;
             };
-            self.record_settlement(delivery, &settlement);
+            is_back |= self.record_settlement(delivery, &settlement);
             settling.push(async move {
                 if let Err(error) = self.store.settle(delivery.id, settlement, self.clock.now()).await {
                     // The lease runs out and the same message goes out once more, with the same Message-ID.
@@ -205,6 +210,10 @@ impl Engine {
         }
         // At once, so that they share a transaction.
         futures_util::future::join_all(settling).await;
+        // After that: what this batch held up is due too.
+        if let (true, Some(first)) = (is_back, batch.first()) {
+            self.recover(first).await;
+        }
         if !untouched.is_empty()
             && let Err(error) = self.store.release_unattempted(NODE, &untouched).await
         {
@@ -248,9 +257,8 @@ impl Engine {
     async fn attempt(&self, batch: &[Delivery]) -> Vec<Option<Settlement>> {
         let Some(first) = batch.first() else { return Vec::new() };
         let Some(target) = self.target_of(first) else {
-            let text = format!("there is no target `{}` in the settings any more", first.target);
-            let fault = Fault::permanent(FaultCode::TargetGone, text);
-            return batch.iter().map(|delivery| Some(self.settle_fault(delivery, &fault, None))).collect();
+            let settled = batch.iter().map(|delivery| self.settle_orphan(delivery));
+            return futures_util::future::join_all(settled).await.into_iter().map(Some).collect();
         };
         let mut settlements = Vec::with_capacity(batch.len());
         let mut ready = Vec::with_capacity(batch.len());
@@ -414,12 +422,22 @@ impl Engine {
                 Next::At(at) => (DeliveryState::Waiting, at),
                 Next::Dead => (DeliveryState::Dead, failed.now),
             };
+        let wait = match (fault.scope, failed.not_before) {
+            (Scope::FarSide, None) => Wait::ForFarSide,
+            (Scope::FarSide, Some(_)) => Wait::OfItsOwn,
+            (Scope::Message, _) => {
+                let patience = self.target_of(delivery).and_then(|target| target.order_patience());
+                let is_over = patience.is_some_and(|patience| failed.now >= delivery.created.after(patience));
+                if is_over { Wait::OutOfOrder } else { Wait::OfItsOwn }
+            }
+        };
         Settlement {
             state,
             attempted: true,
             code: Some(fault.code.name().to_owned()),
             text: fault.text.clone(),
             not_before,
+            wait,
         }
     }
 
@@ -430,6 +448,7 @@ impl Engine {
             code: None,
             text: "it waits for the push of its revision to be told of".to_owned(),
             not_before,
+            wait: Wait::OfItsOwn,
         }
     }
 
@@ -440,6 +459,7 @@ impl Engine {
             code: Some(silence.code().to_owned()),
             text: silence.to_string(),
             not_before: self.clock.now(),
+            wait: Wait::default(),
         }
     }
 
@@ -450,19 +470,21 @@ impl Engine {
             code: code.map(str::to_owned),
             text,
             not_before: self.clock.now(),
+            wait: Wait::default(),
         }
     }
 
-    /// Counts and logs a settlement.
-    fn record_settlement(&self, delivery: &Delivery, settlement: &Settlement) {
+    /// Counts and logs a settlement; true if it shows that a far side is back that was away.
+    fn record_settlement(&self, delivery: &Delivery, settlement: &Settlement) -> bool {
         let code = settlement.code.as_deref().unwrap_or("");
         let (state, text) = (settlement.state, &settlement.text);
         let Delivery { id, tenant, target, subject, .. } = delivery;
-        if state == DeliveryState::Waiting && !settlement.attempted {
-            return tracing::debug!(tenant, delivery = id, target, subject, "delivery waits: {text}");
+        if state == DeliveryState::Waiting && settlement.code.is_none() {
+            tracing::debug!(tenant, delivery = id, target, subject, "delivery waits: {text}");
+            return false;
         }
         self.metrics.delivery(tenant, target, state.name(), code);
-        self.failing.record(tenant, target, settlement);
+        let is_back = self.health.record(tenant, target, settlement);
         match state {
             DeliveryState::Delivered => {
                 self.metrics.delivered_after(self.clock.now().since(delivery.created));
@@ -485,6 +507,7 @@ impl Engine {
                 tracing::error!(tenant, delivery = id, target, subject, code, "delivery given up: {text}");
             }
         }
+        is_back
     }
 }
 

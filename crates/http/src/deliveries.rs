@@ -1,4 +1,4 @@
-//! Routes of deliveries: the outcome of each event at each target with its reason, and another attempt.
+//! Routes of deliveries: the outcome of each event at each target with its reason. `recovery` has those that change it.
 
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use super::extract::{Path, Query};
 use super::lists::page;
 use super::problem::Problem;
 use campanile_engine::{self as engine, Engine, Explanation};
+use campanile_model::Timestamp;
 use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
 
-/// `?state=&target=&event=&limit=&before=`.
+/// `?state=&target=&event=&since=&until=&limit=&before=`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -26,6 +27,10 @@ pub(super) struct DeliveriesQuery {
     target: Option<String>,
     /// Only those of this event.
     event: Option<i64>,
+    /// Only those that came at this time or later, in seconds since the epoch.
+    since: Option<f64>,
+    /// Only those that came before this time.
+    until: Option<f64>,
     /// Most deliveries in the answer: 50 if not said, 500 at most.
     limit: Option<u32>,
     /// Only those before this one.
@@ -47,17 +52,21 @@ pub(super) async fn list(
     CurrentTenant(tenant): CurrentTenant,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Deliveries>, Problem> {
-    let state = match query.state.as_deref() {
-        None => None,
-        Some(name) => Some(DeliveryState::from_name(name).ok_or_else(|| {
-            let known = DeliveryState::ALL.map(DeliveryState::name).join(", ");
-            Problem::bad_request(format!("state: `{name}` is none of {known}"))
-        })?),
-    };
+    let state = query.state.as_deref().map(|name| state_named(name, &DeliveryState::ALL)).transpose()?;
     let page = page(query.limit, query.before);
-    let query = DeliveryQuery { state, target: query.target, event: query.event, page };
+    let [since, until] = [query.since, query.until].map(|at| at.and_then(Timestamp::from_seconds_f64));
+    let query = DeliveryQuery { state, target: query.target, event: query.event, since, until, page };
     let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
     Ok(Json(Deliveries { deliveries }))
+}
+
+/// Finds the state of this name among those that may be named here.
+pub(super) fn state_named(name: &str, known: &[DeliveryState]) -> Result<DeliveryState, Problem> {
+    let found = known.iter().copied().find(|state| state.name() == name);
+    found.ok_or_else(|| {
+        let known: Vec<_> = known.iter().map(|state| state.name()).collect();
+        Problem::bad_request(format!("state: `{name}` is none of {}", known.join(", ")))
+    })
 }
 
 /// A delivery with all its attempts, oldest first.
@@ -77,7 +86,11 @@ pub(super) async fn show(
     Path(id): Path<i64>,
 ) -> Result<Json<DeliveryDetails>, Problem> {
     let found = engine.store().delivery(tenant.name(), id).await?;
-    let (delivery, attempts) = found.ok_or_else(|| no_such(id))?;
+    let (delivery, attempts) = found.ok_or_else(|| {
+        Problem::not_found(format!(
+            "there is no delivery {id}: `campanile deliveries list` shows those there are"
+        ))
+    })?;
     Ok(Json(DeliveryDetails { delivery, attempts }))
 }
 
@@ -113,33 +126,4 @@ pub(super) async fn explain(
         )));
     }
     Ok(Json(Explanations { events }))
-}
-
-/// A delivery that is queued again.
-#[derive(Serialize, ToSchema)]
-pub(super) struct QueuedDelivery {
-    id: i64,
-    state: DeliveryState,
-}
-
-/// Sends a dead or delivered one again
-#[utoipa::path(post, path = "/deliveries/{id}/retry", tag = "deliveries", params(("id" = i64, Path)), responses(
-    (status = 200, description = "it waits to be sent", body = QueuedDelivery),
-))]
-pub(super) async fn retry(
-    State(engine): State<Arc<Engine>>,
-    CurrentTenant(tenant): CurrentTenant,
-    Path(id): Path<i64>,
-) -> Result<Json<QueuedDelivery>, Problem> {
-    if engine.retry(&tenant, id).await? {
-        Ok(Json(QueuedDelivery { id, state: DeliveryState::Waiting }))
-    } else {
-        Err(no_such(id))
-    }
-}
-
-fn no_such(id: i64) -> Problem {
-    Problem::not_found(format!(
-        "there is no settled delivery {id}: `campanile deliveries list` shows those there are"
-    ))
 }

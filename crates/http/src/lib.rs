@@ -19,6 +19,7 @@ mod logs;
 mod number_allocator;
 mod openapi;
 mod problem;
+mod recovery;
 mod server;
 mod tenants;
 mod tokens;
@@ -79,7 +80,9 @@ fn authorized_api() -> OpenApiRouter<Arc<Engine>> {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::explain))
-        .routes(routes!(deliveries::retry))
+        .routes(routes!(recovery::retry))
+        .routes(routes!(recovery::retry_all))
+        .routes(routes!(recovery::drop_all))
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::show, tenants::put, tenants::remove))
         .routes(routes!(tokens::list, tokens::make))

@@ -64,7 +64,14 @@ pub(super) async fn put_one(store: &dyn Store, now: i64, event: Event) -> Option
 }
 
 pub(super) fn settled(state: DeliveryState) -> Settlement {
-    Settlement { state, attempted: true, code: None, text: "ok".into(), not_before: at(0) }
+    Settlement {
+        state,
+        attempted: true,
+        code: None,
+        text: "ok".into(),
+        not_before: at(0),
+        wait: Wait::default(),
+    }
 }
 
 pub(super) async fn dedup_holds_for_a_day(store: &dyn Store) {

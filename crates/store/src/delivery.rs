@@ -162,6 +162,20 @@ pub struct Settlement {
     pub text: String,
     /// Earliest time of the next attempt, for one that waits.
     pub not_before: Timestamp,
+    /// Kind of waiting, for one that waits.
+    pub wait: Wait,
+}
+
+/// Kind of waiting: it decides who may shorten it, and who waits behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// For the far side to come back: due as soon as that is known.
+    #[default]
+    ForFarSide,
+    /// For a time of its own, which only a person shortens.
+    OfItsOwn,
+    /// As `OfItsOwn`; and it has held up those behind it long enough: it leaves the order of its key.
+    OutOfOrder,
 }
 
 /// One attempt to send.

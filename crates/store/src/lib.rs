@@ -20,6 +20,8 @@ mod poll;
 mod query;
 #[cfg(test)]
 mod queue_rules;
+#[cfg(test)]
+mod recovery_rules;
 mod retention;
 #[cfg(test)]
 mod retention_rules;
@@ -38,6 +40,7 @@ pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Queue, QueuePosition, Settlement,
+    Wait,
 };
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
@@ -277,10 +280,50 @@ pub trait Store: Send + Sync {
         tenant: &str,
         id: DeliveryId,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
-    /// Makes a dead or delivered delivery wait again, due now, with its age counted from now. False if there is none such.
-    async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError>;
-    /// Makes all that waits for a target and is not leased due now: its far side is back.
-    async fn retry_now(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// Lists the ids of deliveries, oldest first.
+    async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError>;
+    /// Makes deliveries due, the first one now and one more every `spacing`: dead and delivered ones wait again, with
+    /// their age counted from now; waiting ones are hurried. Silent ones, and those that are leased, stay as they are.
+    /// Returns the number of the others.
+    async fn retry(
+        &self,
+        tenant: &str,
+        ids: &[DeliveryId],
+        spacing: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+    /// Makes all due that waits for a target's far side and is not leased, one every `spacing` in their order: it is
+    /// back. What waits for a time of its own stays. Returns the number of them.
+    async fn retry_now(
+        &self,
+        tenant: &str,
+        target: &str,
+        spacing: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+    /// Ends deliveries that wait and are not leased as silent, with the code `dropped` and this text. Returns the number
+    /// of them.
+    async fn drop_waiting(&self, tenant: &str, ids: &[DeliveryId], text: &str) -> Result<u64, StoreError>;
+    /// Notes that a target is gone for which something waits, and returns since when that is known.
+    async fn orphaned_since(
+        &self,
+        tenant: &str,
+        target: &str,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError>;
+    /// Does as `retry_now` for those of these targets that were gone: they are there again.
+    async fn adopt(
+        &self,
+        tenant: &str,
+        targets: &[String],
+        spacing: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+    /// Notes that an engine is at work. `shift`, in microseconds, is added to all times of what waits: the clock that
+    /// they are kept in has been set.
+    async fn tick(&self, shift: i64, now: Timestamp) -> Result<(), StoreError>;
+    /// Reads when an engine was last at work; none if none was.
+    async fn last_tick(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Counts deliveries by state, over all tenants. Costs nothing: the counts are kept.
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
 

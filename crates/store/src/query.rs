@@ -1,6 +1,7 @@
 //! Queries of lists: filters, and pages that go from the newest to older ones.
 
 use super::DeliveryState;
+use campanile_model::Timestamp;
 
 /// One page of a list, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub struct DeliveryQuery {
     pub target: Option<String>,
     /// Only those of this event.
     pub event: Option<i64>,
+    /// Only those whose age counts from this time or a later one.
+    pub since: Option<Timestamp>,
+    /// Only those whose age counts from before this time.
+    pub until: Option<Timestamp>,
     /// Page of the result; `before` is a delivery id.
     pub page: Page,
 }

@@ -61,6 +61,8 @@ pub(super) async fn a_queue_is_numbered_bounded_and_rests(store: &dyn Store) {
         state: Some(DeliveryState::Silent),
         target: Some("push".into()),
         event: None,
+        since: None,
+        until: None,
         page: Page { limit: 9, before: None },
     };
     let dropped = store.deliveries(T, &query).await.unwrap();

@@ -101,6 +101,8 @@ fn deliveries_of(target: &str) -> DeliveryQuery {
         state: None,
         target: Some(target.to_owned()),
         event: None,
+        since: None,
+        until: None,
         page: Page { limit: 99, before: None },
     }
 }

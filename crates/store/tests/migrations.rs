@@ -10,7 +10,7 @@ use std::time::Duration;
 use campanile_model::{Build, BuildId, Event, LogRef, Results, Timestamp, TraceContext};
 use campanile_store::{
     Appended, Batch, BuildQuery, ClaimQuota, Delivery, DeliveryQuery, DeliveryState, LogWriter, NewDelivery,
-    NewEvent, Page, PruneCursor, Retention, Role, Settlement, SqliteStore, Store, StoreOptions,
+    NewEvent, Page, PruneCursor, Retention, Role, Settlement, SqliteStore, Store, StoreOptions, Wait,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
@@ -234,10 +234,11 @@ async fn deliveries_go_out(store: &dyn Store, version: u32) {
     for delivery in claimed.iter().chain(&behind) {
         let state = DeliveryState::Delivered;
         let (code, text) = (None, "ok".to_owned());
-        let done = Settlement { state, attempted: true, code, text, not_before: now() };
+        let done =
+            Settlement { state, attempted: true, code, text, not_before: now(), wait: Wait::default() };
         store.settle(delivery.id, done, now()).await.unwrap();
     }
-    assert!(store.retry(T, 2, now()).await.unwrap());
+    assert_eq!(store.retry(T, &[2], Duration::ZERO, now()).await.unwrap(), 1);
     assert_eq!(ids(&store.claim("me", &quota, LEASE, now()).await.unwrap()), [2]);
     store.release("me").await.unwrap();
 }
@@ -258,7 +259,14 @@ async fn new_ones_come_behind(store: &dyn Store) {
     assert_eq!(append(store, vec![new(4)], Some("hook-1")).await, Appended::Duplicate);
     let Appended::Stored { ids, .. } = append(store, vec![new(4)], Some("hook-2")).await else { panic!() };
     assert!(ids[0].unwrap() > 9);
-    let query = DeliveryQuery { state: None, target: Some("mail".into()), event: ids[0], page: page() };
+    let query = DeliveryQuery {
+        state: None,
+        target: Some("mail".into()),
+        event: ids[0],
+        since: None,
+        until: None,
+        page: page(),
+    };
     assert!(store.deliveries(T, &query).await.unwrap()[0].id > 6);
     // A build that ran when the engine was replaced ends.
     let ended = Build { results: Some(Results::Success), ..Build::new("linux", 2) };

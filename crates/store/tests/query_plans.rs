@@ -19,7 +19,7 @@ use campanile_model::{
 use campanile_store::{
     AuditEntry, Batch, BuildQuery, CallEntry, ClaimQuota, DeliveryQuery, DeliveryState, InUse, KeptVersion,
     NewDelivery, NewEvent, Page, PruneCursor, Queue, Retention, Role, Seen, Settlement, SqliteStore, Store,
-    StoreOptions, Token,
+    StoreOptions, Token, Wait,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
@@ -48,6 +48,12 @@ const WALKS: &[(&str, &str, &str)] = &[
         "SEARCH deliveries USING COVERING INDEX deliveries_due",
         "a minimum: the first row of the index",
     ),
+    (
+        "SET created = created + ?1",
+        "SCAN deliveries USING INDEX deliveries_waiting",
+        "when the clock was set: all that waits, and the index holds nothing else",
+    ),
+    ("UPDATE orphans SET since", "SCAN orphans", "when the clock was set: the few targets that are gone"),
     ("FROM delivery_counts", "SCAN delivery_counts", "four rows, all of them wanted"),
     ("FROM tokens ORDER BY created, id", "SCAN tokens", "all of them are wanted, at a start"),
     ("FROM tokens ORDER BY created, id", "USE TEMP B-TREE FOR ORDER BY", "as above"),
@@ -97,7 +103,7 @@ const INDEXES: &[(&str, &str)] = &[
         "WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ?",
         "deliveries_due (tenant=? AND due<?)",
     ),
-    ("SET not_before = ?1, due = ?1 WHERE state = 'waiting'", "deliveries_waiting (tenant=? AND target=?)"),
+    ("row_number() OVER (ORDER BY id)", "deliveries_waiting (tenant=? AND target=?)"),
     (
         "max(due, ?1) WHERE id = (SELECT min(id)",
         "deliveries_by_key (tenant=? AND target=? AND ordering_key=?)",
@@ -414,7 +420,14 @@ async fn deliver(store: &SqliteStore) {
     for (delivery, state) in claimed.iter().zip([DeliveryState::Dead, DeliveryState::Waiting].iter().cycle())
     {
         let (code, text) = (Some("unavailable".to_owned()), "503".to_owned());
-        let settlement = Settlement { state: *state, attempted: true, code, text, not_before: at(50) };
+        let settlement = Settlement {
+            state: *state,
+            attempted: true,
+            code,
+            text,
+            not_before: at(50),
+            wait: Wait::OutOfOrder,
+        };
         store.settle(delivery.id, settlement, at(6)).await.unwrap();
     }
     let dead = claimed.iter().find(|delivery| delivery.tenant == SMALL && delivery.target != "push").unwrap();
@@ -424,12 +437,18 @@ async fn deliver(store: &SqliteStore) {
         code: None,
         text: String::new(),
         not_before: at(6),
+        wait: Wait::default(),
     };
     for delivery in [push, dead] {
         store.settle(delivery.id, done.clone(), at(7)).await.unwrap();
-        assert!(store.retry(SMALL, delivery.id, at(8)).await.unwrap());
+        assert_eq!(store.retry(SMALL, &[delivery.id], Duration::ZERO, at(8)).await.unwrap(), 1);
     }
-    store.retry_now(SMALL, "mail", at(9)).await.unwrap();
+    store.retry_now(SMALL, "mail", Duration::ZERO, at(9)).await.unwrap();
+    assert_eq!(store.drop_waiting(SMALL, &[push.id, dead.id], "dropped").await.unwrap(), 2);
+    store.orphaned_since(SMALL, "mail", at(9)).await.unwrap();
+    store.adopt(SMALL, &["mail".to_owned()], Duration::ZERO, at(9)).await.unwrap();
+    store.tick(1, at(9)).await.unwrap();
+    store.last_tick().await.unwrap();
     store.defer_target(SMALL, "push", "linux", at(99)).await.unwrap();
     store.release("me").await.unwrap();
     assert!(store.due().await.unwrap().len() > 2);
@@ -439,8 +458,12 @@ async fn deliver(store: &SqliteStore) {
         for target in [None, Some("push".to_owned())] {
             for event in [None, Some(push.event)] {
                 for before in [None, Some(push.id)] {
-                    let query = DeliveryQuery { state, target: target.clone(), event, page: page(before) };
-                    store.deliveries(SMALL, &query).await.unwrap();
+                    for time in [None, Some(at(0))] {
+                        let (target, page) = (target.clone(), page(before));
+                        let query = DeliveryQuery { state, target, event, since: time, until: time, page };
+                        store.deliveries(SMALL, &query).await.unwrap();
+                        store.delivery_ids(SMALL, &query).await.unwrap();
+                    }
                 }
             }
         }

@@ -67,7 +67,7 @@ impl OnCallbackError {
     pub(crate) fn judge(self, text: impl Into<String>) -> Result<(), Fault> {
         match self {
             Self::Default => Ok(()),
-            Self::Retry => Err(Fault::transient(FaultCode::Callback, text)),
+            Self::Retry => Err(Fault::transient(FaultCode::Callback, text).of_message()),
             Self::Dead => Err(Fault::permanent(FaultCode::Callback, text)),
         }
     }

@@ -60,6 +60,19 @@ pub struct Fault {
     pub text: String,
     /// Tells if trying again can help.
     pub permanence: Permanence,
+    /// The wait that the protocol wants after a first failure, each further one twice the last; none: the engine's own.
+    pub first_delay: Option<Duration>,
+    /// The part that is at fault.
+    pub scope: Scope,
+}
+
+/// The reach of a fault: does it say anything about other messages?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The far side as a whole, as far as anybody can tell: once another message gets through, this one is worth a try.
+    FarSide,
+    /// This message alone: that others get through says nothing about it.
+    Message,
 }
 
 /// The duration of a fault: does it go away by itself?
@@ -72,16 +85,29 @@ pub enum Permanence {
 }
 
 impl Fault {
-    /// Makes a fault that may go away by itself.
+    /// Makes a fault of the far side that may go away by itself.
     #[must_use]
     pub fn transient(code: FaultCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), permanence: Permanence::Transient }
+        let (permanence, scope) = (Permanence::Transient, Scope::FarSide);
+        Self { code, text: text.into(), permanence, first_delay: None, scope }
     }
 
     /// Makes a fault that won't.
     #[must_use]
     pub fn permanent(code: FaultCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), permanence: Permanence::Permanent }
+        Self { permanence: Permanence::Permanent, ..Self::transient(code, text) }
+    }
+
+    /// Asks for this wait at least before the next attempt, and for a longer one after each further failure.
+    #[must_use]
+    pub fn tried_again_from(self, first_delay: Duration) -> Self {
+        Self { first_delay: Some(first_delay), ..self }
+    }
+
+    /// Says that the fault is about this message alone.
+    #[must_use]
+    pub fn of_message(self) -> Self {
+        Self { scope: Scope::Message, ..self }
     }
 }
 

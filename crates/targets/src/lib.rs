@@ -31,7 +31,7 @@ use campanile_callbacks::Callback;
 use campanile_config::{Problems, Reader, Settings};
 use campanile_outbound::{Client, Outbound};
 
-pub use fault::{Fault, FaultCode, Permanence, Silence};
+pub use fault::{Fault, FaultCode, Permanence, Scope, Silence};
 pub use target::{
     Backoff, Context, Outcome, Outgoing, Prepared, Queue, QueuePosition, ReloadState, SessionContext, Target,
     Wanted,

@@ -204,6 +204,11 @@ pub trait Target: Send + Sync {
     fn max_age(&self) -> Option<Duration> {
         None
     }
+    /// Tells how old a delivery that is put off by itself may become before those behind it in its order go first. None
+    /// by default: they wait for it as long as it waits.
+    fn order_patience(&self) -> Option<Duration> {
+        None
+    }
     /// Begins, or goes on with, what lives between deliveries: a connection on which people answer, say. `state` is
     /// what [`keep`](Self::keep) gave for the target of this name before the settings were read anew. Nothing by
     /// default.

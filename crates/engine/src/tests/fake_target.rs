@@ -1,8 +1,9 @@
 //! A target that records what it is given and does as it is told.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -16,6 +17,8 @@ pub(super) enum Step {
     Deliver,
     /// Fails with a transient fault.
     Defer,
+    /// Is put off by itself, with a delay of the far side's.
+    PutOff,
     /// Fails for good.
     Refuse,
     Panic,
@@ -39,6 +42,8 @@ pub(super) struct FakeTarget {
     prepared: AtomicUsize,
     in_flight: Arc<AtomicUsize>,
     closed: AtomicUsize,
+    /// All attempts fail with a transient fault.
+    is_down: AtomicBool,
 }
 
 impl FakeTarget {
@@ -54,6 +59,7 @@ impl FakeTarget {
             prepared: AtomicUsize::new(0),
             in_flight: Arc::default(),
             closed: AtomicUsize::new(0),
+            is_down: AtomicBool::new(false),
         }
     }
 
@@ -80,6 +86,11 @@ impl FakeTarget {
     /// Lets one hanging attempt go, now or when it comes.
     pub(super) fn release_one(&self) {
         self.gate.add_permits(1);
+    }
+
+    /// Ends or begins an outage.
+    pub(super) fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::SeqCst);
     }
 
     pub(super) fn sent(&self) -> Vec<String> {
@@ -143,11 +154,18 @@ impl Target for FakeTarget {
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
         let _attempt = Attempt::begin(&self.in_flight);
         self.sent.lock().unwrap().push(String::from_utf8(outgoing.message.to_vec()).unwrap());
+        if self.is_down.load(Ordering::SeqCst) {
+            return Outcome::from(Fault::transient(FaultCode::Connection, "it is down"));
+        }
         let step = self.steps.lock().unwrap().pop_front().unwrap_or(self.last_step);
         let fault = Fault::transient(FaultCode::Busy, "as it was told");
         match step {
             Step::Deliver => {}
             Step::Defer => return Outcome::Deferred { fault, not_before: None },
+            Step::PutOff => {
+                let fault = fault.tried_again_from(Duration::from_secs(30)).of_message();
+                return Outcome::Deferred { fault, not_before: None };
+            }
             Step::Refuse => return Outcome::Refused(fault),
             Step::Panic => panic!("as it was told"),
             Step::Hang => self.gate.acquire().await.unwrap().forget(),
@@ -157,6 +175,10 @@ impl Target for FakeTarget {
 
     async fn probe(&self) -> Result<String, Fault> {
         unreachable!("no test asks")
+    }
+
+    fn order_patience(&self) -> Option<Duration> {
+        Some(Duration::from_secs(3_600))
     }
 
     async fn close(&self) {

@@ -82,10 +82,28 @@ impl Harness {
         checked
     }
 
+    /// Sets the system's clock by so many days.
+    pub(super) fn set_system_clock(&self, days: i64) {
+        let micros = self.clock.now().as_micros() + days * 86_400 * 1_000_000;
+        self.clock.set_system(Timestamp::from_micros(micros));
+    }
+
+    /// Lets so many days pass in which no engine is there.
+    pub(super) fn leave_alone(&self, days: i64) {
+        self.set_system_clock(days);
+        let (_, now) = self.clock.follow().expect("days are more than a drift");
+        self.clock.set(now);
+    }
+
+    /// The age of a delivery in whole days.
+    pub(super) fn days_old(&self, delivery: &Delivery) -> u64 {
+        self.clock.now().since(delivery.created).as_secs() / 86_400
+    }
+
     /// All deliveries of a tenant, oldest first.
     pub(super) async fn deliveries(&self, tenant: &str) -> Vec<Delivery> {
         let page = Page { limit: 1_000, before: None };
-        let query = DeliveryQuery { state: None, target: None, event: None, page };
+        let query = DeliveryQuery { state: None, target: None, event: None, since: None, until: None, page };
         let mut deliveries = self.store.deliveries(tenant, &query).await.unwrap();
         deliveries.reverse();
         deliveries

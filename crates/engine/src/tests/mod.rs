@@ -7,4 +7,5 @@ mod fake_target;
 mod harness;
 mod leases;
 mod ordering;
+mod recovery;
 mod shutdown;

@@ -3,8 +3,8 @@
 //! A claim takes the rows of a tenant that wait, are not `blocked` and are `due`, and sets `due` to the end of the lease:
 //! a lease that ran out is thus due by itself, and nobody has to look for engines that died.
 //!
-//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`, `retry`,
-//! `outcomes::settle` and `Queues::make_room`, so that a claim looks only at rows that it takes. One that is blocked
+//! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`,
+//! `recovery::retry` and `drop_waiting`, `outcomes::settle` and `Queues::make_room`, so that a claim looks only at rows that it takes. One that is blocked
 //! without an older one would never go out; one that is free beside an older one could overtake it.
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -143,68 +143,12 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
     Ok(OperationResult::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
 }
 
-/// Tenant, target and ordering key.
-type Key = (String, String, Option<String>);
-
 /// Releases all that `owner` has leased; it is due as it was before.
 pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
         "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
-    .execute(tx)
-    .await?;
-    Ok(OperationResult::Done)
-}
-
-/// Makes a dead or delivered one wait again. The message stays: the same bytes go out again.
-pub(super) async fn retry(
-    tx: &mut SqliteConnection,
-    tenant: &str,
-    id: DeliveryId,
-    now: Timestamp,
-) -> Result<OperationResult, StoreError> {
-    let key: Option<Key> = sqlx::query_as(
-        "UPDATE deliveries SET state = 'waiting', blocked = 0, created = ?1, not_before = ?1, due = ?1, code = NULL, \
-         text = NULL WHERE id = ?2 AND tenant = ?3 AND state IN ('dead', 'delivered') \
-         RETURNING tenant, target, ordering_key",
-    )
-    .bind(now.as_micros())
-    .bind(id)
-    .bind(tenant)
-    .fetch_optional(&mut *tx)
-    .await?;
-    let Some((tenant, target, key)) = key else { return Ok(OperationResult::Found(false)) };
-    if let Some(key) = key {
-        // It may stand before one that could go until now, or behind one: of all that are free, only the oldest stays so.
-        sqlx::query(
-            "UPDATE deliveries SET blocked = (id > (SELECT min(id) FROM deliveries WHERE state = 'waiting' \
-             AND tenant = ?1 AND target = ?2 AND ordering_key = ?3)) \
-             WHERE state = 'waiting' AND tenant = ?1 AND target = ?2 AND ordering_key = ?3 AND blocked = 0",
-        )
-        .bind(tenant)
-        .bind(target)
-        .bind(key)
-        .execute(tx)
-        .await?;
-    }
-    Ok(OperationResult::Found(true))
-}
-
-/// Makes all that waits for a target and that nobody has leased due now. What is blocked stays so.
-pub(super) async fn retry_now(
-    tx: &mut SqliteConnection,
-    tenant: &str,
-    target: &str,
-    now: Timestamp,
-) -> Result<OperationResult, StoreError> {
-    sqlx::query(
-        "UPDATE deliveries SET not_before = ?1, due = ?1 WHERE state = 'waiting' AND tenant = ?2 AND target = ?3 \
-         AND lease_owner IS NULL AND due > ?1",
-    )
-    .bind(now.as_micros())
-    .bind(tenant)
-    .bind(target)
     .execute(tx)
     .await?;
     Ok(OperationResult::Done)
@@ -232,24 +176,37 @@ pub(super) async fn list(
     tenant: &str,
     query: &DeliveryQuery,
 ) -> Result<Vec<Delivery>, StoreError> {
+    let index = index_for(query);
+    let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
+        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM deliveries d {index} {JOINS} WHERE d.tenant = "
+    ));
+    push_filter(&mut sql, tenant, query);
+    sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.page.limit);
+    let rows = sql.build().fetch_all(reader).await?;
+    rows.iter().map(delivery).collect()
+}
+
+/// Names the index by which a query is answered, where SQLite would not find it.
+pub(super) fn index_for(query: &DeliveryQuery) -> &'static str {
     // Of two indexes with the same terms SQLite takes the one of the target's whole history: without `ANALYZE` it doesn't
     // know that only a few of many thousands wait. At a stop this is asked again and again.
-    let index = match query {
+    match query {
         DeliveryQuery { state: Some(DeliveryState::Waiting), target: Some(_), event: None, .. } => {
             "INDEXED BY deliveries_waiting"
         }
         _ => "",
-    };
-    let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
-        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM deliveries d {index} {JOINS} WHERE d.tenant = "
-    ));
-    sql.push_bind(tenant);
+    }
+}
+
+/// Adds the tenant, and all filters behind it, to a statement that ends with `d.tenant = `.
+pub(super) fn push_filter(sql: &mut sqlx::QueryBuilder<sqlx::Sqlite>, tenant: &str, query: &DeliveryQuery) {
+    sql.push_bind(tenant.to_owned());
     if let Some(state) = query.state {
         // As text: of a bound state SQLite does not know that the index of what waits has all of it.
         sql.push(" AND d.state = '").push(state.name()).push("'");
     }
     if let Some(target) = &query.target {
-        sql.push(" AND d.target = ").push_bind(target);
+        sql.push(" AND d.target = ").push_bind(target.clone());
     }
     if let Some(event) = query.event {
         sql.push(" AND d.event = ").push_bind(event);
@@ -257,9 +214,12 @@ pub(super) async fn list(
     if let Some(before) = query.page.before {
         sql.push(" AND d.id < ").push_bind(before);
     }
-    sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.page.limit);
-    let rows = sql.build().fetch_all(reader).await?;
-    rows.iter().map(delivery).collect()
+    if let Some(since) = query.since {
+        sql.push(" AND d.created >= ").push_bind(since.as_micros());
+    }
+    if let Some(until) = query.until {
+        sql.push(" AND d.created < ").push_bind(until.as_micros());
+    }
 }
 
 /// Reads a delivery with its attempts, oldest first.

@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
 //!
 //! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `append` (its SQL),
-//! `deliveries` and `outcomes`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
+//! `deliveries`, `outcomes` and `recovery`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
 //!
 //! Invariant: only the writer's connection writes; the pool's connections cannot. No statement walks through a whole
 //! table (`tests/query_plans.rs`); one that must names the reason there.
@@ -21,6 +21,7 @@ mod projection;
 mod prune;
 mod queues;
 mod reads;
+mod recovery;
 mod statement_batch;
 mod stats;
 #[cfg(test)]
@@ -146,6 +147,14 @@ impl Writer {
         let (reply, result) = oneshot::channel();
         self.jobs.send(Job { operation, reply }).await.map_err(|_| StoreError::Closed)?;
         result.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Has an operation done that tells how many rows it was about.
+    async fn count(&self, operation: Operation) -> Result<u64, StoreError> {
+        match self.submit(operation).await? {
+            OperationResult::Counted(count) => Ok(count),
+            other => other.unexpected(),
+        }
     }
 
     /// Queues an operation whose end nobody waits for; it is dropped when the writer is overloaded.
@@ -351,16 +360,67 @@ impl Store for SqliteStore {
         deliveries::one(&mut snapshot, tenant, id).await
     }
 
-    async fn retry(&self, tenant: &str, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
-        match self.writer.submit(Operation::Retry { tenant: tenant.to_owned(), id, now }).await? {
-            OperationResult::Found(found) => Ok(found),
+    async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError> {
+        recovery::ids(&mut *self.reader().await?, tenant, query).await
+    }
+
+    async fn retry(
+        &self,
+        tenant: &str,
+        ids: &[DeliveryId],
+        spacing: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (tenant, ids) = (tenant.to_owned(), ids.to_vec());
+        self.writer.count(Operation::Retry { tenant, ids, spacing, now }).await
+    }
+
+    async fn retry_now(
+        &self,
+        tenant: &str,
+        target: &str,
+        spacing: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (tenant, target) = (tenant.to_owned(), target.to_owned());
+        self.writer.count(Operation::RetryNow { tenant, target, spacing, now }).await
+    }
+
+    async fn drop_waiting(&self, tenant: &str, ids: &[DeliveryId], text: &str) -> Result<u64, StoreError> {
+        let (tenant, ids, text) = (tenant.to_owned(), ids.to_vec(), text.to_owned());
+        self.writer.count(Operation::DropWaiting { tenant, ids, text }).await
+    }
+
+    async fn orphaned_since(
+        &self,
+        tenant: &str,
+        target: &str,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let (tenant, target) = (tenant.to_owned(), target.to_owned());
+        match self.writer.submit(Operation::OrphanedSince { tenant, target, now }).await? {
+            OperationResult::Since(since) => Ok(since),
             other => other.unexpected(),
         }
     }
 
-    async fn retry_now(&self, tenant: &str, target: &str, now: Timestamp) -> Result<(), StoreError> {
-        let operation = Operation::RetryNow { tenant: tenant.to_owned(), target: target.to_owned(), now };
-        self.writer.submit(operation).await.map(drop)
+    async fn adopt(
+        &self,
+        tenant: &str,
+        targets: &[String],
+        spacing: Duration,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (tenant, targets) = (tenant.to_owned(), targets.to_vec());
+        self.writer.count(Operation::Adopt { tenant, targets, spacing, now }).await
+    }
+
+    async fn tick(&self, shift: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.submit(Operation::Tick { shift, now }).await.map(drop)
+    }
+
+    async fn last_tick(&self) -> Result<Option<Timestamp>, StoreError> {
+        recovery::last_tick(&mut *self.reader().await?).await
     }
 
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {

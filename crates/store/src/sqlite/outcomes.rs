@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use super::statement_batch::StatementBatch;
-use crate::{DeliveryId, Settlement, StoreError};
+use crate::{DeliveryId, Settlement, StoreError, Wait};
 use campanile_model::Timestamp;
 
 /// Delivery, its message, and the digest of the callback version that wrote it.
@@ -53,9 +53,15 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
     let rows: Vec<_> = settled
         .iter()
         .map(|(id, settlement, now)| {
-            let Settlement { state, attempted, code, text, not_before } = settlement;
-            (*id, state.name(), code, text, not_before.as_micros(), u8::from(*attempted), now.as_micros())
+            let Settlement { state, attempted, code, text, not_before, wait } = settlement;
+            let (not_before, held) = (not_before.as_micros(), u8::from(*wait != Wait::ForFarSide));
+            (*id, state.name(), code, text, not_before, u8::from(*attempted), now.as_micros(), held)
         })
+        .collect();
+    let leaving: Vec<_> = settled
+        .iter()
+        .filter(|(_, settlement, _)| settlement.wait == Wait::OutOfOrder)
+        .map(|(id, ..)| (*id,))
         .collect();
     let mut writes = StatementBatch::default();
     // A delivery that was pruned or whose tenant is gone has no attempts.
@@ -72,19 +78,30 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
     );
     writes.put(
         "UPDATE deliveries AS d SET state = r.value->>1, code = r.value->>2, text = r.value->>3, \
-         not_before = r.value->>4, due = r.value->>4, lease_owner = NULL \
+         not_before = r.value->>4, due = r.value->>4, lease_owner = NULL, held = r.value->>7 \
          FROM json_each(?) r WHERE d.id = r.value->>0 AND d.state = 'waiting'",
         &rows,
     );
-    // The next one of each key is free, and only the next: were two of them free, they could be sent side by side and
-    // overtake each other.
+    writes.put(FREE_NEXT, &rows);
     writes.put(
         "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
          WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
-         AND o.ordering_key = d.ordering_key) \
+         AND o.ordering_key = d.ordering_key AND o.id > d.id) \
          FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
-         WHERE d.ordering_key IS NOT NULL AND d.state <> 'waiting')",
-        &rows,
+         WHERE d.ordering_key IS NOT NULL AND d.state = 'waiting' AND d.blocked = 0)",
+        &leaving,
+    );
+    writes.put(
+        "UPDATE deliveries SET ordering_key = NULL WHERE id IN (SELECT value->>0 FROM json_each(?)) \
+         AND state = 'waiting' AND blocked = 0",
+        &leaving,
     );
     writes.run(tx).await
 }
+
+/// Frees the next one of each key that a settled delivery has left, and only the next: were two of them free, they could
+/// be sent side by side and overtake each other.
+pub(super) const FREE_NEXT: &str = "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
+     WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target AND o.ordering_key = d.ordering_key) \
+     FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
+     WHERE d.ordering_key IS NOT NULL AND d.state <> 'waiting')";

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{NewDelivery, NewEvent, conformance, delivery_rules, queue_rules, retention_rules};
+use crate::{
+    NewDelivery, NewEvent, conformance, delivery_rules, queue_rules, recovery_rules, retention_rules,
+};
 
 async fn open(dir: &tempfile::TempDir, max_log_bytes: u64) -> SqliteStore {
     let url = format!("sqlite:{}", dir.path().join("store.db").display());
@@ -56,6 +58,17 @@ conforms!(
     deliveries_are_listed_counted_and_retried,
     a_trace_stays_with_its_deliveries,
     each_tenant_has_its_share,
+);
+
+conforms!(
+    recovery_rules:
+    what_waits_for_the_far_side_is_due_one_after_the_other,
+    a_person_hurries_what_waits_and_what_is_dead,
+    dead_ones_of_a_key_wait_again_in_their_order,
+    one_that_is_put_off_for_long_leaves_its_order,
+    dropped_ones_free_those_behind_them,
+    a_target_is_gone_and_back,
+    times_of_what_waits_go_with_the_clock,
 );
 
 conforms!(

@@ -71,6 +71,7 @@ pub(super) async fn delete_tenant_chunk(
     for statement in [
         "DELETE FROM tokens WHERE tenant = ?",
         "DELETE FROM queues WHERE tenant = ?",
+        "DELETE FROM orphans WHERE tenant = ?",
         "DELETE FROM polls WHERE tenant = ?",
         "DELETE FROM callbacks_in_use WHERE tenant = ?",
         "DELETE FROM callback_versions WHERE id IN (SELECT id FROM callback_versions WHERE tenant = ? LIMIT 20)",

@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
 use super::{
-    StoreOptions, append, audit, callbacks, completion, deliveries, logs, outcomes, prune, tokens, usage,
+    StoreOptions, append, audit, callbacks, completion, deliveries, logs, outcomes, prune, recovery, tokens,
+    usage,
 };
 use crate::{
     Appended, AuditEntry, Batch, CallEntry, ClaimQuota, Delivery, DeliveryId, InUse, KeptVersion,
@@ -54,8 +55,12 @@ pub(super) enum Operation {
     DeferTarget { tenant: String, target: String, key: String, until: Timestamp },
     ReleaseUnattempted { owner: String, ids: Vec<DeliveryId> },
     Release { owner: String },
-    Retry { tenant: String, id: DeliveryId, now: Timestamp },
-    RetryNow { tenant: String, target: String, now: Timestamp },
+    Retry { tenant: String, ids: Vec<DeliveryId>, spacing: Duration, now: Timestamp },
+    RetryNow { tenant: String, target: String, spacing: Duration, now: Timestamp },
+    DropWaiting { tenant: String, ids: Vec<DeliveryId>, text: String },
+    OrphanedSince { tenant: String, target: String, now: Timestamp },
+    Adopt { tenant: String, targets: Vec<String>, spacing: Duration, now: Timestamp },
+    Tick { shift: i64, now: Timestamp },
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
     RecordCall { tenant: String, call: CallEntry },
     CompleteBuild { tenant: String, build: Box<Build> },
@@ -77,6 +82,8 @@ pub(super) enum OperationResult {
     Appended(Appended),
     Claimed(Vec<Delivery>),
     Found(bool),
+    Counted(u64),
+    Since(Timestamp),
     Pruned(Pruned),
     LogWritten { log: i64, lines: u64, bytes: u64 },
     Done,
@@ -284,10 +291,22 @@ async fn perform(
                 deliveries::release_unattempted(tx, owner, ids).await?
             }
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
-            Operation::RetryNow { tenant, target, now } => {
-                deliveries::retry_now(tx, tenant, target, *now).await?
+            Operation::Retry { tenant, ids, spacing, now } => {
+                recovery::retry(tx, tenant, ids, *spacing, *now).await?
             }
-            Operation::Retry { tenant, id, now } => deliveries::retry(tx, tenant, *id, *now).await?,
+            Operation::RetryNow { tenant, target, spacing, now } => {
+                OperationResult::Counted(recovery::retry_now(tx, tenant, target, *spacing, *now).await?)
+            }
+            Operation::DropWaiting { tenant, ids, text } => {
+                recovery::drop_waiting(tx, tenant, ids, text).await?
+            }
+            Operation::OrphanedSince { tenant, target, now } => {
+                recovery::orphaned_since(tx, tenant, target, *now).await?
+            }
+            Operation::Adopt { tenant, targets, spacing, now } => {
+                recovery::adopt(tx, tenant, targets, *spacing, *now).await?
+            }
+            Operation::Tick { shift, now } => recovery::tick(tx, *shift, *now).await?,
             Operation::UseVersion { tenant, in_use, version, component } => {
                 callbacks::use_version(tx, tenant, in_use, version, component).await?
             }

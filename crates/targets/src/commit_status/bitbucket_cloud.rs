@@ -112,7 +112,7 @@ impl Oauth {
         let granted: TokenResponse = serde_json::from_slice(&response.body).map_err(|_| {
             // The body is not shown: it may hold a token.
             let text = format!("{} gave no token that is understood", response.origin);
-            Outcome::Refused(Fault::permanent(FaultCode::Authentication, text))
+            Outcome::from(Fault::transient(FaultCode::Authentication, text))
         })?;
         let life = Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_LIFE));
         Ok((Secret::new(granted.access_token), now.after(life)))

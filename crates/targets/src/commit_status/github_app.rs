@@ -88,7 +88,8 @@ impl App {
         require_success(&response, now, &format!("there is no token for the app {}", self.id))?;
         let Ok(granted) = serde_json::from_slice::<TokenResponse>(&response.body) else {
             // The body is not shown: it may hold a token.
-            return Err(refused(format!("{} gave no token that is understood", response.origin)));
+            let text = format!("{} gave no token that is understood", response.origin);
+            return Err(Outcome::from(Fault::transient(FaultCode::Authentication, text)));
         };
         let end = granted.expires_at.and_then(|end| Timestamp::parse_date(&end).ok());
         Ok((Secret::new(granted.token), end.unwrap_or_else(|| now.after(DEFAULT_LIFE))))

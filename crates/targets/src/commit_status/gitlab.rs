@@ -66,7 +66,8 @@ impl Gitlab {
         require_success(&response, now, &format!("the project `{name}` is not found"))?;
         let project: Project = serde_json::from_slice(&response.body).map_err(|_| {
             let text = format!("{} told no id of the project `{name}`", response.origin);
-            Outcome::Refused(Fault::permanent(FaultCode::Rejected, text))
+            // A page in front of GitLab, while it is being mended, answers 200 too.
+            Outcome::from(Fault::transient(FaultCode::Rejected, text))
         })?;
         let mut projects = self.projects.lock().await;
         if projects.len() >= MOST_PROJECTS {
@@ -171,7 +172,7 @@ impl Forge for Gitlab {
                 Outcome::Delivered(fault.text)
             }
             409 => {
-                let fault = Fault::transient(FaultCode::Busy, fault.text);
+                let fault = Fault::transient(FaultCode::Busy, fault.text).of_message();
                 Outcome::Deferred { fault, not_before: None }
             }
             _ => Outcome::Refused(fault),

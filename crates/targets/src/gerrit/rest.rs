@@ -76,8 +76,7 @@ impl RestTransport {
             .query_pairs_mut()
             .append_pair("q", &format!("project:{project} commit:{revision}"))
             .append_pair("o", "CURRENT_REVISION");
-        let found: Vec<ChangeInfo> =
-            read(&self.send(Request::get(search), now).await?).map_err(Outcome::Refused)?;
+        let found: Vec<ChangeInfo> = read(&self.send(Request::get(search), now).await?)?;
         let Some(change) = found.into_iter().next() else {
             let text = format!("{} has no change of `{project}` with the commit {revision}", self.url);
             return Err(Outcome::Refused(Fault::permanent(FaultCode::Rejected, text)));
@@ -99,7 +98,7 @@ impl RestTransport {
         let asked = async {
             let request = Request::get(self.below(&["a", "config", "server", "version"])?);
             let version = self.send(request, Timestamp::default()).await?;
-            let version: String = read(&version).map_err(Outcome::Refused)?;
+            let version: String = read(&version)?;
             Ok(format!("{}: Gerrit {version}, as `{}`", self.url, self.user))
         };
         asked.await.map_err(fault_of)
@@ -134,10 +133,13 @@ impl RestTransport {
 }
 
 /// Reads the JSON of a reply.
-fn read<T: for<'a> Deserialize<'a>>(response: &Response) -> Result<T, Fault> {
+///
+/// # Errors
+/// Deferred for anything else: a page in front of Gerrit, while it is being mended, answers 200 too.
+fn read<T: for<'a> Deserialize<'a>>(response: &Response) -> Result<T, Outcome> {
     let body = response.body.strip_prefix(MAGIC_PREFIX).unwrap_or(&response.body);
     serde_json::from_slice(body).map_err(|error| {
         let text = format!("{} answered what is no answer of Gerrit's: {error}", response.origin);
-        Fault::permanent(FaultCode::Rejected, text)
+        Outcome::from(Fault::transient(FaultCode::Rejected, text))
     })
 }

@@ -7,6 +7,8 @@ mod credentials;
 mod outcome;
 mod path;
 mod rate_limit;
+#[cfg(test)]
+mod table_tests;
 
 pub(crate) use credentials::{CachedToken, Credentials};
 pub(crate) use outcome::{deferred, fault_of, outcome, require_success, transport_fault};

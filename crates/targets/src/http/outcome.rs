@@ -1,20 +1,13 @@
 //! The outcome that an HTTP reply, or its absence, stands for: taken, not now, or never.
 
-use std::time::Duration;
-
 use http::StatusCode;
-use http::header::{HeaderName, LOCATION, RETRY_AFTER};
+use http::header::LOCATION;
 
 use campanile_model::Timestamp;
 use campanile_outbound::{OutboundError, Response};
 
+use super::rate_limit::{self, LIMIT_DELAY};
 use crate::{Fault, FaultCode, Outcome};
-
-const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-
-/// No far side is obeyed for longer than this when it asks to be left alone.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// Makes the fault of an attempt that got no reply: permanent where settings must change, transient where the network
 /// may mend it.
@@ -39,36 +32,70 @@ pub(crate) fn deferred(error: OutboundError) -> Outcome {
     Outcome::Deferred { fault: transport_fault(&error), not_before: None }
 }
 
-/// Makes the outcome of an attempt that got this reply.
-///
-/// 2xx is success (P-HTTP-12, P-MOD-05). 408, 425, 429, 5xx, and 403 with a word about rates are deferred (GS-API-07).
-/// All else needs somebody to act. `now` is where the seconds of `Retry-After` count from.
+/// The meaning of a reply: one table for everything that goes out by HTTP (M-DLV-03).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Taken.
+    Taken,
+    /// Not now; the same request may do later.
+    NotNow(FaultCode),
+    /// Not now: there were too many requests.
+    Limited,
+    /// Never; somebody must act.
+    Never(FaultCode),
+}
+
+impl Class {
+    /// Classifies a reply. `asks_for_pause`: it names a time from which on it may be asked again.
+    fn of(response: &Response, asks_for_pause: bool) -> Self {
+        let status = response.status;
+        match status {
+            _ if status.is_success() => Self::Taken,
+            StatusCode::TOO_MANY_REQUESTS => Self::Limited,
+            StatusCode::FORBIDDEN if asks_for_pause || rate_limit::is_told_in_words(response) => {
+                Self::Limited
+            }
+            _ if status.is_server_error() => Self::NotNow(FaultCode::Busy),
+            StatusCode::REQUEST_TIMEOUT => Self::NotNow(FaultCode::Timeout),
+            StatusCode::MISDIRECTED_REQUEST | StatusCode::LOCKED | StatusCode::TOO_EARLY => {
+                Self::NotNow(FaultCode::Busy)
+            }
+            // Moved for a time only: pages of a proxy while its server is being mended.
+            StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => {
+                Self::NotNow(FaultCode::Rejected)
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Self::Never(FaultCode::Authentication)
+            }
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+                Self::Never(FaultCode::Content)
+            }
+            _ => Self::Never(FaultCode::Rejected),
+        }
+    }
+}
+
+/// Makes the outcome of an attempt that got this reply: 2xx is success (P-HTTP-12, P-MOD-05), and of the others
+/// [`Class`] says which are deferred (GS-API-07). `now` is where the seconds of `Retry-After` count from.
 pub(crate) fn outcome(response: &Response, now: Timestamp) -> Outcome {
     let status = response.status;
-    if status.is_success() {
-        return Outcome::Delivered(format!("{} answered {status}", response.origin));
-    }
     let excerpt = response.excerpt();
     let said = if excerpt.is_empty() { String::new() } else { format!(": {excerpt}") };
-    let text = format!("{} answered {status}{said}", response.origin);
-    let not_before = pause(response, now);
-    let later = |code| Outcome::Deferred { fault: Fault::transient(code, text.clone()), not_before };
-    match status {
-        StatusCode::REQUEST_TIMEOUT => later(FaultCode::Timeout),
-        StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => later(FaultCode::Busy),
-        StatusCode::FORBIDDEN if not_before.is_some() => later(FaultCode::Busy),
-        _ if status.is_server_error() => later(FaultCode::Busy),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-            Outcome::Refused(Fault::permanent(FaultCode::Authentication, text))
+    let mut text = format!("{} answered {status}{said}", response.origin);
+    if status.is_redirection() {
+        text = format!("{text}{}; redirects are not followed", moved(response));
+    }
+    let not_before = rate_limit::pause(response, now);
+    match Class::of(response, not_before.is_some()) {
+        Class::Taken => Outcome::Delivered(format!("{} answered {status}", response.origin)),
+        Class::NotNow(code) => Outcome::Deferred { fault: Fault::transient(code, text), not_before },
+        Class::Limited => {
+            let fault = Fault::transient(FaultCode::Busy, text).of_message();
+            // Where a time is named, that counts.
+            let fault = if not_before.is_some() { fault } else { fault.tried_again_from(LIMIT_DELAY) };
+            Outcome::Deferred { fault, not_before }
         }
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-            Outcome::Refused(Fault::permanent(FaultCode::Content, text))
-        }
-        _ if status.is_redirection() => {
-            let text = format!("{text}{}; redirects are not followed", moved(response));
-            Outcome::Refused(Fault::permanent(FaultCode::Rejected, text))
-        }
-        _ => Outcome::Refused(Fault::permanent(FaultCode::Rejected, text)),
+        Class::Never(code) => Outcome::Refused(Fault::permanent(code, text)),
     }
 }
 
@@ -95,22 +122,6 @@ pub(crate) fn fault_of(outcome: Outcome) -> Fault {
     }
 }
 
-/// Reads the time until which the far side asked to be left alone: `Retry-After` in seconds or as a date, else
-/// `X-RateLimit-Reset` when nothing remains. Never more than a day, whatever it says.
-fn pause(response: &Response, now: Timestamp) -> Option<Timestamp> {
-    let asked = match response.header(&RETRY_AFTER).map(str::trim) {
-        Some(text) => match text.parse() {
-            Ok(seconds) => Some(now.after(Duration::from_secs(seconds))),
-            Err(_) => Timestamp::parse_date(text).ok(),
-        },
-        None => None,
-    };
-    let spent = || response.header(&RATE_REMAINING).is_some_and(|left| left.trim() == "0");
-    let reset = || response.header(&RATE_RESET)?.trim().parse().ok().map(Timestamp::from_seconds);
-    let until = asked.or_else(|| spent().then(reset).flatten())?;
-    Some(until.clamp(now, now.after(LONGEST_PAUSE)))
-}
-
 /// Tells the origin that a redirect leads to, for the settings to be corrected. Its path is not told: it may hold a
 /// token.
 fn moved(response: &Response) -> String {
@@ -120,6 +131,8 @@ fn moved(response: &Response) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::header::HeaderName;
+
     use super::*;
     use crate::Permanence;
 
@@ -151,25 +164,47 @@ mod tests {
     }
 
     #[test]
-    fn gs_api_07_what_passes_and_what_does_not() {
-        for (status, code) in [
-            (408, FaultCode::Timeout),
-            (425, FaultCode::Busy),
-            (429, FaultCode::Busy),
-            (500, FaultCode::Busy),
-            (503, FaultCode::Busy),
+    fn m_dlv_03_gs_api_07_what_passes_and_what_does_not() {
+        for (status, body, code, first_delay) in [
+            (302, "", FaultCode::Rejected, None),
+            (303, "", FaultCode::Rejected, None),
+            (307, "", FaultCode::Rejected, None),
+            (403, "You have exceeded a secondary rate limit.", FaultCode::Busy, Some(LIMIT_DELAY)),
+            (403, "You have triggered an abuse detection mechanism", FaultCode::Busy, Some(LIMIT_DELAY)),
+            (408, "", FaultCode::Timeout, None),
+            (421, "", FaultCode::Busy, None),
+            (423, "", FaultCode::Busy, None),
+            (425, "", FaultCode::Busy, None),
+            (429, "", FaultCode::Busy, Some(LIMIT_DELAY)),
+            (500, "", FaultCode::Busy, None),
+            (501, "", FaultCode::Busy, None),
+            (502, "", FaultCode::Busy, None),
+            (503, "", FaultCode::Busy, None),
+            (504, "", FaultCode::Busy, None),
+            (599, "", FaultCode::Busy, None),
         ] {
-            assert_eq!(told(&answered(status, &[], "x")), (code, Permanence::Transient, None), "{status}");
+            let outcome = answered(status, &[], body);
+            assert_eq!(told(&outcome), (code, Permanence::Transient, None), "{status}");
+            let Outcome::Deferred { fault, .. } = outcome else { panic!("{status}") };
+            assert_eq!(fault.first_delay, first_delay, "{status}");
         }
         for (status, code) in [
+            (300, FaultCode::Rejected),
             (301, FaultCode::Rejected),
+            (304, FaultCode::Rejected),
+            (308, FaultCode::Rejected),
             (400, FaultCode::Content),
             (401, FaultCode::Authentication),
             (403, FaultCode::Authentication),
             (404, FaultCode::Rejected),
+            (405, FaultCode::Rejected),
+            (407, FaultCode::Authentication),
+            (409, FaultCode::Rejected),
             (410, FaultCode::Rejected),
             (413, FaultCode::Content),
+            (415, FaultCode::Rejected),
             (422, FaultCode::Content),
+            (451, FaultCode::Rejected),
         ] {
             assert_eq!(told(&answered(status, &[], "x")), (code, Permanence::Permanent, None), "{status}");
         }

@@ -2,8 +2,9 @@
 //! `docs/spec/mail-notifier.md` gives the rules by number.
 //!
 //! In the order of a mail's life: `settings` reads the table; `decide` says whether a build is mailed, by `filter`,
-//! `mode` and `previous_build`; `recipients` and `address` to whom; `body` what it says, by the message formatter, a
-//! `template` with its `template_context`, or the `built_in_text`, with a `diagnosis`; `subject`, `headers`, `logs` and `threads` what goes
+//! `mode` and `previous_build`; `order` which mails stay in order; `recipients` and `address` to whom; `body` what it says,
+//! by the message formatter, a `template` with its `template_context`, or the `built_in_text`, with a `diagnosis`;
+//! `subject`, `headers`, `logs` and `threads` what goes
 //! with that; `mime` writes the bytes; `payload` is their stored form; `prepare` puts this first half together. `send`
 //! hands a stored mail to the transport of the settings: `smtp_transport`, `sendmail` or `eml_folder`.
 //!
@@ -25,6 +26,7 @@ mod headers;
 mod logs;
 mod mime;
 mod mode;
+mod order;
 mod payload;
 mod prepare;
 mod previous_build;
@@ -50,6 +52,7 @@ mod threads;
 mod watched_workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -67,6 +70,9 @@ pub fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Op
     Some(Arc::new(MailTarget { settings }))
 }
 
+/// A mail that the relay puts off by itself holds the mails behind it for so long.
+const ORDER_PATIENCE: Duration = Duration::from_secs(3_600);
+
 fn store_fault(error: &StatusError) -> Fault {
     Fault::transient(FaultCode::Store, error.to_string())
 }
@@ -82,17 +88,14 @@ impl Target for MailTarget {
         &self.settings.name
     }
 
-    /// Wants every finished build: that one is not mailed is recorded too, with the reason (M-05, M-21). Mails about
-    /// one build go out in order (M-72).
+    /// Wants every finished build: that one is not mailed is recorded too, with the reason (M-05, M-21).
     fn wants(&self, event: &Event) -> Option<Wanted> {
         let settings = &self.settings;
         let key = match event {
-            Event::BuildFinished { build } => format!("{}/{}", build.builder, build.number),
-            Event::BuildStarted { build } if settings.report_new => {
-                format!("{}/{}", build.builder, build.number)
-            }
+            Event::BuildFinished { build } => settings.order_by.key_of_build(build),
+            Event::BuildStarted { build } if settings.report_new => settings.order_by.key_of_build(build),
             Event::BuildsetComplete { buildset } if settings.build_set_summary => {
-                format!("buildset {}", buildset.bsid)
+                settings.order_by.key_of_buildset(buildset.bsid)
             }
             Event::WorkerMissing { worker } if settings.watched_workers.includes(worker) => {
                 format!("worker {}", worker.name)
@@ -136,6 +139,11 @@ impl Target for MailTarget {
             Ok(mail) => send::send(&self.settings.transport, mail).await,
             Err(fault) => Outcome::Refused(fault),
         }
+    }
+
+    /// A greylisted mail, or one for a full mailbox, must not keep a builder's other mails for days.
+    fn order_patience(&self) -> Option<Duration> {
+        Some(ORDER_PATIENCE)
     }
 
     async fn probe(&self) -> Result<String, Fault> {

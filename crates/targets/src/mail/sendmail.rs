@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::payload::StoredMail;
 use super::send::attempt_failed;
+use super::smtp_transport::NOT_NOW_DELAY;
 use crate::{Fault, FaultCode, Outcome};
 use campanile_config::Reader;
 
@@ -103,7 +104,7 @@ impl Sendmail {
         match output.status.code() {
             // Usage, data, no such user, no such host: the same mail will never do.
             Some(64 | 65 | 67 | 68) => Fault::permanent(FaultCode::Rejected, text),
-            Some(75) => Fault::transient(FaultCode::Busy, text),
+            Some(75) => Fault::transient(FaultCode::Busy, text).tried_again_from(NOT_NOW_DELAY),
             // Disks get full, queues are locked, settings get mended.
             _ => Fault::transient(FaultCode::Local, text),
         }

@@ -8,6 +8,7 @@ use super::filter::Filter;
 use super::headers::{self, ExtraTemplate, Text};
 use super::logs::AddLogs;
 use super::mode;
+use super::order::OrderBy;
 use super::previous_build::PreviousBuild;
 use super::recipients::Audience;
 use super::sendmail::Sendmail;
@@ -45,6 +46,8 @@ pub(super) struct MailSettings {
     pub(super) watched_workers: WatchedWorkers,
     pub(super) add_patch: bool,
     pub(super) add_logs: AddLogs,
+    /// The mails that stay in order (M-72).
+    pub(super) order_by: OrderBy,
     /// Most bytes of a mail (M-X-15).
     pub(super) max_message_bytes: u64,
     pub(super) thread_by: Option<ThreadBy>,
@@ -91,7 +94,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
     let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
     let add_logs = AddLogs::read(reader, max_message_bytes);
-    let thread_by = ThreadBy::read(reader);
+    let (thread_by, order_by) = (ThreadBy::read(reader), OrderBy::read(reader));
     let dump_mails_to_log = dump_mails_to_log(reader);
     let transport = transport(reader, &name, parts);
     Some(MailSettings {
@@ -112,6 +115,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         watched_workers,
         add_patch,
         add_logs,
+        order_by,
         max_message_bytes,
         thread_by,
         dump_mails_to_log,

@@ -2,6 +2,7 @@
 //! delivery's outcome (M-65 to M-71).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use campanile_smtp::{
     ConnectError, EhloExtensions, Message, MessageContent, MessageTooLarge, RecipientError, RecipientResults,
@@ -12,6 +13,10 @@ use super::ascii_downgrade;
 use super::payload::StoredMail;
 use super::send::{attempt_failed, served_earlier};
 use crate::{Fault, FaultCode, Outcome, Permanence};
+
+/// The wait after a relay said "not now": RFC 5321 (4.5.4.1) wants a client to leave the relay alone for a while, and
+/// relays that greylist count those against a sender that come back too soon.
+pub(super) const NOT_NOW_DELAY: Duration = Duration::from_secs(30);
 
 /// A target's relay.
 pub(super) struct SmtpTransport {
@@ -93,8 +98,7 @@ impl SmtpTransport {
                 first.error
             );
             mail.envelope.recipients = deferred.into_iter().map(|one| one.recipient).collect();
-            let fault = Fault::transient(FaultCode::Busy, text);
-            return Outcome::Remainder { message: mail.to_bytes(), fault, not_before: None };
+            return Outcome::Remainder { message: mail.to_bytes(), fault: put_off(text), not_before: None };
         }
         match mail.envelope.refused {
             refused if refused.is_empty() => Outcome::Delivered(receipt),
@@ -107,7 +111,7 @@ impl SmtpTransport {
     fn not_handed_over(&self, results: &RecipientResults, mail: &StoredMail) -> Outcome {
         if let Some(RecipientError { recipient, error }) = results.deferred.first() {
             let text = format!("{} does not take mail for `{recipient}` now ({error})", self.label());
-            return Outcome::Deferred { fault: Fault::transient(FaultCode::Busy, text), not_before: None };
+            return Outcome::Deferred { fault: put_off(text), not_before: None };
         }
         let mut refused = mail.envelope.refused.clone();
         refused.extend(self.refusals(&results.refused));
@@ -146,11 +150,13 @@ impl SmtpTransport {
             }
         };
         let fault = reply_fault(error, format!("{label} {what} ({error}){hint}"), FaultCode::Rejected);
+        // A relay that answered and stays is there for other mails.
+        let fault = if error.code().is_some_and(|code| code != 421) { fault.of_message() } else { fault };
         // Better a mail without its attachments than none.
         match error.is_about_content().then(|| mail.without_attachments()).flatten() {
             Some(bare) => {
                 let text = format!("{}; it goes without its attachments next", fault.text);
-                let fault = Fault::transient(FaultCode::Content, text);
+                let fault = Fault::transient(FaultCode::Content, text).of_message();
                 Outcome::Remainder { message: bare.to_bytes(), fault, not_before: None }
             }
             None => attempt_failed(fault, mail),
@@ -193,11 +199,19 @@ impl SmtpTransport {
     }
 }
 
+/// The fault of a mail that the relay puts off for its recipients' sake: greylisting, a full mailbox.
+fn put_off(text: String) -> Fault {
+    Fault::transient(FaultCode::Busy, text).tried_again_from(NOT_NOW_DELAY).of_message()
+}
+
 /// The fault of a command without a good reply; `refused` is its code when the relay said: never.
 fn reply_fault(error: &SmtpError, text: String, refused: FaultCode) -> Fault {
     match error {
-        SmtpError::Reply(..) if error.is_permanent() => Fault::permanent(refused, text),
-        SmtpError::Reply(..) => Fault::transient(FaultCode::Busy, text),
+        // The delay counts where a caller knows better than the relay that it may pass.
+        SmtpError::Reply(..) if error.is_permanent() => {
+            Fault::permanent(refused, text).tried_again_from(NOT_NOW_DELAY)
+        }
+        SmtpError::Reply(..) => Fault::transient(FaultCode::Busy, text).tried_again_from(NOT_NOW_DELAY),
         SmtpError::Connection(_) => Fault::transient(FaultCode::Connection, text),
         SmtpError::Timeout => Fault::transient(FaultCode::Timeout, text),
         SmtpError::Tls(_) => Fault::transient(FaultCode::Tls, text),
@@ -228,7 +242,10 @@ mod tests {
         let reply = |code| SmtpError::Reply(code, "x".to_owned());
         let fault = |error: &SmtpError| reply_fault(error, format!("w ({error}): h"), FaultCode::Rejected);
         assert_eq!(fault(&reply(452)).code, FaultCode::Busy);
-        assert_eq!(fault(&reply(554)), Fault::permanent(FaultCode::Rejected, "w (554 x): h"));
+        assert_eq!(fault(&reply(452)).first_delay, Some(NOT_NOW_DELAY));
+        let refused = Fault::permanent(FaultCode::Rejected, "w (554 x): h").tried_again_from(NOT_NOW_DELAY);
+        assert_eq!(fault(&reply(554)), refused);
+        assert_eq!(fault(&SmtpError::Connection("x".to_owned())).first_delay, None);
         assert_eq!(fault(&SmtpError::Timeout).code, FaultCode::Timeout);
         assert_eq!(fault(&SmtpError::Connection("x".to_owned())).code, FaultCode::Connection);
     }

@@ -79,7 +79,7 @@ impl MailTemplates {
         let values =
             template_context::for_build(build, inputs, &self.contents, &*context.caller.status).await?;
         let failed = |what: &str, fault: &JinjaError| {
-            Fault::transient(FaultCode::Callback, format!("the {what} failed: {fault}"))
+            Fault::transient(FaultCode::Callback, format!("the {what} failed: {fault}")).of_message()
         };
         let subject = match &self.subject {
             Some(subject) => {

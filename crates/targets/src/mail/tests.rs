@@ -205,13 +205,21 @@ fn m_70_use_tls_without_credentials_is_noted() {
 }
 
 #[tokio::test]
-async fn m_72_mails_about_one_build_go_out_in_order_and_others_beside_them() {
-    let target = target("");
-    let key = |builder: &str, number| {
-        let mut build = build(number, Results::Failure);
-        builder.clone_into(&mut build.builder);
-        target.wants(&Event::BuildFinished { build: Box::new(build) }).unwrap().ordering_key.unwrap()
+async fn m_72_m_dlv_01_mails_of_a_builder_go_out_in_order_and_others_beside_them() {
+    let keys = |more: &str| {
+        let target = target(more);
+        move |builder: &str, number| {
+            let mut build = build(number, Results::Failure);
+            builder.clone_into(&mut build.builder);
+            target.wants(&Event::BuildFinished { build: Box::new(build) }).unwrap().ordering_key.unwrap()
+        }
     };
+    for more in ["", "order_by = \"builder\""] {
+        let key = keys(more);
+        assert_eq!(key("linux", 1), key("linux", 2), "{more}");
+        assert_ne!(key("linux", 1), key("mac", 1), "{more}");
+    }
+    let key = keys("order_by = \"none\"");
     assert_eq!(key("linux", 1), key("linux", 1));
     assert!(key("linux", 1) != key("linux", 2) && key("linux", 1) != key("mac", 1));
 }
@@ -224,6 +232,7 @@ fn m_02_m_12_settings_errors_have_the_words_of_the_manual() {
             "mode = [\"all\"]",
             "mode 'all' is not valid in an iterator and must be passed in as a separate string",
         ),
+        ("order_by = \"branch\"", "`order_by` must be \"builder\" or \"none\", not `branch`"),
         ("mode = \"some\"", "mode some is not a valid mode"),
         ("mode = [\"failing\", \"x\"]", "mode x is not a valid mode"),
         ("custom_mesg = 1", "customMesg is deprecated; use messageFormatter instead"),

@@ -14,7 +14,7 @@ use super::payload::QueuedPacket;
 use super::send::{PacketPush, Transport};
 use super::settings::{QueueSettings, number};
 use crate::http::{FORM, deferred, outcome};
-use crate::{Fault, FaultCode, Outcome, Outgoing, Parts, Target, payload};
+use crate::{Fault, FaultCode, Outcome, Outgoing, Parts, Permanence, Target, payload};
 use campanile_config::Reader;
 use campanile_model::Timestamp;
 
@@ -125,7 +125,8 @@ impl FormTransport {
         };
         let text = format!("Failed to push {count} events to {url}: {}", fault.text);
         // Whatever it says, the packets stay: it is a fault of the settings, there or here (P-HTTP-14).
-        Ok(Outcome::Deferred { fault: Fault::transient(fault.code, text), not_before })
+        let fault = Fault { text, permanence: Permanence::Transient, ..fault };
+        Ok(Outcome::Deferred { fault, not_before })
     }
 }
 
