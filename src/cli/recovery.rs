@@ -54,7 +54,7 @@ impl Action {
         }
     }
 
-    /// What happens to them, behind their number.
+    /// Their fate, in words that stand behind their number.
     fn told(self, would: bool) -> &'static str {
         match (self, would) {
             (Self::Retry, true) => "would be sent",

@@ -1,4 +1,5 @@
-//! What waits goes on: a far side is back, a person asks for it, a target is in the settings again, the clock was set.
+//! Recovery: what waits goes on, since a far side is back, a person asks for it, a target is in the settings
+//! again, or the clock was set.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

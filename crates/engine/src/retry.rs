@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use campanile_model::Timestamp;
-use campanile_targets::{Backoff, Fault, Permanence};
+use campanile_store::Wait;
+use campanile_targets::{Backoff, Fault, Permanence, Scope};
 
 /// A retry policy: exponential backoff with an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,20 @@ pub(super) fn next(policy: &Policy, failed: FailedAttempt<'_>, random: f64) -> N
     let at = failed.now.after(delay);
     let at = end.map_or(at, |end| at.min(end));
     Next::At(at.max(failed.not_before.unwrap_or(failed.now)))
+}
+
+/// Tells the kind of waiting after a failure. `patience`: the age at which one that is put off by itself holds up nobody
+/// any more.
+#[must_use]
+pub(super) fn wait(failed: FailedAttempt<'_>, patience: Option<Duration>) -> Wait {
+    match (failed.fault.scope, failed.not_before) {
+        (Scope::FarSide, None) => Wait::ForFarSide,
+        (Scope::FarSide, Some(_)) => Wait::OfItsOwn,
+        (Scope::Message, _) => {
+            let is_over = patience.is_some_and(|patience| failed.now >= failed.created.after(patience));
+            if is_over { Wait::OutOfOrder } else { Wait::OfItsOwn }
+        }
+    }
 }
 
 #[cfg(test)]

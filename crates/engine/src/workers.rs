@@ -20,7 +20,7 @@ use super::{Engine, NODE, Tenant, build_changes, spans};
 use campanile_model::{Event, Timestamp, TraceContext};
 use campanile_outbound::trace;
 use campanile_store::{ClaimQuota, Delivery, DeliveryState, Settlement, StoreError, Wait};
-use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Scope, Silence, Target};
+use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
 
 /// Time of a lease: the longest attempt, and what may pass between the claim and its beginning.
 const LEASE: Duration = Duration::from_secs(900);
@@ -422,15 +422,8 @@ impl Engine {
                 Next::At(at) => (DeliveryState::Waiting, at),
                 Next::Dead => (DeliveryState::Dead, failed.now),
             };
-        let wait = match (fault.scope, failed.not_before) {
-            (Scope::FarSide, None) => Wait::ForFarSide,
-            (Scope::FarSide, Some(_)) => Wait::OfItsOwn,
-            (Scope::Message, _) => {
-                let patience = self.target_of(delivery).and_then(|target| target.order_patience());
-                let is_over = patience.is_some_and(|patience| failed.now >= delivery.created.after(patience));
-                if is_over { Wait::OutOfOrder } else { Wait::OfItsOwn }
-            }
-        };
+        let patience = self.target_of(delivery).and_then(|target| target.order_patience());
+        let wait = retry::wait(failed, patience);
         Settlement {
             state,
             attempted: true,

@@ -99,7 +99,7 @@ async fn m_dlv_06_a_clock_that_is_set_changes_no_age() {
 async fn m_dlv_06_of_a_long_stop_a_day_counts() {
     let harness = Harness::new().await;
     let target = Arc::new(FakeTarget::new("dev", []));
-    let engine = harness.start(&target, 4).await;
+    let mut engine = harness.start(&target, 4).await;
     target.set_down(true);
     engine.builds("default", 1..=1).await;
     harness.fails("default", "connection").await;
@@ -107,12 +107,10 @@ async fn m_dlv_06_of_a_long_stop_a_day_counts() {
         engine.begin_stop();
         engine.stopped().await;
         harness.leave_alone(days);
-        let again = harness.start(&target, 4).await;
+        engine = harness.start(&target, 4).await;
         pass(Duration::from_secs(60)).await;
         let delivery = harness.reaches("default", &[Waiting]).await.remove(0);
         assert_eq!(harness.days_old(&delivery), age, "after {days} days");
-        again.begin_stop();
-        again.stopped().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What waits is made due, or ended: after an outage, by a person, or because its target is gone or back.
+//! Waiting deliveries are made due, or ended: after an outage, by a person, or because its target is gone or back.
 //!
 //! Whatever becomes due here becomes so one after the other, in the order of the ids: a far side that has just come back
 //! must not get all of it at once.
@@ -75,7 +75,7 @@ pub(super) async fn retry(
 }
 
 /// Makes what waits for a target due, one every `spacing`: all that nobody has leased and whose time is not its own.
-/// What is blocked stays so.
+/// Blocked ones stay so.
 pub(super) async fn retry_now(
     tx: &mut SqliteConnection,
     tenant: &str,

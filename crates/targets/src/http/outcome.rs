@@ -60,10 +60,9 @@ impl Class {
             StatusCode::MISDIRECTED_REQUEST | StatusCode::LOCKED | StatusCode::TOO_EARLY => {
                 Self::NotNow(FaultCode::Busy)
             }
-            // Moved for a time only: pages of a proxy while its server is being mended.
-            StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => {
-                Self::NotNow(FaultCode::Rejected)
-            }
+            // Pages of a proxy while its server is being mended. Not so 307: GitHub says that of a repository with another
+            // name, and it stays so.
+            StatusCode::FOUND | StatusCode::SEE_OTHER => Self::NotNow(FaultCode::Rejected),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                 Self::Never(FaultCode::Authentication)
             }
@@ -168,7 +167,6 @@ mod tests {
         for (status, body, code, first_delay) in [
             (302, "", FaultCode::Rejected, None),
             (303, "", FaultCode::Rejected, None),
-            (307, "", FaultCode::Rejected, None),
             (403, "You have exceeded a secondary rate limit.", FaultCode::Busy, Some(LIMIT_DELAY)),
             (403, "You have triggered an abuse detection mechanism", FaultCode::Busy, Some(LIMIT_DELAY)),
             (408, "", FaultCode::Timeout, None),
@@ -192,6 +190,7 @@ mod tests {
             (300, FaultCode::Rejected),
             (301, FaultCode::Rejected),
             (304, FaultCode::Rejected),
+            (307, FaultCode::Rejected),
             (308, FaultCode::Rejected),
             (400, FaultCode::Content),
             (401, FaultCode::Authentication),

@@ -29,7 +29,7 @@ const TABLE: &[(u16, &str, End)] = &[
     (201, "{}", Delivered),
     (301, "", Refused),
     (302, "", Deferred),
-    (307, "", Deferred),
+    (307, "", Refused),
     (308, "", Refused),
     (400, "", Refused),
     (401, "", Refused),
@@ -57,6 +57,7 @@ const EXCEPTIONS: &[(&str, u16, End, &str)] = &[
     ("gitlab", 409, Deferred, "L-06"),
     // Nothing is lost for settings that are wrong: the queue's length is the limit.
     ("packets", 301, Deferred, "P-HTTP-14"),
+    ("packets", 307, Deferred, "P-HTTP-14"),
     ("packets", 308, Deferred, "P-HTTP-14"),
     ("packets", 400, Deferred, "P-HTTP-14"),
     ("packets", 401, Deferred, "P-HTTP-14"),
