@@ -34,8 +34,8 @@ const IDLE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Pause before the second look for the changes of a build's revision; each further one is as long as the wait was so far.
 const FIRST_CHANGE_LOOK: Duration = Duration::from_millis(500);
-/// Pause after a claim that failed: a store that is full or locked is not asked in a loop.
-const CLAIM_PAUSE: Duration = Duration::from_secs(1);
+/// Pause after a claim or a settlement that failed: a store that is full or locked is not asked in a loop.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Delivers until `stop` says so; then finishes what is in flight, for `drain` at most, and gives the rest back.
@@ -82,7 +82,7 @@ impl Engine {
                 let engine = Arc::clone(&self);
                 in_flight.spawn(async move {
                     let is_ordered = delivery.ordering_key.is_some();
-                    engine.process_delivery(delivery).await;
+                    engine.process_delivery(delivery, claimed).await;
                     // Before the wake-up: who is woken must find the slot free.
                     drop(guard);
                     if is_ordered {
@@ -155,7 +155,7 @@ impl Engine {
             }
             Err(error) => {
                 tracing::error!("deliveries cannot be claimed: {error}");
-                tokio::time::sleep(CLAIM_PAUSE).await;
+                tokio::time::sleep(STORE_PAUSE).await;
                 false
             }
         }
@@ -176,7 +176,7 @@ impl Engine {
     /// a target counts as a transient fault.
     ///
     /// Cancelled, it leaves leases behind and messages that may or may not have gone out.
-    async fn process_delivery(&self, first: Delivery) {
+    async fn process_delivery(&self, first: Delivery, claimed: Instant) {
         let batch = self.claim_batch(first).await;
         // Caught here and not by a task of its own, which would go on sending when this one is cut off. A panic leaves
         // nothing half done that is used again: what an attempt has of its own is dropped.
@@ -200,13 +200,7 @@ impl Engine {
                 continue;
             };
             is_back |= self.record_settlement(delivery, &settlement);
-            settling.push(async move {
-                if let Err(error) = self.store.settle(delivery.id, settlement, self.clock.now()).await {
-                    // The lease runs out and the same message goes out once more, with the same Message-ID.
-                    let Delivery { id, tenant, target, .. } = delivery;
-                    tracing::error!(tenant, delivery = id, target, "delivery cannot be settled: {error}");
-                }
-            });
+            settling.push(self.settle(delivery, settlement, claimed));
         }
         // At once, so that they share a transaction.
         futures_util::future::join_all(settling).await;
@@ -218,6 +212,33 @@ impl Engine {
             && let Err(error) = self.store.release_unattempted(NODE, &untouched).await
         {
             tracing::error!(deliveries = ?untouched, "deliveries wait for their leases to run out: {error}");
+        }
+    }
+
+    /// Stores a settlement. A store that takes nothing just now is asked again until it does or the lease is lost: then the
+    /// same message goes out once more, with the same Message-ID.
+    async fn settle(&self, delivery: &Delivery, settlement: Settlement, claimed: Instant) {
+        let Delivery { id, tenant, target, .. } = delivery;
+        let now = self.clock.now();
+        let mut failures = 0_u32;
+        loop {
+            let Err(error) = self.store.settle(*id, settlement.clone(), now).await else { break };
+            failures += 1;
+            if matches!(error, StoreError::Closed) || claimed.elapsed() + STORE_PAUSE > LEASE {
+                return tracing::error!(tenant, delivery = id, target, "delivery cannot be settled: {error}");
+            }
+            if failures == 1 {
+                tracing::warn!(
+                    tenant,
+                    delivery = id,
+                    target,
+                    "delivery cannot be settled yet, tried again each second: {error}"
+                );
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+        if failures > 0 {
+            tracing::info!(tenant, delivery = id, target, failures, "delivery settled at last");
         }
     }
 

@@ -310,6 +310,14 @@ impl From<StoreError> for HookRefusal {
         if matches!(error, StoreError::Closed) {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, "the engine is shutting down".to_owned());
         }
+        if error.is_unavailable() {
+            tracing::error!(%error, "hook refused");
+            let problem = Problem::store_unavailable();
+            return Self {
+                retry_after: problem.retry_after(),
+                ..Self::new(problem.status(), problem.detail().to_owned())
+            };
+        }
         tracing::error!(%error, "hook failed");
         Self::internal()
     }

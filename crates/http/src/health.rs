@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::header;
 
-use super::problem::{Problem, ProblemCode};
+use super::problem::Problem;
 use campanile_engine::Engine;
 
 /// Answers as long as the process runs.
@@ -20,12 +20,7 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {
             tracing::error!(%error, "store not ready");
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                ProblemCode::Store,
-                "the store does not take writes",
-            )
-            .into_response()
+            Problem::store_unavailable().into_response()
         }
     }
 }

@@ -10,6 +10,9 @@ use campanile_callbacks::StatusError;
 use campanile_engine::{IngestError, LimitError};
 use campanile_store::StoreError;
 
+/// Seconds after which whoever was refused because of the store may come again.
+const STORE_PAUSE: u64 = 30;
+
 /// An error on its way to the client.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -74,6 +77,13 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, ProblemCode::NotFound, detail)
     }
 
+    /// The 503 of a store that takes nothing now.
+    pub(super) fn store_unavailable() -> Self {
+        let detail = "the store does not take writes now; the log says why";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Store, detail);
+        Self { retry_after: Some(STORE_PAUSE), ..problem }
+    }
+
     /// The 404 that tells nothing: no route here, no such tenant, or none that the sender may know of.
     pub(super) fn no_such_page() -> Self {
         Self::not_found("there is no such page")
@@ -131,6 +141,10 @@ impl From<StoreError> for Problem {
                 ProblemCode::ShuttingDown,
                 "the engine is shutting down",
             ),
+            other if other.is_unavailable() => {
+                tracing::error!(error = %other, "request refused");
+                Self::store_unavailable()
+            }
             other => {
                 tracing::error!(error = %other, "request failed");
                 // What exactly is wrong with the store is no business of the client's.

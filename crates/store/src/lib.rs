@@ -16,6 +16,7 @@ mod conformance;
 mod delivery;
 #[cfg(test)]
 mod delivery_rules;
+mod error;
 mod poll;
 mod query;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Queue, QueuePosition, Settlement,
     Wait,
 };
+pub use error::StoreError;
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use retention::{PruneCursor, Pruned, Retention};
@@ -98,37 +100,6 @@ pub struct BuilderRow {
     pub builder: Builder,
     /// Number of its newest build, if it has one.
     pub last_build: Option<u64>,
-}
-
-/// Failure of the store, in its callers' words.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It could not be opened.
-    #[error("cannot open the store `{url}`: {reason}")]
-    Open {
-        /// Address as in the settings.
-        url: String,
-        /// Words of the database.
-        reason: String,
-    },
-    /// A statement failed.
-    #[error("the store failed: {0}")]
-    Database(#[from] sqlx::Error),
-    /// A row holds what no store wrote.
-    #[error("the store holds {what} that cannot be read: {source}")]
-    Corrupt {
-        /// Kind or name of the row.
-        what: String,
-        /// Fault of its content.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A log was sent for a build that nobody told of.
-    #[error("there is no build {0}; send buildStarted or buildFinished first")]
-    NoSuchBuild(BuildId),
-    /// The store takes nothing more, because it is shutting down.
-    #[error("the store is closed")]
-    Closed,
 }
 
 /// Parses a payload that a store wrote.

@@ -1,7 +1,8 @@
 //! The embedded store: one SQLite file in WAL mode, many readers, one writer that commits for many callers at once.
 //!
-//! Reading order: `writer` (who writes when), `projection` (what events mean, in memory), `append` (its SQL),
-//! `deliveries`, `outcomes` and `recovery`, `logs` with `upload` and `log_reads`, `reads`; `prune` and `upkeep` for operators.
+//! Reading order: `writer` (who writes when) with `write_connection`, `health` (what becomes of the file), `projection`
+//! (what events mean, in memory), `append` (its SQL), `deliveries`, `outcomes` and `recovery`, `logs` with `upload` and
+//! `log_reads`, `reads`; `prune` and `upkeep` for operators.
 //!
 //! Invariant: only the writer's connection writes; the pool's connections cannot. No statement walks through a whole
 //! table (`tests/query_plans.rs`); one that must names the reason there.
@@ -11,6 +12,7 @@ mod audit;
 mod callbacks;
 mod completion;
 mod deliveries;
+mod health;
 mod log_reads;
 mod logs;
 mod merge;
@@ -30,6 +32,7 @@ mod tokens;
 pub mod upkeep;
 mod upload;
 mod usage;
+mod write_connection;
 mod writer;
 
 use std::str::FromStr;
@@ -39,8 +42,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use log::LevelFilter;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
@@ -51,7 +53,9 @@ use super::{
     PruneCursor, Pruned, Retention, Settlement, Store, StoreError, StoreStats, Token, TokenHash,
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
+use health::Health;
 use migrations::MIGRATIONS;
+use write_connection::WriteConnection;
 use writer::{Job, Operation, OperationResult, WriteCounts};
 
 /// Settings of the embedded store.
@@ -75,6 +79,7 @@ impl Default for StoreOptions {
 pub struct SqliteStore {
     readers: SqlitePool,
     writer: Writer,
+    health: Arc<Health>,
     options: StoreOptions,
 }
 
@@ -104,15 +109,21 @@ impl SqliteStore {
         let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
         MIGRATIONS.run(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
+        let reading = file.clone().pragma("query_only", "on");
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
+            // One that could not end its snapshot would show the past for ever.
+            .after_release(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             // A connection to a file does not go stale; asking it first would cost a round trip each time.
             .test_before_acquire(false)
-            .connect_with(file.pragma("query_only", "on"))
+            .connect_with(reading.clone())
             .await
             .map_err(|error| failed(error.to_string()))?;
+        let health = Health::of_open_store(reading).map_err(|error| failed(error.to_string()))?;
+        let health = Arc::new(health);
+        let connection = WriteConnection::new(connection, file, Arc::clone(&health));
         let writer = Writer::start(connection, options.clone());
-        Ok(Self { readers, writer, options })
+        Ok(Self { readers, writer, health, options })
     }
 
     /// Takes a reading connection from the pool; waits while all of them are in use.
@@ -132,7 +143,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn start(connection: SqliteConnection, options: StoreOptions) -> Self {
+    fn start(connection: WriteConnection, options: StoreOptions) -> Self {
         // Room for two groups: one is written while the next one gathers. Beyond that callers wait, which slows senders
         // down instead of filling memory.
         let (sender, receiver) = mpsc::channel(2 * writer::MAX_JOBS);
@@ -174,26 +185,26 @@ impl Store for SqliteStore {
     }
 
     async fn seen(&self, tenant: &str, poller: &str, source: &str) -> Result<Option<PollState>, StoreError> {
-        polls::seen(&mut *self.reader().await?, tenant, poller, source).await
+        self.health.noted(polls::seen(&mut *self.reader().await?, tenant, poller, source).await)
     }
 
     async fn event(&self, tenant: &str, id: EventId) -> Result<Option<Event>, StoreError> {
-        reads::event(&mut *self.reader().await?, tenant, id).await
+        self.health.noted(reads::event(&mut *self.reader().await?, tenant, id).await)
     }
 
     async fn builders(&self, tenant: &str) -> Result<Vec<BuilderRow>, StoreError> {
-        reads::builders(&mut *self.reader().await?, tenant).await
+        self.health.noted(reads::builders(&mut *self.reader().await?, tenant).await)
     }
 
     async fn builds(&self, tenant: &str, query: &BuildQuery) -> Result<Vec<Build>, StoreError> {
         let mut reader = self.reader().await?;
         // One snapshot: a build that ends between two statements would lose its steps.
-        reads::builds(&mut *reader.begin().await?, tenant, query).await
+        self.health.noted(reads::builds(&mut *reader.begin().await?, tenant, query).await)
     }
 
     async fn build(&self, tenant: &str, id: &BuildId) -> Result<Option<Build>, StoreError> {
         let mut reader = self.reader().await?;
-        reads::build(&mut *reader.begin().await?, tenant, id).await
+        self.health.noted(reads::build(&mut *reader.begin().await?, tenant, id).await)
     }
 
     async fn earlier_builds(
@@ -202,20 +213,20 @@ impl Store for SqliteStore {
         before: &BuildId,
         limit: u32,
     ) -> Result<Vec<Build>, StoreError> {
-        reads::earlier_builds(&mut *self.reader().await?, tenant, before, limit).await
+        self.health.noted(reads::earlier_builds(&mut *self.reader().await?, tenant, before, limit).await)
     }
 
     async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError> {
         let mut reader = self.reader().await?;
-        reads::running_builds(&mut *reader.begin().await?, tenant, builder).await
+        self.health.noted(reads::running_builds(&mut *reader.begin().await?, tenant, builder).await)
     }
 
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError> {
-        reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await
+        self.health.noted(reads::builds_of_buildset(&mut *self.reader().await?, tenant, bsid).await)
     }
 
     async fn buildset(&self, tenant: &str, bsid: u64) -> Result<Option<Buildset>, StoreError> {
-        reads::buildset(&mut *self.reader().await?, tenant, bsid).await
+        self.health.noted(reads::buildset(&mut *self.reader().await?, tenant, bsid).await)
     }
 
     async fn events_about(
@@ -224,11 +235,11 @@ impl Store for SqliteStore {
         subject: &str,
         limit: u32,
     ) -> Result<Vec<EventId>, StoreError> {
-        reads::events_about(&mut *self.reader().await?, tenant, subject, limit).await
+        self.health.noted(reads::events_about(&mut *self.reader().await?, tenant, subject, limit).await)
     }
 
     async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError> {
-        reads::changes(&mut *self.reader().await?, tenant, page).await
+        self.health.noted(reads::changes(&mut *self.reader().await?, tenant, page).await)
     }
 
     async fn write_log(&self, tenant: &str, log: &LogRef) -> Result<Box<dyn LogWriter>, StoreError> {
@@ -248,7 +259,7 @@ impl Store for SqliteStore {
         let mut reader = self.reader().await?;
         // One snapshot: the log may be replaced meanwhile.
         let mut snapshot = reader.begin().await?;
-        log_reads::tail(&mut snapshot, tenant, log, lines, max_bytes).await
+        self.health.noted(log_reads::tail(&mut snapshot, tenant, log, lines, max_bytes).await)
     }
 
     async fn log_read(
@@ -260,7 +271,7 @@ impl Store for SqliteStore {
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let mut reader = self.reader().await?;
         let mut snapshot = reader.begin().await?;
-        log_reads::read(&mut snapshot, tenant, log, offset, limit).await
+        self.health.noted(log_reads::read(&mut snapshot, tenant, log, offset, limit).await)
     }
 
     async fn claim(
@@ -272,7 +283,7 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Delivery>, StoreError> {
         // Asking for work when there is none must not cost a write: idle workers ask all the time. What becomes due
         // between this look and the claim is found at the next one, for which workers are woken.
-        let due = deliveries::due(&mut *self.reader().await?).await?.into_iter();
+        let due = self.health.noted(deliveries::due(&mut *self.reader().await?).await)?.into_iter();
         let due = due.filter(|(_, due)| *due <= now).map(|(tenant, _)| tenant);
         let quota =
             |tenant: String| quotas.get(&tenant).filter(|quota| **quota > 0).map(|quota| (tenant, *quota));
@@ -343,11 +354,11 @@ impl Store for SqliteStore {
     }
 
     async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        deliveries::due(&mut *self.reader().await?).await
+        self.health.noted(deliveries::due(&mut *self.reader().await?).await)
     }
 
     async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
-        deliveries::list(&mut *self.reader().await?, tenant, query).await
+        self.health.noted(deliveries::list(&mut *self.reader().await?, tenant, query).await)
     }
 
     async fn delivery(
@@ -357,7 +368,7 @@ impl Store for SqliteStore {
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
         let mut reader = self.reader().await?;
         let mut snapshot = reader.begin().await?;
-        deliveries::one(&mut snapshot, tenant, id).await
+        self.health.noted(deliveries::one(&mut snapshot, tenant, id).await)
     }
 
     async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError> {
@@ -424,7 +435,7 @@ impl Store for SqliteStore {
     }
 
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
-        deliveries::counts(&mut *self.reader().await?).await
+        self.health.noted(deliveries::counts(&mut *self.reader().await?).await)
     }
 
     async fn use_version(
@@ -439,11 +450,11 @@ impl Store for SqliteStore {
     }
 
     async fn versions_in_use(&self, tenant: &str) -> Result<Vec<InUse>, StoreError> {
-        callbacks::in_use(&mut *self.reader().await?, tenant).await
+        self.health.noted(callbacks::in_use(&mut *self.reader().await?, tenant).await)
     }
 
     async fn versions(&self, tenant: &str, callback: &str) -> Result<Vec<KeptVersion>, StoreError> {
-        callbacks::versions(&mut *self.reader().await?, tenant, callback).await
+        self.health.noted(callbacks::versions(&mut *self.reader().await?, tenant, callback).await)
     }
 
     async fn component(
@@ -452,7 +463,7 @@ impl Store for SqliteStore {
         callback: &str,
         digest: &str,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        callbacks::component(&mut *self.reader().await?, tenant, callback, digest).await
+        self.health.noted(callbacks::component(&mut *self.reader().await?, tenant, callback, digest).await)
     }
 
     fn record_call(&self, tenant: &str, call: CallEntry) {
@@ -466,7 +477,7 @@ impl Store for SqliteStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, CallEntry)>, StoreError> {
-        callbacks::calls(&mut *self.reader().await?, tenant, callback, after, limit).await
+        self.health.noted(callbacks::calls(&mut *self.reader().await?, tenant, callback, after, limit).await)
     }
 
     async fn complete_build(&self, tenant: &str, build: &Build) -> Result<(), StoreError> {
@@ -476,7 +487,7 @@ impl Store for SqliteStore {
     }
 
     async fn changes_to(&self, tenant: &str, revision: &str, limit: u32) -> Result<Vec<Change>, StoreError> {
-        reads::changes_to(&mut *self.reader().await?, tenant, revision, limit).await
+        self.health.noted(reads::changes_to(&mut *self.reader().await?, tenant, revision, limit).await)
     }
 
     async fn set_changes(&self, tenant: &str, build: &Build, rule: &str) -> Result<(), StoreError> {
@@ -485,7 +496,7 @@ impl Store for SqliteStore {
     }
 
     async fn changes_rule(&self, tenant: &str, id: &BuildId) -> Result<Option<String>, StoreError> {
-        reads::changes_rule(&mut *self.reader().await?, tenant, id).await
+        self.health.noted(reads::changes_rule(&mut *self.reader().await?, tenant, id).await)
     }
 
     async fn record_audit(&self, tenant: &str, entry: AuditEntry) -> Result<(), StoreError> {
@@ -493,7 +504,7 @@ impl Store for SqliteStore {
     }
 
     async fn audit(&self, tenant: &str, page: Page) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
-        audit::list(&mut *self.reader().await?, tenant, page).await
+        self.health.noted(audit::list(&mut *self.reader().await?, tenant, page).await)
     }
 
     async fn prune(
@@ -510,11 +521,11 @@ impl Store for SqliteStore {
 
     async fn events_since(&self, tenant: &str, since: Timestamp) -> Result<u64, StoreError> {
         let mut reader = self.reader().await?;
-        usage::events_since(&mut *reader.begin().await?, tenant, since).await
+        self.health.noted(usage::events_since(&mut *reader.begin().await?, tenant, since).await)
     }
 
     async fn stored_bytes(&self, tenant: &str) -> Result<u64, StoreError> {
-        usage::stored_bytes(&mut *self.reader().await?, tenant).await
+        self.health.noted(usage::stored_bytes(&mut *self.reader().await?, tenant).await)
     }
 
     async fn delete_tenant_chunk(&self, tenant: &str) -> Result<bool, StoreError> {
@@ -526,7 +537,7 @@ impl Store for SqliteStore {
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
         let (transactions, operations) = self.writer.counts.read();
-        let stats = stats::read(&mut *self.reader().await?).await?;
+        let stats = self.health.noted(stats::read(&mut *self.reader().await?).await)?;
         Ok(StoreStats { transactions, operations, ..stats })
     }
 
@@ -535,7 +546,7 @@ impl Store for SqliteStore {
     }
 
     async fn tokens(&self) -> Result<Vec<(Token, TokenHash)>, StoreError> {
-        tokens::all(&mut *self.reader().await?).await
+        self.health.noted(tokens::all(&mut *self.reader().await?).await)
     }
 
     async fn revoke_token(&self, tenant: &str, id: &str) -> Result<bool, StoreError> {
@@ -550,7 +561,8 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.writer.submit(Operation::Ping).await.map(drop)
+        self.writer.submit(Operation::Ping).await?;
+        self.health.check_damage()
     }
 
     async fn close(&self) {

@@ -227,7 +227,7 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// Makes the path of a file with a longer name.
-fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -7,17 +7,18 @@
 //! Results are sent after the commit, never before: a hook that was answered 202 must survive loss of power. When an
 //! operation fails, the whole transaction is rolled back and each is performed alone, so that one bad operation does not
 //! fail its neighbours; that is safe because nothing was committed. A commit that fails is not repeated: it may have
-//! happened.
+//! happened. Where the store as such takes nothing (another program has locked it, its file is gone), all fail at once:
+//! each alone would wait as long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::logs::LogPart;
+use super::write_connection::WriteConnection;
 use super::{
     StoreOptions, append, audit, callbacks, completion, deliveries, logs, outcomes, prune, recovery, tokens,
     usage,
@@ -117,7 +118,7 @@ impl WriteCounts {
 
 /// Writes until all senders are gone or a `Close` comes; jobs that were sent before that are done first.
 pub(super) async fn run(
-    mut connection: SqliteConnection,
+    mut connection: WriteConnection,
     mut receiver: mpsc::Receiver<Job>,
     options: StoreOptions,
     counts: Arc<WriteCounts>,
@@ -148,7 +149,7 @@ pub(super) async fn run(
         let results = commit(&mut connection, &operations, &options, prune).await;
         for (reply, result) in replies.into_iter().zip(results) {
             // Nobody listening is no fault: the caller went away, its operation is done all the same.
-            let _ = reply.send(result);
+            let _ = reply.send(connection.noted(result));
         }
     }
     if let Err(error) = connection.close().await {
@@ -180,15 +181,16 @@ async fn gather(receiver: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, usual: 
 
 /// Failure of a transaction.
 enum Failure {
-    /// Before the commit: nothing of it is stored.
+    /// Of an operation, before the commit: nothing of it is stored.
     Operation(StoreError),
-    /// The commit itself: all that is known is that it must not be answered as done.
-    Commit(sqlx::Error),
+    /// Of the store as such, before anything was done; or of the commit: then all that is known is that it must not be
+    /// answered as done.
+    Store(StoreError),
 }
 
 /// Performs all operations, together if possible; one result each, in order.
 async fn commit(
-    connection: &mut SqliteConnection,
+    connection: &mut WriteConnection,
     operations: &[Operation],
     options: &StoreOptions,
     prune: Option<Timestamp>,
@@ -196,43 +198,57 @@ async fn commit(
     if operations.is_empty() {
         return Vec::new();
     }
-    let error = match transaction(connection, operations, options, prune).await {
-        Ok(results) => return results.into_iter().map(Ok).collect(),
+    let mut results = Vec::with_capacity(operations.len());
+    let failed = match transaction(connection, operations, options, prune).await {
+        Ok(done) => return done.into_iter().map(Ok).collect(),
         Err(Failure::Operation(error)) if operations.len() == 1 => return vec![Err(error)],
         Err(Failure::Operation(_)) => {
-            let mut results = Vec::with_capacity(operations.len());
+            let mut failed = None;
             for operation in operations {
                 results.push(
                     match transaction(connection, std::slice::from_ref(operation), options, None).await {
                         // Exactly one operation was asked for.
                         Ok(mut alone) => alone.pop().ok_or(StoreError::Closed),
                         Err(Failure::Operation(error)) => Err(error),
-                        Err(Failure::Commit(error)) => Err(error.into()),
+                        Err(Failure::Store(error)) => {
+                            failed = Some(error);
+                            break;
+                        }
                     },
                 );
             }
-            return results;
+            failed
         }
-        Err(Failure::Commit(error)) => error,
+        Err(Failure::Store(error)) => Some(error),
     };
-    let text = error.to_string();
-    operations.iter().map(|_| Err(sqlx::Error::Protocol(text.clone()).into())).collect()
+    if let Some(error) = failed {
+        results.extend(
+            operations.iter().skip(results.len()).map(|_| Err(error.for_another())).collect::<Vec<_>>(),
+        );
+    }
+    results
 }
 
 /// Performs operations in one transaction.
 async fn transaction(
-    connection: &mut SqliteConnection,
+    connection: &mut WriteConnection,
     operations: &[Operation],
     options: &StoreOptions,
     prune: Option<Timestamp>,
 ) -> Result<Vec<OperationResult>, Failure> {
-    // IMMEDIATE: a lock that another process holds (an operator's `sqlite3`) is waited for here. Begun as a reader, the
-    // transaction could not become a writer once somebody else has written, and would fail in the middle.
-    let mut tx =
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| Failure::Operation(error.into()))?;
-    let results = perform(&mut tx, operations, options, prune).await.map_err(Failure::Operation)?;
-    tx.commit().await.map_err(Failure::Commit)?;
-    Ok(results)
+    let done = async {
+        let mut tx = connection.begin().await.map_err(Failure::Store)?;
+        let results = perform(&mut tx, operations, options, prune).await.map_err(Failure::Operation)?;
+        tx.commit().await.map_err(|error| Failure::Store(error.into()))?;
+        Ok(results)
+    };
+    match done.await {
+        Ok(results) => connection.check_files().map(|()| results).map_err(Failure::Store),
+        Err(failure) => {
+            connection.suspect();
+            Err(failure)
+        }
+    }
 }
 
 /// Performs operations within a transaction; one result each, in order.
