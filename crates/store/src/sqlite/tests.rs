@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{NewDelivery, NewEvent, conformance, delivery_rules, queue_rules, retention_rules};
+use crate::{NewDelivery, NewEvent, conformance, delivery_rules, queue_rules, retention_rules, start_rules};
 
 async fn open(dir: &tempfile::TempDir, max_log_bytes: u64) -> SqliteStore {
     let url = format!("sqlite:{}", dir.path().join("store.db").display());
@@ -56,6 +56,14 @@ conforms!(
     deliveries_are_listed_counted_and_retried,
     a_trace_stays_with_its_deliveries,
     each_tenant_has_its_share,
+);
+
+conforms!(
+    start_rules:
+    a_start_that_nobody_told_stays_unknown,
+    a_build_began_with_its_first_step_at_the_latest,
+    a_second_start_completes_the_build_and_is_told_once,
+    changes_of_a_build_have_the_time_of_receipt_at_the_latest,
 );
 
 conforms!(
