@@ -126,7 +126,7 @@ impl Demo {
         build.worker = "tower-1".to_owned();
         let end = now();
         let began = |seconds: i64| Timestamp::from_micros(end.as_micros() - seconds * 1_000_000);
-        build.started = began(84);
+        build.started = Some(began(84));
         build.source_stamps = vec![source_stamp(number)?];
         self.event(&Event::BuildStarted { build: Box::new(build.clone()) }).await?;
 

@@ -85,7 +85,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let (event, logs) = match options.what {
         What::BuildStarted(facts) => {
             let mut build = facts.into_build()?;
-            build.started = now();
+            build.started = Some(now());
             (Event::BuildStarted { build: Box::new(build) }, Vec::new())
         }
         What::BuildFinished { facts, results, text, log } => {
@@ -102,7 +102,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     if let (Some(id), false) = (event.build_id(), logs.is_empty()) {
         // Logs go first, so that the message about the build can show them; they need the build to be known.
         let mut known = Build::new(&id.builder, id.number);
-        known.started = now();
+        known.started = Some(now());
         let known = Event::BuildStarted { build: Box::new(known) }.to_json().to_string();
         client.call(Method::POST, &["events"], &[], Some(("application/json", known.into_bytes()))).await?;
         let number = id.number.to_string();

@@ -31,6 +31,7 @@ mod retention;
 mod sandbox;
 mod sendmail;
 mod sources;
+mod starts;
 mod supervised;
 mod swap;
 mod templates;

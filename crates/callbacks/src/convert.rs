@@ -16,7 +16,7 @@ pub(super) fn build(build: &Build, status: &dyn Status) -> wit::Build {
         text: build.text.clone(),
         reason: build.reason.clone(),
         worker: build.worker.clone(),
-        started: build.started.as_seconds_f64(),
+        started: started(build).as_seconds_f64(),
         finished: build.finished.map(Timestamp::as_seconds_f64),
         responsible_users: build.responsible_users(),
         interested_users: build.interested_users(),
@@ -26,6 +26,12 @@ pub(super) fn build(build: &Build, status: &dyn Status) -> wit::Build {
         buildset: build.buildset,
         id: build_id(id),
     }
+}
+
+/// The time of a build's start. The contract has no word for one that nobody told: such a build began with its first step
+/// or, so that a guest reckons no time rather than decades, when it ended.
+fn started(build: &Build) -> Timestamp {
+    build.started.or_else(|| build.first_step_started()).or(build.finished).unwrap_or_default()
 }
 
 pub(super) fn build_id(id: BuildId) -> wit::BuildId {
@@ -141,4 +147,20 @@ pub(super) fn change_from(change: wit::Change) -> Result<Change, String> {
         properties,
         ..Change::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m_b_08_a_guest_never_sees_a_build_of_decades() {
+        let at = Timestamp::from_seconds;
+        let mut build = Build { finished: Some(at(90)), ..Build::new("linux", 1) };
+        assert_eq!(started(&build), at(90), "the end, so that it took no time");
+        build.steps = vec![Step { started: Some(at(30)), ..Step::default() }, Step::default()];
+        assert_eq!(started(&build), at(30), "the first step");
+        build.started = Some(at(10));
+        assert_eq!(started(&build), at(10));
+    }
 }

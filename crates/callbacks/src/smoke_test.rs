@@ -163,10 +163,10 @@ fn packets(build: &Build) -> Vec<Packet> {
         Event::BuildStarted { build: Box::new(started) },
         Event::BuildFinished { build: Box::new(build.clone()) },
     ];
-    let times = [build.started, build.finished.unwrap_or(build.started)];
+    let [start, end] = [build.started, build.finished].map(Option::unwrap_or_default);
     (1..)
         .zip(events)
-        .zip(times)
+        .zip([start, end])
         .map(|((id, event), time)| Packet {
             id,
             event: event.name().to_owned(),

@@ -1,6 +1,7 @@
 //! Builds, their steps and the names of their logs (M-B, M-ST, M-LOG).
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +49,11 @@ pub struct Build {
     /// Worker's name; `???` until assigned (M-B-02).
     #[serde(default = "unassigned")]
     pub worker: String,
-    /// Time of its start.
-    #[serde(default)]
-    pub started: Timestamp,
+    /// Time of its start; absent if nobody told of it (M-B-08).
+    #[serde(default, deserialize_with = "super::timestamp::known")]
+    pub started: Option<Timestamp>,
     /// Time of its end; absent while it runs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::timestamp::known")]
     pub finished: Option<Timestamp>,
     /// Properties.
     #[serde(default)]
@@ -91,7 +92,7 @@ impl Build {
             text: Vec::new(),
             reason: String::new(),
             worker: unassigned(),
-            started: Timestamp::default(),
+            started: None,
             finished: None,
             properties: Properties::new(),
             source_stamps: Vec::new(),
@@ -111,6 +112,18 @@ impl Build {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.finished.is_some()
+    }
+
+    /// The time that it took; absent if its start or its end is not known (M-B-08).
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        Some(self.finished?.since(self.started?))
+    }
+
+    /// The start of its earliest step, which it can't have begun after.
+    #[must_use]
+    pub fn first_step_started(&self) -> Option<Timestamp> {
+        self.steps.iter().filter_map(|step| step.started).min()
     }
 
     /// Takes what it lacks from another telling of the same build: source stamps and their changes, and once it is over
@@ -171,8 +184,10 @@ pub struct Step {
     /// Outcome; absent while it runs.
     pub results: Option<Results>,
     /// Time of its start.
+    #[serde(deserialize_with = "super::timestamp::known")]
     pub started: Option<Timestamp>,
     /// Time of its end; absent while it runs.
+    #[serde(deserialize_with = "super::timestamp::known")]
     pub finished: Option<Timestamp>,
     /// Named links.
     pub urls: std::collections::BTreeMap<String, String>,
@@ -194,4 +209,41 @@ pub struct LogSummary {
     pub lines: u64,
     /// Bytes kept.
     pub bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(times: &str) -> Build {
+        let text = format!(r#"{{"builder": "linux", "number": 1{times}}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn m_b_08_a_start_that_nobody_told_is_absent() {
+        for (times, started) in [
+            ("", None),
+            (r#", "started": null"#, None),
+            (r#", "started": 0, "finished": 0"#, None),
+            (r#", "started": 5"#, Some(Timestamp::from_seconds(5))),
+        ] {
+            let build = read(times);
+            assert_eq!((build.started, build.finished), (started, None), "{times}");
+            let json = serde_json::to_value(&build).unwrap();
+            assert_eq!(json["started"], serde_json::json!(started));
+        }
+    }
+
+    #[test]
+    fn m_b_08_a_duration_needs_both_times() {
+        assert_eq!(read(r#", "finished": 9"#).duration(), None);
+        assert_eq!(read(r#", "started": 5"#).duration(), None);
+        assert_eq!(read(r#", "started": 5, "finished": 9"#).duration(), Some(Duration::from_secs(4)));
+        assert_eq!(
+            read(r#", "started": 9, "finished": 5"#).duration(),
+            Some(Duration::ZERO),
+            "clocks differ"
+        );
+    }
 }

@@ -278,7 +278,7 @@ mod tests {
             ..Step::default()
         };
         let mut build = Build::new("b", 1);
-        build.started = Timestamp::from_seconds(1);
+        build.started = Some(Timestamp::from_seconds(1));
         build.source_stamps = vec![SourceStamp { changes: vec![change()], ..SourceStamp::default() }];
         build.steps = vec![
             Step {
@@ -290,6 +290,13 @@ mod tests {
             step("test"),
         ];
         build
+    }
+
+    #[test]
+    fn m_dict_03_a_start_that_nobody_told_is_null() {
+        let ended = Some(Timestamp::from_seconds(9));
+        let build = Build { started: None, finished: ended, ..build() };
+        assert_eq!(dicts().build(&build, None)["times"], json!([null, 9]));
     }
 
     #[test]

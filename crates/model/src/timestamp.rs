@@ -162,6 +162,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Reads a point in time that may be unknown: left out, null, or the zero that feeds write for it (M-B-08).
+pub(crate) fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let told = Option::<Timestamp>::deserialize(deserializer)?;
+    Ok(told.filter(|at| *at != Timestamp::default()))
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0 % MICROS == 0 {

@@ -27,6 +27,8 @@ mod retention;
 #[cfg(test)]
 mod retention_rules;
 pub mod sqlite;
+#[cfg(test)]
+mod start_rules;
 mod stats;
 mod tokens;
 

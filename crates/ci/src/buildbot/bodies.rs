@@ -216,7 +216,7 @@ impl BuildbotBuild {
             build.finished = self.complete_at;
             build.text = state_text(&self.state_string.unwrap_or_default());
         }
-        build.started = self.started_at.unwrap_or_default();
+        build.started = self.started_at;
         if let Some(worker) = worker {
             build.worker = worker;
         }

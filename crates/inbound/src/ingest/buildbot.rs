@@ -185,7 +185,7 @@ mod tests {
         assert!(build.reason.starts_with("A build was forced by"), "{}", build.reason);
         assert_eq!(build.url.as_deref(), Some("https://ci.example.org/#/builders/11/builds/1"));
         assert_eq!(build.tags, ["linux"]);
-        assert_eq!(build.started, Timestamp::from_seconds(1_795_376_759));
+        assert_eq!(build.started, Some(Timestamp::from_seconds(1_795_376_759)));
         assert_eq!(build.finished, Some(Timestamp::from_seconds(1_795_376_760)));
         assert_eq!(build.properties.value("got_revision").and_then(Value::as_str).map(str::len), Some(40));
         let stamp = &build.source_stamps[0];

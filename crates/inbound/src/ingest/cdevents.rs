@@ -112,7 +112,7 @@ pub(super) fn parse(event: &Value, path: &str, key: Option<String>) -> Result<Ve
     let mut build = Build::new(builder, 0);
     build.url = non_empty(url);
     match results {
-        None => build.started = context.timestamp.unwrap_or_default(),
+        None => build.started = context.timestamp,
         Some(_) => build.finished = context.timestamp,
     }
     if let (Some(results), Some(line)) = (results, errors.as_deref().and_then(|text| text.lines().next())) {

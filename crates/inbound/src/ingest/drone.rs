@@ -154,7 +154,7 @@ fn parse_hook(hook: Hook) -> Result<Vec<ParsedBatch>, EventsError> {
     let event = theirs.event.as_deref().filter(|event| !event.is_empty()).unwrap_or("build");
     let sender = non_empty(theirs.sender.clone());
     build.reason = sender.as_ref().map_or_else(|| event.to_owned(), |by| format!("{event} by {by}"));
-    build.started = moment(theirs.started).or(moment(theirs.created)).unwrap_or_default();
+    build.started = moment(theirs.started).or(moment(theirs.created));
     build.finished = results.and(moment(theirs.finished));
     let stages = theirs.stages.unwrap_or_default();
     if let [stage] = stages.as_slice()

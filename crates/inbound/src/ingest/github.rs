@@ -235,7 +235,7 @@ fn run(hook: &RunHook) -> Outcome {
     if attempt > 1 {
         build.reason.push_str(&format!(", attempt {attempt}"));
     }
-    build.started = run.run_started_at.or(run.created_at).unwrap_or_default();
+    build.started = run.run_started_at.or(run.created_at);
     build.finished = results.and(run.updated_at);
     build.source_stamps = vec![stamp(repository, &run.head_branch, &run.head_sha, run.head_commit.as_ref())];
     let properties = &mut build.properties;
@@ -322,7 +322,7 @@ fn suite(hook: &SuiteHook) -> Outcome {
         .zip(suite.head_sha.as_deref())
         .map(|(page, revision)| format!("{page}/commit/{revision}/checks?check_suite_id={}", suite.id));
     build.reason = "check suite".to_owned();
-    build.started = suite.created_at.unwrap_or_default();
+    build.started = suite.created_at;
     build.finished = Some(ended);
     build.source_stamps =
         vec![stamp(repository, &suite.head_branch, &suite.head_sha, suite.head_commit.as_ref())];

@@ -243,7 +243,7 @@ fn pipeline(hook: PipelineHook) -> Outcome {
         runner.clone_into(&mut build.worker);
     }
     let first = jobs.iter().filter_map(|job| job.started_at).min();
-    build.started = first.or(pipeline.created_at).unwrap_or_default();
+    build.started = first.or(pipeline.created_at);
     build.finished = results.and(pipeline.finished_at);
     build.steps = steps;
     let repository = non_empty(project.git_http_url).or(project.web_url).unwrap_or_default();
@@ -331,7 +331,7 @@ fn job(hook: JobHook) -> Outcome {
     if let Some(runner) = hook.runner.and_then(|runner| non_empty(runner.description)) {
         build.worker = runner;
     }
-    build.started = hook.build_started_at.unwrap_or_default();
+    build.started = hook.build_started_at;
     build.finished = results.and(hook.build_finished_at);
     if let Some(reason) = non_empty(hook.build_failure_reason)
         && let Some(bad @ (Results::Failure | Results::Warnings)) = results
@@ -343,7 +343,7 @@ fn job(hook: JobHook) -> Outcome {
         who: person(commit.author_name.as_deref(), commit.author_email.as_deref()),
         comments: commit.message.unwrap_or_default(),
         // The commit's own time is not told.
-        when: build.started,
+        when: build.started.unwrap_or_default(),
         revision: revision.clone(),
         revlink: page
             .as_ref()

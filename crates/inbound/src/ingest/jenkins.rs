@@ -86,17 +86,14 @@ fn parse_job(job: Job) -> Result<Vec<ParsedBatch>, EventsError> {
     build.url = non_empty(theirs.full_url);
     let at = timestamp(theirs.timestamp.as_ref())?;
     match results {
-        None => build.started = at.unwrap_or_default(),
+        None => build.started = at,
         Some(_) => {
             // The plugin tells how long the build took when it is over, but not when it is being finalized.
             let took = theirs.duration.filter(|took| *took > 0 && theirs.phase == "COMPLETED");
             build.finished = at;
-            build.started = at
-                .zip(took)
-                .map(|(at, took)| {
-                    Timestamp::from_micros(at.as_micros().saturating_sub(took.saturating_mul(1000)))
-                })
-                .unwrap_or_default();
+            build.started = at.zip(took).map(|(at, took)| {
+                Timestamp::from_micros(at.as_micros().saturating_sub(took.saturating_mul(1000)))
+            });
         }
     }
     build.source_stamps = theirs.scm.and_then(|scm| stamp(scm, at)).into_iter().collect();

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use campanile_model::{Build, LogSummary, Step};
+use campanile_model::{Build, Change, LogSummary, SourceStamp, Step, Timestamp};
 
 /// Completes a build with what was known of it; `build` wins.
 pub(super) fn complete_build(build: &mut Build, known: Build) {
@@ -19,12 +19,25 @@ pub(super) fn complete_build(build: &mut Build, known: Build) {
     if build.worker.is_empty() || build.worker == blank.worker {
         build.worker = worker;
     }
-    if build.started == blank.started {
-        build.started = started;
-    }
+    build.started = build.started.or(started);
     build.buildset = build.buildset.or(known.buildset);
     let own = std::mem::replace(&mut build.properties, properties);
     build.properties.extend(own);
+}
+
+/// Gives changes without a time the one that they were told with before, or else that of receipt (M-CH-02).
+pub(super) fn date_changes(stamps: &mut [SourceStamp], known: &[SourceStamp], now: Timestamp) {
+    for change in stamps.iter_mut().flat_map(|stamp| &mut stamp.changes) {
+        if change.when == Timestamp::default() {
+            let same = |other: &&Change| {
+                (&other.revision, &other.who, &other.comments)
+                    == (&change.revision, &change.who, &change.comments)
+            };
+            let told = known.iter().flat_map(|stamp| &stamp.changes).find(same);
+            change.when = told.map_or(now, |told| told.when);
+        }
+        change.clamp_time(now);
+    }
 }
 
 /// Completes a step with what was known of it; `step` wins.

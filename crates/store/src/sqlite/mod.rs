@@ -372,7 +372,7 @@ impl Store for SqliteStore {
     }
 
     async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError> {
-        recovery::ids(&mut *self.reader().await?, tenant, query).await
+        self.health.noted(recovery::ids(&mut *self.reader().await?, tenant, query).await)
     }
 
     async fn retry(
@@ -431,7 +431,7 @@ impl Store for SqliteStore {
     }
 
     async fn last_tick(&self) -> Result<Option<Timestamp>, StoreError> {
-        recovery::last_tick(&mut *self.reader().await?).await
+        self.health.noted(recovery::last_tick(&mut *self.reader().await?).await)
     }
 
     async fn delivery_counts(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {

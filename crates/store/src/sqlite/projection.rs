@@ -108,18 +108,24 @@ impl Projection {
                 }
             }
             Event::BuildsetSubmitted { buildset } => {
+                let mut buildset = buildset.clone();
+                merge::date_changes(&mut buildset.source_stamps, &[], now);
                 let slot = self.buildsets.entry((tenant.to_owned(), buildset.bsid)).or_default();
                 // A late `submitted` must not reopen what is complete: its end would be told twice.
                 if !slot.0 {
                     *slot = (buildset.complete, Some(buildset.clone()));
                 }
+                return Some(Cow::Owned(Event::BuildsetSubmitted { buildset }));
             }
             Event::BuildsetComplete { buildset } => {
                 let slot = self.buildsets.entry((tenant.to_owned(), buildset.bsid)).or_default();
                 if slot.0 {
                     return None;
                 }
+                let mut buildset = buildset.clone();
+                merge::date_changes(&mut buildset.source_stamps, &[], now);
                 *slot = (true, Some(Buildset { complete: true, ..buildset.clone() }));
+                return Some(Cow::Owned(Event::BuildsetComplete { buildset }));
             }
             Event::RequestSubmitted { request } | Event::RequestCancelled { request } => {
                 self.requests.insert((tenant.to_owned(), request.brid), request.clone());
@@ -129,24 +135,24 @@ impl Projection {
             Event::StepStarted { build, step } => {
                 let mut step = step.clone();
                 step.started = step.started.or(Some(now));
-                self.step(tenant, build, event_id, now, step);
+                self.step(tenant, build, event_id, step);
             }
             Event::StepFinished { build, step } => {
                 let mut step = step.clone();
                 step.finished = step.finished.or(Some(now));
-                self.step(tenant, build, event_id, now, step);
+                self.step(tenant, build, event_id, step);
             }
             Event::StepTextChanged { build, step, text } => {
                 let step = Step { name: step.clone(), text: text.clone(), ..Step::default() };
-                self.step(tenant, build, event_id, now, step);
+                self.step(tenant, build, event_id, step);
             }
             Event::StepText2Changed { build, step, text2 } => {
                 let step = Step { name: step.clone(), text2: text2.clone(), ..Step::default() };
-                self.step(tenant, build, event_id, now, step);
+                self.step(tenant, build, event_id, step);
             }
-            Event::LogStarted { log } => drop(self.log(tenant, log, now)),
+            Event::LogStarted { log } => drop(self.log(tenant, log)),
             Event::LogChunk { log, channel, text } => {
-                self.log(tenant, log, now).push((*channel, text.clone()));
+                self.log(tenant, log).push((*channel, text.clone()));
             }
             Event::ChangeAdded { change } => {
                 let number = self.next_change.entry(tenant.to_owned()).or_insert(1);
@@ -182,7 +188,8 @@ impl Projection {
         Some(Cow::Borrowed(event))
     }
 
-    /// Starts a build; none if it has ended, as when its events come out of order.
+    /// Starts a build; none if it runs already, which a second start only completes (M-EV-09), or has ended, as when its
+    /// events come out of order.
     fn start<'e>(
         &mut self,
         tenant: &str,
@@ -193,13 +200,15 @@ impl Projection {
         let mut build = event.clone();
         let steps = std::mem::take(&mut build.steps);
         let tags = self.tags(tenant, &build.builder);
-        let slot = self.build(tenant, &build.id(), now);
+        let slot = self.build(tenant, &build.id());
         if slot.finished {
             return None;
         }
-        if let Some(known) = slot.build.take() {
-            merge::complete_build(&mut build, known);
-        }
+        let known = slot.build.take().unwrap_or_else(|| Build::new(&build.builder, build.number));
+        // Nothing but a start gives a running build one: what only its steps and logs told of has none yet.
+        let first_start = known.started;
+        merge::date_changes(&mut build.source_stamps, &known.source_stamps, now);
+        merge::complete_build(&mut build, known);
         if build.tags.is_empty() {
             build.tags = tags;
         }
@@ -209,30 +218,35 @@ impl Projection {
         for (place, step) in (0..).zip(steps) {
             slot.merge_step(step, event_id, place);
         }
+        let first_step = slot.steps.iter().filter_map(|slot| slot.step.started).min();
+        // A second start's time would make the build shorter than it is.
+        build.started = first_start.or(build.started).or(first_step).or(Some(now));
         slot.build = Some(build.clone());
         slot.dirty = true;
+        if first_start.is_some() {
+            return None;
+        }
         build.steps = slot.steps.iter().map(|slot| slot.step.clone()).collect();
         Some(Cow::Owned(Event::BuildStarted { build: Box::new(build) }))
     }
 
-    /// Ends a build; none if it has ended before (M-EV-04).
+    /// Ends a build; none if it has ended before (M-EV-04). Its start stays unknown if nobody told of it (M-B-08).
     fn finish<'e>(&mut self, tenant: &str, event: &Build, now: Timestamp) -> Option<Cow<'e, Event>> {
         let mut build = event.clone();
-        let key = key(tenant, &build.id());
-        let known_before = self.builds.contains_key(&key);
         let tags = self.tags(tenant, &build.builder);
-        let slot = self.build(tenant, &build.id(), now);
+        let slot = self.build(tenant, &build.id());
         if slot.finished {
             return None;
         }
-        if let Some(known) = slot.build.take().filter(|_| known_before) {
-            merge::complete_build(&mut build, known);
-        }
+        let known = slot.build.take().unwrap_or_else(|| Build::new(&build.builder, build.number));
+        merge::date_changes(&mut build.source_stamps, &known.source_stamps, now);
+        merge::complete_build(&mut build, known);
         build.finished = build.finished.or(Some(now));
         let steps = std::mem::take(&mut slot.steps);
         if build.steps.is_empty() {
             build.steps = steps.into_iter().map(|slot| slot.step).collect();
         }
+        build.started = build.started.or_else(|| build.first_step_started());
         if build.tags.is_empty() {
             build.tags = tags;
         }
@@ -247,14 +261,13 @@ impl Projection {
         slot.and_then(|slot| slot.builder.as_ref()).map(|builder| builder.tags.clone()).unwrap_or_default()
     }
 
-    /// Finds the slot of a build; one that nobody told of begins now, as far as is known.
-    fn build(&mut self, tenant: &str, id: &BuildId, started: Timestamp) -> &mut BuildSlot {
+    /// Finds the slot of a build; of one that nobody told of only the name is known.
+    fn build(&mut self, tenant: &str, id: &BuildId) -> &mut BuildSlot {
         let key = key(tenant, id);
         if !self.builds.contains_key(&key) {
             self.builder(tenant, &id.builder);
-            let build = Build { started, ..Build::new(&id.builder, id.number) };
-            let slot =
-                BuildSlot { id: self.next_build, build: Some(build), dirty: true, ..BuildSlot::default() };
+            let build = Some(Build::new(&id.builder, id.number));
+            let slot = BuildSlot { id: self.next_build, build, dirty: true, ..BuildSlot::default() };
             self.next_build += 1;
             self.builds.insert(key.clone(), slot);
         }
@@ -282,9 +295,8 @@ impl Projection {
     }
 
     /// Takes news of a step.
-    fn step(&mut self, tenant: &str, build: &BuildId, event_id: i64, now: Timestamp, step: Step) {
-        let started = step.started.unwrap_or(now);
-        let slot = self.build(tenant, build, started);
+    fn step(&mut self, tenant: &str, build: &BuildId, event_id: i64, step: Step) {
+        let slot = self.build(tenant, build);
         // What a finished build came to stays as it was told (M-CB-01).
         if !slot.finished {
             slot.merge_step(step, event_id, 0);
@@ -292,8 +304,8 @@ impl Projection {
     }
 
     /// Finds the text of a log, which exists from now on.
-    fn log(&mut self, tenant: &str, log: &LogRef, now: Timestamp) -> &mut LogText {
-        let build = self.build(tenant, &log.build, now).id;
+    fn log(&mut self, tenant: &str, log: &LogRef) -> &mut LogText {
+        let build = self.build(tenant, &log.build).id;
         self.logs.entry((build, log.step.clone(), log.log.clone())).or_default()
     }
 }

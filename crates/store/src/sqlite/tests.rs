@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     NewDelivery, NewEvent, conformance, delivery_rules, queue_rules, recovery_rules, retention_rules,
+    start_rules,
 };
 
 async fn open(dir: &tempfile::TempDir, max_log_bytes: u64) -> SqliteStore {
@@ -69,6 +70,14 @@ conforms!(
     dropped_ones_free_those_behind_them,
     a_target_is_gone_and_back,
     times_of_what_waits_go_with_the_clock,
+);
+
+conforms!(
+    start_rules:
+    a_start_that_nobody_told_stays_unknown,
+    a_build_began_with_its_first_step_at_the_latest,
+    a_second_start_completes_the_build_and_is_told_once,
+    changes_of_a_build_have_the_time_of_receipt_at_the_latest,
 );
 
 conforms!(

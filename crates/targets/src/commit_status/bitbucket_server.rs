@@ -77,8 +77,8 @@ impl Core {
         let Some(build) = about.build else { return Ok(details) };
         details.insert("buildNumber".to_owned(), build.number.to_string().into());
         details.insert("name".to_owned(), format!("{} #{}", build.builder, build.number).into());
-        if let Some(finished) = build.finished {
-            let millis = u64::try_from(finished.since(build.started).as_millis()).unwrap_or(u64::MAX);
+        if let Some(duration) = build.duration() {
+            let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             details.insert("duration".to_owned(), millis.into());
         }
         let count = |name| about.property(name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);

@@ -184,13 +184,18 @@ fn keywords(
 ) -> BTreeMap<String, Value> {
     let running = || "In progress".to_owned();
     let ended = build.finished.filter(|_| matches!(about.occasion, Occasion::Finished(_)));
+    // Of a start that nobody told there is nothing to say: the placeholders stay blank (GS-DESC-05).
+    let duration = match ended {
+        Some(at) => build.started.map(|started| duration_text(at.since(started))),
+        None => Some(running()),
+    };
     let values: [(&str, Value); 10] = [
         ("state", state.into()),
         ("builderName", build.builder.as_str().into()),
         ("buildNumber", about.build.map(|build| build.number).into()),
-        ("startDateTime", local_time(build.started).into()),
+        ("startDateTime", build.started.map(local_time).into()),
         ("endDateTime", ended.map_or_else(running, local_time).into()),
-        ("duration", ended.map_or_else(running, |at| duration_text(at.since(build.started))).into()),
+        ("duration", duration.into()),
         ("repoOwner", commit.owner.as_str().into()),
         ("repoName", commit.name.as_str().into()),
         ("sha", commit.sha.as_str().into()),

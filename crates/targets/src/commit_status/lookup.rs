@@ -44,7 +44,7 @@ async fn requested(request: &BuildRequest, context: &Context) -> Result<Option<B
     let builder = builders.into_iter().find(|builder| builder.name == request.builder);
     Ok(Some(Build {
         tags: builder.map(|builder| builder.tags).unwrap_or_default(),
-        started: request.submitted_at,
+        started: Some(request.submitted_at),
         properties: buildset.properties,
         source_stamps: buildset.source_stamps,
         ..Build::new(request.builder.as_str(), 0)

@@ -143,11 +143,13 @@ impl VerifyStatus {
         if let Some(url) = url {
             body.insert("url".to_owned(), url.into());
         }
-        let duration = match build.finished {
-            Some(finished) if build.results.is_some() => duration_text(finished.since(build.started)),
-            _ => "pending".to_owned(),
+        let duration = match build.results {
+            Some(_) if build.is_finished() => build.duration().map(duration_text),
+            _ => Some("pending".to_owned()),
         };
-        body.insert("duration".to_owned(), duration.into());
+        if let Some(duration) = duration {
+            body.insert("duration".to_owned(), duration.into());
+        }
         Ok(Value::Object(body))
     }
 

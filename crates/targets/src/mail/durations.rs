@@ -1,30 +1,31 @@
 //! Lengths of time as a mail writes them: `2m 5s` (M-76).
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use jiff::fmt::friendly::{Designator, Spacing, SpanPrinter};
 
-use campanile_model::{Build, Step, Timestamp};
+use campanile_model::{Build, Step};
 
 /// The time that a build took; none if its start or its end is not known.
 pub(super) fn of_build(build: &Build) -> Option<String> {
-    // A feed that tells of ends only leaves the start at zero.
-    let started = Some(build.started).filter(|started| *started != Timestamp::default());
-    between(started, build.finished)
+    text(build.duration()?)
 }
 
 /// The time that a step took; none if its start or its end is not known.
 pub(super) fn of_step(step: &Step) -> Option<String> {
-    between(step.started, step.finished)
+    text(step.finished?.since(step.started?))
 }
 
-fn between(started: Option<Timestamp>, finished: Option<Timestamp>) -> Option<String> {
-    let seconds = finished?.since(started?).as_secs();
+fn text(duration: Duration) -> Option<String> {
     let printer = SpanPrinter::new().designator(Designator::Compact).spacing(Spacing::BetweenUnits);
-    Some(printer.duration_to_string(&SignedDuration::from_secs(i64::try_from(seconds).ok()?)))
+    Some(printer.duration_to_string(&SignedDuration::from_secs(i64::try_from(duration.as_secs()).ok()?)))
 }
 
 #[cfg(test)]
 mod tests {
+    use campanile_model::Timestamp;
+
     use super::*;
 
     #[test]
@@ -38,7 +39,7 @@ mod tests {
         let mut build = Build::new("linux", 1);
         build.finished = Some(at(100));
         assert_eq!(of_build(&build), None, "a start that nobody told");
-        build.started = at(98);
+        build.started = Some(at(98));
         assert_eq!(of_build(&build).as_deref(), Some("2s"));
         assert_eq!(of_step(&Step { finished: Some(at(1)), ..Step::default() }), None);
     }

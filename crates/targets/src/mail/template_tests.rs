@@ -50,6 +50,14 @@ async fn m_x_08_a_template_writes_body_and_subject() {
 }
 
 #[tokio::test]
+async fn m_x_08_a_start_that_nobody_told_is_none() {
+    let template = "template = 'from {{ build.started_at }} took {{ duration or \"?\" }}.'\n";
+    let raw = mailed(template).await;
+    assert!(raw.contains("from None took ?."), "{raw}");
+    assert!(!mailed("template_type = 'html'").await.contains("after "), "the page leaves it out");
+}
+
+#[tokio::test]
 async fn m_x_08_a_page_is_escaped_and_has_the_text_beside_it() {
     for more in ["template_type = 'html'", "template_type = 'html'\ntemplate = '<b>{{ blamelist[0] }}</b>'"] {
         let raw = mailed(more).await;

@@ -82,7 +82,7 @@ fn m_73_m_74_m_75_the_cause_is_quoted() {
     build.source_stamps.truncate(1);
     build.source_stamps[0].changes = changes.to_vec();
     build.finished = Some(Timestamp::from_seconds(185));
-    build.started = Timestamp::from_seconds(60);
+    build.started = Some(Timestamp::from_seconds(60));
     let run = FailureRun {
         first: 5,
         url: None,

@@ -57,7 +57,7 @@ fn plain(build: &Build, options: &BodyOptions, status: &dyn Status) -> Map<Strin
         "buildrequestid": build.requests.first(),
         "workerid": null,
         "masterid": null,
-        "started_at": build.started.as_seconds(),
+        "started_at": epoch(build.started),
         "complete": build.results.is_some(),
         "complete_at": epoch(build.finished),
         "locks_duration_s": 0,

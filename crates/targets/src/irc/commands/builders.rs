@@ -83,8 +83,26 @@ async fn running_item(call: &Invocation, build: &Build) -> Result<String, Comman
     Ok(format!("({}){}", step.as_deref().unwrap_or("no current step"), eta.unwrap_or_default()))
 }
 
-/// `2m05s ago: build successful`.
+/// `2m05s ago: build successful`; the result alone if no time of the build is known.
 fn ended(build: &Build) -> String {
-    let ago = now().since(build.finished.unwrap_or(build.started));
-    format!("{} ago: {}", spoken(ago), announce::result_text(build))
+    let result = announce::result_text(build);
+    match build.finished.or(build.started) {
+        Some(at) => format!("{} ago: {result}", spoken(now().since(at))),
+        None => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use campanile_model::{Results, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn i_cmd_15_a_build_without_times_is_told_without_them() {
+        let mut build = Build { results: Some(Results::Success), ..Build::new("linux", 1) };
+        assert_eq!(ended(&build), announce::result_text(&build));
+        build.finished = Some(Timestamp::from_seconds(now().as_seconds() - 60));
+        assert!(ended(&build).contains(" ago: "), "{}", ended(&build));
+    }
 }
