@@ -26,7 +26,7 @@ const SHEET: &str = "\
 .page { background-color: #0d1117 !important; }
 .card { background-color: #161b22 !important; border-color: #30363d !important; }
 .text { color: #e6edf3 !important; }
-.soft { color: #9da7b3 !important; }
+.soft, .skipped, .retry, .cancelled, .unfinished { color: #9da7b3 !important; }
 .code { background-color: #0d1117 !important; border-color: #30363d !important; }
 .line { border-color: #30363d !important; }
 .link { color: #79b8ff !important; }

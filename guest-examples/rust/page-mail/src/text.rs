@@ -14,13 +14,12 @@ pub(crate) fn line(text: &str, most: usize) -> String {
     // A character takes four bytes at most; twice that leaves room for the spaces that go.
     let near = text.get(..text.floor_char_boundary(most * 8)).unwrap_or(text);
     let flat = escape::header(near);
-    cut(&flat.split_whitespace().collect::<Vec<_>>().join(" "), most)
+    cut(flat.split_whitespace().collect::<Vec<_>>().join(" ").chars(), most)
 }
 
-/// `text` without control characters but tabs, cut to `most` characters: a line of a log, whose spaces mean something.
+/// `text` with its spaces, which mean something in a log, cut to `most` characters.
 pub(crate) fn log_line(text: &str, most: usize) -> String {
-    let printable: String = text.chars().filter(|c| *c == '\t' || !c.is_control()).take(most + 1).collect();
-    cut(&printable, most)
+    cut(text.chars().filter(|c| *c == '\t' || !c.is_control()), most)
 }
 
 /// The name of `NAME <ADDRESS>`; a text of another form stays whole.
@@ -75,11 +74,16 @@ pub(crate) fn listed(names: &[String]) -> String {
     }
 }
 
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text).trim_end()),
-        None => text.to_owned(),
+/// The first `most` characters, without those that would turn the direction of what follows: a commit text could make the
+/// rest of the mail read backwards.
+fn cut(text: impl Iterator<Item = char>, most: usize) -> String {
+    let mut shown = text.filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+    let mut out: String = shown.by_ref().take(most).collect();
+    if shown.next().is_some() {
+        out.truncate(out.trim_end().len());
+        out.push('…');
     }
+    out
 }
 
 #[cfg(test)]
@@ -91,6 +95,7 @@ mod tests {
         assert_eq!(line("  fix\r\nBcc: x\u{1b}[31m  it ", 40), "fix Bcc: x[31m it");
         assert_eq!(line("ünïcödé", 3), "ünï…");
         assert_eq!(line(&"\u{1f514}".repeat(1_000_000), 2), "\u{1f514}\u{1f514}…");
+        assert_eq!(line("a \u{202e}b\u{2069} עברית", 40), "a b עברית");
         assert_eq!(log_line("  a\tb\u{0}\u{7}c", 9), "  a\tbc");
         assert_eq!(log_line("abcdef", 3), "abc…");
     }
