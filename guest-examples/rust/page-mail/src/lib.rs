@@ -2,10 +2,10 @@
 //!
 //! # Layout
 //!
-//! - [`facts`]: what the mail says, gathered once, cut to lengths and counts that a mail can bear.
-//! - [`history`] and [`quote`]: since when the builder is broken; the end of the logs of what failed.
-//! - [`page`] and [`plain`]: the facts as html and as the plain-text twin. Only the page escapes.
-//! - [`outcome`] and [`text`]: results in words and colours; lines, names and lengths of time.
+//! - `facts`: what the mail says, gathered once, cut to lengths and counts that a mail can bear.
+//! - `history` and `quote`: since when the builder is broken; the end of the logs of what failed.
+//! - `page` and `plain`: the facts as html and as the plain-text twin. Only the page escapes.
+//! - `outcome` and `text`: results in words and colours; lines, names and lengths of time.
 
 mod facts;
 mod history;

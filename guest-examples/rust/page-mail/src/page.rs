@@ -66,7 +66,7 @@ pub(crate) fn html(facts: &Facts) -> String {
 <div style="display:none;max-height:0;overflow:hidden">{preview}</div>
 {TABLE} width="100%" class="page" bgcolor="#f6f8fa" style="background-color:#f6f8fa"><tr><td align="center" style="padding:16px 8px">
 <!--[if mso]>{TABLE} width="680"><tr><td><![endif]-->
-{TABLE} width="100%" class="card" bgcolor="#ffffff" style="max-width:680px;background-color:#ffffff;border:1px solid #d0d7de">
+{TABLE} width="100%" class="card" bgcolor="#ffffff" style="max-width:680px;background-color:#ffffff;border:1px solid #d0d7de;word-break:break-word">
 {card}</table>
 <!--[if mso]></td></tr></table><![endif]-->
 </td></tr></table>
