@@ -22,6 +22,7 @@ mod occasions;
 mod openapi;
 mod operating;
 mod other_cis;
+mod page_mail;
 mod parsed;
 mod pollers;
 mod push;

@@ -20,11 +20,12 @@ const COMPONENT_LINKER: &str = "wasm-component-ld";
 const LINKER_SETTING: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER";
 /// The example that the demo plays with.
 pub(super) const HTML_MAIL: &str = "html-mail";
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     "channel-words",
     "email-table",
     "gerrit-review",
     HTML_MAIL,
+    "page-mail",
     "push-packets",
     "short-mail",
     "sourcehut-dialect",
