@@ -124,6 +124,7 @@ fn settings_text(options: &Options, inside: &BTreeSet<IpAddr>, seen: &Seen) -> S
          [server]\n\
          listen = {listen}\n\
          url = {url}              # links in messages lead to the master's own pages\n\
+         url_style = \"modern\"\n\
          api_token = {{ file = \"api-token\" }}\n\n\
          # What the master's reporter leaves out is asked for here.\n\
          [buildbot]\n\

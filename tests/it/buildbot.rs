@@ -237,7 +237,7 @@ async fn a_buildbots_builds_are_told_everywhere() {
              transport = \"file:outbox\"\nmode = \"failing\"\nextra_recipients = [\"ada@example.org\"]\n\
              message_formatter = \"html\"\n\n[callbacks.html]\ncomponent = {words:?}\ndeadline = \"10s\"\n\n\
              [[http_status_push]]\nserver_url = \"http://127.0.0.1:{}/\"\nbuffer_delay = 0.05\n\
-             black_list = [\"start\"]\n\n[server]\nlisten = \"127.0.0.1:{own}\"\nurl = \"https://ci.example.org/\"\n\
+             black_list = [\"start\"]\n\n[server]\nlisten = \"127.0.0.1:{own}\"\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\n\
              api_token = \"tower\"\n",
             receiver.port
         );
@@ -342,7 +342,7 @@ async fn what_a_reporter_leaves_out_is_fetched() {
          transport = \"file:outbox\"\nmode = \"problem\"\nmessage_formatter = \"html\"\nauthor_addresses = true\n\n\
          [callbacks.html]\ncomponent = {words:?}\ndeadline = \"10s\"\n\n\
          [[http_status_push]]\nserver_url = \"http://127.0.0.1:{}/\"\nbuffer_delay = 0.05\n\n\
-         [server]\nlisten = \"127.0.0.1:{own}\"\nurl = \"https://ci.example.org/\"\napi_token = \"tower\"\n",
+         [server]\nlisten = \"127.0.0.1:{own}\"\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\napi_token = \"tower\"\n",
         server.port, receiver.port
     );
     let engine = Engine::start(&settings);

@@ -14,7 +14,7 @@ const TOKEN: &str = "api-tower";
 const SECRET: &str = "bell-tower";
 
 /// Failures are mailed to those who are to blame; every source that can has a secret.
-const SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\napi_token = \"api-tower\"\n\n\
+const SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\napi_token = \"api-tower\"\n\n\
     [events]\ngithub = { secret = [\"old\", \"bell-tower\"] }\ngitlab = { secret = \"bell-tower\" }\n\
     drone = { secret = \"bell-tower\" }\ncloudevents = { secret = \"bell-tower\" }\n\n\
     [[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n\

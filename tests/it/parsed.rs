@@ -114,7 +114,7 @@ fn event(name: &str, number: usize, text: &str, results: Option<&str>) -> Value 
 #[tokio::test]
 async fn m_41_m_58_m_61_m_62_m_63_every_text_in_every_place_is_read_back() {
     let engine = Engine::start(
-        "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\ntitle = \"Über-CI \u{1f514}\"\n\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\ntitle = \"Über-CI \u{1f514}\"\n\n\
          [[mail]]\nname = \"dev\"\nfromaddr = \"Jörg, Ü. \u{1f514} <ci@example.org>\"\ntransport = \"file:outbox\"\n\
          extra_recipients = [\"Böb \\\"B\\\" <bob@example.org>\"]\nadd_logs = true\nmode = \"failing\"\n\
          send_to_interested_users = false\n\

@@ -14,7 +14,7 @@ fn settings(server: &ForgeServer) -> String {
         "{}\n[[http_status_push]]\nname = \"push\"\nserver_url = \"http://127.0.0.1:{}/builds\"\nform = \"builds\"\n\
          allow_insecure = true\nbuffer_delay = 0.05\n\n\
          [[mail]]\nname = \"devs\"\nfromaddr = \"ci@example.org\"\nsend_to_interested_users = false\n\
-         extra_recipients = [\"devs@example.org\"]\ntransport = \"file\"\nfile_dir = \"outbox\"\n",
+         extra_recipients = [\"devs@example.org\"]\ntransport = \"file:outbox\"\n",
         server.settings("github", statuses),
         server.port
     )
@@ -65,14 +65,14 @@ async fn m_ev_09_a_second_start_is_told_to_nobody() {
     let server = ForgeServer::start(|_, _| created()).await;
     let engine = Engine::start(&settings(&server));
     engine.event(&build("buildStarted", &json!({"started": 1_700_000_000}))).await;
-    settled(&engine, 3).await;
+    settled(&engine, 2).await;
     let again = build("buildStarted", &json!({"started": 1_700_000_050, "reason": "a push"}));
     let (status, text) = engine.post("/api/v1/events", again.to_string()).await;
     assert_eq!(status, 202, "{text}");
     let known = engine.get("/api/v1/builds/linux/1").await;
     assert_eq!((&known["started"], &known["reason"]), (&json!(1_700_000_000), &json!("a push")));
     engine.event(&build("buildFinished", &json!({"results": "success", "finished": 1_700_000_061}))).await;
-    settled(&engine, 6).await;
+    settled(&engine, 5).await;
     let told: Vec<Value> =
         bodies(&server, "/1f0c2d3e").into_iter().map(|body| body["state"].clone()).collect();
     assert_eq!(told, ["pending", "success"]);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Item, Limits, Location, Reader, Secret, TenantsSettings};
-use campanile_model::UrlStyle;
+use campanile_model::{Links, UrlPattern, UrlStyle};
 
 /// Top-level tables that are read here; all others belong to targets and pollers.
 pub const TABLES: &[&str] =
@@ -57,10 +57,10 @@ pub struct Settings {
 pub struct ServerSettings {
     /// Address that the HTTP server listens at.
     pub listen: SocketAddr,
-    /// Address that links in messages start with; none: messages have no links.
+    /// Address of the CI's pages, for the styles of Buildbot.
     pub url: Option<String>,
-    /// `default`, `chapter` or `modern` (M-URL-02).
-    pub url_style: UrlStyle,
+    /// `default`, `chapter`, `modern` (M-URL-02), or a pattern (M-URL-05); none: no pages are known (M-URL-06).
+    pub url_style: Option<UrlStyle>,
     /// Name of the installation.
     pub title: String,
     /// Bearer token for `/api`; without one it answers loopback peers only.
@@ -202,12 +202,34 @@ impl Settings {
     }
 }
 
+/// Reads a style by its name, or a pattern.
+fn url_style(text: &str) -> Result<UrlStyle, String> {
+    match text {
+        "default" => Ok(UrlStyle::Default),
+        "chapter" => Ok(UrlStyle::Chapter),
+        "modern" => Ok(UrlStyle::Modern),
+        pattern if pattern.contains("://") => {
+            UrlPattern::parse(pattern).map(UrlStyle::Pattern).map_err(|error| format!("`url_style`: {error}"))
+        }
+        _ => Err("`url_style` must be `default`, `chapter`, `modern`, or a pattern such as \
+                  \"https://ci.example.org/{builder}/{number}\""
+            .to_owned()),
+    }
+}
+
 impl ServerSettings {
+    /// The pages that messages link to where a build names none of its own; none if nobody said how they are addressed.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        let style = self.url_style.clone();
+        style.map(|style| Links::new(self.url.as_deref(), style)).unwrap_or_default()
+    }
+
     fn read(table: Option<Reader<'_>>) -> Self {
         let mut settings = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8010)),
             url: None,
-            url_style: UrlStyle::Default,
+            url_style: None,
             title: "Campanile".to_owned(),
             api_token: None,
             events_token: None,
@@ -233,12 +255,22 @@ impl ServerSettings {
             }
         }
         if let Some(style) = table.text("url_style") {
-            match style.as_str() {
-                "default" => settings.url_style = UrlStyle::Default,
-                "chapter" => settings.url_style = UrlStyle::Chapter,
-                "modern" => settings.url_style = UrlStyle::Modern,
-                _ => table.error("url_style", "`url_style` must be `default`, `chapter` or `modern`"),
+            match url_style(&style) {
+                Ok(style) => settings.url_style = Some(style),
+                Err(error) => table.error("url_style", error),
             }
+        }
+        match (&settings.url, &settings.url_style) {
+            (Some(_), None) if table.item("url_style").is_none() => table.warning(
+                "url",
+                "nothing links to it: say in `url_style` how the CI's pages are addressed, by a pattern such as \
+                 \"https://ci.example.org/{builder}/{number}\", or `default`, `chapter` or `modern` for a Buildbot at \
+                 this address",
+            ),
+            (None, Some(UrlStyle::Default | UrlStyle::Chapter | UrlStyle::Modern)) => {
+                table.warning("url_style", "there is no `url` for it: write the address of the Buildbot's pages");
+            }
+            _ => {}
         }
         settings.title = table.text("title").unwrap_or(settings.title);
         settings.api_token = table.secret("api_token");

@@ -14,7 +14,7 @@ use campanile_config::{
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::{self, Poller};
-use campanile_model::Links;
+use campanile_model::UrlStyle;
 use campanile_outbound::{Allowed, Outbound};
 use campanile_targets::{self as targets, Parts, Target};
 
@@ -188,13 +188,14 @@ async fn load_version(
 
 /// Warns of links to localhost: they reach nobody who reads a mail (M-TRAP-4).
 fn warn_of_local_links(root: &Reader<'_>, settings: &Settings, targets: &[Arc<dyn Target>]) {
-    let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
-    if links.is_localhost()
+    if settings.server.links().is_localhost()
         && !targets.is_empty()
         && let Some(server) = root.table("server")
     {
+        let key =
+            if matches!(settings.server.url_style, Some(UrlStyle::Pattern(_))) { "url_style" } else { "url" };
         server.warning(
-            "url",
+            key,
             "links in messages start at this machine's own name: set the address that readers use",
         );
     }

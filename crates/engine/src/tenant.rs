@@ -21,7 +21,7 @@ use campanile_config::{Limits, Problem, Secret, Settings, TenantsSettings};
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::Poller;
-use campanile_model::{Event, Links, Timestamp};
+use campanile_model::{Event, Timestamp};
 use campanile_store::{Delivery, NewDelivery, Queue, Store};
 use campanile_targets::{Context, QueuePosition, Target};
 
@@ -71,7 +71,7 @@ impl Tenant {
             collector: _,
         } = checked;
         let name: Arc<str> = name.into();
-        let links = Links::new(settings.server.url.as_deref(), settings.server.url_style);
+        let links = settings.server.links();
         let control = Arc::new(AuditedControl {
             control: steering.control,
             store: Arc::clone(&store),

@@ -27,6 +27,7 @@ mod terminal;
 mod text;
 mod timestamp;
 mod trace;
+mod url_pattern;
 mod urls;
 
 pub use build::{Build, BuildId, LogSummary, Step};
@@ -54,4 +55,5 @@ pub use text::{
 };
 pub use timestamp::{ParseDateError, Timestamp};
 pub use trace::TraceContext;
+pub use url_pattern::{UrlPattern, UrlPatternError};
 pub use urls::{Links, Master, Named, NamedStep, UrlStyle};

@@ -1,15 +1,14 @@
-//! Addresses of pages at the CI server (M-URL-01 to M-URL-04).
+//! Addresses of pages at the CI server (M-URL-01 to M-URL-06).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
-use super::Build;
+use super::{Build, UrlPattern};
 
 /// Everything is encoded but what RFC 3986 calls unreserved, so `/` in a name stays part of the name (M-URL-02).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Generation of server that the pages belong to (M-URL-03).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// Generation of server that the pages belong to (M-URL-03), or the pattern of another CI's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum UrlStyle {
     /// Buildbot 0.8: `builders/{name}`.
     #[default]
@@ -18,6 +17,8 @@ pub enum UrlStyle {
     Chapter,
     /// Buildbot 1 and later: `#/builders/{id}`.
     Modern,
+    /// Any other CI: builds have pages, all else has none (M-URL-05).
+    Pattern(UrlPattern),
 }
 
 /// Facts that the CI server tells of itself (M-URL-01).
@@ -81,17 +82,15 @@ pub struct Links {
 }
 
 impl Links {
-    /// Addresses under a base, to which a slash is added if it has none at its end (M-URL-02).
+    /// Addresses under a base, to which a slash is added if it has none at its end (M-URL-02). A pattern has its own.
     #[must_use]
     pub fn new(base: Option<&str>, style: UrlStyle) -> Self {
+        let base = match &style {
+            UrlStyle::Pattern(pattern) => Some(pattern.origin()),
+            _ => base,
+        };
         let base = base.map(str::trim).filter(|base| !base.is_empty());
         Self { base: base.map(|base| format!("{}/", base.strip_suffix('/').unwrap_or(base))), style }
-    }
-
-    /// The style that addresses are made in.
-    #[must_use]
-    pub fn style(&self) -> UrlStyle {
-        self.style
     }
 
     /// True if readers elsewhere could not follow the addresses, for a warning at start (M-TRAP-4).
@@ -120,6 +119,9 @@ impl Links {
     /// A build's page.
     #[must_use]
     pub fn build(&self, builder: Named<'_>, number: u64) -> Option<String> {
+        if let UrlStyle::Pattern(pattern) = &self.style {
+            return Some(pattern.fill(&encoded(builder.name).to_string(), number));
+        }
         Some(format!("{}/builds/{number}", self.builder(builder)?))
     }
 
@@ -136,6 +138,7 @@ impl Links {
         match self.style {
             UrlStyle::Default | UrlStyle::Chapter => Some(format!("{build}/steps/{}", encoded(step.name))),
             UrlStyle::Modern => Some(format!("{build}/steps/{}", step.number?)),
+            UrlStyle::Pattern(_) => None,
         }
     }
 
@@ -145,7 +148,7 @@ impl Links {
         let plain = || log.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         match self.style {
             UrlStyle::Default => {}
-            UrlStyle::Chapter => return None,
+            UrlStyle::Chapter | UrlStyle::Pattern(_) => return None,
             UrlStyle::Modern if log.is_empty() || !plain() => return None,
             UrlStyle::Modern => {}
         }
@@ -159,7 +162,7 @@ impl Links {
             UrlStyle::Default | UrlStyle::Chapter => {
                 Some(format!("{build_url}/steps/{}/logs/{}", encoded(step), encoded(log)))
             }
-            UrlStyle::Modern => None,
+            UrlStyle::Modern | UrlStyle::Pattern(_) => None,
         }
     }
 
@@ -169,13 +172,15 @@ impl Links {
         match self.style {
             UrlStyle::Default | UrlStyle::Chapter => self.thing("buildslaves", worker),
             UrlStyle::Modern => self.thing("workers", worker),
+            UrlStyle::Pattern(_) => None,
         }
     }
 
     /// A change's page.
     #[must_use]
     pub fn change(&self, number: u64) -> Option<String> {
-        Some(format!("{}{}changes/{number}", self.base.as_deref()?, self.mark()))
+        let base = self.base.as_deref().filter(|_| !matches!(self.style, UrlStyle::Pattern(_)))?;
+        Some(format!("{base}{}changes/{number}", self.mark()))
     }
 
     /// A build request's page; the default style has none.
@@ -183,7 +188,7 @@ impl Links {
     pub fn request(&self, id: u64) -> Option<String> {
         let base = self.base.as_deref()?;
         match self.style {
-            UrlStyle::Default => None,
+            UrlStyle::Default | UrlStyle::Pattern(_) => None,
             UrlStyle::Chapter | UrlStyle::Modern => Some(format!("{base}{}buildrequests/{id}", self.mark())),
         }
     }
@@ -203,7 +208,7 @@ impl Links {
 
     fn mark(&self) -> &'static str {
         match self.style {
-            UrlStyle::Default => "",
+            UrlStyle::Default | UrlStyle::Pattern(_) => "",
             UrlStyle::Chapter => "#",
             UrlStyle::Modern => "#/",
         }
@@ -216,6 +221,7 @@ impl Links {
                 Some(format!("{base}{mark}{kind}/{}", encoded(named.name)))
             }
             UrlStyle::Modern => Some(format!("{base}{mark}{kind}/{}", named.id?)),
+            UrlStyle::Pattern(_) => None,
         }
     }
 }
@@ -287,6 +293,30 @@ mod tests {
         assert_eq!(links.request(1).as_deref(), Some("http://ci/#/buildrequests/1"));
         assert_eq!(links.raw_log(4).as_deref(), Some("http://ci/api/v2/logs/4/raw"));
         assert_eq!(links.raw_log_inline(4).as_deref(), Some("http://ci/api/v2/logs/4/raw_inline"));
+    }
+
+    #[test]
+    fn m_url_05_a_pattern_has_pages_of_builds_only() {
+        let pattern =
+            UrlPattern::parse("https://ci.example.org/job/{builder}/{number}/?b={builder}").unwrap();
+        // The engine's own address is no place for pages of the CI.
+        let links = Links::new(Some("http://engine.example.org"), UrlStyle::Pattern(pattern));
+        let named = Named::by_name("a/b ü?#%&");
+        let name = "a%2Fb%20%C3%BC%3F%23%25%26";
+        let page = format!("https://ci.example.org/job/{name}/7/?b={name}");
+        assert_eq!(links.build(named, 7), Some(page.clone()));
+        assert_eq!(links.master().as_deref(), Some("https://ci.example.org/"));
+        let none = [
+            links.builder(named),
+            links.step(named, 7, STEP),
+            links.log(named, 7, STEP, "stdio"),
+            links.log_under_build(&page, "make", "stdio"),
+            links.worker(named),
+            links.change(7),
+            links.request(1),
+            links.raw_log(1),
+        ];
+        assert!(none.iter().all(Option::is_none), "{none:?}");
     }
 
     #[test]

@@ -188,7 +188,7 @@ pub fn write_settings(folder: &Path, settings: &str) {
         settings.to_owned()
     } else {
         format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\ntitle = \"Test CI\"\n\n{settings}"
+            "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\ntitle = \"Test CI\"\n\n{settings}"
         )
     };
     std::fs::write(folder.join("campanile.toml"), all).unwrap();

@@ -35,8 +35,11 @@ impl Harness {
         let (holder, held) = std::sync::mpsc::channel();
         tokio::task::spawn_blocking(move || held.recv());
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("campanile.toml"), "[server]\nurl = \"https://ci.example.org/\"\n")
-            .unwrap();
+        std::fs::write(
+            folder.path().join("campanile.toml"),
+            "[server]\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\n",
+        )
+        .unwrap();
         let runtime = Runtime::new(PathBuf::from("/nowhere"), &folder.path().join("cache")).unwrap();
         let url = format!("sqlite:{}", folder.path().join("store.db").display());
         let store = Arc::new(SqliteStore::open(&url, StoreOptions::default()).await.unwrap());

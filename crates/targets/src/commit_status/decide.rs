@@ -58,6 +58,14 @@ fn statuses<F: Forge>(
     shared: &Shared,
     (occasion, build, url): (Occasion, &Build, Option<String>),
 ) -> Result<Decision<Vec<StoredStatus>>, RenderError> {
+    if F::DEFAULTS.needs_url && url.is_none() {
+        let why = format!(
+            "{} takes no status without a link, and nothing says where the build's page is: tell of the build's `url`, or \
+             say in `[server] url_style` how the CI's pages are addressed",
+            F::TITLE
+        );
+        return Ok(Decision::Silent(Silence::Unaddressed { why }));
+    }
     let is_build = matches!(occasion, Occasion::Started | Occasion::Finished(_));
     let properties = if is_build { build.all_properties() } else { build.properties_before_start() };
     let stamps = &build.source_stamps;

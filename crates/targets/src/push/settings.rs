@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::filter::Zeros;
 use crate::{Backoff, Parts, Queue};
 use campanile_config::Reader;
-use campanile_model::{Dicts, EXTRA_EVENTS, Event, Links, packet_name};
+use campanile_model::{Dicts, EXTRA_EVENTS, Event, packet_name};
 
 /// The longest pause after failures, unless the first one is longer (P-CYC-07).
 const MAX_PAUSE: Duration = Duration::from_secs(300);
@@ -38,10 +38,7 @@ impl QueueSettings {
         let server = &parts.settings.server;
         Self {
             name: name.unwrap_or(default_name),
-            dicts: Dicts {
-                links: Links::new(server.url.as_deref(), server.url_style),
-                zone: TimeZone::system(),
-            },
+            dicts: Dicts { links: server.links(), zone: TimeZone::system() },
             filter: filter.then_some(if zeros { Zeros::Dropped } else { Zeros::Kept }),
             fixed_names: reader.boolean("fixed_names").unwrap_or(false),
             events: events(reader),
