@@ -30,6 +30,7 @@ mod retention;
 mod sandbox;
 mod sendmail;
 mod sources;
+mod store_faults;
 mod supervised;
 mod swap;
 mod templates;
