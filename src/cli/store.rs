@@ -1,4 +1,4 @@
-//! `campanile store`: copies of the store, restoring one, giving space back.
+//! `campanile store`: copies of the store, restoring one, looking for damage, giving space back.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +29,13 @@ enum Command {
         /// The new file
         file: PathBuf,
     },
+    /// Look through all of the store for damage, also while the engine runs; exits with 1 if there is any
+    #[command(after_help = "Example: campanile store check --salvage /var/backups/campanile-saved.db")]
+    Check {
+        /// Write what can be read to a new file, to be put in place with `restore`
+        #[arg(long, value_name = "FILE")]
+        salvage: Option<PathBuf>,
+    },
     /// Put a backup in the place of the store, which is kept beside it; the engine must not run
     #[command(after_help = "Example: campanile store restore /var/backups/campanile-monday.db")]
     Restore {
@@ -54,6 +61,22 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         Command::Backup { file } => {
             let bytes = upkeep::backup(&url, &file).await?;
             out!("{}: {bytes} bytes", file.display());
+        }
+        Command::Check { salvage } => {
+            let damaged = upkeep::check(&url).await?;
+            if let Some(file) = salvage {
+                let bytes = upkeep::salvage(&url, &file).await?;
+                out!("{}: {bytes} bytes, whole: `campanile store restore` puts it in place", file.display());
+            }
+            if damaged.is_empty() {
+                out!("{url}: whole");
+                return Ok(ExitCode::SUCCESS);
+            }
+            for (table, fault) in damaged {
+                out!("{url}: table {table} is damaged: {fault}");
+            }
+            out!("stop the engine, then put a backup in its place with `campanile store restore`");
+            return Ok(ExitCode::FAILURE);
         }
         Command::Restore { file } => {
             let kept = upkeep::restore(&url, &file, now()).await?;

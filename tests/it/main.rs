@@ -33,6 +33,7 @@ mod sandbox;
 mod sendmail;
 mod sources;
 mod starts;
+mod store_faults;
 mod supervised;
 mod swap;
 mod templates;

@@ -121,10 +121,7 @@ const INDEXES: &[(&str, &str)] = &[
     ("d.tenant = ? AND d.state = 'dead' ORDER", "deliveries_by_state (tenant=? AND state=?)"),
     ("total(octet_length(payload)) FROM events WHERE tenant = ?1", "events_by_tenant (tenant=?)"),
     ("count(*) FROM events WHERE id >= ? AND tenant = ?", "events_by_tenant (tenant=? AND rowid>?)"),
-    (
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant",
-        "events_by_tenant (tenant=? AND rowid<?)",
-    ),
+    ("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant", "events_by_tenant (tenant=?)"),
     ("WHERE tenant = ? AND data ->> 'revision' = ?", "changes_by_revision (tenant=? AND <expr>=?)"),
     ("AND data ->> 'revision' >= ?", "changes_by_revision (tenant=? AND <expr>>? AND <expr><?)"),
     ("FROM events WHERE tenant = ? AND subject = ?", "events_told (tenant=? AND subject=?)"),

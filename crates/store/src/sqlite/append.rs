@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
+use super::logs::PlainChunk;
+use super::next_id::next_id;
 use super::projection::{BuildKey, BuildSlot, BuilderSlot, LogTexts, Projection, StepSlot, key};
 use super::queues::Queues;
 use super::statement_batch::StatementBatch;
@@ -21,11 +23,12 @@ use campanile_model::{Event, Timestamp};
 /// Time for which the key of a batch is known (H-XALL-01).
 const DEDUP: Duration = Duration::from_secs(24 * 3600);
 
-/// Stores batches of tenants in order; one result each.
+/// Stores batches of tenants in order; one result each. Chunks of logs that are to be compressed are added to `full`.
 pub(super) async fn append(
     tx: &mut SqliteConnection,
     batches: &[(&str, &Batch, Timestamp)],
     options: &StoreOptions,
+    full: &mut Vec<PlainChunk>,
 ) -> Result<Vec<Appended>, StoreError> {
     if batches.is_empty() {
         return Ok(Vec::new());
@@ -117,7 +120,7 @@ pub(super) async fn append(
     }
     // Behind the builds, which logs refer to.
     for ((build, step, log), text) in logs {
-        logs::append(tx, build, &step, &log, text, options.max_log_bytes).await?;
+        logs::append(tx, build, &step, &log, text, options.max_log_bytes, full).await?;
     }
     Ok(results)
 }
@@ -217,10 +220,14 @@ async fn load(
         }
     }
     // Asked each time and not remembered: another process may write the same file between two transactions.
-    let (next_event, next_delivery, next_build): (i64, i64, i64) = sqlx::query_as(
-        "SELECT coalesce((SELECT max(id) FROM events), 0) + 1, coalesce((SELECT max(id) FROM deliveries), 0) + 1, \
-         coalesce((SELECT max(id) FROM builds), 0) + 1",
-    )
+    let (next_event, next_delivery, next_build): (i64, i64, i64) = sqlx::query_as(concat!(
+        "SELECT ",
+        next_id!("events"),
+        ", ",
+        next_id!("deliveries"),
+        ", ",
+        next_id!("builds")
+    ))
     .fetch_one(&mut *tx)
     .await?;
     let mut projection = Projection { next_build, ..Projection::default() };

@@ -2,6 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::next_id::next_id;
 use super::writer::OperationResult;
 use crate::{AuditEntry, Page, StoreError};
 use campanile_model::Timestamp;
@@ -13,7 +14,12 @@ pub(super) async fn record(
     entry: &AuditEntry,
 ) -> Result<OperationResult, StoreError> {
     let AuditEntry { at, who, place, what, answer } = entry;
-    sqlx::query("INSERT INTO audit (tenant, at, who, place, what, answer) VALUES (?, ?, ?, ?, ?, ?)")
+    let insert = concat!(
+        "INSERT INTO audit (id, tenant, at, who, place, what, answer) VALUES (",
+        next_id!("audit"),
+        ", ?, ?, ?, ?, ?, ?)"
+    );
+    sqlx::query(insert)
         .bind(tenant)
         .bind(at.as_micros())
         .bind(who)

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::append::json;
+use super::next_id::next_id;
 use super::writer::OperationResult;
 use crate::{CallEntry, InUse, KeptVersion, StoreError, parse};
 use campanile_model::Timestamp;
@@ -14,17 +15,20 @@ const CALLS: u32 = 1_000;
 /// Calls between two looks for those that are too many.
 const PRUNE_EVERY: i64 = 64;
 
-/// Keeps a version and makes it the one in use.
+/// Compresses a component on a thread for blocking work: before the transaction, in which all others would wait for it.
+pub(super) async fn pack(component: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    let packed = tokio::task::spawn_blocking(move || zstd::encode_all(component.as_slice(), 3)).await;
+    packed.map_err(|_| StoreError::Closed)?.map_err(|error| StoreError::Database(error.into()))
+}
+
+/// Keeps a version, with its component compressed, and makes it the one in use.
 pub(super) async fn use_version(
     tx: &mut SqliteConnection,
     tenant: &str,
     in_use: &InUse,
     version: &KeptVersion,
-    component: &[u8],
+    packed: &[u8],
 ) -> Result<OperationResult, StoreError> {
-    let corrupt =
-        |error: std::io::Error| StoreError::Corrupt { what: "a component".to_owned(), source: error.into() };
-    let compressed = zstd::encode_all(component, 3).map_err(corrupt)?;
     sqlx::query(
         "INSERT INTO callback_versions (tenant, callback, digest, origin, size, at, component) VALUES (?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (tenant, callback, digest) DO UPDATE SET at = excluded.at, origin = excluded.origin",
@@ -35,7 +39,7 @@ pub(super) async fn use_version(
     .bind(&version.origin)
     .bind(i64::try_from(version.size).unwrap_or(i64::MAX))
     .bind(version.at.as_micros())
-    .bind(compressed)
+    .bind(packed)
     .execute(&mut *tx)
     .await?;
     sqlx::query("REPLACE INTO callbacks_in_use (tenant, callback, digest, file_digest) VALUES (?, ?, ?, ?)")
@@ -120,10 +124,12 @@ pub(super) async fn record_call(
     tenant: &str,
     call: &CallEntry,
 ) -> Result<OperationResult, StoreError> {
-    let done = sqlx::query(
-        "INSERT INTO callback_log (tenant, callback, version, delivery, at, outcome, micros, peak_memory, lines) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
+    let done = sqlx::query(concat!(
+        "INSERT INTO callback_log (id, tenant, callback, version, delivery, at, outcome, micros, peak_memory, lines) \
+         VALUES (",
+        next_id!("callback_log"),
+        ", ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))
     .bind(tenant)
     .bind(&call.callback)
     .bind(&call.version)

@@ -11,10 +11,11 @@
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{FromRow, Row as _};
 
+use super::next_id::next_id;
 use super::projection::LogText;
 use super::writer::OperationResult;
 use crate::StoreError;
-use campanile_model::{LogChannel, LogRef};
+use campanile_model::{BuildId, LogChannel, LogRef};
 
 /// Bytes of text per chunk, before compression.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -42,7 +43,10 @@ pub(super) struct Chunk {
 pub(super) struct LogPart {
     /// Row of the invisible log that it goes on with; none to begin one.
     pub(super) log: Option<i64>,
+    pub(super) tenant: String,
+    /// Row of the build that it belonged to when the upload began.
     pub(super) build: i64,
+    pub(super) build_id: BuildId,
     pub(super) step: String,
     pub(super) name: String,
     pub(super) chunks: Vec<Chunk>,
@@ -299,9 +303,11 @@ async fn insert(
     (build, step, name): (i64, &str, &str),
     visible: i64,
 ) -> Result<Log, StoreError> {
-    let id = sqlx::query_scalar(
-        "INSERT INTO logs (build, step, name, visible, touched) VALUES (?, ?, ?, ?, unixepoch()) RETURNING id",
-    )
+    let id = sqlx::query_scalar(concat!(
+        "INSERT INTO logs (id, build, step, name, visible, touched) VALUES (",
+        next_id!("logs"),
+        ", ?, ?, ?, ?, unixepoch()) RETURNING id"
+    ))
     .bind(build)
     .bind(step)
     .bind(name)
@@ -311,7 +317,50 @@ async fn insert(
     Ok(Log { id, ..Log::default() })
 }
 
-/// Appends text that came as events; without any, the log at least exists from now on.
+/// A full chunk that is stored as it came, to be compressed when the transaction is over.
+#[derive(Clone, Debug)]
+pub(super) struct PlainChunk {
+    log: i64,
+    header: bool,
+    seq: i64,
+    /// Bytes of the text.
+    bytes: i64,
+    /// The text; compressed once [`PlainChunk::pack`] has been at it.
+    data: Vec<u8>,
+}
+
+impl PlainChunk {
+    /// Compresses chunks on a thread for blocking work.
+    pub(super) async fn pack(chunks: Vec<Self>) -> Result<Vec<Self>, StoreError> {
+        let packed = tokio::task::spawn_blocking(move || {
+            let pack = |chunk: Self| Ok(Self { data: zstd::bulk::compress(&chunk.data, 1)?, ..chunk });
+            chunks.into_iter().map(pack).collect::<std::io::Result<Vec<_>>>()
+        });
+        packed.await.map_err(|_| StoreError::Closed)?.map_err(|error| StoreError::Database(error.into()))
+    }
+}
+
+/// Puts the compressed form of a chunk in its place, if it is still there as it was: its log, number and length tell that
+/// it has the same text.
+pub(super) async fn store_packed(
+    tx: &mut SqliteConnection,
+    chunk: &PlainChunk,
+) -> Result<OperationResult, StoreError> {
+    sqlx::query(
+        "UPDATE log_chunks SET data = ?, packed = 1 WHERE log = ? AND header = ? AND seq = ? AND packed = 0 \
+         AND bytes = ?",
+    )
+    .bind(&chunk.data)
+    .bind(chunk.log)
+    .bind(chunk.header)
+    .bind(chunk.seq)
+    .bind(chunk.bytes)
+    .execute(tx)
+    .await?;
+    Ok(OperationResult::Done)
+}
+
+/// Appends text that came as events; without any, the log at least exists from now on. Full chunks are added to `full`.
 pub(super) async fn append(
     tx: &mut SqliteConnection,
     build: i64,
@@ -319,6 +368,7 @@ pub(super) async fn append(
     name: &str,
     text: LogText,
     max_log_bytes: u64,
+    full: &mut Vec<PlainChunk>,
 ) -> Result<(), StoreError> {
     let known =
         sqlx::query_as("SELECT * FROM logs WHERE build = ? AND step = ? AND name = ? AND visible = 1")
@@ -340,9 +390,11 @@ pub(super) async fn append(
         while let Some((_, more)) = text.next_if(|(next, _)| (*next == LogChannel::Header) == header) {
             whole.extend_from_slice(more.as_bytes());
         }
-        let full = cut(&mut whole, chunk_bytes(max_log_bytes));
-        for chunk in pack(full).await? {
-            log.push(tx, Chunk { header, ..chunk }, max).await?;
+        for data in cut(&mut whole, chunk_bytes(max_log_bytes)) {
+            let piece = plain(&data);
+            let bytes = piece.bytes;
+            log.push(tx, Chunk { header, data: data.clone(), ..piece }, max).await?;
+            full.push(PlainChunk { log: log.id, header, seq: log.next_seq - 1, bytes, data });
         }
         if !whole.is_empty() {
             let rest = plain(&whole);
@@ -358,11 +410,21 @@ pub(super) async fn upload(
     part: &LogPart,
     max_log_bytes: u64,
 ) -> Result<OperationResult, StoreError> {
+    // The build may have been removed since the upload began, with its tenant or because it was old.
+    let build: Option<i64> = sqlx::query_scalar("SELECT id FROM builds WHERE id = ? AND tenant = ?")
+        .bind(part.build)
+        .bind(&part.tenant)
+        .fetch_optional(&mut *tx)
+        .await?;
+    if build.is_none() {
+        return Err(StoreError::NoSuchBuild(part.build_id.clone()));
+    }
     let mut log: Log = match part.log {
         // One that was removed as abandoned is an error: half a log must not become visible as a whole one.
         Some(id) => {
-            sqlx::query_as("SELECT * FROM logs WHERE id = ? AND visible = 0")
+            sqlx::query_as("SELECT * FROM logs WHERE id = ? AND visible = 0 AND build = ?")
                 .bind(id)
+                .bind(part.build)
                 .fetch_one(&mut *tx)
                 .await?
         }

@@ -12,11 +12,14 @@ mod audit;
 mod callbacks;
 mod completion;
 mod deliveries;
+#[cfg(test)]
+mod fault_tests;
 mod health;
 mod log_reads;
 mod logs;
 mod merge;
 mod migrations;
+mod next_id;
 mod outcomes;
 mod polls;
 mod projection;
@@ -106,6 +109,9 @@ impl SqliteStore {
             // For whoever asks for `sqlx::query=trace`. Values are bound, so there is nothing of anybody's in it.
             .log_statements(LevelFilter::Trace)
             .log_slow_statements(LevelFilter::Trace, Duration::from_secs(1));
+        let path = file.get_filename().to_owned();
+        // Who has lost a file must see it; who begins won't mind.
+        let is_new = std::fs::metadata(&path).map_or(true, |found| found.len() == 0);
         let mut connection = file.connect().await.map_err(|error| failed(error.to_string()))?;
         MIGRATIONS.run(&mut connection).await.map_err(|error| failed(error.to_string()))?;
         logs::discard_abandoned(&mut connection).await.map_err(|error| failed(error.to_string()))?;
@@ -120,9 +126,13 @@ impl SqliteStore {
             .await
             .map_err(|error| failed(error.to_string()))?;
         let health = Health::of_open_store(reading).map_err(|error| failed(error.to_string()))?;
+        if is_new {
+            tracing::info!(store = %path.display(), "store: there was none, a new and empty one was made");
+        }
         let health = Arc::new(health);
-        let connection = WriteConnection::new(connection, file, Arc::clone(&health));
-        let writer = Writer::start(connection, options.clone());
+        let writer = Writer::start(options.clone(), |jobs| {
+            WriteConnection::new(connection, file, Arc::clone(&health), jobs)
+        });
         Ok(Self { readers, writer, health, options })
     }
 
@@ -143,12 +153,16 @@ struct Writer {
 }
 
 impl Writer {
-    fn start(connection: WriteConnection, options: StoreOptions) -> Self {
+    /// Starts the task, on the connection that is made with its queue.
+    fn start(
+        options: StoreOptions,
+        connection: impl FnOnce(mpsc::WeakSender<Job>) -> WriteConnection,
+    ) -> Self {
         // Room for two groups: one is written while the next one gathers. Beyond that callers wait, which slows senders
         // down instead of filling memory.
         let (sender, receiver) = mpsc::channel(2 * writer::MAX_JOBS);
         let counts = Arc::new(WriteCounts::default());
-        tokio::spawn(writer::run(connection, receiver, options, Arc::clone(&counts)));
+        tokio::spawn(writer::run(connection(sender.downgrade()), receiver, options, Arc::clone(&counts)));
         Self { jobs: sender, counts }
     }
 
@@ -246,7 +260,12 @@ impl Store for SqliteStore {
         let build = reads::build_row(&mut *self.reader().await?, tenant, &log.build)
             .await?
             .ok_or_else(|| StoreError::NoSuchBuild(log.build.clone()))?;
-        Ok(Box::new(upload::Upload::new(self.writer.clone(), build, log, self.options.max_log_bytes)))
+        Ok(Box::new(upload::Upload::new(
+            self.writer.clone(),
+            (tenant, build),
+            log,
+            self.options.max_log_bytes,
+        )))
     }
 
     async fn log_tail(
@@ -445,7 +464,8 @@ impl Store for SqliteStore {
         version: KeptVersion,
         component: Vec<u8>,
     ) -> Result<(), StoreError> {
-        let operation = Operation::UseVersion { tenant: tenant.to_owned(), in_use, version, component };
+        let packed = callbacks::pack(component).await?;
+        let operation = Operation::UseVersion { tenant: tenant.to_owned(), in_use, version, packed };
         self.writer.submit(operation).await.map(drop)
     }
 

@@ -146,7 +146,9 @@ async fn one_bad_job_does_not_spoil_its_neighbours() {
     let (_dir, store) = with_build(1 << 20).await;
     let gone = logs::LogPart {
         log: Some(99),
+        tenant: "t".into(),
         build: 1,
+        build_id: log().build,
         step: String::new(),
         name: String::new(),
         chunks: Vec::new(),

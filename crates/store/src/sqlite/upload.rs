@@ -6,7 +6,7 @@ use super::Writer;
 use super::logs::{self, Chunk, LogPart};
 use super::writer::{Operation, OperationResult};
 use crate::{LogWriter, StoreError};
-use campanile_model::LogRef;
+use campanile_model::{BuildId, LogRef};
 
 /// Bytes of text that are gathered before they are submitted: few enough commits, little enough memory.
 const PART_BYTES: usize = 1024 * 1024;
@@ -14,7 +14,9 @@ const PART_BYTES: usize = 1024 * 1024;
 /// An upload in progress.
 pub(super) struct Upload {
     writer: Writer,
+    tenant: String,
     build: i64,
+    build_id: BuildId,
     step: String,
     name: String,
     chunk_bytes: usize,
@@ -26,10 +28,17 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(writer: Writer, build: i64, log: &LogRef, max_log_bytes: u64) -> Self {
+    pub(super) fn new(
+        writer: Writer,
+        (tenant, build): (&str, i64),
+        log: &LogRef,
+        max_log_bytes: u64,
+    ) -> Self {
         Self {
             writer,
+            tenant: tenant.to_owned(),
             build,
+            build_id: log.build.clone(),
             step: log.step.clone(),
             name: log.log.clone(),
             chunk_bytes: logs::chunk_bytes(max_log_bytes),
@@ -43,7 +52,9 @@ impl Upload {
     async fn submit_part(&mut self, chunks: Vec<Chunk>, last: bool) -> Result<(u64, u64), StoreError> {
         let part = LogPart {
             log: self.log,
+            tenant: self.tenant.clone(),
             build: self.build,
+            build_id: self.build_id.clone(),
             step: self.step.clone(),
             name: self.name.clone(),
             chunks,

@@ -91,13 +91,11 @@ pub(super) async fn delete_tenant_chunk(
     ] {
         gone += sqlx::query(statement).bind(tenant).bind(PAGE).execute(&mut *tx).await?.rows_affected();
     }
-    let deliveries: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM deliveries WHERE tenant = ? AND id < (SELECT max(id) FROM deliveries) LIMIT ?",
-    )
-    .bind(tenant)
-    .bind(PAGE)
-    .fetch_all(&mut *tx)
-    .await?;
+    let deliveries: Vec<i64> = sqlx::query_scalar("SELECT id FROM deliveries WHERE tenant = ? LIMIT ?")
+        .bind(tenant)
+        .bind(PAGE)
+        .fetch_all(&mut *tx)
+        .await?;
     let ids = json(&deliveries);
     for statement in [
         "DELETE FROM attempts WHERE delivery IN (SELECT value FROM json_each(?))",
@@ -105,20 +103,7 @@ pub(super) async fn delete_tenant_chunk(
     ] {
         gone += sqlx::query(statement).bind(&ids).execute(&mut *tx).await?.rows_affected();
     }
-    let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant = ? \
-         AND id < (SELECT max(id) FROM events) LIMIT ?)";
+    let events = "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE tenant = ? LIMIT ?)";
     gone += sqlx::query(events).bind(tenant).bind(PAGE).execute(&mut *tx).await?.rows_affected();
-    if gone == 0 {
-        // The newest of all stay as numbers only: the next ones are counted from them, and none is given twice.
-        for statement in [
-            "DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE tenant = ?)",
-            "UPDATE deliveries SET tenant = '', target = '', ordering_key = NULL, state = 'silent', blocked = 0, \
-             code = NULL, text = NULL, message = NULL, lease_owner = NULL, callback_version = NULL, \
-             traceparent = NULL WHERE tenant = ?",
-            "UPDATE events SET tenant = '', name = '', subject = '', payload = '{}' WHERE tenant = ?",
-        ] {
-            sqlx::query(statement).bind(tenant).execute(&mut *tx).await?;
-        }
-    }
     Ok(OperationResult::Found(gone > 0))
 }

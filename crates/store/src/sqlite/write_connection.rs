@@ -4,18 +4,25 @@
 //! own `ROLLBACK` then fails, and the driver goes on counting a transaction that there is not: every later `BEGIN` would
 //! be refused until the end of the process.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteTransaction};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::mpsc::WeakSender;
+use tokio::sync::oneshot;
 
 use super::health::Health;
+use super::logs::PlainChunk;
+use super::writer::{Job, Operation};
 use crate::StoreError;
-use std::sync::Arc;
 
 /// A connection that writes, and all that it takes to open another one.
 pub(super) struct WriteConnection {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
     health: Arc<Health>,
+    /// The writer's own queue, for what is left to do behind a transaction.
+    jobs: WeakSender<Job>,
     /// True after a failure: its state has to be looked at.
     is_suspect: bool,
 }
@@ -25,8 +32,9 @@ impl WriteConnection {
         connection: SqliteConnection,
         options: SqliteConnectOptions,
         health: Arc<Health>,
+        jobs: WeakSender<Job>,
     ) -> Self {
-        Self { connection, options, health, is_suspect: false }
+        Self { connection, options, health, jobs, is_suspect: false }
     }
 
     /// Begins a transaction.
@@ -57,6 +65,27 @@ impl WriteConnection {
     /// Looks once more at the files after a commit: what went into files without a name is not to be acknowledged.
     pub(super) fn check_files(&self) -> Result<(), StoreError> {
         self.health.check_files()
+    }
+
+    /// Has chunks of logs compressed, and stored so in a transaction to come. Under overload, or when the store is closed
+    /// before that, they stay as they are, which only costs room.
+    pub(super) fn pack_later(&self, chunks: Vec<PlainChunk>) {
+        if chunks.is_empty() {
+            return;
+        }
+        let jobs = self.jobs.clone();
+        tokio::spawn(async move {
+            match PlainChunk::pack(chunks).await {
+                Ok(packed) => {
+                    for operation in packed.into_iter().map(Operation::PackChunk) {
+                        let Some(jobs) = jobs.upgrade() else { return };
+                        let (reply, _) = oneshot::channel();
+                        let _ = jobs.try_send(Job { operation, reply });
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "store: text of logs stays uncompressed"),
+            }
+        });
     }
 
     /// Notes that a transaction failed.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnection, SqliteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::logs::LogPart;
+use super::logs::{LogPart, PlainChunk};
 use super::write_connection::WriteConnection;
 use super::{
     StoreOptions, append, audit, callbacks, completion, deliveries, logs, outcomes, prune, recovery, tokens,
@@ -62,7 +62,7 @@ pub(super) enum Operation {
     OrphanedSince { tenant: String, target: String, now: Timestamp },
     Adopt { tenant: String, targets: Vec<String>, spacing: Duration, now: Timestamp },
     Tick { shift: i64, now: Timestamp },
-    UseVersion { tenant: String, in_use: InUse, version: KeptVersion, component: Vec<u8> },
+    UseVersion { tenant: String, in_use: InUse, version: KeptVersion, packed: Vec<u8> },
     RecordCall { tenant: String, call: CallEntry },
     CompleteBuild { tenant: String, build: Box<Build> },
     SetChanges { tenant: String, build: Box<Build>, rule: String },
@@ -70,6 +70,7 @@ pub(super) enum Operation {
     RevokeToken { tenant: String, id: String },
     RecordAudit { tenant: String, entry: AuditEntry },
     WriteLog(LogPart),
+    PackChunk(PlainChunk),
     DiscardLog { log: i64 },
     Prune { retention: Retention, from: PruneCursor, now: Timestamp },
     DeleteTenantChunk { tenant: String },
@@ -236,14 +237,20 @@ async fn transaction(
     options: &StoreOptions,
     prune: Option<Timestamp>,
 ) -> Result<Vec<OperationResult>, Failure> {
+    let mut full = Vec::new();
     let done = async {
         let mut tx = connection.begin().await.map_err(Failure::Store)?;
-        let results = perform(&mut tx, operations, options, prune).await.map_err(Failure::Operation)?;
+        let results =
+            perform(&mut tx, operations, options, prune, &mut full).await.map_err(Failure::Operation)?;
         tx.commit().await.map_err(|error| Failure::Store(error.into()))?;
         Ok(results)
     };
     match done.await {
-        Ok(results) => connection.check_files().map(|()| results).map_err(Failure::Store),
+        Ok(results) => {
+            connection.check_files().map_err(Failure::Store)?;
+            connection.pack_later(full);
+            Ok(results)
+        }
         Err(failure) => {
             connection.suspect();
             Err(failure)
@@ -257,6 +264,7 @@ async fn perform(
     operations: &[Operation],
     options: &StoreOptions,
     prune: Option<Timestamp>,
+    full: &mut Vec<PlainChunk>,
 ) -> Result<Vec<OperationResult>, StoreError> {
     let appends: Vec<_> = operations
         .iter()
@@ -268,7 +276,7 @@ async fn perform(
     // Appends, messages and settlements are nearly all that is written, so each kind is written at once, in one round
     // trip to SQLite's thread. That they are done before what was sent earlier is seen by nobody: none of these callers
     // has its result yet, so none can have sent one because of another.
-    let mut appended = append::append(tx, &appends, options).await?.into_iter();
+    let mut appended = append::append(tx, &appends, options, full).await?.into_iter();
     let saved: Vec<_> = operations
         .iter()
         .filter_map(|operation| match operation {
@@ -323,8 +331,8 @@ async fn perform(
                 recovery::adopt(tx, tenant, targets, *spacing, *now).await?
             }
             Operation::Tick { shift, now } => recovery::tick(tx, *shift, *now).await?,
-            Operation::UseVersion { tenant, in_use, version, component } => {
-                callbacks::use_version(tx, tenant, in_use, version, component).await?
+            Operation::UseVersion { tenant, in_use, version, packed } => {
+                callbacks::use_version(tx, tenant, in_use, version, packed).await?
             }
             Operation::RecordCall { tenant, call } => callbacks::record_call(tx, tenant, call).await?,
             Operation::CompleteBuild { tenant, build } => {
@@ -337,6 +345,7 @@ async fn perform(
             Operation::RevokeToken { tenant, id } => tokens::revoke(tx, tenant, id).await?,
             Operation::RecordAudit { tenant, entry } => audit::record(tx, tenant, entry).await?,
             Operation::WriteLog(part) => logs::upload(tx, part, options.max_log_bytes).await?,
+            Operation::PackChunk(chunk) => logs::store_packed(tx, chunk).await?,
             Operation::DiscardLog { log } => logs::discard(tx, *log).await?,
             Operation::Prune { retention, from, now } => prune::step(tx, retention, *from, *now).await?,
             Operation::DeleteTenantChunk { tenant } => usage::delete_tenant_chunk(tx, tenant).await?,

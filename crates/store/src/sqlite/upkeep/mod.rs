@@ -1,6 +1,10 @@
-//! Upkeep of a store's file by operators: the lock of the one engine, backup, restore, vacuum.
+//! Upkeep of a store's file by operators: the lock of the one engine, backup, restore, check, vacuum.
 //!
 //! A copy is checked before it counts, on disk before it has its name, and takes no other file's place.
+
+mod check;
+mod lock;
+mod restore;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,14 +18,31 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::NamedTempFile;
 
 use super::migrations::MIGRATIONS;
-use campanile_model::Timestamp;
+
+pub use check::{check, salvage};
+pub use lock::lock;
+pub use restore::restore;
+
+/// Begin and end of the names of files that are not finished.
+const PARTIAL: (&str, &str) = (".campanile-", ".partial");
 
 /// Failure of an upkeep command: nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
     /// An engine, or another such command, has the store.
-    #[error("another engine uses the store `{0}`: stop it, or set another `store.url`")]
-    Locked(String),
+    #[error("another engine uses the store `{}`: stop it, or set another `store.url`", .0.display())]
+    Locked(PathBuf),
+    /// The file of the store has several names: the write-ahead log lies beside one of them only.
+    #[error("the store `{}` has a second name (a hard link): remove that, `find -samefile` finds it", .0.display())]
+    Linked(PathBuf),
+    /// Rows of the store can't be read.
+    #[error(
+        "the store can't be saved whole ({reason}): put a backup in its place with `campanile store restore`"
+    )]
+    Lost {
+        /// Words of the database.
+        reason: String,
+    },
     /// The file is there already; none is overwritten.
     #[error("`{}` is there already: name a file that is not", .0.display())]
     Exists(PathBuf),
@@ -56,21 +77,6 @@ pub enum UpkeepError {
     },
 }
 
-/// Locks a store for as long as the returned file is kept open: a store belongs to one engine at a time. The lock goes
-/// with the process, so a crash leaves none.
-///
-/// # Errors
-/// When somebody has it, or nothing can be written beside it.
-pub fn lock(url: &str) -> Result<File, UpkeepError> {
-    let path = beside(&path_of(url)?, ".lock");
-    let file =
-        File::create(&path).map_err(|source| UpkeepError::File { doing: "write", file: path, source })?;
-    if file.try_lock().is_err() {
-        return Err(UpkeepError::Locked(url.to_owned()));
-    }
-    Ok(file)
-}
-
 /// Writes what a store holds at this moment to a new file, also while an engine works on it. Returns its bytes.
 ///
 /// # Errors
@@ -81,6 +87,7 @@ pub async fn backup(url: &str, to: &Path) -> Result<u64, UpkeepError> {
     }
     let file = |doing, source| UpkeepError::File { doing, file: to.to_owned(), source };
     let mut store = open(url).await?;
+    remove_partials(folder_of(to));
     let partial = partial_in(folder_of(to)).map_err(|error| file("write", error))?;
     let Some(name) = partial.path().to_str() else {
         return Err(file("write", io::Error::other("its path is no text")));
@@ -96,47 +103,15 @@ pub async fn backup(url: &str, to: &Path) -> Result<u64, UpkeepError> {
     Ok(bytes)
 }
 
-/// Puts a backup in the place of a store. The store that was there is kept beside it: its new name is returned.
-///
-/// # Errors
-/// When an engine is at work on the store, or the backup is not whole; then everything is as it was.
-pub async fn restore(url: &str, from: &Path, now: Timestamp) -> Result<Option<PathBuf>, UpkeepError> {
-    let store = path_of(url)?;
-    let _lock = lock(url)?;
-    let file = |doing, file: &Path, source| UpkeepError::File { doing, file: file.to_owned(), source };
-    if fs::metadata(beside(from, "-wal")).is_ok_and(|log| log.len() > 0) {
-        let reason = "it has a `-wal` file, so it is a store in use: make a backup of that".to_owned();
-        return Err(UpkeepError::Unusable { file: from.to_owned(), reason });
-    }
-    let mut source = File::open(from).map_err(|error| file("read", from, error))?;
-    let mut partial = partial_in(folder_of(&store)).map_err(|error| file("write", &store, error))?;
-    io::copy(&mut source, partial.as_file_mut()).map_err(|error| file("copy", from, error))?;
-    verify(partial.path()).await.map_err(|error| match error {
-        UpkeepError::Unusable { reason, .. } => UpkeepError::Unusable { file: from.to_owned(), reason },
-        other => other,
-    })?;
-    let stamp = now.to_rfc3339().replace([':', '-'], "");
-    let old = beside(&store, &format!(".replaced-{stamp}"));
-    let mut kept = None;
-    // The log of a store belongs to it alone: beside another one it would spoil that.
-    for suffix in ["", "-wal", "-shm"] {
-        let (present, aside) = (beside(&store, suffix), beside(&old, suffix));
-        match fs::rename(&present, &aside) {
-            Ok(()) => kept = Some(old.clone()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(file("move aside", &present, error)),
-        }
-    }
-    put(partial, &store)?;
-    Ok(kept)
-}
-
 /// Writes a store anew without its free pages. Returns its bytes before and after.
 ///
 /// # Errors
 /// When an engine is at work on the store, or there is no room for a second one.
 pub async fn vacuum(url: &str) -> Result<(u64, u64), UpkeepError> {
     let path = path_of(url)?;
+    if !path.exists() {
+        return Err(UpkeepError::Missing(path));
+    }
     let _lock = lock(url)?;
     let mut store = open(url).await?;
     let before = size(&path);
@@ -205,9 +180,28 @@ fn path_of(url: &str) -> Result<PathBuf, UpkeepError> {
     Ok(options.get_filename().to_owned())
 }
 
-/// Makes a file that only its owner can read, and that goes when it is dropped.
+/// Makes a file that only its owner can read, and that goes when it is dropped. It is locked: see [`remove_partials`].
 fn partial_in(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".campanile-").suffix(".partial").tempfile_in(folder)
+    let partial = tempfile::Builder::new().prefix(PARTIAL.0).suffix(PARTIAL.1).tempfile_in(folder)?;
+    partial.as_file().try_lock()?;
+    Ok(partial)
+}
+
+/// Removes unfinished files that killed programs have left. Those that one still writes are locked, and stay.
+fn remove_partials(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !(name.starts_with(PARTIAL.0) && name.ends_with(PARTIAL.1)) {
+            continue;
+        }
+        // Left over for want of rights, it costs room and nothing else.
+        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            for suffix in ["-journal", "-wal", "-shm", ""] {
+                let _ = fs::remove_file(beside(&entry.path(), suffix));
+            }
+        }
+    }
 }
 
 /// Gives a finished file its name, if nobody has it, and has both on disk.
@@ -218,7 +212,13 @@ fn put(partial: NamedTempFile, name: &Path) -> Result<(), UpkeepError> {
         io::ErrorKind::AlreadyExists => UpkeepError::Exists(name.to_owned()),
         _ => failed(error.error),
     })?;
-    File::open(folder_of(name)).and_then(|folder| folder.sync_all()).map_err(failed)
+    sync_folder(name)
+}
+
+/// Has the name of a file on disk.
+fn sync_folder(name: &Path) -> Result<(), UpkeepError> {
+    let synced = File::open(folder_of(name)).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| UpkeepError::File { doing: "write", file: name.to_owned(), source })
 }
 
 /// Finds the folder that holds a file.
@@ -227,7 +227,7 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// Makes the path of a file with a longer name.
-pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
+pub(in crate::sqlite) fn beside(file: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
