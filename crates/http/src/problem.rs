@@ -26,6 +26,7 @@ pub(super) struct Problem {
 pub(super) enum ProblemCode {
     BadRequest,
     CallbackRefused,
+    Exists,
     Forbidden,
     HookRefused,
     Internal,
@@ -45,6 +46,7 @@ impl ProblemCode {
         match self {
             Self::BadRequest => "bad-request",
             Self::CallbackRefused => "callback-refused",
+            Self::Exists => "exists",
             Self::Forbidden => "forbidden",
             Self::HookRefused => "hook-refused",
             Self::Internal => "internal",
