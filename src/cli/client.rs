@@ -1,10 +1,13 @@
 //! The HTTP client by which commands talk to a running engine.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde_json::Value;
+
+use campanile_model::{BuildId, LogRef};
 
 /// Which engine, and with which token.
 #[derive(clap::Args)]
@@ -65,6 +68,9 @@ impl Client {
     }
 
     /// Asks for a path below the engine's address; `segments` are percent-encoded.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the engine says no; anything else when it says nothing.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -72,6 +78,43 @@ impl Client {
         query: &[(&str, String)],
         body: Option<(&str, Vec<u8>)>,
     ) -> anyhow::Result<Value> {
+        let mut request = self.request(method, segments, query)?;
+        if let Some((media_type, body)) = body {
+            request = request.header(header::CONTENT_TYPE, media_type).body(body);
+        }
+        self.answer(request).await
+    }
+
+    /// Posts events. A second request of the same `name` stores nothing, so that one without an answer can be repeated.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(super) async fn post_events(&self, events: &Value, name: Option<&str>) -> anyhow::Result<Value> {
+        let mut request = self.request(Method::POST, &["events"], &[])?;
+        if let Some(name) = name {
+            request = request.header("idempotency-key", name);
+        }
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(events.to_string());
+        self.answer(request).await
+    }
+
+    /// Sends a file as a log, as it is read. One that is there already stays: [`Refusal::is_known`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(super) async fn put_log(&self, log: &LogRef, file: tokio::fs::File) -> anyhow::Result<Value> {
+        let LogRef { build: BuildId { builder, number }, step, log } = log;
+        let path = ["builds", builder, &number.to_string(), "steps", step, "logs", log];
+        let request = self.request(Method::PUT, &path, &[])?.header(header::IF_NONE_MATCH, "*");
+        self.answer(request.header(header::CONTENT_TYPE, "text/plain").body(file)).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, String)],
+    ) -> anyhow::Result<RequestBuilder> {
         let mut url = self.server.clone();
         match url.path_segments_mut() {
             Ok(mut path) => drop(path.pop_if_empty().extend(["api", "v1"]).extend(segments)),
@@ -80,13 +123,14 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        if let Some((media_type, body)) = body {
-            request = request.header(reqwest::header::CONTENT_TYPE, media_type).body(body);
-        }
+        let request = self.http.request(method, url);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         let unreachable = || format!("no engine answers at {}: is it running? see --server", self.server);
         let response = request.send().await.with_context(unreachable)?;
         let status = response.status();
@@ -97,6 +141,34 @@ impl Client {
         let told: Option<Value> = serde_json::from_str(&text).ok();
         let detail = told.as_ref().and_then(|problem| problem.get("detail")).and_then(Value::as_str);
         let hint = if status == StatusCode::UNAUTHORIZED { " (set CAMPANILE_TOKEN)" } else { "" };
-        bail!("the engine answered {status}: {}{hint}", detail.unwrap_or(text.trim()))
+        Err(Refusal { status, detail: format!("{}{hint}", detail.unwrap_or(text.trim())) }.into())
     }
 }
+
+/// An answer of the engine that is no success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Refusal {
+    /// True if what was to be sent for the first time is there already.
+    pub(super) fn is_known(&self) -> bool {
+        self.status == StatusCode::PRECONDITION_FAILED
+    }
+
+    /// True if the same request may be taken later.
+    pub(super) fn may_pass(&self) -> bool {
+        self.status.is_server_error()
+            || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the engine answered {}: {}", self.status, self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and which file does it.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage or settings. Standard output is for data, standard error for people.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or settings; `report` has one more (3), and `report run` ends as its command
+//! does. Standard output is for data, standard error for people.
 
 mod audit;
 mod callbacks;
@@ -46,7 +47,9 @@ enum Command {
     Check(check::Options),
     /// Tell a running engine about a build, from any script or CI job
     #[command(
-        after_help = "Example: campanile report build-finished --builder linux --number 7 --results failure"
+        after_help = "Example: campanile report build-finished --builder linux --number 7 --results failure\n\n\
+                      Exit codes: 0 the engine has it, 1 it has not, 2 wrong usage, 3 the number was told of before with \
+                      other content; `run` ends as its command does"
     )]
     Report(report::Options),
     /// Tell a change hook of dialect `base` about a change

@@ -20,8 +20,9 @@ impl Disk {
     fn of_megabytes(size: u32) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options = format!("size={size}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder.path());
-        if !mounted.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder.path());
+        if !mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
             skip("a small tmpfs can't be mounted: run as root");
             return None;
         }

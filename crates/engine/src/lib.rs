@@ -10,7 +10,7 @@
 //! - `components`: deployment of callback versions;
 //! - `session_context`, `tenant_status`, `audit`: what targets and callbacks may ask;
 //! - `lifecycle`, `heartbeat`: start, end and proof of life; `retention`: removes what is old;
-//! - `metrics` with `process`, `telemetry` with `spans`, `drop_log`, `explain`: what people see of all that.
+//! - `metrics` with `process`, `telemetry` with `spans`, `drop_log`, `explain`, `repeats`: what people see of all that.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
 
@@ -28,6 +28,7 @@ mod metrics;
 mod polling;
 mod process;
 mod recovery;
+mod repeats;
 mod retention;
 mod retry;
 mod scheduler;
@@ -66,6 +67,7 @@ pub use components::{ActivateError, ActivateOptions, Deployment};
 pub use explain::{Explanation, TargetExplanation, explain};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
+pub use repeats::{Repeat, repeats};
 pub use telemetry::{Collector, Telemetry};
 pub use tenant::Tenant;
 pub use tenant_files::TenantChangeError;
@@ -296,7 +298,7 @@ impl Engine {
             vec![tenant, ("campanile.events", names.join(" "))]
         });
         self.metrics.appended_after(began.elapsed());
-        if let Appended::Stored { ids, dropped } = &appended {
+        if let Appended::Stored { ids, dropped, .. } = &appended {
             for (name, _) in names.iter().zip(ids).filter(|(_, id)| id.is_some()) {
                 self.metrics.event_accepted(tenant.name(), name);
             }

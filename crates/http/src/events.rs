@@ -16,19 +16,27 @@ use super::body::LimitedBody;
 use super::extract::Path;
 use super::number_allocator::NumberAllocator;
 use super::problem::{Problem, ProblemCode};
-use campanile_engine::{Engine, Tenant};
+use campanile_engine::{Engine, Repeat, Tenant, repeats};
 use campanile_inbound::ingest::{self, Form, Source};
 use campanile_model::Event;
-use campanile_store::{Appended, EventId};
+use campanile_store::{Appended, EventId, StoredDelivery};
 
 /// Largest body of events, in bytes.
 const MAX_BODY: u64 = 25 << 20;
 
 /// The receipt of native events.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(super) struct EventsResponse {
     /// Ids of the events in their order; null for one that repeats a known fact.
     ids: Vec<Option<EventId>>,
+    /// The deliveries that the events lead to, which wait to be sent; left away if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    deliveries: Vec<StoredDelivery>,
+    /// The events that repeat a known fact, the first hundred; left away if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    repeated: Vec<Repeat>,
     /// True if a request with the same idempotency key was here before; left away otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
@@ -52,7 +60,19 @@ pub(super) async fn accept(
     let dedup_key = key.map(|key| format!("events/{key}"));
     let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
-    ingest_native(&engine, &tenant, events, dedup_key).await
+    let mut response = match engine.ingest(&tenant, events, dedup_key).await? {
+        Appended::Stored { ids, deliveries, .. } => {
+            EventsResponse { ids, deliveries, ..EventsResponse::default() }
+        }
+        Appended::Duplicate => EventsResponse { duplicate: true, ..EventsResponse::default() },
+    };
+    if response.ids.contains(&None)
+        // The store has the events by now. Repeats are rare, so they are read once more rather than copied each time.
+        && let Ok(events) = ingest::parse(&body, form)
+    {
+        response.repeated = repeats(&tenant, engine.store(), &events, &response.ids).await;
+    }
+    Ok((StatusCode::ACCEPTED, axum::Json(response)).into_response())
 }
 
 /// Takes in what another system posts in its own form
@@ -163,19 +183,6 @@ impl IntoResponse for SourceReceipt {
         let response = SourceResponse { ids: self.ids, duplicate: self.is_duplicate, note: self.note };
         (status, axum::Json(response)).into_response()
     }
-}
-
-async fn ingest_native(
-    engine: &Engine,
-    tenant: &Tenant,
-    events: Vec<Event>,
-    dedup_key: Option<String>,
-) -> Result<Response, Problem> {
-    let response = match engine.ingest(tenant, events, dedup_key).await? {
-        Appended::Stored { ids, .. } => EventsResponse { ids, duplicate: false },
-        Appended::Duplicate => EventsResponse { ids: Vec::new(), duplicate: true },
-    };
-    Ok((StatusCode::ACCEPTED, axum::Json(response)).into_response())
 }
 
 fn body_form(headers: &HeaderMap) -> Result<Form, Problem> {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::CurrentTenant;
 use super::body::LimitedBody;
 use super::extract::{Path, Query};
-use super::problem::Problem;
-use campanile_engine::Engine;
-use campanile_model::{BuildId, LogRef};
+use super::problem::{Problem, ProblemCode};
+use campanile_engine::{Engine, Tenant};
+use campanile_model::{BuildId, Event, LogRef};
+use campanile_store::{LogWriter, StoreError};
 
 /// Largest upload, in bytes; the store keeps as much of it as its `max_log_bytes` allows.
 const MAX_UPLOAD: u64 = 4 << 30;
@@ -29,9 +30,10 @@ pub(super) struct StoredLog {
     bytes: u64,
 }
 
-/// Keeps a raw log; one of that name is replaced
+/// Keeps a raw log, of a build that need not be known yet; one of that name is replaced
 #[utoipa::path(put, path = "/builds/{builder}/{number}/steps/{step}/logs/{log}", tag = "builds",
-    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path)),
+    params(("builder" = String, Path), ("number" = u64, Path), ("step" = String, Path), ("log" = String, Path),
+        ("if-none-match" = Option<String>, Header, description = "`*`: only if there is no log of that name yet")),
     request_body(content = String, content_type = "text/plain"), responses(
     (status = 200, description = "kept", body = StoredLog),
 ))]
@@ -43,7 +45,11 @@ pub(super) async fn upload(
 ) -> Result<axum::Json<StoredLog>, Problem> {
     let log = log_ref(path)?;
     engine.admit_bytes(&tenant, 1)?;
-    let mut writer = engine.store().write_log(tenant.name(), &log).await?;
+    if only_new(request.headers()) && engine.store().log_read(tenant.name(), &log, 0, 1).await?.is_some() {
+        let text = format!("there is a log `{}` of {} already: it stays as it is", log.log, log.build);
+        return Err(Problem::new(StatusCode::PRECONDITION_FAILED, ProblemCode::Exists, text));
+    }
+    let mut writer = begin(&engine, &tenant, &log).await?;
     let mut body = LimitedBody::new(request.into_body(), MAX_UPLOAD);
     while let Some(chunk) = body.chunk().await? {
         engine.admit_bytes(&tenant, chunk.len() as u64)?;
@@ -52,6 +58,23 @@ pub(super) async fn upload(
     }
     let (lines, bytes) = writer.finish().await?;
     Ok(axum::Json(StoredLog { lines, bytes }))
+}
+
+/// Begins a log. A build that nobody told of is known by it from now on: a job that tells of nothing but its end sends its
+/// logs before that.
+async fn begin(engine: &Engine, tenant: &Tenant, log: &LogRef) -> Result<Box<dyn LogWriter>, Problem> {
+    match engine.store().write_log(tenant.name(), log).await {
+        Err(StoreError::NoSuchBuild(_)) => {
+            engine.ingest(tenant, vec![Event::LogStarted { log: log.clone() }], None).await?;
+            Ok(engine.store().write_log(tenant.name(), log).await?)
+        }
+        begun => Ok(begun?),
+    }
+}
+
+/// True if a log that is there already must stay, as it must where the sender can't know whose number it uses.
+fn only_new(headers: &HeaderMap) -> bool {
+    headers.get(header::IF_NONE_MATCH).is_some_and(|tags| tags == "*")
 }
 
 /// `?lines=`.
@@ -86,8 +109,8 @@ pub(super) async fn read(
 }
 
 fn log_ref(Path((builder, number, step, log)): LogPath) -> Result<LogRef, Problem> {
-    if step.is_empty() || log.is_empty() {
-        return Err(Problem::bad_request("the step's and the log's name must not be blank"));
+    if builder.is_empty() || step.is_empty() || log.is_empty() {
+        return Err(Problem::bad_request("the builder's, the step's and the log's name must not be blank"));
     }
     Ok(LogRef { build: BuildId { builder, number }, step, log })
 }

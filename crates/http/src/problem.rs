@@ -29,6 +29,7 @@ pub(super) struct Problem {
 pub(super) enum ProblemCode {
     BadRequest,
     CallbackRefused,
+    Exists,
     Forbidden,
     HookRefused,
     Internal,
@@ -48,6 +49,7 @@ impl ProblemCode {
         match self {
             Self::BadRequest => "bad-request",
             Self::CallbackRefused => "callback-refused",
+            Self::Exists => "exists",
             Self::Forbidden => "forbidden",
             Self::HookRefused => "hook-refused",
             Self::Internal => "internal",

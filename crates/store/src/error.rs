@@ -56,7 +56,7 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A log was sent for a build that nobody told of.
-    #[error("there is no build {0}; send buildStarted or buildFinished first")]
+    #[error("there is no build {0}")]
     NoSuchBuild(BuildId),
     /// The store takes nothing more, because it is shutting down.
     #[error("the store is closed")]

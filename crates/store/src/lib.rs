@@ -88,11 +88,24 @@ pub enum Appended {
     Stored {
         /// Ids in the order of the batch; `None` for an event that repeats a known fact.
         ids: Vec<Option<EventId>>,
+        /// Deliveries that the events lead to, in their order.
+        deliveries: Vec<StoredDelivery>,
         /// Deliveries that had to make room in queues.
         dropped: Vec<Dropped>,
     },
     /// A batch with this key was stored before.
     Duplicate,
+}
+
+/// A delivery as it was just stored: it waits to be prepared and sent.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct StoredDelivery {
+    /// Identity.
+    pub id: DeliveryId,
+    /// Event that it tells of.
+    pub event: EventId,
+    /// Name of the target.
+    pub target: String,
 }
 
 /// A builder with the number of its newest build.

@@ -17,7 +17,7 @@ use super::projection::{BuildKey, BuildSlot, BuilderSlot, LogTexts, Projection, 
 use super::queues::Queues;
 use super::statement_batch::StatementBatch;
 use super::{StoreOptions, deliveries, logs, polls};
-use crate::{Appended, Batch, StoreError, parse};
+use crate::{Appended, Batch, StoreError, StoredDelivery, parse};
 use campanile_model::{Event, Timestamp};
 
 /// Time for which the key of a batch is known (H-XALL-01).
@@ -58,6 +58,7 @@ pub(super) async fn append(
         }
         let trace = batch.trace.map(|trace| trace.to_string());
         let mut ids = Vec::with_capacity(batch.events.len());
+        let mut stored = Vec::new();
         for incoming in &batch.events {
             // A repeated fact has no deliveries either: people would be told twice.
             let Some(event) = projection.apply(tenant, &incoming.event, next_event, now) else {
@@ -83,12 +84,13 @@ pub(super) async fn append(
                     trace.clone(),
                 );
                 deliveries.push(row);
+                stored.push(StoredDelivery { id: next_delivery, event: next_event, target: target.clone() });
                 next_delivery += 1;
             }
             ids.push(Some(next_event));
             next_event += 1;
         }
-        results.push(Appended::Stored { ids, dropped: Vec::new() });
+        results.push(Appended::Stored { ids, deliveries: stored, dropped: Vec::new() });
     }
     let mut writes = StatementBatch::default();
     writes.put(
