@@ -15,6 +15,7 @@ mod hooks;
 mod irc;
 mod journeys;
 mod languages;
+mod links;
 mod look_ups;
 mod mail;
 mod new;
