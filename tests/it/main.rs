@@ -27,6 +27,7 @@ mod pollers;
 mod push;
 mod recovery;
 mod relays;
+mod report;
 mod retention;
 mod sandbox;
 mod sendmail;
