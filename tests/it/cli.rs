@@ -107,7 +107,10 @@ async fn m_21_explain_says_for_each_target_why_it_told_or_not() {
     assert!(told.status.success(), "{}", text(&told.stderr));
     let told = text(&told.stdout);
     let lines: Vec<&str> = told.lines().collect();
-    let [finished, all, windows, news, started, not_all, _, new] = lines[..] else { panic!("{told}") };
+    let [finished, changes, all, windows, news, started, _, not_all, _, new] = lines[..] else {
+        panic!("{told}")
+    };
+    assert_eq!(changes, "  changes: none: the build was told of without a revision");
     assert_eq!(finished, "event 2: buildFinished li/nux #7");
     assert!(all.contains("delivered all") && all.contains("written to `"), "{told}");
     let why = "silent    windows          the builder is not among the target's `builders` (delivery ";

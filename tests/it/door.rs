@@ -25,7 +25,9 @@ async fn m_ev_04_a_build_finishes_once_and_keeps_what_came_before() {
         json!({"event": "buildFinished", "build": {"builder": "a/b ü", "number": 7, "results": 2}});
     engine.event(&json!([started, finished])).await;
     let (status, text) = engine.post("/api/v1/events", finished.to_string()).await;
-    assert_eq!((status, text.as_str()), (202, "{\"ids\":[null]}"));
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    let repeated = json!([{"index": 0, "subject": "a/b ü #7", "differs": []}]);
+    assert_eq!((status, answer), (202, json!({"ids": [null], "repeated": repeated})));
     let build = engine.get("/api/v1/builds/a%2Fb%20%C3%BC/7").await;
     assert_eq!(build["build"]["results"], "failure");
     assert_eq!(build["build"]["worker"], "w1");
@@ -52,11 +54,16 @@ async fn lines_and_a_repeated_request() {
 }
 
 #[tokio::test]
-async fn logs_stream_in_and_need_a_build() {
+async fn logs_stream_in_and_make_their_build_known() {
     let engine = Engine::start("");
     let url = |number: u64| format!("{}/api/v1/builds/linux/{number}/steps/compile/logs/stdio", engine.url);
-    let missing = http().put(url(9)).body("x").send().await.unwrap();
-    assert_eq!(missing.status(), 404);
+    let first = async |text| http().put(url(9)).header("If-None-Match", "*").body(text).send().await.unwrap();
+    assert_eq!(first("ring\n").await.status(), 200);
+    assert_eq!(engine.get("/api/v1/builds/linux/9").await["build"]["results"], Value::Null);
+    let second = first("knell\n").await;
+    assert_eq!(second.status(), 412);
+    assert!(second.text().await.unwrap().contains("\"exists\""));
+    assert_eq!(http().get(url(9)).send().await.unwrap().text().await.unwrap(), "ring\n");
     engine.build(1, "failure").await;
     let text: String = (0..50_000).map(|line| format!("line {line}\n")).collect();
     let put = http().put(url(1)).body(text).send().await.unwrap();

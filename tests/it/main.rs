@@ -29,6 +29,7 @@ mod pollers;
 mod push;
 mod recovery;
 mod relays;
+mod report;
 mod retention;
 mod sandbox;
 mod sendmail;

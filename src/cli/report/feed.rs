@@ -124,17 +124,19 @@ impl Log {
     /// Waits for a batch; none at the end. The first is one event alone.
     async fn next(&self, is_first: bool) -> Option<Vec<Value>> {
         loop {
-            let (is_empty, closed) = (self.backlog().items.is_empty(), self.backlog().closed);
-            match (is_empty, closed) {
-                (false, _) => break,
-                (true, true) => return None,
-                (true, false) => self.changed.notified().await,
+            {
+                let backlog = self.backlog();
+                if !backlog.items.is_empty() {
+                    break;
+                }
+                if backlog.closed {
+                    return None;
+                }
             }
+            self.changed.notified().await;
         }
         let (until, mut batch, mut bytes) = (Instant::now() + GATHER, Vec::new(), 0);
-        while !is_first && !self.backlog().closed && timeout_at(until, self.changed.notified()).await.is_ok()
-        {
-        }
+        while !is_first && !self.is_closed() && timeout_at(until, self.changed.notified()).await.is_ok() {}
         let mut backlog = self.backlog();
         while bytes < MAX_BATCH
             && (batch.is_empty() || !is_first)
@@ -155,8 +157,8 @@ impl Log {
     /// Waits before another try: not for long when the command has ended.
     async fn pause(&self, pause: Duration) {
         let until = Instant::now() + pause;
-        while !self.backlog().closed && timeout_at(until, self.changed.notified()).await.is_ok() {}
-        if self.backlog().closed {
+        while !self.is_closed() && timeout_at(until, self.changed.notified()).await.is_ok() {}
+        if self.is_closed() {
             tokio::time::sleep(GATHER).await;
         }
     }
@@ -168,6 +170,11 @@ impl Log {
         backlog.items.clear();
     }
 
+    fn is_closed(&self) -> bool {
+        self.backlog().closed
+    }
+
+    /// The lock; never taken twice in one statement, where the first guard still lives.
     fn backlog(&self) -> MutexGuard<'_, Backlog> {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -147,7 +147,7 @@ async fn tell(client: &Client, event: &Event, started: Option<Timestamp>) -> any
 fn event_json(event: &Event, started: Option<Timestamp>) -> Value {
     let mut json = event.to_json();
     if let Some(build) = json.get_mut("build").and_then(Value::as_object_mut) {
-        match started.map(serde_json::to_value) {
+        match started.filter(|at| *at != Timestamp::default()).map(serde_json::to_value) {
             Some(Ok(started)) => drop(build.insert("started".to_owned(), started)),
             _ => drop(build.remove("started")),
         }
@@ -183,7 +183,11 @@ async fn send_log(
     }
 }
 
+/// Reads a time. Blank, as a job's variable may be, or zero: it is not known.
 fn moment(text: &str) -> Result<Timestamp, String> {
+    if text.is_empty() {
+        return Ok(Timestamp::default());
+    }
     let seconds = text.parse().ok().and_then(Timestamp::from_seconds_f64);
     seconds.map_or_else(|| Timestamp::parse_date(text).map_err(|error| error.to_string()), Ok)
 }
