@@ -53,12 +53,31 @@ impl Drop for Disk {
     }
 }
 
-/// A push target that holds its first request until it is told to go on.
-async fn held_push() -> (Receiver, Arc<AtomicBool>, String) {
-    let go_on = Arc::<AtomicBool>::default();
-    let waits = Arc::clone(&go_on);
+/// The first request to a push target, which is answered when `go_on` says so.
+#[derive(Clone, Default)]
+struct Held {
+    is_here: Arc<AtomicBool>,
+    go_on: Arc<AtomicBool>,
+}
+
+impl Held {
+    async fn is_here(&self) {
+        patiently("the first push is under way", async || self.is_here.load(Ordering::SeqCst).then_some(()))
+            .await;
+    }
+
+    fn go_on(&self) {
+        self.go_on.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A push target, what holds its first request, and its settings.
+async fn held_push() -> (Receiver, Held, String) {
+    let held = Held::default();
+    let holder = held.clone();
     let receiver = Receiver::start(0, move |number, _| {
-        while number == 1 && !waits.load(Ordering::SeqCst) {
+        holder.is_here.store(true, Ordering::SeqCst);
+        while number == 1 && !holder.go_on.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(10));
         }
         Reply::Status(200)
@@ -69,7 +88,7 @@ async fn held_push() -> (Receiver, Arc<AtomicBool>, String) {
          server_url = \"http://127.0.0.1:{}/\"\nbuffer_delay = 0.05\nretry_delay = 0.1\n\n",
         receiver.port
     );
-    (receiver, go_on, settings)
+    (receiver, held, settings)
 }
 
 fn change(comments: &str) -> String {
@@ -91,17 +110,17 @@ async fn all_delivered(engine: &Engine) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn m_sto_01_a_full_disk_costs_nothing_but_the_time() {
     let Some(disk) = Disk::of_megabytes(12) else { return };
-    let (receiver, go_on, push) = held_push().await;
+    let (receiver, held, push) = held_push().await;
     let settings = format!("{push}[store]\nurl = \"sqlite:{}/campanile.db\"\n", disk.path().display());
     let engine = Engine::start(&settings);
     assert_eq!(engine.post("/api/v1/events", change("first")).await.0, 202);
-    patiently("the first push is under way", async || (!receiver.got().is_empty()).then_some(())).await;
+    held.is_here().await;
     disk.fill();
     // What is under way ends; its end can't be stored.
-    go_on.store(true, Ordering::SeqCst);
+    held.go_on();
     engine.logs("delivery cannot be settled yet").await;
     for size in [1_000, 100_000, 1_000, 500_000, 1_000] {
         let (status, text) = engine.post("/api/v1/events", change(&"x".repeat(size))).await;
@@ -120,12 +139,12 @@ async fn m_sto_01_a_full_disk_costs_nothing_but_the_time() {
     assert_eq!(changes, 2, "{packets:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn m_sto_02_another_programs_lock_delays_a_settlement() {
-    let (receiver, go_on, settings) = held_push().await;
+    let (_receiver, held, settings) = held_push().await;
     let engine = Engine::start(&settings);
     assert_eq!(engine.post("/api/v1/events", change("first")).await.0, 202);
-    patiently("the first push is under way", async || (!receiver.got().is_empty()).then_some(())).await;
+    held.is_here().await;
     let script = "import sqlite3, sys\nc = sqlite3.connect('campanile.db', isolation_level=None)\n\
                   c.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()";
     let mut other = Command::new("python3")
@@ -139,7 +158,7 @@ async fn m_sto_02_another_programs_lock_delays_a_settlement() {
     std::io::BufRead::read_line(&mut std::io::BufReader::new(other.stdout.take().unwrap()), &mut line)
         .unwrap();
     assert_eq!(line, "locked\n");
-    go_on.store(true, Ordering::SeqCst);
+    held.go_on();
     engine.logs("delivery cannot be settled yet").await;
     engine.logs("another program has locked the store").await;
     drop(other.stdin.take());
@@ -177,7 +196,8 @@ async fn m_sto_03_damaged_pages_are_told_of_and_a_backup_helps() {
     let mut engine = Engine::start("");
     engine.build(1, "failure").await;
     assert_eq!(store(&engine.folder, &["backup", "good.db"]).0, Some(0));
-    assert_eq!(store(&engine.folder, &["check"]), (Some(0), "sqlite:campanile.db: whole\n".to_owned()));
+    let (code, text) = store(&engine.folder, &["check"]);
+    assert!(code == Some(0) && text.ends_with("campanile.db: whole\n"), "{text}");
     assert_eq!(engine.terminate(), Some(0));
     damage(&engine.folder, "events");
     engine.kill_and_restart();
@@ -321,10 +341,10 @@ async fn m_sto_06_a_restore_that_is_killed_leaves_a_whole_store() {
     assert!(!names.iter().any(|name| name.contains(".partial")), "{names:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn p_st_03_numbers_after_a_restore_are_others() {
-    let (receiver, go_on, settings) = held_push().await;
-    go_on.store(true, Ordering::SeqCst);
+    let (receiver, held, settings) = held_push().await;
+    held.go_on();
     let mut engine = Engine::start(&settings);
     let send = async |engine: &Engine, comments: &str| {
         assert_eq!(engine.post("/api/v1/events", change(comments)).await.0, 202);

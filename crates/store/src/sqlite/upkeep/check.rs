@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-use super::{UpkeepError, backup, open};
+use super::{UpkeepError, folder_of, open, partial_in, path_of, put, remove_partials, verify};
 use crate::sqlite::health::damaged_tables;
+use crate::sqlite::migrations::MIGRATIONS;
 
 /// Looks through all of a store, also while an engine works on it. Returns the damaged tables, each with a fault of it;
 /// none if the store is whole.
@@ -29,13 +31,58 @@ pub async fn check(url: &str) -> Result<Vec<(String, String)>, UpkeepError> {
     Ok(damaged)
 }
 
-/// Writes a damaged store anew to another file: damaged indexes are made again from their tables. Returns its bytes.
+/// Writes what a damaged store holds to a new file, table by table; indexes are made anew and not read. Returns its bytes.
 ///
 /// # Errors
 /// When rows themselves can't be read, or the file can't be written; then there is no such file.
 pub async fn salvage(url: &str, to: &Path) -> Result<u64, UpkeepError> {
-    backup(url, to).await.map_err(|error| match error {
-        UpkeepError::Database { source, .. } => UpkeepError::Lost { reason: source.to_string() },
-        other => other,
-    })
+    if to.symlink_metadata().is_ok() {
+        return Err(UpkeepError::Exists(to.to_owned()));
+    }
+    let store = path_of(url)?;
+    if !store.exists() {
+        return Err(UpkeepError::Missing(store));
+    }
+    remove_partials(folder_of(to));
+    let partial = partial_in(folder_of(to)).map_err(|source| UpkeepError::File {
+        doing: "write",
+        file: to.to_owned(),
+        source,
+    })?;
+    copy_tables(&store, partial.path())
+        .await
+        .map_err(|error| UpkeepError::Lost { reason: error.to_string() })?;
+    let bytes = verify(partial.path()).await?;
+    put(partial, to)?;
+    Ok(bytes)
+}
+
+/// Copies the rows of all tables into a new store.
+async fn copy_tables(store: &Path, copy: &Path) -> Result<(), sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(copy).journal_mode(SqliteJournalMode::Memory);
+    // Rows come in the order of their tables' names, not in that of their references.
+    let mut connection = options.foreign_keys(false).disable_statement_logging().connect().await?;
+    MIGRATIONS.run(&mut connection).await?;
+    sqlx::query("ATTACH ? AS damaged").bind(store.to_string_lossy()).execute(&mut connection).await?;
+    let mut tx = connection.begin().await?;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM damaged.sqlite_schema WHERE type = 'table' AND name NOT IN ('_sqlx_migrations') \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for table in tables {
+        let columns = "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info(?, 'main')";
+        let columns: Option<String> = sqlx::query_scalar(columns).bind(&table).fetch_one(&mut *tx).await?;
+        let Some(columns) = columns else { continue };
+        // Counts begin with rows. `NOT INDEXED`, and `LIMIT`, without which SQLite would copy the indexes page by page.
+        let sql = format!(
+            "DELETE FROM main.\"{table}\"; INSERT INTO main.\"{table}\" ({columns}) \
+             SELECT {columns} FROM damaged.\"{table}\" NOT INDEXED LIMIT -1"
+        );
+        // Safe: names of this program's own tables and columns, for there must be such in its own new store.
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    connection.close().await
 }

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::lock::lock_file;
@@ -132,7 +132,7 @@ async fn read_ids(connection: &mut SqliteConnection) -> Result<Vec<i64>, sqlx::E
 async fn renumber(copy: &Path, given: Option<Vec<i64>>, now: Timestamp) -> Result<(), sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(copy).disable_statement_logging();
     // Nobody else knows the copy; its journal would be one more file to leave behind.
-    let options = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Memory);
+    let options = options.journal_mode(SqliteJournalMode::Memory);
     let mut connection = options.connect().await?;
     MIGRATIONS.run(&mut connection).await?;
     let own = read_ids(&mut connection).await?;
