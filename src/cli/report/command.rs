@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing that the engine does or leaves undone changes what the command does, prints or ends with.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -80,7 +80,7 @@ pub(super) async fn run(
 }
 
 /// Runs a command to its end.
-async fn execute(program: &OsString, arguments: &[OsString], log: Arc<Log>) -> anyhow::Result<End> {
+async fn execute(program: &OsStr, arguments: &[OsString], log: Arc<Log>) -> anyhow::Result<End> {
     // Before the command is there, so that no signal ends us alone.
     let mut signals = Signals::listen()?;
     let child = Command::new(program).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
