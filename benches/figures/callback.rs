@@ -241,7 +241,7 @@ fn guest_build(build: &Build) -> types::Build {
         text: build.text.clone(),
         reason: build.reason.clone(),
         worker: build.worker.clone(),
-        started: build.started.as_seconds_f64(),
+        started: build.started.map_or(0.0, Timestamp::as_seconds_f64),
         finished: build.finished.map(Timestamp::as_seconds_f64),
         responsible_users: build.responsible_users(),
         interested_users: build.interested_users(),
