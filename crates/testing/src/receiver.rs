@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Notify;
 use url::form_urlencoded::parse;
 
 /// A request as it came.
@@ -37,6 +38,8 @@ impl Got {
 pub enum Reply {
     Status(u16),
     Later(u16, u32),
+    /// With this status, once it is told to.
+    Held(u16, Arc<Notify>),
     /// Not at all, for as long as anybody waits.
     Hang,
     /// By a body that breaks off.
@@ -70,7 +73,7 @@ impl Receiver {
             let number = keep.lock().unwrap().len() + 1;
             let reply = reply(number, &body);
             let status = match reply {
-                Reply::Status(status) | Reply::Later(status, _) => status,
+                Reply::Status(status) | Reply::Later(status, _) | Reply::Held(status, _) => status,
                 Reply::Hang | Reply::Drop => 0,
             };
             keep.lock().unwrap().push(Got { path: uri.path().to_owned(), headers, body, status });
@@ -103,6 +106,10 @@ impl Receiver {
 async fn answer(reply: Reply) -> Response {
     match reply {
         Reply::Status(status) => (StatusCode::from_u16(status).unwrap(), "as told").into_response(),
+        Reply::Held(status, go_on) => {
+            go_on.notified().await;
+            StatusCode::from_u16(status).unwrap().into_response()
+        }
         Reply::Later(status, seconds) => {
             let after = [("retry-after", seconds.to_string())];
             (StatusCode::from_u16(status).unwrap(), after, "later").into_response()

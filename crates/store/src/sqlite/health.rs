@@ -5,16 +5,20 @@
 //! wrong.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use super::upkeep::beside;
+use super::upkeep::{beside, folder_of};
 use crate::StoreError;
+
+/// Room that there must be again after a full disk: some of the largest requests.
+const PROBE_BYTES: usize = 1024 * 1024;
 
 /// The files of an open store.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Health {
     reading: SqliteConnectOptions,
     /// First damage that was met; it doesn't go away while the engine runs.
     damage: OnceLock<String>,
+    /// True since there was no room for something, until there is again.
+    is_full: AtomicBool,
 }
 
 impl Health {
@@ -43,7 +49,7 @@ impl Health {
         ];
         let known = |path: PathBuf| fs::metadata(&path).map(|found| (path, found.dev(), found.ino()));
         let files = paths.into_iter().map(known).collect::<io::Result<_>>()?;
-        Ok(Self { files, reading, damage: OnceLock::new() })
+        Ok(Self { files, reading, damage: OnceLock::new(), is_full: AtomicBool::new(false) })
     }
 
     /// Compares the files with those that were opened. Costs four calls of the system, microseconds.
@@ -68,8 +74,28 @@ impl Health {
         self.damage.get().map_or(Ok(()), |reason| Err(StoreError::Damaged { reason: reason.clone() }))
     }
 
+    /// Fails while there is no room for what is usually written. A single row tells nothing of that: it may fit into pages
+    /// that a larger write has got and given up.
+    pub(super) async fn check_room(&self) -> Result<(), StoreError> {
+        if !self.is_full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let store = self.reading.get_filename().to_owned();
+        let probe = move || tempfile::tempfile_in(folder_of(&store))?.write_all(&[0; PROBE_BYTES]);
+        match tokio::task::spawn_blocking(probe).await {
+            Ok(Ok(())) => {
+                self.is_full.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Err(StoreError::Full),
+        }
+    }
+
     /// Passes a result on; when it tells of damage for the first time, has the tables looked through for the log.
     pub(super) fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(result, Err(StoreError::Full)) {
+            self.is_full.store(true, Ordering::Relaxed);
+        }
         if let Err(StoreError::Damaged { reason }) = &result
             && self.damage.set(reason.clone()).is_ok()
         {

@@ -582,6 +582,7 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.writer.submit(Operation::Ping).await?;
+        self.health.check_room().await?;
         self.health.check_damage()
     }
 

@@ -222,7 +222,7 @@ fn sync_folder(name: &Path) -> Result<(), UpkeepError> {
 }
 
 /// Finds the folder that holds a file.
-fn folder_of(file: &Path) -> &Path {
+pub(in crate::sqlite) fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
