@@ -46,7 +46,7 @@ async fn m_ev_11_the_end_of_a_build_and_its_log_need_no_start() {
     ];
     let told = report(&engine.folder, &engine.url, &[&SEVEN[..], &more].concat());
     assert!(told.status.success(), "{}", text(&told.stderr));
-    assert_eq!(text(&told.stdout), "told of linux/7; `developers` waits\n");
+    assert_eq!(text(&told.stdout), "told of linux/7; mail `developers` waits\n");
     assert!(text(&told.stderr).contains("the log of step `lint` is left out: cannot read `no.log`"));
     engine.outbox(1).await;
     let build = build(&engine, 7).await;
@@ -134,7 +134,7 @@ async fn a_command_is_run_as_a_build() {
     assert_eq!(ended.status.code(), Some(4));
     assert_eq!(text(&ended.stdout), "ding\nend");
     let errors = text(&ended.stderr);
-    assert_eq!(errors, "dong\ncampanile: told of linux/7; `developers` waits\n");
+    assert_eq!(errors, "dong\ncampanile: told of linux/7; mail `developers` waits\n");
     let build = build(&engine, 7).await;
     assert_eq!((&build["results"], &build["text"]), (&json!("failure"), &json!(["failed", "tests"])));
     assert_eq!(build["steps"][0]["results"], "failure");

@@ -28,6 +28,8 @@ pub struct Checked {
     pub steering: ControlSettings,
     /// The targets in their order.
     pub targets: Vec<Arc<dyn Target>>,
+    /// Their kinds by their names.
+    pub kinds: BTreeMap<String, &'static str>,
     /// The change hooks.
     pub hooks: Hooks,
     /// Other systems that tell of builds.
@@ -101,6 +103,8 @@ async fn make(
     let parts =
         Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
     let targets = targets::from_settings(&root, &parts);
+    let kinds = targets.iter().map(|(kind, target)| (target.name().to_owned(), *kind)).collect();
+    let targets: Vec<_> = targets.into_iter().map(|(_, target)| target).collect();
     let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
     let sources = Sources::from_settings(&root);
     let pollers = pollers::from_settings(&root, &outbound);
@@ -129,6 +133,7 @@ async fn make(
             connected,
             steering,
             targets,
+            kinds,
             hooks,
             sources,
             pollers,

@@ -34,6 +34,7 @@ pub struct Tenant {
     usage: Arc<Usage>,
     settings: Settings,
     targets: Vec<Arc<dyn Target>>,
+    kinds: BTreeMap<String, &'static str>,
     hooks: Arc<Hooks>,
     sources: Sources,
     pollers: Vec<Arc<Poller>>,
@@ -63,6 +64,7 @@ impl Tenant {
             connected,
             steering,
             targets,
+            kinds,
             hooks,
             sources,
             pollers,
@@ -97,6 +99,7 @@ impl Tenant {
             usage,
             settings,
             targets,
+            kinds,
             hooks: Arc::new(hooks),
             sources,
             pollers,
@@ -182,6 +185,12 @@ impl Tenant {
     #[must_use]
     pub fn targets(&self) -> &[Arc<dyn Target>] {
         &self.targets
+    }
+
+    /// The kind of the target of this name: its table in the settings.
+    #[must_use]
+    pub fn target_kind(&self, name: &str) -> Option<&'static str> {
+        self.kinds.get(name).copied()
     }
 
     /// The target of this name.

@@ -32,7 +32,7 @@ pub(super) struct EventsResponse {
     /// The deliveries that the events lead to, which wait to be sent; left away if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    deliveries: Vec<StoredDelivery>,
+    deliveries: Vec<NewDelivery>,
     /// The events that repeat a known fact, the first hundred; left away if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -41,6 +41,14 @@ pub(super) struct EventsResponse {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     duplicate: bool,
+}
+
+/// A delivery, and the kind of its target: its table in the settings.
+#[derive(Serialize, ToSchema)]
+struct NewDelivery {
+    #[serde(flatten)]
+    delivery: StoredDelivery,
+    kind: Option<&'static str>,
 }
 
 /// Takes events in: one, several, or one a line
@@ -62,6 +70,11 @@ pub(super) async fn accept(
     let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
     let mut response = match engine.ingest(&tenant, events, dedup_key).await? {
         Appended::Stored { ids, deliveries, .. } => {
+            let new = |delivery: StoredDelivery| NewDelivery {
+                kind: tenant.target_kind(&delivery.target),
+                delivery,
+            };
+            let deliveries = deliveries.into_iter().map(new).collect();
             EventsResponse { ids, deliveries, ..EventsResponse::default() }
         }
         Appended::Duplicate => EventsResponse { duplicate: true, ..EventsResponse::default() },

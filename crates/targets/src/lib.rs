@@ -79,21 +79,22 @@ const KINDS: &[(&str, TargetFactory)] = &[
     ("status_push", push::status_push_from_settings),
 ];
 
-/// Reads all targets of the settings. One with an error is left out, and the error noted (M-01).
+/// Reads all targets of the settings, each with the name of its kind. One with an error is left out, and the error noted
+/// (M-01).
 #[must_use]
-pub fn from_settings(root: &Reader<'_>, parts: &Parts<'_>) -> Vec<Arc<dyn Target>> {
-    let mut targets: Vec<Arc<dyn Target>> = Vec::new();
+pub fn from_settings(root: &Reader<'_>, parts: &Parts<'_>) -> Vec<(&'static str, Arc<dyn Target>)> {
+    let mut targets: Vec<(&'static str, Arc<dyn Target>)> = Vec::new();
     for (table, build) in KINDS {
         for (index, reader) in root.tables(table).into_iter().enumerate() {
             let target = build(&reader, index + 1, parts);
             if let Some(target) = target {
-                if targets.iter().any(|other| other.name() == target.name()) {
+                if targets.iter().any(|(_, other)| other.name() == target.name()) {
                     reader.error(
                         "name",
                         format!("two targets are named `{}`: give each its own name", target.name()),
                     );
                 } else {
-                    targets.push(target);
+                    targets.push((*table, target));
                 }
             }
             reader.finish();

@@ -44,7 +44,7 @@ impl Receipt {
         if self.is_repeated() {
             return Some(format!("{subject} was told before: nobody is told twice"));
         }
-        let targets: Vec<String> = self.texts("deliveries", "target").collect();
+        let targets: Vec<String> = self.rows("deliveries").filter_map(target).collect();
         Some(match targets.as_slice() {
             [] => format!("told of {subject}; no target asks for that"),
             [one] => format!("told of {subject}; {one} waits"),
@@ -88,8 +88,14 @@ impl Receipt {
     fn rows(&self, list: &str) -> impl Iterator<Item = &Value> {
         self.answer.get(list).and_then(Value::as_array).into_iter().flatten()
     }
+}
 
-    fn texts(&self, list: &str, field: &'static str) -> impl Iterator<Item = String> {
-        self.rows(list).filter_map(move |row| Some(format!("`{}`", printable(row.get(field)?.as_str()?))))
-    }
+/// Names the target of a delivery: "mail `developers`".
+fn target(delivery: &Value) -> Option<String> {
+    let text = |field| delivery.get(field).and_then(Value::as_str).map(printable);
+    let name = format!("`{}`", text("target")?);
+    Some(match text("kind") {
+        Some(kind) => format!("{kind} {name}"),
+        None => name,
+    })
 }

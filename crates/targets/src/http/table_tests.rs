@@ -135,7 +135,7 @@ fn targets(port: u16) -> Vec<Arc<dyn Target>> {
     let targets = crate::from_settings(&reader, &parts);
     let problems: Vec<_> = problems.into_sorted().iter().map(ToString::to_string).collect();
     assert_eq!(targets.len(), 12, "{problems:?}");
-    targets
+    targets.into_iter().map(|(_, target)| target).collect()
 }
 
 /// The stored form of a delivery of this target.

@@ -30,7 +30,7 @@ pub(super) fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
     let parts =
         Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
-    let target = crate::from_settings(&root, &parts).pop();
+    let target = crate::from_settings(&root, &parts).pop().map(|(_, target)| target);
     (target, problems.into_sorted().iter().map(ToString::to_string).collect())
 }
 
