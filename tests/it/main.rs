@@ -17,6 +17,7 @@ mod journeys;
 mod languages;
 mod look_ups;
 mod mail;
+mod neighbours;
 mod new;
 mod occasions;
 mod openapi;
