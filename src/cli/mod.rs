@@ -19,6 +19,7 @@ mod recovery;
 mod report;
 mod send_change;
 mod serve;
+mod services;
 mod store;
 mod supervisor;
 mod token;

@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use super::services::Services;
 use super::supervisor::Supervisor;
 use super::watched::{Change, Watched};
 use super::{ConfigOption, LogFormat};
@@ -45,7 +47,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let supervisor = Supervisor::from_environment();
     let status = format!("listening on http://{}/", running.address);
     supervisor.ready(&status);
-    let watchdog = tokio::spawn(supervisor.clone().watch(Arc::clone(&running.engine)));
+    let mut beside = JoinSet::new();
+    beside.spawn(supervisor.clone().watch(Arc::clone(&running.engine)));
     let read_anew = async || {
         supervisor.reloading();
         reload(&running.engine).await;
@@ -53,23 +56,40 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
 
     let mut watched = Watched::new(&running.engine).await;
-    loop {
+    // Told apart from what is done meanwhile: a reload may compile components for minutes, and a stop waits for none.
+    let stopped = async {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = running.engine.shutdown_requested() => break,
-            _ = hangup.recv() => read_anew().await,
-            change = watched.change(&running.engine) => match change {
-                Change::Settings => read_anew().await,
-                Change::Components => running.engine.refresh_components().await,
-                Change::Tenants => running.engine.refresh_tenants().await,
-            },
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            () = running.engine.shutdown_requested() => None,
+            ended = running.ended() => Some(ended),
         }
-    }
+    };
+    let follow_changes = async {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => read_anew().await,
+                change = watched.change(&running.engine) => match change {
+                    Change::Settings => read_anew().await,
+                    Change::Components => running.engine.refresh_components().await,
+                    Change::Tenants => running.engine.refresh_tenants().await,
+                },
+            }
+        }
+    };
+    let ended: Option<&str> = tokio::select! {
+        ended = stopped => ended,
+        () = follow_changes => None,
+    };
     supervisor.stopping();
-    watchdog.abort();
+    beside.shutdown().await;
     tracing::info!("stopping: finishing what is under way");
-    running.stop().await?;
+    let stopped = running.stop().await;
+    if let Some(service) = ended {
+        stopped?;
+        bail!("the service `{service}` ended by itself: the log says why; start the engine anew");
+    }
+    stopped?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,11 +98,11 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) engine: Arc<Engine>,
     store: Arc<dyn Store>,
-    stop: watch::Sender<bool>,
-    door: JoinHandle<()>,
-    workers: JoinHandle<Result<(), campanile_store::StoreError>>,
-    pollers: JoinHandle<()>,
-    retention: JoinHandle<()>,
+    /// All that brings something in.
+    intake: Services,
+    /// All that sends out.
+    delivery: Services,
+    shutdown_timeout: Duration,
     _lock: File,
 }
 
@@ -93,7 +113,7 @@ impl Running {
         let (checked, problems) = engine::check(config, &runtime).await;
         tell(&problems);
         let Some(checked) = checked else { return Ok(None) };
-        let (listen, base_path, drain) = {
+        let (listen, base_path, shutdown_timeout) = {
             let server = &checked.settings.server;
             (server.listen, server.base_path.clone(), server.shutdown_timeout)
         };
@@ -118,31 +138,49 @@ impl Running {
             format!("cannot listen on {listen}: is another engine running? change `server.listen`")
         })?;
         let address = listener.local_addr()?;
-        let (stop, stopped) = watch::channel(false);
-        let router = http::router(Arc::clone(&engine), &base_path);
-        let door = tokio::spawn(http::serve(listener, router, stopped.clone(), drain));
-        let pollers = tokio::spawn(Arc::clone(&engine).run_pollers(stopped.clone()));
-        let retention = tokio::spawn(Arc::clone(&engine).run_retention(stopped.clone()));
+        // Before anything is taken in: a target that is not open yet may not want it, and news of the start comes first.
+        // Until the door accepts them, connections wait in the listener's backlog.
+        engine.open_own_targets().await;
         if let Err(error) = engine.announce_start().await {
             tracing::error!("nobody can be told of the start: {error}");
         }
-        let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, drain));
+        let noted = Arc::clone(&engine);
+        let note_ended = move |name| noted.note_ended_service(name);
+        let (intake, delivery) = (Services::new(note_ended.clone()), Services::new(note_ended));
+        delivery.spawn_fallible("deliveries", |stop| Arc::clone(&engine).run_deliveries(concurrency, stop));
+        intake.spawn("pollers", |stop| Arc::clone(&engine).run_pollers(stop));
+        intake.spawn("retention", |stop| Arc::clone(&engine).run_retention(stop));
+        let router = http::router(Arc::clone(&engine), &base_path);
+        intake.spawn("door", |stop| http::serve(listener, router, stop));
         tracing::info!("listening on http://{address}/");
-        Ok(Some(Self { address, engine, store, stop, door, workers, pollers, retention, _lock: lock }))
+        Ok(Some(Self { address, engine, store, intake, delivery, shutdown_timeout, _lock: lock }))
+    }
+
+    /// Waits until a service ends by itself, and gives its name. Cancel safe.
+    async fn ended(&self) -> &'static str {
+        tokio::select! {
+            service = self.intake.ended() => service,
+            service = self.delivery.ended() => service,
+            () = self.store.ended() => {
+                tracing::error!(service = "store", "service ended by itself, the engine stops");
+                self.engine.note_ended_service("store");
+                "store"
+            }
+        }
     }
 
     /// Closes the door, lets requests and deliveries under way finish, and closes the store.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
-        self.engine.announce_end().await;
-        // Both ends listen for as long as they run.
-        let _ = self.stop.send(true);
-        self.door.await?;
-        self.pollers.await?;
-        self.retention.await?;
-        let delivered = self.workers.await?;
+        let began = Instant::now();
+        let deadline = began + self.shutdown_timeout;
+        // The door first: news of the end is the last that anybody is told. A request that takes its time leaves the rest
+        // some of it.
+        let intake = self.intake.stop(began + self.shutdown_timeout / 2).await;
+        self.engine.announce_end(deadline).await;
+        let delivered = self.delivery.stop(deadline).await;
         self.engine.telemetry().flush().await;
         self.store.close().await;
-        Ok(delivered?)
+        intake.and(delivered)
     }
 }
 

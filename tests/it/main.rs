@@ -18,6 +18,7 @@ mod languages;
 mod links;
 mod look_ups;
 mod mail;
+mod neighbours;
 mod new;
 mod occasions;
 mod openapi;

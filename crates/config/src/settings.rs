@@ -69,7 +69,7 @@ pub struct ServerSettings {
     pub events_token: Option<Secret>,
     /// Path prefix in front of every route, for a proxy that does not strip it (H-GEN-19).
     pub base_path: String,
-    /// Time that a drain may take at a stop.
+    /// Time that a drain may take at a stop. By default a few seconds less than `docker stop` waits before it kills.
     pub shutdown_timeout: Duration,
 }
 
@@ -234,7 +234,7 @@ impl ServerSettings {
             api_token: None,
             events_token: None,
             base_path: String::new(),
-            shutdown_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(6),
         };
         let Some(table) = table else { return settings };
         for key in ["listen", "base_path", "shutdown_timeout"] {

@@ -4,12 +4,13 @@
 //!
 //! - [`Engine`] (here): takes events in (`ingest`), reloads settings;
 //! - `load`, `tenant`, `tenants`, `tenant_files`: from settings to tenants in use; `usage`: their use of their limits;
-//! - `workers` in the order of `scheduler`: claim, prepare, store, send, settle; `retry`: times of further attempts;
+//! - `delivery_loop` claims in the order of `scheduler`, which shares `slots` out; `workers`: prepare, store, send, settle,
+//!   under `leases`; `retry`: times of further attempts;
 //! - `polling`: pollers' times; `backfill`: asks the master for what nobody told; `build_changes`: a
 //!   push and the builds of it meet;
 //! - `components`: deployment of callback versions;
 //! - `session_context`, `tenant_status`, `audit`: what targets and callbacks may ask;
-//! - `lifecycle`, `heartbeat`: start, end and proof of life; `retention`: removes what is old;
+//! - `lifecycle`, `services`, `heartbeat`: start, end and proof of life; `retention`: removes what is old;
 //! - `metrics` with `process`, `telemetry` with `spans`, `drop_log`, `explain`, `repeats`: what people see of all that.
 //!
 //! Invariant: knows nothing of HTTP or the command line.
@@ -19,9 +20,11 @@ mod backfill;
 mod build_changes;
 mod clock;
 mod components;
+mod delivery_loop;
 mod drop_log;
 mod explain;
 mod heartbeat;
+mod leases;
 mod lifecycle;
 mod load;
 mod metrics;
@@ -32,7 +35,9 @@ mod repeats;
 mod retention;
 mod retry;
 mod scheduler;
+mod services;
 mod session_context;
+mod slots;
 mod spans;
 mod telemetry;
 mod tenant;
@@ -60,7 +65,9 @@ use campanile_outbound::trace;
 use campanile_store::{Appended, AuditEntry, Batch, NewEvent, Store, StoreError};
 use clock::Clock;
 use drop_log::DropLog;
+use leases::Leases;
 use recovery::TargetHealth;
+use services::EndedServices;
 use tenant::TenantParts;
 
 pub use components::{ActivateError, ActivateOptions, Deployment};
@@ -74,6 +81,9 @@ pub use tenant_files::TenantChangeError;
 pub use tenants::{Stamp, Tenants};
 pub use tokens::{TokenError, Tokens};
 pub use usage::{LimitError, Usage};
+
+/// Tells a service to end: once it is there, by that time.
+pub type Stop = watch::Receiver<Option<Instant>>;
 
 /// Owner of this node's leases. A store file belongs to one node (`serve` holds its lock), so a start under the same name
 /// may give back what an earlier run had claimed.
@@ -136,6 +146,8 @@ pub struct Engine {
     shutdown: Arc<Notify>,
     drops: DropLog,
     health: TargetHealth,
+    leases: Arc<Leases>,
+    ended: EndedServices,
     telemetry: Telemetry,
     tokens: Tokens,
     /// Held while settings or callbacks change, so that two changes don't cross: each reads what is in use, prepares, and
@@ -185,6 +197,8 @@ impl Engine {
             shutdown,
             drops: DropLog::default(),
             health: TargetHealth::default(),
+            leases: Arc::default(),
+            ended: EndedServices::default(),
             telemetry,
             tokens,
             changing: Mutex::new(()),

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::recovery::far_side_is_back;
 use super::{Engine, Tenant};
 use campanile_model::Event;
 use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, StoreError};
-
-/// Longest wait for targets to take the news of the end.
-const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Stores news of the builders that are known, and then of the start, for the targets that want news of the start.
@@ -49,15 +48,15 @@ impl Engine {
             .map(drop)
     }
 
-    /// Stores news of the end, and gives targets that took all news so far a moment to take this one too. Returns after
-    /// ten seconds at most; what did not go out goes out after the next start.
-    pub async fn announce_end(&self) {
+    /// Stores news of the end, and gives targets that took all news so far the time until `deadline` to take this one too;
+    /// what did not go out goes out after the next start. To be called when nothing else comes in any more: it is the last.
+    pub async fn announce_end(&self, deadline: Instant) {
         let tenants = self.tenants();
-        let announcing = tenants.iter().map(|tenant| self.announce_end_to(tenant));
+        let announcing = tenants.iter().map(|tenant| self.announce_end_to(tenant, deadline));
         futures_util::future::join_all(announcing).await;
     }
 
-    async fn announce_end_to(&self, tenant: &Tenant) {
+    async fn announce_end_to(&self, tenant: &Tenant, deadline: Instant) {
         let deliveries = tenant.route(&Event::Shutdown {});
         let mut hopeful: Vec<String> = deliveries.iter().map(|new| new.target.clone()).collect();
         if hopeful.is_empty() {
@@ -83,7 +82,7 @@ impl Engine {
                 }
             }
         };
-        if tokio::time::timeout(ANNOUNCE_TIMEOUT, all_taken).await.is_err() {
+        if tokio::time::timeout_at(deadline, all_taken).await.is_err() {
             tracing::warn!(
                 tenant = tenant.name(),
                 "shutdown does not wait for all news: the rest goes out after the next start"

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::retry::{self, FailedAttempt, Jitter, Next, Policy};
-use super::{Engine, IngestError, LimitError, Tenant};
+use super::{Engine, IngestError, LimitError, Stop, Tenant};
 use campanile_inbound::pollers::{PollError, Poller};
 use campanile_model::Event;
 use campanile_store::{Batch, Seen, StoreError};
@@ -89,12 +89,12 @@ async fn join_loops(
 impl Engine {
     /// Runs all pollers until `stop` says so, and follows reloads. A poller that stays the same is not disturbed by one:
     /// its loop goes on, a look that is under way included.
-    pub async fn run_pollers(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    pub async fn run_pollers(self: Arc<Self>, mut stop: Stop) {
         let mut running: BTreeMap<Key, (Arc<Poller>, watch::Sender<bool>)> = BTreeMap::new();
         let mut states: BTreeMap<Key, LoopState> = BTreeMap::new();
         let mut loops = JoinSet::new();
         let mut launched = false;
-        while !*stop.borrow() {
+        while stop.borrow().is_none() {
             // Before the tenants are read: a change that comes while loops are started must not be missed.
             let replaced = self.replaced.notified();
             let tenants = self.tenants();

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Engine, Tenant};
+use super::{Engine, Stop, Tenant};
 use campanile_store::{PruneCursor, Retention, StoreError};
 
 /// Finished builds that stay of each builder: the previous build is asked for however long ago it was.
@@ -22,8 +21,8 @@ const PAUSE_FACTOR: u32 = 4;
 
 impl Engine {
     /// Walks through the store again and again, until `stop` says so.
-    pub async fn run_retention(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
+    pub async fn run_retention(self: Arc<Self>, mut stop: Stop) {
+        while stop.borrow().is_none() {
             let retention = self.retention();
             let walk = async {
                 let shortest = retention.of.values().copied().chain(retention.keep).min();

@@ -6,9 +6,14 @@ use super::{Engine, Tenant, recovery};
 use campanile_targets::{SessionContext, Target};
 
 impl Engine {
+    /// Opens the sessions of the operator's own targets; those of other tenants are opened as they are loaded. To be called
+    /// once, before anything is taken in: a target may want events only while it is open.
+    pub async fn open_own_targets(&self) {
+        self.open_targets(&self.tenant(), None).await;
+    }
+
     /// Opens the sessions of a tenant's targets. A target goes on with what the one of the same name in `before` kept;
-    /// sessions of targets that are no more are closed. What
-    /// waited for a target that was gone goes on.
+    /// sessions of targets that are no more are closed. What waited for a target that was gone goes on.
     pub(super) async fn open_targets(&self, tenant: &Tenant, before: Option<&Tenant>) {
         for target in tenant.targets() {
             let kept = before.and_then(|before| before.target(target.name())).and_then(|old| old.keep());

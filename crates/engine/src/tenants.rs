@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::load::check_tenant;
 use super::{Engine, Tenant};
 use campanile_config::{Problem, TenantsSettings};
-use campanile_store::ClaimQuota;
 
 /// All tenants in use. Never changed: a change makes another set, so who holds one sees no half of a change.
 pub struct Tenants {
@@ -31,19 +30,6 @@ impl Tenants {
     /// All of them, the operator's own first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         std::iter::once(&self.own).chain(self.others.values())
-    }
-
-    /// The deliveries that each tenant may have in flight, of `concurrency` in all. With others beside it, even the
-    /// operator's own leaves some room: no limit of its settings binds it, and targets that hang would take all slots.
-    pub(super) fn in_flight_quota(&self, concurrency: usize) -> ClaimQuota {
-        let is_alone = self.others.is_empty();
-        let own_max = if is_alone { concurrency } else { concurrency - concurrency / 4 };
-        let quota = |tenant: &Tenant, max: usize| {
-            let quota = tenant.limits().in_flight.unwrap_or(max).clamp(1, max.max(1));
-            (tenant.name().to_owned(), u32::try_from(quota).unwrap_or(u32::MAX))
-        };
-        let others = self.others.values().map(|tenant| quota(tenant, concurrency));
-        std::iter::once(quota(&self.own, own_max)).chain(others).collect()
     }
 
     /// The same set with another one in the place of the operator's own.

@@ -1,4 +1,4 @@
-//! Workers: claim due deliveries, prepare and store their messages, send them, and settle what came of it.
+//! Workers: prepare and store the messages of claimed deliveries, send them, and settle what came of it.
 //!
 //! A delivery belongs to whoever has its lease. A message is stored before it is first sent, so that every later attempt,
 //! also after a crash, sends the same bytes.
@@ -10,164 +10,26 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::leases::{HeldLeases, LEASE};
 use super::retry::{self, FailedAttempt, Next};
-use super::scheduler::{FairScheduler, Slot};
 use super::{Engine, NODE, Tenant, build_changes, spans};
 use campanile_model::{Event, Timestamp, TraceContext};
 use campanile_outbound::trace;
-use campanile_store::{ClaimQuota, Delivery, DeliveryState, Settlement, StoreError, Wait};
+use campanile_store::{Delivery, DeliveryId, DeliveryState, Settlement, StoreError, Wait};
 use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
 
-/// Time of a lease: the longest attempt, and what may pass between the claim and its beginning.
-const LEASE: Duration = Duration::from_secs(900);
-/// Limit of time for an attempt; one that takes longer has failed.
+/// Limit of time for an attempt, and for preparing its message before; one that takes longer has failed.
 const MAX_ATTEMPT: Duration = Duration::from_secs(600);
 /// Limit of deliveries of a batch that are prepared at once.
 const PREPARED_AT_ONCE: usize = 64;
-/// Longest wait for news when nothing is due. A safety net: whoever stores something wakes the workers.
-const IDLE: Duration = Duration::from_secs(5);
-/// Longest time between two looks at all tenants while claimed deliveries wait for slots.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Pause before the second look for the changes of a build's revision; each further one is as long as the wait was so far.
 const FIRST_CHANGE_LOOK: Duration = Duration::from_millis(500);
 /// Pause after a claim or a settlement that failed: a store that is full or locked is not asked in a loop.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Delivers until `stop` says so; then finishes what is in flight, for `drain` at most, and gives the rest back.
-    /// Only one call at a time: leases that this node had before are given back at the start.
-    ///
-    /// # Errors
-    /// When the store can't be asked at all at the start or the end.
-    pub async fn run_deliveries(
-        self: Arc<Self>,
-        concurrency: usize,
-        mut stop: watch::Receiver<bool>,
-        drain: Duration,
-    ) -> Result<(), StoreError> {
-        // Left by a crash: without this they would wait for their leases to run out.
-        self.store.release(NODE).await?;
-        self.resume_clock().await?;
-        for tenant in self.tenants().iter() {
-            self.open_targets(tenant, None).await;
-        }
-        let mut in_flight = JoinSet::new();
-        let mut scheduler = FairScheduler::default();
-        let mut news = true;
-        let mut looked = Instant::now();
-        let mut ticked = looked;
-        while !*stop.borrow() {
-            self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
-            while in_flight.try_join_next().is_some() {}
-            self.follow_clock(&mut ticked).await;
-            let quota = self.tenants().in_flight_quota(concurrency);
-            if news {
-                looked = Instant::now();
-            }
-            if news || scheduler.needs_more(&quota) {
-                news = !self.claim(&mut scheduler, &quota, news, concurrency).await;
-            }
-            while in_flight.len() < concurrency
-                && let Some(Slot { delivery, claimed, guard }) = scheduler.next(&quota)
-            {
-                if claimed.elapsed() > LEASE - MAX_ATTEMPT {
-                    // An attempt could outlive its lease, and then two would be made at once. Left alone, it is claimed
-                    // anew when the lease has run out.
-                    continue;
-                }
-                let engine = Arc::clone(&self);
-                in_flight.spawn(async move {
-                    let is_ordered = delivery.ordering_key.is_some();
-                    engine.process_delivery(delivery, claimed).await;
-                    // Before the wake-up: who is woken must find the slot free.
-                    drop(guard);
-                    if is_ordered {
-                        // The next one of its key is due from now on, which nobody else would tell.
-                        engine.wake.notify_one();
-                    }
-                });
-            }
-            // True if there may be something new to claim.
-            let waiting = async {
-                if news {
-                    return true;
-                }
-                if scheduler.is_empty() {
-                    let due = self.until_next_due(&quota).await;
-                    tokio::select! {
-                        () = self.wake.notified() => {}
-                        () = tokio::time::sleep(due) => {}
-                    }
-                    return true;
-                }
-                tokio::select! {
-                    () = self.wake.notified() => true,
-                    // There is a slot for one of those that are claimed.
-                    Some(_) = in_flight.join_next() => false,
-                    // Nobody wakes us when the time of a retry has come: as long as one tenant's deliveries hang here or
-                    // flood us, those of all others would stay in the store.
-                    () = tokio::time::sleep_until(looked + LOOK_EVERY) => true,
-                }
-            };
-            tokio::select! {
-                _ = stop.changed() => {}
-                more = waiting => news |= more,
-            }
-        }
-        let finished = async { while in_flight.join_next().await.is_some() {} };
-        if tokio::time::timeout(drain, finished).await.is_err() {
-            let count = in_flight.len();
-            tracing::warn!(deliveries = count, "deliveries were cut off: they go out after the next start");
-            // Before the leases are given back: whoever claims them next must be the only one at it.
-            in_flight.shutdown().await;
-        }
-        for tenant in self.tenants().iter() {
-            for target in tenant.targets() {
-                target.close().await;
-            }
-        }
-        self.store.tick(0, self.clock.now()).await?;
-        self.store.release(NODE).await
-    }
-
-    /// Claims deliveries that tenants lack: of all tenants, or of those that may have more. False if the store failed.
-    async fn claim(
-        &self,
-        scheduler: &mut FairScheduler,
-        quota: &ClaimQuota,
-        all: bool,
-        concurrency: usize,
-    ) -> bool {
-        let wanted = scheduler.claim_quota(quota, all, concurrency);
-        if wanted.is_empty() {
-            return true;
-        }
-        // Taken before the claim: the lease must not look younger than it is.
-        let began = Instant::now();
-        match self.store.claim(NODE, &wanted, LEASE, self.clock.now()).await {
-            Ok(claimed) => {
-                scheduler.add(&wanted, claimed, began);
-                true
-            }
-            Err(error) => {
-                tracing::error!("deliveries cannot be claimed: {error}");
-                tokio::time::sleep(STORE_PAUSE).await;
-                false
-            }
-        }
-    }
-
-    /// The time until the next delivery of these tenants is due, `IDLE` at most.
-    async fn until_next_due(&self, quota: &ClaimQuota) -> Duration {
-        let due = self.store.due().await.unwrap_or_default().into_iter();
-        let due = due.filter(|(tenant, _)| quota.contains_key(tenant)).map(|(_, due)| due).min();
-        due.map_or(IDLE, |due| due.since(self.clock.now()).clamp(Duration::from_millis(1), IDLE))
-    }
-
     pub(super) fn target_of(&self, delivery: &Delivery) -> Option<Arc<dyn Target>> {
         self.tenant_named(&delivery.tenant)?.target(&delivery.target).cloned()
     }
@@ -176,11 +38,16 @@ impl Engine {
     /// a target counts as a transient fault.
     ///
     /// Cancelled, it leaves leases behind and messages that may or may not have gone out.
-    async fn process_delivery(&self, first: Delivery, claimed: Instant) {
-        let batch = self.claim_batch(first).await;
+    pub(super) async fn process_delivery(&self, first: Delivery) {
+        let mut leases = self.leases.hold(first.id);
+        let batch = self.claim_batch(first, &mut leases).await;
         // Caught here and not by a task of its own, which would go on sending when this one is cut off. A panic leaves
         // nothing half done that is used again: what an attempt has of its own is dropped.
-        let attempted = AssertUnwindSafe(self.attempt(&batch)).catch_unwind().await;
+        let attempting = AssertUnwindSafe(self.attempt(&batch)).catch_unwind();
+        let attempted = tokio::select! {
+            attempted = attempting => attempted,
+            () = leases.lost() => return self.give_up(&batch).await,
+        };
         let settlements = attempted.unwrap_or_else(|panic| {
             let Some(first) = batch.first() else { return Vec::new() };
             let Delivery { id, tenant, target, .. } = first;
@@ -200,7 +67,7 @@ impl Engine {
                 continue;
             };
             is_back |= self.record_settlement(delivery, &settlement);
-            settling.push(self.settle(delivery, settlement, claimed));
+            settling.push(self.settle(delivery, settlement));
         }
         // At once, so that they share a transaction.
         futures_util::future::join_all(settling).await;
@@ -208,23 +75,36 @@ impl Engine {
         if let (true, Some(first)) = (is_back, batch.first()) {
             self.recover(first).await;
         }
-        if !untouched.is_empty()
-            && let Err(error) = self.store.release_unattempted(NODE, &untouched).await
+        self.give_back(&untouched).await;
+    }
+
+    /// Gives up what has become somebody else's, or was ended: the rest of the batch goes back.
+    async fn give_up(&self, batch: &[Delivery]) {
+        let Some(Delivery { id, tenant, target, .. }) = batch.first() else { return };
+        tracing::warn!(tenant, delivery = id, target, "delivery stopped: its lease was lost");
+        let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
+        self.give_back(&ids).await;
+    }
+
+    /// Gives deliveries back for which no attempt was made: they are due as they were before.
+    pub(super) async fn give_back(&self, ids: &[DeliveryId]) {
+        if !ids.is_empty()
+            && let Err(error) = self.store.release_unattempted(NODE, ids).await
         {
-            tracing::error!(deliveries = ?untouched, "deliveries wait for their leases to run out: {error}");
+            tracing::error!(deliveries = ?ids, "deliveries wait for their leases to run out: {error}");
         }
     }
 
-    /// Stores a settlement. A store that takes nothing just now is asked again until it does or the lease is lost: then the
-    /// same message goes out once more, with the same Message-ID.
-    async fn settle(&self, delivery: &Delivery, settlement: Settlement, claimed: Instant) {
+    /// Stores a settlement. A store that takes nothing just now is asked again until it does, for as long as the engine
+    /// runs: meanwhile nobody else begins with the delivery.
+    async fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let Delivery { id, tenant, target, .. } = delivery;
         let now = self.clock.now();
         let mut failures = 0_u32;
         loop {
             let Err(error) = self.store.settle(*id, settlement.clone(), now).await else { break };
             failures += 1;
-            if matches!(error, StoreError::Closed) || claimed.elapsed() + STORE_PAUSE > LEASE {
+            if matches!(error, StoreError::Closed) {
                 return tracing::error!(tenant, delivery = id, target, "delivery cannot be settled: {error}");
             }
             if failures == 1 {
@@ -256,14 +136,17 @@ impl Engine {
     }
 
     /// A claimed delivery, and as many of those behind it, claimed now, as its target takes at once.
-    async fn claim_batch(&self, first: Delivery) -> Vec<Delivery> {
+    async fn claim_batch(&self, first: Delivery, leases: &mut HeldLeases) -> Vec<Delivery> {
         let longest = self.target_of(&first).map_or(1, |target| target.max_batch());
         let mut batch = vec![first];
         if let (Some(first), true) = (batch.first(), longest > 1)
             && first.ordering_key.is_some()
         {
             match self.store.claim_run(NODE, first.id, longest - 1, LEASE, self.clock.now()).await {
-                Ok(more) => batch.extend(more),
+                Ok(more) => {
+                    leases.add(more.iter().map(|delivery| delivery.id));
+                    batch.extend(more);
+                }
                 Err(error) => {
                     let Delivery { id, tenant, target, .. } = first;
                     tracing::error!(tenant, delivery = id, target, "delivery goes out alone: {error}");
@@ -343,7 +226,12 @@ impl Engine {
         if let Some(message) = &delivery.message {
             return Ok((message.clone(), delivery.callback_version.clone()));
         }
-        match self.prepare(delivery, target).await {
+        // Callbacks wait for each other without a limit, and a slot that is never given back is lost.
+        let preparing = tokio::time::timeout(MAX_ATTEMPT, self.prepare(delivery, target)).await;
+        let prepared = preparing.unwrap_or_else(|_| {
+            Err(Fault::transient(FaultCode::Timeout, "the message was not written within 10 minutes").into())
+        });
+        match prepared {
             Ok(Prepared::Message { message, version }) => Ok((message, version)),
             Ok(Prepared::Silent(silence)) => Err(self.settle_silence(&silence)),
             Err(Unprepared::Fault(fault)) => Err(self.settle_fault(delivery, &fault, None)),

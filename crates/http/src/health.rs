@@ -14,8 +14,13 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Answers 200 if the store takes writes, else 503; callbacks were loaded before the listener was bound.
+/// Answers 200 if all services run and the store takes writes, else 503; callbacks were loaded before the listener was
+/// bound.
 pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
+    let ended = engine.ended_services();
+    if !ended.is_empty() {
+        return Problem::services_ended(&ended).into_response();
+    }
     match engine.store().ping().await {
         Ok(()) => "ready\n".into_response(),
         Err(error) => {

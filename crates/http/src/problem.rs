@@ -86,6 +86,14 @@ impl Problem {
         Self { retry_after: Some(STORE_PAUSE), ..problem }
     }
 
+    pub(super) fn services_ended(names: &[&str]) -> Self {
+        let detail = format!(
+            "ended by itself: {}; the log says why, and the process is about to end",
+            names.join(", ")
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Store, detail)
+    }
+
     /// The 404 that tells nothing: no route here, no such tenant, or none that the sender may know of.
     pub(super) fn no_such_page() -> Self {
         Self::not_found("there is no such page")

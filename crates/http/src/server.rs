@@ -11,8 +11,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tower::ServiceExt as _;
+
+use campanile_engine::Stop;
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -23,10 +26,11 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 100;
 
-/// Serves until `stop` is true, then lets requests under way finish, for `drain` at most.
+/// Serves until `stop` says so, then takes no connection any more and lets requests under way finish, until the time that
+/// it says at most.
 ///
 /// A fault of a connection ends that connection only. Over their limit new ones wait in the listener's backlog.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>, drain: Duration) {
+pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
@@ -43,14 +47,17 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         .max_concurrent_streams(100)
         .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
-    while !*stop.borrow() {
+    let mut connections = JoinSet::new();
+    while stop.borrow().is_none() {
+        while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             _ = stop.changed() => continue,
+            Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let service =
                 hyper::service::service_fn(move |request: Request<Incoming>| respond(&router, peer, request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -61,9 +68,12 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         });
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(?drain, "requests cut off by the stop");
+    let deadline = stop.borrow().unwrap_or_else(tokio::time::Instant::now);
+    if tokio::time::timeout_at(deadline, graceful.shutdown()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "requests were cut off by the stop");
     }
+    // Those too that the shutdown does not know of yet: what is under way behind it must not go on.
+    connections.shutdown().await;
 }
 
 type Accepted = (tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);

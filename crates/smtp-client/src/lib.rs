@@ -27,5 +27,6 @@ mod transaction;
 pub use error::{ConnectError, SendError, SmtpError, TransactionError};
 pub use extensions::EhloExtensions;
 pub use login::{Credentials, Mechanism};
+pub use pool::MAX_CONNECTIONS;
 pub use relay::{Encryption, ProbeReport, Relay, RelayConfig};
 pub use transaction::{Message, MessageContent, MessageTooLarge, RecipientError, RecipientResults};

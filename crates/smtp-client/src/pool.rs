@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::connection::SmtpConnection;
 
 /// Most connections at once. Relays count them: Postfix refuses more than 50 of one client.
-const MAX_CONNECTIONS: usize = 8;
+pub const MAX_CONNECTIONS: usize = 8;
 /// Time after which an idle connection is closed. Relays hang up after some minutes, and until then it takes one of
 /// their places.
 const MAX_IDLE: Duration = Duration::from_secs(30);

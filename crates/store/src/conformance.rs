@@ -15,13 +15,13 @@ pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_700_000_000 + seconds)
 }
 
-/// A share of this size for each tenant there is.
+/// A share of this size for each target there is.
 pub(super) fn each(share: u32) -> ClaimQuota {
-    [T, "other"].map(|tenant| (tenant.to_owned(), share)).into()
+    [T, "other"].map(|tenant| (tenant.to_owned(), TenantQuota::each(share))).into()
 }
 
 pub(super) async fn next_due(store: &dyn Store) -> Option<Timestamp> {
-    store.due().await.unwrap().into_iter().map(|(_, due)| due).min()
+    store.due().await.unwrap().into_iter().map(|of| of.due).min()
 }
 
 pub(super) fn bid(builder: &str, number: u64) -> BuildId {

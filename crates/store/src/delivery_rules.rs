@@ -158,15 +158,57 @@ pub(super) async fn each_tenant_has_its_share(store: &dyn Store) {
     }
     let batch = Batch { events: vec![to(started("mac", 1), &[("mail", None)])], ..Batch::default() };
     store.append("other", batch, at(5)).await.unwrap();
-    assert_eq!(store.due().await.unwrap(), [(T.to_owned(), at(0)), ("other".to_owned(), at(5))]);
-    let shares: ClaimQuota = [(T.to_owned(), 3), ("other".to_owned(), 3), ("third".to_owned(), 3)].into();
+    assert_eq!(store.due().await.unwrap(), [due(T, "mail", 0), due("other", "mail", 5)]);
+    let shares: ClaimQuota =
+        [T, "other", "third"].map(|tenant| (tenant.to_owned(), TenantQuota::each(3))).into();
     let tenants = |claimed: &[Delivery]| {
         let of = |tenant: &str| claimed.iter().filter(|delivery| delivery.tenant == tenant).count();
         (of(T), of("other"))
     };
     assert_eq!(tenants(&store.claim("me", &shares, LEASE, at(4)).await.unwrap()), (3, 0));
     assert_eq!(tenants(&store.claim("me", &shares, LEASE, at(5)).await.unwrap()), (3, 1));
-    let none: ClaimQuota = [(T.to_owned(), 0)].into();
+    let none: ClaimQuota = [(T.to_owned(), TenantQuota::each(0))].into();
     assert!(store.claim("me", &none, LEASE, at(5)).await.unwrap().is_empty());
     assert!(store.claim("me", &ClaimQuota::new(), LEASE, at(5)).await.unwrap().is_empty());
+}
+
+/// Nor behind another target's: each has its share, by name or as all others.
+pub(super) async fn each_target_has_its_share(store: &dyn Store) {
+    let to_all = [("hung", None), ("push", Some("key")), ("mail", None)];
+    for number in 1..=20 {
+        put(store, number, vec![to(started("linux", number.cast_unsigned()), &to_all)]).await;
+    }
+    let dues = [due(T, "hung", 1), due(T, "mail", 1), due(T, "push", 1)];
+    assert_eq!(store.due().await.unwrap(), dues);
+    let quota = TenantQuota { each: 3, targets: [("hung".to_owned(), 0), ("mail".to_owned(), 5)].into() };
+    assert_eq!((quota.is_empty(), TenantQuota::each(0).is_empty()), (false, true));
+    let claimed = store.claim("me", &[(T.to_owned(), quota)].into(), LEASE, at(30)).await.unwrap();
+    let of = |target: &str| claimed.iter().filter(|delivery| delivery.target == target).count();
+    assert_eq!((of("hung"), of("push"), of("mail")), (0, 1, 5));
+    assert!(claimed.is_sorted_by_key(|delivery| delivery.id));
+    let dues = [due(T, "hung", 1), due(T, "mail", 6), due(T, "push", 90)];
+    assert_eq!(store.due().await.unwrap(), dues, "and of the last one when its lease runs out");
+}
+
+/// Whoever is at work on a delivery keeps it, and is told when it is no more its own.
+pub(super) async fn a_lease_is_renewed_by_its_owner_only(store: &dyn Store) {
+    for number in 1..=3 {
+        put(store, 0, vec![to(started("linux", number), &[("mail", None)])]).await;
+    }
+    let ids: Vec<_> =
+        store.claim("me", &each(9), LEASE, at(0)).await.unwrap().iter().map(|claimed| claimed.id).collect();
+    store.settle(ids[1], settled(DeliveryState::Delivered), at(1)).await.unwrap();
+    let mut kept = store.renew("me", &[ids[0], ids[1]], LEASE, at(50)).await.unwrap();
+    kept.sort_unstable();
+    assert_eq!(kept, [ids[0]]);
+    assert!(store.renew("you", &ids, LEASE, at(50)).await.unwrap().is_empty());
+    let taken = store.claim("you", &each(9), LEASE, at(60)).await.unwrap();
+    assert_eq!(taken.iter().map(|taken| taken.id).collect::<Vec<_>>(), [ids[2]]);
+    assert_eq!(store.renew("me", &[ids[0], ids[2]], LEASE, at(61)).await.unwrap(), [ids[0]]);
+    store.release("me").await.unwrap();
+    assert!(store.renew("me", &[ids[0]], LEASE, at(62)).await.unwrap().is_empty());
+}
+
+fn due(tenant: &str, target: &str, seconds: i64) -> TargetDue {
+    TargetDue { tenant: tenant.to_owned(), target: target.to_owned(), due: at(seconds) }
 }

@@ -11,6 +11,7 @@
 
 mod audit;
 mod callbacks;
+mod claim;
 #[cfg(test)]
 mod conformance;
 mod delivery;
@@ -32,7 +33,6 @@ mod start_rules;
 mod stats;
 mod tokens;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,6 +41,7 @@ use campanile_model::{Build, BuildId, Builder, Buildset, Change, Event, LogRef, 
 
 pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
+pub use claim::{ClaimQuota, TargetDue, TenantQuota};
 pub use delivery::{
     Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Queue, QueuePosition, Settlement,
     Wait,
@@ -55,9 +56,6 @@ pub use tokens::{Role, Token, TokenHash};
 
 /// Identity of a stored event. A later event has a greater one, and none is given twice.
 pub type EventId = i64;
-
-/// Greatest number of deliveries to claim of each tenant; none of those that are not named.
-pub type ClaimQuota = BTreeMap<String, u32>;
 
 /// An event on its way in, with the deliveries that it leads to.
 #[derive(Clone, Debug)]
@@ -210,9 +208,9 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Claims due deliveries for `owner` under a lease of `lease`, as many of each tenant as its quota is, in the order of
+    /// Claims due deliveries for `owner` under a lease of `lease`, as many of each target as its quota is, in the order of
     /// their ids. A delivery whose ordering key has an older unsettled one is not due. A lease that ran out is taken over:
-    /// its delivery goes out twice if the first owner is still at it, so a lease must be longer than any attempt.
+    /// its delivery goes out twice if the first owner is still at it, so whoever is at it renews the lease.
     async fn claim(
         &self,
         owner: &str,
@@ -255,8 +253,17 @@ pub trait Store: Send + Sync {
     /// Releases all leases of `owner`, as at a clean stop, or at a start under the same name. Costs a look at each
     /// waiting delivery.
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
-    /// Lists the tenants that have waiting deliveries, with the time at which the next one of each is due.
-    async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError>;
+    /// Extends leases of `owner` to `lease` from now. Returns the deliveries that it still has, in any order: the others
+    /// were ended or taken over, and are no more its own.
+    async fn renew(
+        &self,
+        owner: &str,
+        ids: &[DeliveryId],
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError>;
+    /// Lists the targets that deliveries wait for, with the time at which the next one of each is due.
+    async fn due(&self) -> Result<Vec<TargetDue>, StoreError>;
 
     /// Lists deliveries, newest first, without their messages.
     async fn deliveries(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
@@ -379,6 +386,8 @@ pub trait Store: Send + Sync {
 
     /// Fails when the store cannot be written to.
     async fn ping(&self) -> Result<(), StoreError>;
+    /// Waits until nothing can be written any more: after `close`, or because the writer has ended. Cancel safe.
+    async fn ended(&self);
     /// Finishes what is under way and closes.
     async fn close(&self);
 }

@@ -19,7 +19,7 @@ use campanile_model::{
 use campanile_store::{
     AuditEntry, Batch, BuildQuery, CallEntry, ClaimQuota, DeliveryQuery, DeliveryState, InUse, KeptVersion,
     NewDelivery, NewEvent, Page, PruneCursor, Queue, Retention, Role, Seen, Settlement, SqliteStore, Store,
-    StoreOptions, Token, Wait,
+    StoreOptions, TenantQuota, Token, Wait,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
@@ -44,9 +44,9 @@ const WALKS: &[(&str, &str, &str)] = &[
         "pruning wants the oldest event of all that waits, and the index holds nothing else",
     ),
     (
-        "SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0",
-        "SEARCH deliveries USING COVERING INDEX deliveries_due",
-        "a minimum: the first row of the index",
+        "AND blocked = 0 ORDER BY tenant, target, due LIMIT 1",
+        "SCAN deliveries USING COVERING INDEX deliveries_due",
+        "the first row of the index",
     ),
     (
         "SET created = created + ?1",
@@ -100,8 +100,8 @@ const WALKS: &[(&str, &str, &str)] = &[
 /// Steps that must be there: an index of a tenant's or a target's whole history would be an index too.
 const INDEXES: &[(&str, &str)] = &[
     (
-        "WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ?",
-        "deliveries_due (tenant=? AND due<?)",
+        "WHERE tenant = ? AND target = ? AND state = 'waiting' AND blocked = 0 AND due <= ?",
+        "deliveries_due (tenant=? AND target=? AND due<?)",
     ),
     ("row_number() OVER (ORDER BY id)", "deliveries_waiting (tenant=? AND target=?)"),
     (
@@ -407,12 +407,13 @@ async fn keep_logs(store: &SqliteStore) {
 
 async fn deliver(store: &SqliteStore) {
     let lease = Duration::from_secs(60);
-    let quota: ClaimQuota = [LARGE, SMALL].map(|tenant| (tenant.to_owned(), 9)).into();
+    let quota: ClaimQuota = [LARGE, SMALL].map(|tenant| (tenant.to_owned(), TenantQuota::each(9))).into();
     let claimed = store.claim("me", &quota, lease, at(5)).await.unwrap();
     let push = claimed.iter().find(|delivery| delivery.target == "push").unwrap();
     let behind = store.claim_run("me", push.id, 5, lease, at(5)).await.unwrap();
     assert_eq!(behind.len(), 5);
     store.release_unattempted("me", &[behind[4].id]).await.unwrap();
+    assert_eq!(store.renew("me", &[push.id], lease, at(5)).await.unwrap(), [push.id]);
     store.save_message(push.id, b"message", Some("d1")).await.unwrap();
     for (delivery, state) in claimed.iter().zip([DeliveryState::Dead, DeliveryState::Waiting].iter().cycle())
     {

@@ -174,6 +174,11 @@ pub trait Target: Send + Sync {
     fn max_batch(&self) -> u32 {
         1
     }
+    /// Tells the most attempts at once that are of use: the connections that it may have, say. What is beyond them waits
+    /// in the store and not in [`send`](Self::send). None by default: as many as the engine gives each.
+    fn max_in_flight(&self) -> Option<usize> {
+        None
+    }
     /// Hands a batch of messages over once, in their order, and tells what became of the first so many.
     ///
     /// The others have not been touched. Nothing follows one that was deferred: it would overtake it. By default only

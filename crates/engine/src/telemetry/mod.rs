@@ -22,7 +22,7 @@ use campanile_outbound::{Client, Outbound};
 /// Limit of spans that wait for the collector; beyond it new ones are dropped.
 const QUEUE: usize = 8_192;
 /// Longest wait of a stop for the collector.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The collector of `[telemetry]`.
 pub struct Collector {
@@ -152,7 +152,7 @@ impl Telemetry {
         (self.counts.exported.load(Ordering::Relaxed), self.counts.dropped.load(Ordering::Relaxed))
     }
 
-    /// Sends the spans that were recorded so far; waits five seconds at most.
+    /// Sends the spans that were recorded so far; waits two seconds at most.
     pub async fn flush(&self) {
         let Some(queue) = &self.queue else { return };
         let (told, done) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! Tenants beside each other: one that floods or hangs takes nothing from the others.
+//! Tenants, and targets of one tenant, beside each other: one that floods or hangs takes nothing from the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,4 +54,21 @@ async fn a_retry_comes_in_time_while_others_hang() {
     pass(Duration::from_secs(3)).await;
     harness.reaches("acme", &[Delivered]).await;
     assert_eq!(hanging.sent().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_08_targets_that_hang_hold_up_none_of_their_tenant() {
+    let harness = Harness::new().await;
+    let hanging: Vec<_> = ["slow", "slower"].map(FakeTarget::hanging).map(Arc::new).into();
+    let healthy = Arc::new(FakeTarget::new("dev", []));
+    let engine = harness.start_with_targets(&[&hanging[0], &hanging[1], &healthy], 8).await;
+    engine.builds("default", 1..=30).await;
+    eventually("all go out where they can", || healthy.sent().len() == 30).await;
+    eventually("the others have their own slots", || hanging.iter().all(|target| target.in_flight() == 8))
+        .await;
+    engine.builds("default", 31..=31).await;
+    eventually("it goes on", || healthy.sent().len() == 31).await;
+    // Of what was never begun nothing is held.
+    pass(Duration::from_secs(1)).await;
+    assert_eq!(harness.claimed_by_another("default").await.len(), 2 * (31 - 8));
 }

@@ -8,10 +8,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::fake_target::FakeTarget;
-use crate::{Checked, Clock, Engine, Tenant, check};
+use crate::{Checked, Clock, Engine, NODE, Tenant, check};
 use campanile_callbacks::Runtime;
 use campanile_model::{Build, Event, Results, Timestamp};
-use campanile_store::{Delivery, DeliveryQuery, DeliveryState, Page, SqliteStore, Store, StoreOptions};
+use campanile_store::{
+    Delivery, DeliveryQuery, DeliveryState, Page, SqliteStore, Store, StoreOptions, TenantQuota,
+};
 use campanile_targets::Target;
 
 /// Time that a stop has for what is in flight.
@@ -59,29 +61,62 @@ impl Harness {
         others: &[(&str, &Arc<FakeTarget>)],
         concurrency: usize,
     ) -> Running {
+        self.start_with_all(&[target], others, concurrency).await
+    }
+
+    /// Starts an engine whose own tenant has these targets.
+    pub(super) async fn start_with_targets(
+        &self,
+        targets: &[&Arc<FakeTarget>],
+        concurrency: usize,
+    ) -> Running {
+        self.start_with_all(targets, &[], concurrency).await
+    }
+
+    async fn start_with_all(
+        &self,
+        own: &[&Arc<FakeTarget>],
+        others: &[(&str, &Arc<FakeTarget>)],
+        concurrency: usize,
+    ) -> Running {
         let settings = self.folder.path().join("campanile.toml");
         let engine = Engine::with_clock(
             settings,
             self.runtime.clone(),
             Arc::clone(&self.store),
-            self.checked(target).await,
+            self.checked(own).await,
             self.clock.clone(),
         );
         for (name, target) in others {
-            let tenant = Arc::new(engine.new_tenant(name, self.checked(target).await).await);
+            let tenant = Arc::new(engine.new_tenant(name, self.checked(&[target]).await).await);
             engine.tenants.rcu(|tenants| tenants.with(name, Some(Arc::clone(&tenant))));
         }
         let engine = Arc::new(engine);
-        let (stop, stopped) = watch::channel(false);
-        let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped, DRAIN));
+        engine.open_own_targets().await;
+        let (stop, stopped) = watch::channel(None);
+        let workers = tokio::spawn(Arc::clone(&engine).run_deliveries(concurrency, stopped));
         Running { engine, stop, workers }
     }
 
-    /// Settings without anything, and this target.
-    async fn checked(&self, target: &Arc<FakeTarget>) -> Checked {
+    /// Claims under another name all that nobody has leased, for a minute; the ids.
+    pub(super) async fn claimed_by_another(&self, tenant: &str) -> Vec<i64> {
+        let quota = [(tenant.to_owned(), TenantQuota::each(1_000))].into();
+        let claimed = self.store.claim("another", &quota, Duration::from_secs(60), self.clock.now()).await;
+        claimed.unwrap().iter().map(|delivery| delivery.id).collect()
+    }
+
+    /// Takes all leases away from the engine, as a person with a shell may.
+    pub(super) async fn release_all(&self) {
+        for owner in ["another", NODE] {
+            self.store.release(owner).await.unwrap();
+        }
+    }
+
+    /// Settings without anything, and these targets.
+    async fn checked(&self, targets: &[&Arc<FakeTarget>]) -> Checked {
         let (checked, problems) = check(&self.folder.path().join("campanile.toml"), &self.runtime).await;
         let mut checked = checked.unwrap_or_else(|| panic!("{problems:?}"));
-        checked.targets = vec![Arc::clone(target) as Arc<dyn Target>];
+        checked.targets = targets.iter().map(|target| Arc::clone(target) as Arc<dyn Target>).collect();
         checked
     }
 
@@ -142,7 +177,7 @@ impl Harness {
 /// An engine whose workers run.
 pub(super) struct Running {
     engine: Arc<Engine>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Option<tokio::time::Instant>>,
     workers: JoinHandle<Result<(), campanile_store::StoreError>>,
 }
 
@@ -163,7 +198,7 @@ impl Running {
     }
 
     pub(super) fn begin_stop(&self) {
-        self.stop.send(true).unwrap();
+        self.stop.send(Some(tokio::time::Instant::now() + DRAIN)).unwrap();
     }
 
     pub(super) fn has_stopped(&self) -> bool {

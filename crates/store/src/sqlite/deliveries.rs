@@ -1,6 +1,6 @@
 //! The queue of deliveries: claims, leases, retries and lists.
 //!
-//! A claim takes the rows of a tenant that wait, are not `blocked` and are `due`, and sets `due` to the end of the lease:
+//! A claim takes the rows of a target that wait, are not `blocked` and are `due`, and sets `due` to the end of the lease:
 //! a lease that ran out is thus due by itself, and nobody has to look for engines that died.
 //!
 //! `blocked` is kept true to "an older one of the same tenant, target and ordering key waits" by `block_new`,
@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::OperationResult;
 use crate::{
-    Attempt, ClaimQuota, Delivery, DeliveryId, DeliveryQuery, DeliveryState, QueuePosition, StoreError,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, QueuePosition, StoreError, TargetDue,
 };
 use campanile_model::{Timestamp, TraceContext};
 
@@ -29,25 +29,27 @@ pub(super) async fn block_new(tx: &mut SqliteConnection, first: DeliveryId) -> R
     Ok(())
 }
 
-/// Claims the first due ones of each tenant; those that are due longest go first, and the result is in order of id.
+/// Claims the first due ones of each target; those that are due longest go first, and the result is in order of id.
 pub(super) async fn claim(
     tx: &mut SqliteConnection,
     owner: &str,
-    quotas: &ClaimQuota,
+    targets: &[(String, String, u32)],
     until: Timestamp,
     now: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let mut ids: Vec<i64> = Vec::new();
-    // Tenant by tenant: with one limit for all of them, a tenant with a long queue would be all that is ever claimed.
-    for (tenant, quota) in quotas {
+    // Target by target: with one limit for all of them, one with a long queue would be all that is ever claimed.
+    for (tenant, target, quota) in targets {
         let taken = sqlx::query_scalar::<_, i64>(
             "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
-             WHERE tenant = ? AND state = 'waiting' AND blocked = 0 AND due <= ? ORDER BY due, id LIMIT ?) \
+             WHERE tenant = ? AND target = ? AND state = 'waiting' AND blocked = 0 AND due <= ? \
+             ORDER BY due, id LIMIT ?) \
              RETURNING id",
         )
         .bind(owner)
         .bind(until.as_micros())
         .bind(tenant)
+        .bind(target)
         .bind(now.as_micros())
         .bind(quota);
         ids.extend(taken.fetch_all(&mut *tx).await?);
@@ -154,20 +156,43 @@ pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<Op
     Ok(OperationResult::Done)
 }
 
-/// Reads the time of the next possible claim of each tenant: of one that is not yet due, or of a lease that runs out.
-pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<(String, Timestamp)>, StoreError> {
-    // From one tenant to the next along the index: `GROUP BY` would look at all that each of them has waiting, and
-    // workers ask this whenever they have nothing to do.
-    let due: Vec<(String, i64)> = sqlx::query_as(
-        "WITH RECURSIVE t (tenant) AS (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
-         UNION ALL SELECT (SELECT min(tenant) FROM deliveries WHERE state = 'waiting' AND blocked = 0 \
-         AND tenant > t.tenant) FROM t WHERE t.tenant IS NOT NULL) \
-         SELECT tenant, (SELECT min(due) FROM deliveries d WHERE d.state = 'waiting' AND d.blocked = 0 \
-         AND d.tenant = t.tenant) FROM t WHERE tenant IS NOT NULL",
+/// Reads the time of the next possible claim of each target: of one that is not yet due, or of a lease that runs out.
+pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<TargetDue>, StoreError> {
+    // From one target's first row to the next one's along the index: `GROUP BY` would look at all that each of them has
+    // waiting, and workers ask this whenever they have nothing to do.
+    let due: Vec<(String, String, i64)> = sqlx::query_as(
+        "WITH RECURSIVE first (id) AS (SELECT id FROM (SELECT id FROM deliveries WHERE state = 'waiting' \
+         AND blocked = 0 ORDER BY tenant, target, due LIMIT 1) \
+         UNION ALL SELECT (SELECT n.id FROM deliveries n WHERE n.state = 'waiting' AND n.blocked = 0 \
+         AND (n.tenant, n.target) > (f.tenant, f.target) ORDER BY n.tenant, n.target, n.due LIMIT 1) \
+         FROM first CROSS JOIN deliveries f ON f.id = first.id) \
+         SELECT d.tenant, d.target, d.due FROM first CROSS JOIN deliveries d ON d.id = first.id",
     )
     .fetch_all(reader)
     .await?;
-    Ok(due.into_iter().map(|(tenant, due)| (tenant, Timestamp::from_micros(due))).collect())
+    let due = due.into_iter();
+    Ok(due
+        .map(|(tenant, target, due)| TargetDue { tenant, target, due: Timestamp::from_micros(due) })
+        .collect())
+}
+
+/// Extends the leases of what `owner` has leased and still waits, and returns the ids of these.
+pub(super) async fn renew(
+    tx: &mut SqliteConnection,
+    owner: &str,
+    ids: &[DeliveryId],
+    until: Timestamp,
+) -> Result<OperationResult, StoreError> {
+    let renewed = sqlx::query_scalar(
+        "UPDATE deliveries SET due = ? WHERE state = 'waiting' AND lease_owner = ? \
+         AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+    )
+    .bind(until.as_micros())
+    .bind(owner)
+    .bind(serde_json::Value::from(ids).to_string())
+    .fetch_all(tx)
+    .await?;
+    Ok(OperationResult::Renewed(renewed))
 }
 
 /// Lists deliveries, newest first, without their messages: a list of many megabytes helps nobody.

@@ -31,6 +31,7 @@ const STEPS: &[(i64, &str, &str)] = steps![
     14 "changes_of_builds" "0014_changes_of_builds.sql",
     15 "recovery" "0015_recovery.sql",
     16 "high_water" "0016_high_water.sql",
+    17 "due_by_target" "0017_due_by_target.sql",
 ];
 
 /// All steps, in order. Not by sqlx's macro: that builds a second SQLite, for the compiler.

@@ -53,7 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, ClaimQuota, Delivery,
     DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState,
-    PruneCursor, Pruned, Retention, Settlement, Store, StoreError, StoreStats, Token, TokenHash,
+    PruneCursor, Pruned, Retention, Settlement, Store, StoreError, StoreStats, TargetDue, Token, TokenHash,
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use health::Health;
@@ -303,14 +303,18 @@ impl Store for SqliteStore {
         // Asking for work when there is none must not cost a write: idle workers ask all the time. What becomes due
         // between this look and the claim is found at the next one, for which workers are woken.
         let due = self.health.noted(deliveries::due(&mut *self.reader().await?).await)?.into_iter();
-        let due = due.filter(|(_, due)| *due <= now).map(|(tenant, _)| tenant);
-        let quota =
-            |tenant: String| quotas.get(&tenant).filter(|quota| **quota > 0).map(|quota| (tenant, *quota));
-        let quotas: ClaimQuota = due.filter_map(quota).collect();
-        if quotas.is_empty() {
+        let due = due.filter(|of| of.due <= now).map(|of| (of.tenant, of.target));
+        let targets: Vec<_> = due
+            .map(|(tenant, target)| {
+                let quota = quotas.get(&tenant).map_or(0, |quota| quota.of(&target));
+                (tenant, target, quota)
+            })
+            .filter(|(.., quota)| *quota > 0)
+            .collect();
+        if targets.is_empty() {
             return Ok(Vec::new());
         }
-        match self.writer.submit(Operation::Claim { owner: owner.to_owned(), quotas, lease, now }).await? {
+        match self.writer.submit(Operation::Claim { owner: owner.to_owned(), targets, lease, now }).await? {
             OperationResult::Claimed(deliveries) => Ok(deliveries),
             other => other.unexpected(),
         }
@@ -372,7 +376,21 @@ impl Store for SqliteStore {
         self.writer.submit(Operation::Release { owner: owner.to_owned() }).await.map(drop)
     }
 
-    async fn due(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    async fn renew(
+        &self,
+        owner: &str,
+        ids: &[DeliveryId],
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let (owner, ids, until) = (owner.to_owned(), ids.to_vec(), now.after(lease));
+        match self.writer.submit(Operation::Renew { owner, ids, until }).await? {
+            OperationResult::Renewed(ids) => Ok(ids),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn due(&self) -> Result<Vec<TargetDue>, StoreError> {
         self.health.noted(deliveries::due(&mut *self.reader().await?).await)
     }
 
@@ -584,6 +602,10 @@ impl Store for SqliteStore {
         self.writer.submit(Operation::Ping).await?;
         self.health.check_room().await?;
         self.health.check_damage()
+    }
+
+    async fn ended(&self) {
+        self.writer.jobs.closed().await;
     }
 
     async fn close(&self) {

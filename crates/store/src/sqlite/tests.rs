@@ -59,6 +59,8 @@ conforms!(
     deliveries_are_listed_counted_and_retried,
     a_trace_stays_with_its_deliveries,
     each_tenant_has_its_share,
+    each_target_has_its_share,
+    a_lease_is_renewed_by_its_owner_only,
 );
 
 conforms!(

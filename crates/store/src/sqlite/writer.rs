@@ -24,8 +24,8 @@ use super::{
     usage,
 };
 use crate::{
-    Appended, AuditEntry, Batch, CallEntry, ClaimQuota, Delivery, DeliveryId, InUse, KeptVersion,
-    PruneCursor, Pruned, Retention, Settlement, StoreError, Token, TokenHash,
+    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneCursor, Pruned,
+    Retention, Settlement, StoreError, Token, TokenHash,
 };
 use campanile_model::{Build, Timestamp};
 
@@ -51,11 +51,12 @@ pub(super) enum Operation {
     Append { tenant: String, batch: Batch, now: Timestamp },
     SaveMessage { id: DeliveryId, message: Vec<u8>, version: Option<String> },
     Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
-    Claim { owner: String, quotas: ClaimQuota, lease: Duration, now: Timestamp },
+    Claim { owner: String, targets: Vec<(String, String, u32)>, lease: Duration, now: Timestamp },
     ClaimRun { owner: String, first: DeliveryId, limit: u32, until: Timestamp },
     DeferTarget { tenant: String, target: String, key: String, until: Timestamp },
     ReleaseUnattempted { owner: String, ids: Vec<DeliveryId> },
     Release { owner: String },
+    Renew { owner: String, ids: Vec<DeliveryId>, until: Timestamp },
     Retry { tenant: String, ids: Vec<DeliveryId>, spacing: Duration, now: Timestamp },
     RetryNow { tenant: String, target: String, spacing: Duration, now: Timestamp },
     DropWaiting { tenant: String, ids: Vec<DeliveryId>, text: String },
@@ -83,6 +84,7 @@ pub(super) enum Operation {
 pub(super) enum OperationResult {
     Appended(Appended),
     Claimed(Vec<Delivery>),
+    Renewed(Vec<DeliveryId>),
     Found(bool),
     Counted(u64),
     Since(Timestamp),
@@ -302,8 +304,8 @@ async fn perform(
             Operation::SaveMessage { .. } | Operation::Settle { .. } | Operation::Close => {
                 OperationResult::Done
             }
-            Operation::Claim { owner, quotas, lease, now } => {
-                deliveries::claim(tx, owner, quotas, now.after(*lease), *now).await?
+            Operation::Claim { owner, targets, lease, now } => {
+                deliveries::claim(tx, owner, targets, now.after(*lease), *now).await?
             }
             Operation::ClaimRun { owner, first, limit, until } => {
                 deliveries::claim_run(tx, owner, *first, *limit, *until).await?
@@ -315,6 +317,7 @@ async fn perform(
                 deliveries::release_unattempted(tx, owner, ids).await?
             }
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
+            Operation::Renew { owner, ids, until } => deliveries::renew(tx, owner, ids, *until).await?,
             Operation::Retry { tenant, ids, spacing, now } => {
                 recovery::retry(tx, tenant, ids, *spacing, *now).await?
             }

@@ -141,6 +141,10 @@ impl Target for MailTarget {
         }
     }
 
+    fn max_in_flight(&self) -> Option<usize> {
+        self.settings.transport.max_in_flight()
+    }
+
     /// A greylisted mail, or one for a full mailbox, must not keep a builder's other mails for days.
     fn order_patience(&self) -> Option<Duration> {
         Some(ORDER_PATIENCE)

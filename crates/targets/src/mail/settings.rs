@@ -66,6 +66,16 @@ pub(super) enum Transport {
     Files(PathBuf),
 }
 
+impl Transport {
+    /// The most mails at once: those beyond the relay's connections would wait for one.
+    pub(super) fn max_in_flight(&self) -> Option<usize> {
+        match self {
+            Self::Smtp(_) => Some(campanile_smtp::MAX_CONNECTIONS),
+            Self::Sendmail(_) | Self::Files(_) => None,
+        }
+    }
+}
+
 /// Most bytes of a mail by default: most relays take that much, and no person reads more.
 const DEFAULT_MAX_MESSAGE: u64 = 10 << 20;
 
