@@ -29,7 +29,9 @@ fn mail_to(port: u16) -> String {
 }
 
 fn push_to(name: &str, port: u16) -> String {
-    format!("[[http_status_push]]\nname = \"{name}\"\nserver_url = \"http://127.0.0.1:{port}/\"\nbuffer_delay = 0.05\n")
+    format!(
+        "[[http_status_push]]\nname = \"{name}\"\nserver_url = \"http://127.0.0.1:{port}/\"\nbuffer_delay = 0.05\n"
+    )
 }
 
 const OUTBOUND: &str = "[outbound]\nallow = [\"127.0.0.1\"]\n";
@@ -47,7 +49,7 @@ fn builds(count: u64) -> Value {
 fn changes(numbers: std::ops::Range<u64>) -> Value {
     let change = |number| {
         json!({"event": "changeAdded", "change": {
-            "number": null, "who": "ada", "files": ["a"], "comments": format!("change {number}"), "revision": format!("{number:040x}")
+            "who": "ada", "files": ["a"], "comments": format!("change {number}"), "revision": format!("{number:040x}")
         }})
     };
     numbers.map(change).collect()
@@ -132,7 +134,11 @@ async fn m_dlv_10_news_of_the_end_is_the_last_and_a_hung_relay_costs_its_time_on
     assert!(engine.log().contains("deliveries were cut off"), "{}", engine.log());
     let packets = receiver.packets();
     assert_eq!(packets.last().unwrap()["event"], "shutdown");
-    assert_eq!(named(&packets, "buildFinished").count() as u64, 20 + taken, "what was taken in was told before");
+    assert_eq!(
+        named(&packets, "buildFinished").count() as u64,
+        20 + taken,
+        "what was taken in was told before"
+    );
 }
 
 #[tokio::test]
