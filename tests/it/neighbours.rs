@@ -49,7 +49,7 @@ fn builds(count: u64) -> Value {
 fn changes(numbers: std::ops::Range<u64>) -> Value {
     let change = |number| {
         json!({"event": "changeAdded", "change": {
-            "number": null, "who": "ada", "files": ["a"], "comments": format!("change {number}"), "revision": format!("{number:040x}")
+            "who": "ada", "files": ["a"], "comments": format!("change {number}"), "revision": format!("{number:040x}")
         }})
     };
     numbers.map(change).collect()
