@@ -83,7 +83,8 @@ impl Master {
             cookie.split(';').next().map(str::to_owned)
         })
         .await;
-        let found = self.get(&format!("builders?name={builder}")).await.unwrap();
+        let named = format!("builders?name={builder}");
+        let found = patiently("the master knows the builder", async || self.get(&named).await).await;
         let params = json!({"builderid": found["builders"][0]["builderid"], "reason": "a test"});
         let body = json!({"jsonrpc": "2.0", "method": "force", "id": 1, "params": params});
         let forced = http().post(format!("{base}/api/v2/forceschedulers/force")).header("cookie", cookie);

@@ -313,7 +313,7 @@ fn h_po_09_names_in_allowed_that_no_poller_has_are_told() {
     let checked = run(folder.path(), &["check"]);
     let told = String::from_utf8_lossy(&checked.stderr);
     assert!(
-        told.contains("campanile.toml:7: warning: `poller.allowed`: there is no poller `bels`"),
+        told.contains("campanile.toml:8: warning: `poller.allowed`: there is no poller `bels`"),
         "{told}"
     );
     assert_eq!(told.matches("there is no poller").count(), 1);

@@ -126,6 +126,11 @@ async fn p_pkt_01_p_http_11_events_go_out_as_packets_of_a_form() {
     // Numbers and their beginning outlive the engine; what is known of builders comes before the start.
     engine.event(&json!({"event": "builderAdded", "builder": {"name": "mac"}})).await;
     packets(&receiver, 13).await;
+    // One that is not settled yet would be pushed once more.
+    patiently("all of it is settled", async || {
+        engine.deliveries().await.iter().all(|delivery| delivery["state"] != "waiting").then_some(())
+    })
+    .await;
     engine.kill_and_restart();
     let all = packets(&receiver, 15).await;
     let names: Vec<&str> = all.iter().skip(13).map(|packet| packet["event"].as_str().unwrap()).collect();
