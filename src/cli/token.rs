@@ -40,6 +40,8 @@ enum What {
     /// End a token, at once
     Revoke {
         /// Its id, as `list` shows it
+        // One in 64 begins with a dash.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
 }
