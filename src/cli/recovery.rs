@@ -11,7 +11,7 @@ use super::output::out;
 use campanile_config::parse_duration;
 use campanile_model::Timestamp;
 
-/// Which deliveries.
+/// The deliveries that are meant.
 #[derive(clap::Args)]
 pub(super) struct Selection {
     /// Their numbers
@@ -82,8 +82,7 @@ pub(super) async fn run(
         }
         return Ok(());
     }
-    let by_filter = selection.ids.is_empty();
-    if by_filter && (selection.dry_run || !selection.yes) {
+    if selection.dry_run || (selection.ids.is_empty() && !selection.yes) {
         let answer = ask(client, action, selection, true).await?;
         let matched = answer.get("matched").and_then(Value::as_u64).unwrap_or_default();
         if selection.dry_run && as_json {
@@ -99,16 +98,14 @@ pub(super) async fn run(
             return Ok(());
         }
     }
-    let answer = ask(client, action, selection, selection.dry_run).await?;
+    let answer = ask(client, action, selection, false).await?;
     if as_json {
         out!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(());
     }
     let number = |field: &str| answer.get(field).and_then(Value::as_u64).unwrap_or_default();
     let (matched, changed) = (number("matched"), number("changed"));
-    if selection.dry_run {
-        out!("{} {}", count(matched), action.told(true));
-    } else if matched == changed {
+    if matched == changed {
         out!("{} {}", count(changed), action.told(false));
     } else {
         out!(

@@ -37,8 +37,8 @@ pub(super) async fn complete(store: &dyn Store, tenant: &str, build: &mut Build)
         return Ok(true);
     }
     // Found when another target's message was prepared, or when the build began.
-    if let Some(known) = store.build(tenant, &build.id()).await?
-        && store.changes_rule(tenant, &build.id()).await?.is_some()
+    if store.changes_rule(tenant, &build.id()).await?.is_some()
+        && let Some(known) = store.build(tenant, &build.id()).await?
     {
         build.take_changes(&known);
         return Ok(true);
@@ -101,13 +101,7 @@ async fn complete_stamp(
         return Ok(OfStamp::Told);
     }
     if let Some(newest) = changes.last() {
-        for (own, theirs) in
-            [(&mut stamp.repository, &newest.repository), (&mut stamp.project, &newest.project)]
-        {
-            if own.is_empty() {
-                own.clone_from(theirs);
-            }
-        }
+        stamp.fill_place(&newest.repository, &newest.project);
     }
     stamp.changes = changes;
     Ok(OfStamp::Found(rule))
@@ -209,11 +203,8 @@ fn is_same_revision(a: Option<&str>, b: Option<&str>) -> bool {
 
 /// True if both are the same branch; one that is not told is any.
 fn is_same_branch(a: Option<&str>, b: Option<&str>) -> bool {
-    let short = |branch: &str| branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned();
-    match (a, b) {
-        (Some(a), Some(b)) => short(a) == short(b),
-        _ => true,
-    }
+    let short = |branch| str::strip_prefix(branch, "refs/heads/").unwrap_or(branch);
+    a.zip(b).is_none_or(|(a, b)| short(a) == short(b))
 }
 
 /// True if both are the same codebase; one that is not told is any.

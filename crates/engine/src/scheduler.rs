@@ -228,7 +228,7 @@ impl FairScheduler {
         let is_full = self.in_flight.all() >= slots.engine * MAX_IN_FLIGHT_PER_SLOT;
         let ready = self.tenants.iter_mut().filter(|(tenant, queue)| {
             // However many far sides hang: who has nothing under way gets one more.
-            (!is_full || queue.in_flight.all() == 0) && queue.may_begin(&slots.of_tenant(tenant))
+            (!is_full || queue.in_flight.all() == 0) && queue.may_begin(slots.of_tenant(tenant))
         });
         let (tenant, queue) = ready.min_by_key(|(_, queue)| (queue.in_flight.brisk(), queue.last_slot))?;
         let of_tenant = slots.of_tenant(tenant);

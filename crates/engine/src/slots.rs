@@ -15,7 +15,7 @@ pub(super) struct Slots {
 }
 
 /// A tenant's slots.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct TenantSlots {
     /// All together.
     pub(super) max: usize,
@@ -41,8 +41,9 @@ impl Slots {
     }
 
     /// A tenant's slots. One that has just gone may finish what was claimed of it, one by one.
-    pub(super) fn of_tenant(&self, tenant: &str) -> TenantSlots {
-        self.tenants.get(tenant).cloned().unwrap_or_else(|| TenantSlots::new(1))
+    pub(super) fn of_tenant(&self, tenant: &str) -> &TenantSlots {
+        static OF_GONE: TenantSlots = TenantSlots { max: 1, each: 1, targets: BTreeMap::new() };
+        self.tenants.get(tenant).unwrap_or(&OF_GONE)
     }
 }
 

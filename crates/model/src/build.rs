@@ -146,13 +146,7 @@ impl Build {
             };
             let Some(other) = other.source_stamps.iter().find(same) else { continue };
             stamp.changes.clone_from(&other.changes);
-            for (own, theirs) in
-                [(&mut stamp.repository, &other.repository), (&mut stamp.project, &other.project)]
-            {
-                if own.is_empty() {
-                    own.clone_from(theirs);
-                }
-            }
+            stamp.fill_place(&other.repository, &other.project);
         }
     }
 

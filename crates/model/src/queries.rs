@@ -123,15 +123,18 @@ impl SourceStamp {
         if let Some(newest) = changes.last() {
             self.branch.clone_from(&newest.branch);
             self.revision.clone_from(&newest.revision);
-            for (own, theirs) in
-                [(&mut self.repository, &newest.repository), (&mut self.project, &newest.project)]
-            {
-                if own.is_empty() {
-                    own.clone_from(theirs);
-                }
-            }
+            self.fill_place(&newest.repository, &newest.project);
         }
         self.changes = changes;
+    }
+
+    /// Takes repository and project where it has none of its own.
+    pub fn fill_place(&mut self, repository: &str, project: &str) {
+        for (own, theirs) in [(&mut self.repository, repository), (&mut self.project, project)] {
+            if own.is_empty() {
+                theirs.clone_into(own);
+            }
+        }
     }
 
     /// A copy with the revision that was checked out for its codebase, where that is known (M-SS-04).

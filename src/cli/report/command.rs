@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::facts::Facts;
 use super::feed::{Feed, Log};
-use super::{LOG, event_json, text};
+use super::{LOG, text};
 use crate::cli::client::Client;
 use campanile_model::{Event, LogChannel, LogRef, Results, Step, now};
 
@@ -41,18 +41,19 @@ pub(super) async fn run(
     command: &[OsString],
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let (mut build, started, id) = (facts.build(), now(), facts.id());
+    let (mut build, id) = (facts.build(), facts.id());
     let Some((program, arguments)) = command.split_first() else { return Ok(crate::cli::usage_error()) };
     let name = step.unwrap_or_else(|| {
         let file = Path::new(program).file_name().unwrap_or(program);
         file.to_string_lossy().into_owned()
     });
-    let mut step = Step { name, started: Some(started), ..Step::default() };
+    build.started = Some(now());
+    let mut step = Step { name, started: build.started, ..Step::default() };
     let log = LogRef { build: id.clone(), step: step.name.clone(), log: LOG.to_owned() };
 
     let feed = Feed::start(client, log.clone());
     let start = Event::BuildStarted { build: Box::new(build.clone()) };
-    feed.news(event_json(&start, Some(started)));
+    feed.news(start.to_json());
     feed.news(Event::StepStarted { build: id.clone(), step: step.clone() }.to_json());
     feed.news(Event::LogStarted { log: log.clone() }.to_json());
 
@@ -64,7 +65,7 @@ pub(super) async fn run(
     feed.news(Event::LogFinished { log }.to_json());
     feed.news(Event::StepFinished { build: id, step }.to_json());
     let finish = Event::BuildFinished { build: Box::new(build) };
-    feed.news(event_json(&finish, Some(started)));
+    feed.news(finish.to_json());
     // Standard output is the command's.
     if let Some(receipt) = feed.finish(&finish).await {
         match receipt.sentence() {

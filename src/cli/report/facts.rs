@@ -18,13 +18,13 @@ pub(super) struct Facts {
     /// Worker's name
     #[arg(long, default_value = "")]
     worker: String,
-    /// Why it was run
+    /// Reason for the run
     #[arg(long, default_value = "")]
     reason: String,
     /// Tag of the builder; repeatable
     #[arg(long)]
     tag: Vec<String>,
-    /// What was built
+    /// Repository that was built
     #[arg(long, default_value = "")]
     repository: String,
     /// Its project

@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use super::client::{Client, Refusal, ServerOptions};
 use super::output::out;
@@ -86,8 +85,9 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let client = options.server.client()?;
     let receipt = match options.what {
         What::BuildStarted { facts, started } => {
-            let event = Event::BuildStarted { build: Box::new(facts.build()) };
-            tell(&client, &event, Some(started.unwrap_or_else(now))).await?
+            let mut build = facts.build();
+            build.started = known(started.unwrap_or_else(now));
+            tell(&client, &Event::BuildStarted { build: Box::new(build) }).await?
         }
         What::BuildFinished(finished) => finished.tell(&client).await?,
         What::Run { facts, step, command } => {
@@ -105,6 +105,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 impl Finished {
     async fn tell(self, client: &Client) -> anyhow::Result<Receipt> {
         let mut build = self.facts.build();
+        build.started = self.started.and_then(known);
         build.results = Some(self.results);
         build.finished = Some(now());
         for (name, results) in self.step {
@@ -121,7 +122,7 @@ impl Finished {
         for (step, file) in self.log {
             send_log(client, build.id(), step, &file).await?;
         }
-        tell(client, &Event::BuildFinished { build: Box::new(build) }, self.started).await
+        tell(client, &Event::BuildFinished { build: Box::new(build) }).await
     }
 }
 
@@ -134,8 +135,8 @@ fn text(results: Results, steps: &[Step]) -> Vec<String> {
 }
 
 /// Sends an event about a build.
-async fn tell(client: &Client, event: &Event, started: Option<Timestamp>) -> anyhow::Result<Receipt> {
-    let answer = client.post_events(&event_json(event, started), None).await?;
+async fn tell(client: &Client, event: &Event) -> anyhow::Result<Receipt> {
+    let answer = client.post_events(&event.to_json(), None).await?;
     let receipt = Receipt::new(event, answer);
     if let Some(warning) = receipt.warning() {
         eprintln!("campanile: {warning}");
@@ -143,16 +144,9 @@ async fn tell(client: &Client, event: &Event, started: Option<Timestamp>) -> any
     Ok(receipt)
 }
 
-/// Writes an event about a build, in which a start that nobody told is left out.
-fn event_json(event: &Event, started: Option<Timestamp>) -> Value {
-    let mut json = event.to_json();
-    if let Some(build) = json.get_mut("build").and_then(Value::as_object_mut) {
-        match started.filter(|at| *at != Timestamp::default()).map(serde_json::to_value) {
-            Some(Ok(started)) => drop(build.insert("started".to_owned(), started)),
-            _ => drop(build.remove("started")),
-        }
-    }
-    json
+/// A start that was told: 0 is none.
+fn known(started: Timestamp) -> Option<Timestamp> {
+    Some(started).filter(|at| *at != Timestamp::default())
 }
 
 /// Sends a log. One that can't be read is no reason to keep quiet about the build: that is what made it fail, perhaps.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fake_target::{FakeTarget, Step};
-use super::harness::{Harness, eventually, pass};
+use super::harness::{Harness, Running, eventually, pass};
 use campanile_store::DeliveryState::{Dead, Delivered, Waiting};
 
 /// The longest delay.
@@ -114,9 +114,8 @@ async fn m_dlv_06_of_a_long_stop_a_day_counts() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn m_dlv_07_a_target_that_is_gone_and_back_gets_what_waited() {
-    let harness = Harness::new().await;
+/// A target whose far side is down has two waiting, and is not in the settings at the next start.
+async fn a_target_goes_while_two_wait(harness: &Harness) -> (Arc<FakeTarget>, Running) {
     let target = Arc::new(FakeTarget::new("dev", []).in_order());
     target.set_down(true);
     let engine = harness.start(&target, 4).await;
@@ -125,7 +124,13 @@ async fn m_dlv_07_a_target_that_is_gone_and_back_gets_what_waited() {
     engine.begin_stop();
     engine.stopped().await;
     let other = Arc::new(FakeTarget::new("other", []));
-    let engine = harness.start(&other, 4).await;
+    (target, harness.start(&other, 4).await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_07_a_target_that_is_gone_and_back_gets_what_waited() {
+    let harness = Harness::new().await;
+    let (target, engine) = a_target_goes_while_two_wait(&harness).await;
     pass(Duration::from_secs(60)).await;
     let first = harness.fails("default", "target-gone").await;
     assert_eq!(first.state, Waiting);
@@ -142,15 +147,7 @@ async fn m_dlv_07_a_target_that_is_gone_and_back_gets_what_waited() {
 #[tokio::test(start_paused = true)]
 async fn m_dlv_07_what_waits_for_a_target_that_stays_away_is_dead_after_a_week() {
     let harness = Harness::new().await;
-    let target = Arc::new(FakeTarget::new("dev", []).in_order());
-    target.set_down(true);
-    let engine = harness.start(&target, 4).await;
-    engine.builds("default", 1..=2).await;
-    harness.fails("default", "connection").await;
-    engine.begin_stop();
-    engine.stopped().await;
-    let other = Arc::new(FakeTarget::new("other", []));
-    let _engine = harness.start(&other, 4).await;
+    let (_target, _engine) = a_target_goes_while_two_wait(&harness).await;
     for _ in 0..6 {
         pass(HOUR * 24).await;
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::diagnosis::{Diagnosis, LogQuote, short_name};
+use super::diagnosis::{Diagnosis, LogQuote, short_name, shortened};
 use super::durations;
 use super::mode::is_new_failure;
 use campanile_callbacks::{Mode, Modes};
@@ -154,11 +154,7 @@ pub(super) fn newest_changes(build: &Build) -> (Vec<&Change>, usize) {
 
 /// The first line of a change's text.
 pub(super) fn headline(change: &Change) -> String {
-    let line = one_line(change.comments.trim().lines().next().unwrap_or("(no text)"));
-    match line.char_indices().nth(MAX_HEADLINE) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
+    shortened(&one_line(change.comments.trim().lines().next().unwrap_or("(no text)")), MAX_HEADLINE)
 }
 
 /// A step that failed, and the end of its log (M-73).

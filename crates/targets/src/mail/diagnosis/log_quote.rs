@@ -121,14 +121,16 @@ async fn log_end(
 ) -> Result<Option<LogEnd>, StatusError> {
     let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
     let Some(tail) = status.log_tail(&place, MAX_LINES, MAX_READ).await? else { return Ok(None) };
-    let lines: Vec<String> = plain_output(tail.trim_end()).trim_end().lines().map(shortened).collect();
+    let lines: Vec<String> =
+        plain_output(tail.trim_end()).trim_end().lines().map(|line| shortened(line, MAX_LINE)).collect();
     let url = log.url.clone().or_else(|| status.log_url_for(&place));
     Ok(Some(LogEnd { name: log.name.clone(), url, lines, total: log.lines })
         .filter(|end| !end.lines.is_empty()))
 }
 
-fn shortened(line: &str) -> String {
-    match line.char_indices().nth(MAX_LINE) {
+/// A line that is cut behind so many characters.
+pub(in super::super) fn shortened(line: &str, most: usize) -> String {
+    match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or(line)),
         None => line.to_owned(),
     }

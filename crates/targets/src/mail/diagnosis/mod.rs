@@ -11,7 +11,7 @@ use campanile_callbacks::Status;
 use campanile_model::{Build, Results};
 
 pub(super) use failure_run::{FailureRun, short_name};
-pub(super) use log_quote::{LogEnd, LogQuote};
+pub(super) use log_quote::{LogEnd, LogQuote, shortened};
 
 /// The diagnosis of a build, read from the store once for all that is written about it.
 #[derive(Clone, Debug, Default, PartialEq)]
