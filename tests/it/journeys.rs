@@ -39,7 +39,9 @@ fn report(engine: &Engine, number: u64, more: &[&str]) {
     let (server, number) = (engine.url.clone(), number.to_string());
     let mut arguments =
         vec!["report", "build-finished", "--server", &server, "--builder", "linux", "--number", &number];
-    arguments.extend(["--results", "failure"]);
+    if !more.contains(&"--results") {
+        arguments.extend(["--results", "failure"]);
+    }
     arguments.extend(more);
     let told = run(&engine.folder, &arguments);
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
@@ -112,6 +114,71 @@ async fn m_ch_07_a_build_has_all_that_was_pushed_since_the_last_one() {
     report(&engine, 4, &["--revision", "2222222222222222222222222222222222222222", "--branch", "main"]);
     engine.outbox(4).await;
     assert_eq!(blamelist(&engine, 4).await, ["bob <bob@example.org>"]);
+}
+
+/// Nobody was told of what a build that came to nothing had built: the next one is told to its authors too.
+#[tokio::test]
+async fn m_ch_07_a_build_that_came_to_nothing_takes_nobodys_changes() {
+    let engine = Engine::start(SETTINGS);
+    let revisions = ["1".repeat(40), "2".repeat(40), "3".repeat(40), "4".repeat(40), "5".repeat(40)];
+    for ((number, revision), (author, results)) in (1..).zip(&revisions).zip([
+        ("ada", "success"),
+        ("bob", "cancelled"),
+        ("cyd", "retry"),
+        ("dan", "skipped"),
+        ("eve", "failure"),
+    ]) {
+        push(&engine, &[(revision, author)]).await;
+        report(&engine, number, &["--revision", revision, "--branch", "main", "--results", results]);
+    }
+    engine.outbox(2).await;
+    let to_blame = blamelist(&engine, 5).await;
+    assert_eq!(
+        to_blame,
+        ["bob", "cyd", "dan", "eve"].map(|name| json!(format!("{name} <{name}@example.org>")))
+    );
+}
+
+/// All of a push is in the first build of it, and of what was pushed before Campanile heard of a build nothing.
+#[tokio::test]
+async fn m_ch_07_the_first_build_of_a_branch_has_all_of_its_push() {
+    let engine = Engine::start(SETTINGS);
+    push(&engine, &[(&"1".repeat(40), "ada")]).await;
+    push(&engine, &[(&"2".repeat(40), "bob"), (&"3".repeat(40), "cyd"), (HEAD, "dan")]).await;
+    report(&engine, 1, &["--revision", HEAD]);
+    engine.outbox(1).await;
+    assert_eq!(
+        blamelist(&engine, 1).await,
+        ["bob", "cyd", "dan"].map(|name| json!(format!("{name} <{name}@example.org>")))
+    );
+    let told = explanation(&engine, "linux/1");
+    assert!(told.contains(&format!("changes: 3 told of in one push up to {HEAD}")), "{told}");
+}
+
+/// Who changed the library is to blame for it once, not for each change of the program behind it.
+#[tokio::test]
+async fn m_ch_07_a_codebase_that_did_not_change_has_no_changes() {
+    let engine = Engine::start(SETTINGS);
+    let (library, first, second) = ("1".repeat(40), "2".repeat(40), "3".repeat(40));
+    let build = async |number: u64, program: &str| {
+        let stamp = |codebase: &str, revision: &str| json!({"codebase": codebase, "branch": "main", "revision": revision, "changes": []});
+        let build = json!({"builder": "linux", "number": number, "results": "failure",
+            "source_stamps": [stamp("library", &library), stamp("program", program)]});
+        let body = json!([{"event": "buildFinished", "build": build}]).to_string();
+        let request = http().post(format!("{}/api/v1/events", engine.url)).body(body);
+        let answer = request.header("Content-Type", "application/json").send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    };
+    push(&engine, &[(&library, "ada"), (&first, "bob")]).await;
+    build(1, &first).await;
+    engine.outbox(1).await;
+    push(&engine, &[(&second, "cyd")]).await;
+    build(2, &second).await;
+    build(3, &second).await;
+    let mails = engine.outbox(3).await;
+    assert!(mails.iter().skip(1).all(|mail| header(mail, "To") == "cyd <cyd@example.org>"), "{mails:?}");
+    let told = explanation(&engine, "linux/2");
+    assert!(told.contains("changes: none in library, which is that of #1; "), "{told}");
 }
 
 /// A fast job is told of before the forge has told of the push.

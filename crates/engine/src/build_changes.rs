@@ -3,7 +3,7 @@
 //! A CI that says "linux #7 built 68e5df28" leaves out who made that, which the push has said. They meet here, when the
 //! message about the build is prepared: whichever of them comes first.
 
-use campanile_model::{Build, BuildId, Change, SourceStamp};
+use campanile_model::{Build, BuildId, Change, Results, SourceStamp};
 use campanile_store::{BuildQuery, Page, Store, StoreError};
 
 /// Greatest number of changes that a source stamp is given; of more, the newest.
@@ -13,7 +13,7 @@ const MAX_BETWEEN: u32 = 2_000;
 /// Greatest number of tellings of one revision that are looked at: hooks and pollers may all have told of it.
 const MAX_TELLINGS: u32 = 50;
 /// Greatest number of builds that are looked through for one of another revision.
-const MAX_BUILDS: u32 = 20;
+const MAX_BUILDS: u32 = 100;
 /// Length of the shortest hash that names a commit in all the world's repositories.
 const WHOLE_HASH: usize = 40;
 
@@ -21,7 +21,7 @@ const WHOLE_HASH: usize = 40;
 enum OfStamp {
     /// Nothing is to be done: they were told, and there is nothing to be looked for, or it says something else.
     Told,
-    /// They are taken from what was told of its revision, by this rule.
+    /// They are these, by this rule.
     Found(String),
     /// Nobody has told of its revision yet.
     Unknown,
@@ -44,9 +44,10 @@ pub(super) async fn complete(store: &dyn Store, tenant: &str, build: &mut Build)
         return Ok(true);
     }
     let (mut rules, mut all_known) = (Vec::new(), true);
+    let earlier = EarlierBuilds::of(store, tenant, build).await?;
     let mut completed = build.clone();
     for stamp in &mut completed.source_stamps {
-        match complete_stamp(store, tenant, &build.id(), stamp).await? {
+        match complete_stamp(store, tenant, &earlier, stamp).await? {
             OfStamp::Told => {}
             OfStamp::Found(rule) => rules.push(rule),
             OfStamp::Unknown => all_known = false,
@@ -75,26 +76,38 @@ fn is_told(stamp: &SourceStamp) -> bool {
 async fn complete_stamp(
     store: &dyn Store,
     tenant: &str,
-    id: &BuildId,
+    earlier: &EarlierBuilds,
     stamp: &mut SourceStamp,
 ) -> Result<OfStamp, StoreError> {
     let Some(revision) = stamp.revision.clone().filter(|_| !is_told(stamp)) else { return Ok(OfStamp::Told) };
+    let before = earlier.revision_before(stamp);
+    if let Some((build, before)) = &before
+        && is_same_revision(Some(before), Some(&revision))
+        && stamp.changes.is_empty()
+    {
+        return Ok(OfStamp::Found(format!("none in {}, which is that of #{}", stamp.codebase, build.number)));
+    }
     let Some(head) = change_of(store, tenant, stamp, &revision).await? else { return Ok(OfStamp::Unknown) };
-    let before = revision_before(store, tenant, id, stamp).await?;
     let from = match &before {
         Some((_, before)) => change_of(store, tenant, stamp, before).await?,
         None => None,
     };
-    let between = match &from {
-        Some(from) if from.number < head.number => changes_between(store, tenant, from, &head).await?,
-        _ => Vec::new(),
-    };
-    let (changes, rule) = match (before, between.is_empty()) {
-        (Some((build, before)), false) => {
-            let count = between.len();
-            (between, format!("{count} told of between {before} (#{}) and {revision}", build.number))
+    let (changes, rule) = match (before, from) {
+        (Some((build, before)), Some(from)) if from.number < head.number => {
+            let between = changes_between(store, tenant, &from, &head).await?;
+            let rule =
+                format!("{} told of between {before} (#{}) and {revision}", between.len(), build.number);
+            (between, rule)
         }
-        _ => (vec![head], format!("what was told of {revision}")),
+        // An older one, built anew: it has its own commit only.
+        (Some(_), Some(_)) => (vec![head], format!("what was told of {revision}")),
+        _ => match changes_of_push(store, tenant, &head).await? {
+            pushed if pushed.len() > 1 => {
+                let rule = format!("{} told of in one push up to {revision}", pushed.len());
+                (pushed, rule)
+            }
+            _ => (vec![head], format!("what was told of {revision}")),
+        },
     };
     // What was told with the build stays if it says something else: who has asked for it, say.
     if !stamp.changes.iter().all(|told| changes.iter().any(|known| is_same_commit(told, known))) {
@@ -133,26 +146,44 @@ async fn change_of(
     Ok(is_one.then(|| found.swap_remove(0)))
 }
 
-/// The last build of the same builder and branch that was of another revision, with that.
-async fn revision_before(
-    store: &dyn Store,
-    tenant: &str,
-    id: &BuildId,
-    stamp: &SourceStamp,
-) -> Result<Option<(BuildId, String)>, StoreError> {
-    let before = i64::try_from(id.number).unwrap_or(i64::MAX);
-    let page = Page { limit: MAX_BUILDS, before: Some(before) };
-    let query = BuildQuery { builder: Some(id.builder.clone()), page };
-    let builds = store.builds(tenant, &query).await?;
-    Ok(builds.into_iter().find_map(|build| {
-        let same = build.source_stamps.iter().find(|other| {
-            other.codebase == stamp.codebase
-                && is_same_branch(other.branch.as_deref(), stamp.branch.as_deref())
-                && is_same_repository(&other.repository, &stamp.repository)
-        })?;
-        let revision = same.revision.clone()?;
-        (!is_same_revision(Some(&revision), stamp.revision.as_deref())).then(|| (build.id(), revision))
-    }))
+/// Builds of the same builder before one, newest first, but for those that came to nothing (nobody was told of what they
+/// had built) and those of the same sources (it runs them again).
+struct EarlierBuilds(Vec<Build>);
+
+impl EarlierBuilds {
+    async fn of(store: &dyn Store, tenant: &str, build: &Build) -> Result<Self, StoreError> {
+        let before = i64::try_from(build.number).unwrap_or(i64::MAX);
+        let page = Page { limit: MAX_BUILDS, before: Some(before) };
+        let query = BuildQuery { builder: Some(build.builder.clone()), page };
+        let mut builds = store.builds(tenant, &query).await?;
+        builds.retain(|earlier| {
+            let came_to_nothing =
+                matches!(earlier.results, Some(Results::Retry | Results::Cancelled | Results::Skipped));
+            let is_again = build.source_stamps.iter().all(|stamp| {
+                stamp_of(earlier, stamp)
+                    .is_some_and(|same| is_same_revision(same.revision.as_deref(), stamp.revision.as_deref()))
+            });
+            !came_to_nothing && !is_again
+        });
+        Ok(Self(builds))
+    }
+
+    /// The last build of a stamp's codebase, branch and repository, with its revision of that.
+    fn revision_before(&self, stamp: &SourceStamp) -> Option<(BuildId, &str)> {
+        self.0.iter().find_map(|build| {
+            let revision = stamp_of(build, stamp)?.revision.as_deref()?;
+            Some((build.id(), revision))
+        })
+    }
+}
+
+/// The stamp of a build that is of another one's codebase, branch and repository.
+fn stamp_of<'a>(build: &'a Build, stamp: &SourceStamp) -> Option<&'a SourceStamp> {
+    build.source_stamps.iter().find(|other| {
+        other.codebase == stamp.codebase
+            && is_same_branch(other.branch.as_deref(), stamp.branch.as_deref())
+            && is_same_repository(&other.repository, &stamp.repository)
+    })
 }
 
 /// Changes behind one and up to another, of the branch and repository of the latter, oldest first.
@@ -164,23 +195,32 @@ async fn changes_between(
 ) -> Result<Vec<Change>, StoreError> {
     let before = i64::try_from(head.number).unwrap_or(i64::MAX).saturating_add(1);
     let mut found = store.changes(tenant, Page { limit: MAX_BETWEEN, before: Some(before) }).await?;
-    found.retain(|change| {
-        change.number > from.number
-            && change.branch == head.branch
+    found.retain(|change| change.number > from.number && change.revision != from.revision);
+    Ok(of_same_place(found, head))
+}
+
+/// Changes that were told of together with one and before it, and itself; oldest first.
+async fn changes_of_push(store: &dyn Store, tenant: &str, head: &Change) -> Result<Vec<Change>, StoreError> {
+    let told = store.changes_told_with(tenant, head.number, MAX_BETWEEN).await?;
+    Ok(of_same_place(told, head))
+}
+
+/// Those of some changes, newest first, that are of one's branch and repository; the newest of them, oldest first.
+fn of_same_place(changes: Vec<Change>, head: &Change) -> Vec<Change> {
+    let mut same: Vec<Change> = Vec::new();
+    for change in changes {
+        let is_same = change.branch == head.branch
             && change.category == head.category
             && is_same_repository(&change.repository, &head.repository)
-            && change.codebase == head.codebase
-            && change.revision != from.revision
-    });
-    let mut between: Vec<Change> = Vec::new();
-    for change in found {
+            && change.codebase == head.codebase;
         // A hook and a poller may both have told of it.
-        if between.len() < MAX_CHANGES && !between.iter().any(|known| known.revision == change.revision) {
-            between.push(change);
+        if is_same && same.len() < MAX_CHANGES && !same.iter().any(|known| known.revision == change.revision)
+        {
+            same.push(change);
         }
     }
-    between.reverse();
-    Ok(between)
+    same.reverse();
+    same
 }
 
 /// True if a commit that a CI told of is this one.

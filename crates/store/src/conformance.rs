@@ -477,3 +477,24 @@ pub(super) async fn a_closed_store_takes_nothing(store: &dyn Store) {
 pub(super) fn builds_of(builder: &str) -> BuildQuery {
     BuildQuery { builder: Some(builder.to_owned()), page: Page { limit: 99, before: None } }
 }
+
+pub(super) async fn changes_of_one_batch_are_known_as_such(store: &dyn Store) {
+    let batch = |count: usize| Batch {
+        events: vec![to(Event::ChangeAdded { change: Box::default() }, &[]); count],
+        ..Batch::default()
+    };
+    for (tenant, count) in [(T, 1), ("other", 4), (T, 3), (T, 2)] {
+        store.append(tenant, batch(count), at(0)).await.unwrap();
+    }
+    let numbers = async |number, limit| -> Vec<u64> {
+        let told = store.changes_told_with(T, number, limit).await.unwrap();
+        told.iter().map(|change| change.number).collect()
+    };
+    assert_eq!(numbers(1, 10).await, [1]);
+    assert_eq!(numbers(4, 10).await, [4, 3, 2]);
+    assert_eq!(numbers(3, 10).await, [3, 2]);
+    assert_eq!(numbers(4, 2).await, [4, 3]);
+    assert_eq!(numbers(5, 10).await, [5]);
+    assert_eq!(numbers(6, 10).await, [6, 5]);
+    assert_eq!(numbers(7, 10).await, Vec::<u64>::new());
+}

@@ -180,6 +180,14 @@ pub trait Store: Send + Sync {
     async fn changes(&self, tenant: &str, page: Page) -> Result<Vec<Change>, StoreError>;
     /// Lists changes to a revision, newest first, at most `limit`. The first digits of a hash, seven or more, stand for it.
     async fn changes_to(&self, tenant: &str, revision: &str, limit: u32) -> Result<Vec<Change>, StoreError>;
+    /// Lists the change of a number and those that were told of together with it, in one batch, and before it; newest
+    /// first, at most `limit`.
+    async fn changes_told_with(
+        &self,
+        tenant: &str,
+        number: u64,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError>;
     /// Gives a known build the changes that this telling of it has ([`Build::take_changes`]), and keeps the rule by which
     /// they are its.
     async fn set_changes(&self, tenant: &str, build: &Build, rule: &str) -> Result<(), StoreError>;

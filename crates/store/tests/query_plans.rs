@@ -368,6 +368,7 @@ async fn take_events_in(store: &SqliteStore) {
     for revision in ["1f0c2d", "1f0c2d7a"] {
         store.changes_to(SMALL, revision, 10).await.unwrap();
     }
+    store.changes_told_with(SMALL, 1, 10).await.unwrap();
     store.seen(SMALL, "bells", "s").await.unwrap();
 }
 

@@ -56,6 +56,7 @@ pub(super) async fn append(
         if let Some(looked) = &batch.seen {
             seen.insert((tenant, looked.poller.as_str()), looked);
         }
+        projection.first_of_batch = None;
         let trace = batch.trace.map(|trace| trace.to_string());
         let mut ids = Vec::with_capacity(batch.events.len());
         let mut stored = Vec::new();
@@ -376,10 +377,13 @@ fn save(projection: Projection, writes: &mut StatementBatch) -> LogTexts {
     let changes: Vec<_> = projection
         .changes
         .iter()
-        .map(|(tenant, change)| (tenant, change.number.cast_signed(), json(change)))
+        .map(|(tenant, change, first)| {
+            (tenant, change.number.cast_signed(), json(change), first.cast_signed())
+        })
         .collect();
     writes.put(
-        "INSERT INTO changes (tenant, number, data) SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+        "INSERT INTO changes (tenant, number, data, told_with) \
+             SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(?)",
         &changes,
     );
     let buildsets: Vec<_> = projection

@@ -528,6 +528,15 @@ impl Store for SqliteStore {
         self.health.noted(reads::changes_to(&mut *self.reader().await?, tenant, revision, limit).await)
     }
 
+    async fn changes_told_with(
+        &self,
+        tenant: &str,
+        number: u64,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.health.noted(reads::changes_told_with(&mut *self.reader().await?, tenant, number, limit).await)
+    }
+
     async fn set_changes(&self, tenant: &str, build: &Build, rule: &str) -> Result<(), StoreError> {
         let (tenant, build, rule) = (tenant.to_owned(), Box::new(build.clone()), rule.to_owned());
         self.writer.submit(Operation::SetChanges { tenant, build, rule }).await.map(drop)

@@ -67,7 +67,10 @@ pub(super) struct Projection {
     pub(super) builders: HashMap<TenantKey<String>, BuilderSlot>,
     /// Number of the next change by tenant.
     pub(super) next_change: HashMap<String, u64>,
-    pub(super) changes: Vec<(String, Change)>,
+    /// Tenant, change, and number of the first change of the batch.
+    pub(super) changes: Vec<(String, Change, u64)>,
+    /// Number of the first change of the batch at hand; changes of one batch were told of together.
+    pub(super) first_of_batch: Option<u64>,
     /// Completeness and data; those that did not change have no data.
     pub(super) buildsets: HashMap<TenantKey<u64>, (bool, Option<Buildset>)>,
     pub(super) requests: HashMap<TenantKey<u64>, BuildRequest>,
@@ -163,7 +166,8 @@ impl Projection {
                     change.when = now;
                 }
                 change.clamp_time(now);
-                self.changes.push((tenant.to_owned(), (*change).clone()));
+                let first = *self.first_of_batch.get_or_insert(change.number);
+                self.changes.push((tenant.to_owned(), (*change).clone(), first));
                 return Some(Cow::Owned(Event::ChangeAdded { change }));
             }
             Event::WorkerConnected { worker } => {

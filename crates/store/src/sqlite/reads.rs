@@ -262,6 +262,26 @@ pub(super) async fn changes_to(
     Ok(changes)
 }
 
+/// Lists a change and those before it that were told of in the same batch, newest first.
+pub(super) async fn changes_told_with(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    number: u64,
+    limit: u32,
+) -> Result<Vec<Change>, StoreError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT c.data FROM changes head CROSS JOIN changes c ON c.tenant = head.tenant \
+         AND c.number BETWEEN ifnull(head.told_with, head.number) AND head.number \
+         WHERE head.tenant = ? AND head.number = ? ORDER BY c.number DESC LIMIT ?",
+    )
+    .bind(tenant)
+    .bind(number.cast_signed())
+    .bind(limit)
+    .fetch_all(reader)
+    .await?;
+    rows.iter().map(|data| parse("a change", data)).collect()
+}
+
 /// True for what can be the beginning of a Git or Mercurial hash, and not the whole.
 fn is_part_of_hash(revision: &str) -> bool {
     (7..40).contains(&revision.len())

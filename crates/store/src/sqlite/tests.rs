@@ -45,6 +45,7 @@ conforms!(
     what_belongs_together_is_found,
     changes_are_numbered_per_tenant,
     changes_are_found_by_their_revision,
+    changes_of_one_batch_are_known_as_such,
     a_build_takes_changes_by_a_rule,
     logs_are_uploaded_replaced_and_read,
     log_chunks_add_up,
