@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::Mac as _;
+use hmac::{KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use argon2::password_hash::{PasswordHash, PasswordVerifier};
+use argon2::password_hash::{PasswordVerifier as _, phc::PasswordHash};
 use base64::Engine as _;
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
@@ -255,12 +255,11 @@ mod tests {
 
     #[test]
     fn h_auth_04_hashes_of_both_kinds() {
-        use argon2::password_hash::{PasswordHasher, SaltString};
+        use argon2::password_hash::PasswordHasher as _;
         let bcrypt = bcrypt::hash("tower", 4).unwrap();
-        let salt = SaltString::encode_b64(b"campanile-salt").unwrap();
         let params = argon2::Params::new(64, 1, 1, None).unwrap();
         let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-        let argon = hasher.hash_password(b"bell", &salt).unwrap().to_string();
+        let argon: PasswordHash = hasher.hash_password_with_salt(b"bell", b"campanile-salt").unwrap();
         let auth = auth(&[&format!("memory:ada:{bcrypt}:bob:{argon}:eve:plain:bad:$2b$nonsense")]);
         assert!(auth.is_slow());
         assert!(passes(&auth, "ada:tower") && passes(&auth, "bob:bell") && passes(&auth, "eve:plain"));

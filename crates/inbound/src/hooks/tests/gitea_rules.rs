@@ -1,6 +1,6 @@
 //! Rules of `gitea` and `forgejo` that options and small payloads show.
 
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 
 use super::sent::{load, outcome, request};
 use super::*;
