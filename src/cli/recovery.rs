@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::moment;
 use super::output::out;
 use campanile_config::parse_duration;
 use campanile_model::Timestamp;
@@ -144,7 +145,7 @@ pub(super) fn when(text: &str) -> anyhow::Result<Timestamp> {
         let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
         return Ok(Timestamp::from_micros(campanile_model::now().as_micros().saturating_sub(micros)));
     }
-    Timestamp::parse_date(text).with_context(|| {
+    moment::date(text).with_context(|| {
         format!("`{text}` is no time ago such as `2h`, and no date such as `2026-12-01T08:00:00Z`")
     })
 }

@@ -31,6 +31,7 @@ mod push;
 mod recovery;
 mod relays;
 mod report;
+mod report_logs;
 mod retention;
 mod sandbox;
 mod sendmail;
