@@ -5,11 +5,8 @@ use reqwest::Url;
 /// Reads the address of a server: `http://127.0.0.1:8010`, or `127.0.0.1:8010` for that.
 pub(super) fn server(text: &str) -> Result<Url, String> {
     let text = text.trim();
-    let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-    match url {
-        Ok(url) if leads_to_a_host(&url) => Ok(url),
-        _ => Err("write the server's address, such as `http://127.0.0.1:8010`".to_owned()),
-    }
+    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    on_a_host(&whole).ok_or_else(|| "write the server's address, such as `http://127.0.0.1:8010`".to_owned())
 }
 
 /// Checks the address of a page that people are to be led to; blank stands for none.
@@ -17,15 +14,18 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
 /// Others than http and https are none: a message would link to a script, or to nowhere.
 pub(super) fn page(text: &str) -> Result<String, String> {
     let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control());
-    let is_page = is_plain && text.contains("://") && Url::parse(text).is_ok_and(|url| leads_to_a_host(&url));
-    if text.is_empty() || is_page {
+    if text.is_empty() || (is_plain && on_a_host(text).is_some()) {
         return Ok(text.to_owned());
     }
     Err("write the whole address of a page, such as `https://ci.example.org/builds/7`".to_owned())
 }
 
-fn leads_to_a_host(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https") && url.has_host()
+fn on_a_host(text: &str) -> Option<Url> {
+    // More slashes than two are taken for two, and what was a path for a host.
+    let (_, rest) = text.split_once("://")?;
+    let url = Url::parse(text).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && !rest.starts_with(['/', '\\']))
+        .then_some(url)
 }
 
 #[cfg(test)]
@@ -43,8 +43,16 @@ mod tests {
         ] {
             assert_eq!(server(text).map(String::from).as_deref(), Ok(url), "{text}");
         }
-        for text in ["", " ", "ftp://engine", "javascript:alert(1)", "http://", "/tmp/socket", "file:///etc"]
-        {
+        for text in [
+            "",
+            " ",
+            "ftp://engine",
+            "javascript:alert(1)",
+            "http://",
+            "/tmp/socket",
+            "http:///etc",
+            "file:///etc",
+        ] {
             assert!(server(text).is_err(), "{text}");
         }
     }

@@ -8,6 +8,7 @@ mod cli;
 mod docs;
 mod door;
 mod durability;
+mod explain;
 mod forges;
 mod gerrit;
 mod github;

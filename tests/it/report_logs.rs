@@ -1,7 +1,6 @@
 //! Logs that a shell's job sends: files that are none, output that comes faster than it is taken, and the engine's own limit.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
