@@ -29,7 +29,7 @@ async fn pushed(repositories: &[(&str, &str)]) -> Engine {
 async fn m_21_a_build_without_changes_says_why_it_has_none() {
     let engine = pushed(&[(ONE, BELLS), (TWO, BELLS), (FAR, BELLS)]).await;
     let elsewhere = format!(
-        "pushes of 77aa2b1 were told of for 1 repositories ({BELLS}), and the build is of `https://git.example.org/eve/bells`"
+        "pushes of 77aa2b1 were told of for {BELLS}, and the build is of `https://git.example.org/eve/bells`"
     );
     let cases = [
         ("68e5df2", "", format!("68e5df2 is the beginning of 2 revisions ({TWO}, {ONE}): tell more of it")),

@@ -148,8 +148,11 @@ async fn changes_of(tenant: &Tenant, store: &dyn Store, event: &Event) -> Result
     }))
 }
 
-/// Names some things of a list: "7 revisions (a, b, c, d, e, ...)".
+/// Names some of several things: "7 revisions (a, b, c, d, e, ...)"; one by itself.
 pub(super) fn listed(what: &str, names: &[String]) -> String {
+    if let [name] = names {
+        return name.clone();
+    }
     let more = if names.len() > MAX_LISTED { ", ..." } else { "" };
     let first: Vec<&str> = names.iter().take(MAX_LISTED).map(String::as_str).collect();
     format!("{} {what} ({}{more})", names.len(), first.join(", "))
