@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
+use anyhow::bail;
+use reqwest::{Body, Method, RequestBuilder, StatusCode, Url, header};
 use serde_json::Value;
 
+use super::address;
 use campanile_model::{BuildId, LogRef};
 
 /// Which engine, and with which token.
@@ -17,6 +18,7 @@ pub(super) struct ServerOptions {
         long,
         value_name = "URL",
         default_value = "http://127.0.0.1:8010/",
+        value_parser = address::server,
         env = "CAMPANILE_SERVER",
         global = true
     )]
@@ -59,8 +61,8 @@ impl ServerOptions {
 impl Client {
     /// Fails unless the engine answers and its store takes writes.
     pub(super) async fn ready(&self) -> anyhow::Result<()> {
-        let unreachable = || format!("no engine answers at {}: is it running? see --server", self.server);
-        let response = self.http.get(self.server.join("readyz")?).send().await.with_context(unreachable)?;
+        let response = self.http.get(self.server.join("readyz")?).send().await;
+        let response = response.map_err(|error| self.unanswered(error))?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => bail!("the engine answered {status}: {}", response.text().await?.trim()),
@@ -98,15 +100,20 @@ impl Client {
         self.answer(request).await
     }
 
-    /// Sends a file as a log, as it is read. One that is there already stays: [`Refusal::is_known`].
+    /// Sends a text as a log, as it is read, within a time. One that is there already stays: [`Refusal::is_known`].
     ///
     /// # Errors
     /// As [`Self::call`].
-    pub(super) async fn put_log(&self, log: &LogRef, file: tokio::fs::File) -> anyhow::Result<Value> {
+    pub(super) async fn put_log(
+        &self,
+        log: &LogRef,
+        text: impl Into<Body>,
+        time: Duration,
+    ) -> anyhow::Result<Value> {
         let LogRef { build: BuildId { builder, number }, step, log } = log;
         let path = ["builds", builder, &number.to_string(), "steps", step, "logs", log];
-        let request = self.request(Method::PUT, &path, &[])?.header(header::IF_NONE_MATCH, "*");
-        self.answer(request.header(header::CONTENT_TYPE, "text/plain").body(file)).await
+        let request = self.request(Method::PUT, &path, &[])?.header(header::IF_NONE_MATCH, "*").timeout(time);
+        self.answer(request.header(header::CONTENT_TYPE, "text/plain").body(text)).await
     }
 
     fn request(
@@ -130,11 +137,23 @@ impl Client {
         })
     }
 
+    /// Says that nobody is there, or that somebody did not come to an end, or what broke off.
+    fn unanswered(&self, error: reqwest::Error) -> anyhow::Error {
+        let server = &self.server;
+        let text = if error.is_connect() {
+            format!("no engine answers at {server}: is it running? see --server")
+        } else if error.is_timeout() {
+            format!("the engine at {server} did not answer in time")
+        } else {
+            format!("the exchange with the engine at {server} broke off")
+        };
+        anyhow::Error::new(error).context(text)
+    }
+
     async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let unreachable = || format!("no engine answers at {}: is it running? see --server", self.server);
-        let response = request.send().await.with_context(unreachable)?;
+        let response = request.send().await.map_err(|error| self.unanswered(error))?;
         let status = response.status();
-        let text = response.text().await?;
+        let text = response.text().await.map_err(|error| self.unanswered(error))?;
         if status.is_success() {
             return Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? });
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::client::ServerOptions;
 use super::output::out;
 use super::recovery::{self, Action, Selection, when};
+use campanile_model::{Timestamp, now};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -51,7 +52,7 @@ enum What {
     },
     /// Why an event was told of, or not, target by target
     Explain {
-        /// An event's id, BUILDER/NUMBER, a change's revision, `buildset ID`, or a worker's name
+        /// An event's id, BUILDER/NUMBER, a change's revision or seven digits of it, `buildset ID`, or a worker's name
         #[arg(value_name = "EVENT")]
         about: String,
     },
@@ -151,12 +152,20 @@ fn print_explanation(event: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The time of the next attempt of what waits, behind what is said of it.
+/// The next attempt of what waits, behind what is said of it: its own time, or the delivery that goes before it.
 fn next_try(row: &Value) -> String {
-    let waits = row.get("state").and_then(Value::as_str) == Some("waiting");
-    match row.get("not_before") {
-        Some(at) if waits && !at.is_null() => format!("; next try {}", time(row, "not_before")),
-        _ => String::new(),
+    if row.get("state").and_then(Value::as_str) != Some("waiting") {
+        return String::new();
+    }
+    let due = |row: &Value| {
+        let at: Option<Timestamp> =
+            row.get("not_before").and_then(|at| serde_json::from_value(at.clone()).ok());
+        at.filter(|at| *at > now()).map(Timestamp::to_rfc3339)
+    };
+    match row.get("behind").and_then(|before| Some((before.get("id")?.as_i64()?, due(before)))) {
+        Some((id, Some(at))) => format!("; waits for delivery {id}, which is tried again {at}"),
+        Some((id, None)) => format!("; waits for delivery {id}, which is due or being sent"),
+        None => due(row).map_or_else(|| "; due or being sent".to_owned(), |at| format!("; next try {at}")),
     }
 }
 
@@ -168,5 +177,5 @@ fn text(row: &Value, field: &str) -> String {
 
 fn time(row: &Value, field: &str) -> String {
     let stamp = row.get(field).and_then(|value| serde_json::from_value(value.clone()).ok());
-    stamp.map_or_else(|| "-".to_owned(), |stamp: campanile_model::Timestamp| stamp.to_rfc3339())
+    stamp.map_or_else(|| "-".to_owned(), |stamp: Timestamp| stamp.to_rfc3339())
 }

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use toml::Value;
 use url::Url;
 
+use super::address;
 use super::output::{out, printable};
 use campanile_ci::buildbot::{ForceScheduler, Master, MasterError};
 use campanile_config::{Secret, random_bytes};
@@ -19,7 +20,7 @@ use campanile_outbound::{Allowed, Outbound, SystemResolver};
 #[derive(clap::Args)]
 pub(super) struct Options {
     /// Where the master's pages start
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address::server)]
     buildbot: Url,
     /// Who logs in there, where its pages ask for that
     #[arg(long, requires = "password")]
@@ -43,9 +44,9 @@ struct Seen {
 
 pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let url = options.buildbot.clone();
-    if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+    if !url.username().is_empty() || url.password().is_some() {
         bail!(
-            "`{}` is no address such as https://ci.example.org/: write it without a name and password",
+            "the address of `{}` holds a name or password: give them by `--user` and `--password`",
             url.host_str().unwrap_or_default()
         );
     }

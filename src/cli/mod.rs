@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or settings; `report` has one more (3), and `report run` ends as its command
 //! does. Standard output is for data, standard error for people.
 
+mod address;
 mod audit;
 mod callbacks;
 mod check;
@@ -11,6 +12,7 @@ mod deliveries;
 mod demo;
 mod health;
 mod init;
+mod moment;
 mod new;
 mod output;
 mod pages;

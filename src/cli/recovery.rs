@@ -7,7 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::output::out;
+use super::moment;
+use super::output::{out, printable};
 use campanile_config::parse_duration;
 use campanile_model::Timestamp;
 
@@ -54,13 +55,15 @@ impl Action {
         }
     }
 
-    /// Their fate, in words that stand behind their number.
-    fn told(self, would: bool) -> &'static str {
-        match (self, would) {
-            (Self::Retry, true) => "would be sent",
-            (Self::Retry, false) => "wait to be sent, ten a second",
-            (Self::Drop, true) => "would be dropped",
-            (Self::Drop, false) => "are dropped",
+    /// The fate of so many, in words that stand behind their number.
+    fn told(self, would: bool, count: u64) -> &'static str {
+        match (self, would, count == 1) {
+            (Self::Retry, true, _) => "would be sent",
+            (Self::Retry, false, true) => "waits to be sent",
+            (Self::Retry, false, false) => "wait to be sent, ten a second",
+            (Self::Drop, true, _) => "would be dropped",
+            (Self::Drop, false, true) => "is dropped",
+            (Self::Drop, false, false) => "are dropped",
         }
     }
 }
@@ -84,16 +87,17 @@ pub(super) async fn run(
     }
     if selection.dry_run || (selection.ids.is_empty() && !selection.yes) {
         let answer = ask(client, action, selection, true).await?;
-        let matched = answer.get("matched").and_then(Value::as_u64).unwrap_or_default();
         if selection.dry_run && as_json {
             out!("{}", serde_json::to_string_pretty(&answer)?);
             return Ok(());
         }
-        if selection.dry_run || matched == 0 {
-            out!("{} {}", count(matched), action.told(true));
-            return Ok(());
+        let fitting = number(&answer, "matched").saturating_sub(staying(&answer));
+        let sentence = format!("{} {}", count(fitting), action.told(true, fitting));
+        if selection.dry_run || fitting == 0 {
+            out!("{sentence}");
+            return print_staying(&answer);
         }
-        if !agrees(&format!("{} {}", count(matched), action.told(true)))? {
+        if !agrees(&sentence)? {
             out!("nothing was done");
             return Ok(());
         }
@@ -103,16 +107,47 @@ pub(super) async fn run(
         out!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(());
     }
-    let number = |field: &str| answer.get(field).and_then(Value::as_u64).unwrap_or_default();
-    let (matched, changed) = (number("matched"), number("changed"));
-    if matched == changed {
-        out!("{} {}", count(changed), action.told(false));
-    } else {
-        out!(
-            "{changed} of {} {}; the others are not there, silent, or being sent",
-            count(matched),
-            action.told(false)
-        );
+    let changed = number(&answer, "changed");
+    out!("{} {}", count(changed), action.told(false, changed));
+    print_staying(&answer)
+}
+
+fn number(answer: &Value, field: &str) -> u64 {
+    answer.get(field).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn unchanged(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer.get("unchanged").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The number of those that stay as they are.
+fn staying(answer: &Value) -> u64 {
+    unchanged(answer).map(|row| number(row, "count")).sum()
+}
+
+/// Prints those that stay as they are, a line for each reason.
+fn print_staying(answer: &Value) -> anyhow::Result<()> {
+    for row in unchanged(answer) {
+        let those = number(row, "count");
+        let reason = match row.get("reason").and_then(Value::as_str).unwrap_or_default() {
+            "missing" => "not there".to_owned(),
+            "being-sent" => "being sent just now".to_owned(),
+            "silent" => "silent: nothing was to be sent".to_owned(),
+            "dropped" => "dropped already".to_owned(),
+            "delivered" => "delivered already".to_owned(),
+            "dead" => "dead: nothing is sent anyway".to_owned(),
+            other => printable(other),
+        };
+        let ids = row.get("ids").and_then(Value::as_array).into_iter().flatten();
+        let ids: Vec<String> = ids.map(Value::to_string).collect();
+        let which = match ids.len() as u64 {
+            0 => String::new(),
+            listed if listed < those => format!(" ({}, ...)", ids.join(", ")),
+            _ => format!(" ({})", ids.join(", ")),
+        };
+        let (stay, they_are) =
+            if those == 1 { ("stays as it is", "it is") } else { ("stay as they are", "they are") };
+        out!("{} {stay}: {they_are} {reason}{which}", count(those));
     }
     Ok(())
 }
@@ -144,7 +179,7 @@ pub(super) fn when(text: &str) -> anyhow::Result<Timestamp> {
         let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
         return Ok(Timestamp::from_micros(campanile_model::now().as_micros().saturating_sub(micros)));
     }
-    Timestamp::parse_date(text).with_context(|| {
+    moment::date(text).with_context(|| {
         format!("`{text}` is no time ago such as `2h`, and no date such as `2026-12-01T08:00:00Z`")
     })
 }

@@ -8,7 +8,7 @@ use reqwest::{StatusCode, Url, header};
 use serde_json::{Map, Value};
 
 use super::output::out;
-use campanile_model::Timestamp;
+use super::{address, moment};
 
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
@@ -35,7 +35,7 @@ pub(super) struct Options {
     #[arg(short = 'C', long, value_name = "CAT")]
     category: Option<String>,
     /// Page that shows the change
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address::page)]
     revlink: Option<String>,
     /// NAME=VALUE, the value JSON or text, or a JSON object; repeatable, a later one wins
     #[arg(short, long, value_name = "PROP")]
@@ -56,7 +56,7 @@ pub(super) struct Options {
     #[arg(short, long, value_name = "PATH", default_value = "/change_hook/base")]
     urlpath: String,
     /// Replaces host and path; http or https
-    #[arg(long)]
+    #[arg(long, value_parser = address::server)]
     url: Option<Url>,
     /// USER:PASSWORD, or env:NAME of a variable that holds it
     #[arg(long)]
@@ -198,7 +198,7 @@ fn seconds(when: &str) -> anyhow::Result<String> {
     if when.parse::<f64>().is_ok_and(f64::is_finite) {
         return Ok(when.to_owned());
     }
-    let stamp = Timestamp::parse_date(when).with_context(|| "`--when`")?;
+    let stamp = moment::date(when).with_context(|| "`--when`")?;
     Ok(stamp.as_seconds().to_string())
 }
 

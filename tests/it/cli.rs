@@ -168,6 +168,12 @@ async fn h_cli_send_change() {
          host: localhost:8010\nurlpath: /change_hook/base\n",
         "H-CLI-07"
     );
+    for wrong in [["--revlink", "javascript:alert(1)"], ["--url", "/change_hook/base"]] {
+        let refused =
+            run(&engine.folder, &[&["send-change", "-r", "r", "-P", "p", "-t"], &wrong[..]].concat());
+        assert_eq!(refused.status.code(), Some(2), "H-CLI-01 {wrong:?}");
+        assert!(text(&refused.stderr).contains("such as `http"), "{}", text(&refused.stderr));
+    }
     let python = run(&engine.folder, &["send-change", "-r", "r", "-P", "p", "-p", "{'a': 1}"]);
     assert_eq!(python.status.code(), Some(2), "H-CLI-03");
 }

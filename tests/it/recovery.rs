@@ -47,8 +47,20 @@ async fn m_dlv_05_what_waits_is_counted_hurried_and_dropped() {
     }
     engine.failed("connection").await;
     let (listed, _) = deliveries(&engine, &["list", "--state", "waiting"]);
-    assert_eq!(listed.matches("; next try 20").count(), 3, "{listed}");
-    assert!(deliveries(&engine, &["show", "1"]).0.contains("; next try 20"));
+    let [third, second, first] = listed.lines().collect::<Vec<_>>()[..] else { panic!("{listed}") };
+    for waiting in [third, second] {
+        // Never a time of its own: that has passed.
+        assert!(
+            waiting.contains("; waits for delivery 1, which is ") && !waiting.contains("next try"),
+            "{listed}"
+        );
+    }
+    let shown = deliveries(&engine, &["show", "1"]).0;
+    for own in [first, &shown] {
+        assert!(own.contains("; next try 20") || own.contains("; due or being sent"), "{own}");
+    }
+    let (explained, _) = deliveries(&engine, &["explain", "linux/2"]);
+    assert!(explained.contains("; waits for delivery 1, which is "), "{explained}");
     let counted = deliveries(&engine, &["retry", "--target", "dev", "--dry-run"]);
     assert_eq!(counted, ("3 deliveries would be sent\n".to_owned(), Some(0)));
     let (asked, code) = deliveries(&engine, &["retry", "--target", "dev"]);
@@ -66,8 +78,11 @@ async fn m_dlv_05_what_waits_is_counted_hurried_and_dropped() {
     })
     .await;
     let (refused, code) = deliveries(&engine, &["retry", "1"]);
-    assert!(refused.contains("delivery 1 is silent"), "{refused}");
+    let dropped = "delivery 1 is not to be sent any more: dropped by somebody on this machine at 20";
+    assert!(refused.contains(dropped), "{refused}");
     assert_eq!(code, Some(1));
+    let (explained, _) = deliveries(&engine, &["explain", "linux/1"]);
+    assert!(explained.contains("dropped by somebody on this machine at 20"), "{explained}");
     assert!(deliveries(&engine, &["retry", "99"]).0.contains("there is no delivery 99"));
     let (unsaid, _) = deliveries(&engine, &["retry", "--yes"]);
     assert!(unsaid.contains("name the deliveries"), "{unsaid}");
@@ -76,4 +91,63 @@ async fn m_dlv_05_what_waits_is_counted_hurried_and_dropped() {
         (String::from_utf8(done.stdout).unwrap(), done.status.code())
     };
     assert!(audited.contains("POST /api/v1/deliveries/drop"), "{audited}");
+}
+
+/// One and many, each reason by itself, and a target that there is not.
+#[tokio::test]
+async fn m_dlv_05_what_stays_as_it_is_has_its_reason() {
+    let mut engine = Engine::start(&format!(
+        "{}[[mail]]\nname = \"quiet\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nmode = \"warnings\"\n\n\
+         [[mail]]\nname = \"loud\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nmode = \"all\"\n\
+         extra_recipients = [\"bob@example.org\"]\n",
+        settings(free_port())
+    ));
+    engine.build(1, "failure").await;
+    let [mut waiting, mut silent, mut delivered] = [0; 3];
+    patiently("all have come to rest", async || {
+        for (state, id) in [("waiting", &mut waiting), ("silent", &mut silent), ("delivered", &mut delivered)]
+        {
+            *id = engine.deliveries().await.iter().find(|of| of["state"] == state)?["id"].as_i64()?;
+        }
+        Some(())
+    })
+    .await;
+    let [waits, mute, sent] = [waiting, silent, delivered].map(|id| id.to_string());
+    let told = patiently("it is not being sent", async || {
+        let (told, _) = deliveries(&engine, &["drop", &waits, &mute, &sent, "98", "99"]);
+        told.starts_with("1 delivery is dropped\n").then_some(told)
+    })
+    .await;
+    for line in [
+        format!("1 delivery stays as it is: it is silent: nothing was to be sent ({mute})\n"),
+        format!("1 delivery stays as it is: it is delivered already ({sent})\n"),
+        "2 deliveries stay as they are: they are not there (98, 99)\n".to_owned(),
+    ] {
+        assert!(told.contains(&line), "{told}");
+    }
+    let again = deliveries(&engine, &["drop", &waits, "--dry-run"]);
+    let stays = format!("1 delivery stays as it is: it is dropped already ({waits})\n");
+    assert_eq!(again, (format!("0 deliveries would be dropped\n{stays}"), Some(0)));
+    assert_eq!(deliveries(&engine, &["retry", &waits, &mute]).0.lines().count(), 3);
+    for command in [
+        &["list", "--target", "laud"][..],
+        &["retry", "--target", "laud", "--yes"],
+        &["drop", "--target", "laud"],
+    ] {
+        let (told, code) = deliveries(&engine, command);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(
+            told.contains(
+                "target: there is no `laud`: did you mean `loud`? there are `dev`, `quiet`, `loud`"
+            ),
+            "{told}"
+        );
+    }
+    // One that is gone is known while deliveries of it are.
+    campanile_testing::write_settings(&engine.folder, &settings(free_port()));
+    engine.kill_and_restart();
+    let (listed, code) = deliveries(&engine, &["list", "--target", "loud"]);
+    assert!(code == Some(0) && listed.contains("delivered"), "{listed}");
+    assert_eq!(deliveries(&engine, &["drop", "--target", "loud", "--yes"]).1, Some(0));
+    assert_eq!(deliveries(&engine, &["list", "--target", "laud"]).1, Some(1));
 }

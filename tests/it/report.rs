@@ -10,19 +10,19 @@ use campanile_testing::{Engine, http, patiently, program, run};
 const SETTINGS: &str = "[[mail]]\nname = \"developers\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\n\
     mode = \"all\"\nsend_to_interested_users = false\nextra_recipients = [\"all@example.org\"]\n";
 
-fn report(folder: &Path, server: &str, arguments: &[&str]) -> Output {
+pub(super) fn report(folder: &Path, server: &str, arguments: &[&str]) -> Output {
     run(folder, &[&["report", "--server", server], arguments].concat())
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-async fn build(engine: &Engine, number: u64) -> Value {
+pub(super) async fn build(engine: &Engine, number: u64) -> Value {
     engine.get(&format!("/api/v1/builds/linux/{number}")).await["build"].take()
 }
 
-async fn log(engine: &Engine, number: u64, step: &str) -> String {
+pub(super) async fn log(engine: &Engine, number: u64, step: &str) -> String {
     let url = format!("{}/api/v1/builds/linux/{number}/steps/{step}/logs/stdio", engine.url);
     http().get(url).send().await.unwrap().text().await.unwrap()
 }
@@ -47,7 +47,7 @@ async fn m_ev_11_the_end_of_a_build_and_its_log_need_no_start() {
     let told = report(&engine.folder, &engine.url, &[&SEVEN[..], &more].concat());
     assert!(told.status.success(), "{}", text(&told.stderr));
     assert_eq!(text(&told.stdout), "told of linux/7; mail `developers` waits\n");
-    assert!(text(&told.stderr).contains("the log of step `lint` is left out: cannot read `no.log`"));
+    assert!(text(&told.stderr).contains("the log of step `lint` is left out: cannot send `no.log`"));
     engine.outbox(1).await;
     let build = build(&engine, 7).await;
     let steps: Vec<_> =
@@ -213,4 +213,93 @@ fn a_dead_engine_breaks_no_job() {
     assert!(errors.contains("no engine knows how linux/7 ended"), "{errors}");
     let missing = report(folder.path(), &nobody, &[&seven[..], &["no-such-program"]].concat());
     assert_eq!(missing.status.code(), Some(127));
+}
+
+/// What can't be meant is refused before anything is told.
+#[tokio::test]
+async fn wrong_facts_are_a_usage_error() {
+    let engine = Engine::start(SETTINGS);
+    let late = (campanile_model::now().as_seconds() + 3_600).to_string();
+    for (option, value, reason) in [
+        ("--url", "javascript:alert(1)", "write the whole address of a page, such as"),
+        ("--url", "/builds/7", "write the whole address of a page, such as"),
+        ("--url", "ci.example.org/builds/7", "write the whole address of a page, such as"),
+        ("--started", "2099-01-01", "that is 2099-01-01T00:00:00Z, in the future"),
+        ("--started", &late, ", in the future"),
+        ("--started", "1795376670000", ", in the future"),
+        ("--started", "1999-12-31T23:59:59Z", "before the year 2000"),
+        ("--started", "2026-11", "write it like 2026-01-31T14:30:00Z"),
+    ] {
+        let told = report(
+            &engine.folder,
+            &engine.url,
+            &[&SEVEN[..], &["--results", "success", option, value]].concat(),
+        );
+        let errors = text(&told.stderr);
+        assert_eq!(told.status.code(), Some(2), "{option} {value}: {errors}");
+        assert!(errors.contains(reason) && errors.contains(option), "{option} {value}: {errors}");
+    }
+    let twice = ["--results", "failure", "--step", "compile=success", "--step", "compile=failure"];
+    let told = report(&engine.folder, &engine.url, &[&SEVEN[..], &twice].concat());
+    assert_eq!(told.status.code(), Some(2));
+    assert!(text(&told.stderr).contains("`--step compile=...` stands there with two results"));
+    let builds = engine.get("/api/v1/builds").await;
+    assert_eq!(builds["builds"], json!([]), "nothing was told");
+    let fine =
+        ["--results", "failure", "--step", "compile=success", "--step", "compile=success", "--url", ""];
+    assert!(
+        report(&engine.folder, &engine.url, &[&SEVEN[..], &fine, &["--started", "2026-11-30"]].concat())
+            .status
+            .success()
+    );
+    let build = build(&engine, 7).await;
+    assert_eq!(
+        (&build["started"], build["steps"].as_array().map(Vec::len)),
+        (&json!(1_795_996_800), Some(1))
+    );
+}
+
+/// Authors whom no mail can reach are named.
+#[tokio::test]
+async fn authors_without_an_address_are_warned_of() {
+    let engine = Engine::start(SETTINGS);
+    let who = [
+        "--who",
+        "Ada <ada@example.org>",
+        "--who",
+        " <>",
+        "--who",
+        "Eve\nBcc: x@example.org",
+        "--who",
+        "Bob <bob>",
+    ];
+    let told = report(&engine.folder, &engine.url, &[&SEVEN[..], &["--results", "success"], &who].concat());
+    let errors = text(&told.stderr);
+    assert!(told.status.success(), "{errors}");
+    let lines: Vec<&str> = errors.lines().collect();
+    let [blank, broken, bare] = lines[..] else { panic!("{errors}") };
+    assert_eq!(blank, "campanile: `--who  <>`: it names nobody, and is left out");
+    assert!(broken.contains("it has line breaks or control characters"), "{broken}");
+    assert!(bare.starts_with("campanile: `--who Bob <bob>`: no address can be made of it"), "{bare}");
+    let changes = &build(&engine, 7).await["source_stamps"][0]["changes"];
+    let who: Vec<&Value> = changes.as_array().unwrap().iter().map(|change| &change["who"]).collect();
+    assert_eq!(who, ["Ada <ada@example.org>", "Eve Bcc: x@example.org", "Bob <bob>"]);
+}
+
+/// The address of an engine needs no scheme; what is none says what is expected.
+#[tokio::test]
+async fn the_engines_address() {
+    let engine = Engine::start(SETTINGS);
+    let host = engine.url.strip_prefix("http://").unwrap();
+    let told = report(&engine.folder, host, &[&SEVEN[..], &["--results", "success"]].concat());
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    for wrong in ["", "javascript:alert(1)", "ftp://engine", "/run/socket"] {
+        let told = report(&engine.folder, wrong, &[&SEVEN[..], &["--results", "success"]].concat());
+        let errors = text(&told.stderr);
+        assert_eq!(told.status.code(), Some(2), "{wrong}: {errors}");
+        assert!(
+            errors.contains("write the server's address, such as `http://127.0.0.1:8010`"),
+            "{wrong}: {errors}"
+        );
+    }
 }

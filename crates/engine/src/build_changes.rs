@@ -3,6 +3,7 @@
 //! A CI that says "linux #7 built 68e5df28" leaves out who made that, which the push has said. They meet here, when the
 //! message about the build is prepared: whichever of them comes first.
 
+use super::explain::listed;
 use campanile_model::{Build, BuildId, Change, Results, SourceStamp};
 use campanile_store::{BuildQuery, Page, Store, StoreError};
 
@@ -16,6 +17,8 @@ const MAX_TELLINGS: u32 = 50;
 const MAX_BUILDS: u32 = 100;
 /// Length of the shortest hash that names a commit in all the world's repositories.
 const WHOLE_HASH: usize = 40;
+/// Length of the shortest beginning that stands for a hash.
+const SHORTEST_HASH: usize = 7;
 
 /// The changes of one source stamp.
 enum OfStamp {
@@ -120,15 +123,96 @@ async fn complete_stamp(
     Ok(OfStamp::Found(rule))
 }
 
-/// The change to a revision of a stamp's branch and repository, as it was told of last; none if there is none, or if the
-/// revision means commits of several repositories.
-async fn change_of(
+/// Lists the revisions that pushes told of and that this is, or begins: newest first, each once.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn revisions_of(
+    store: &dyn Store,
+    tenant: &str,
+    revision: &str,
+) -> Result<Vec<String>, StoreError> {
+    let told = store.changes_to(tenant, revision, MAX_TELLINGS).await?;
+    Ok(distinct(told.into_iter().filter_map(|change| change.revision)))
+}
+
+/// Says why a stamp has no changes though it has a revision.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn why_unknown(
     store: &dyn Store,
     tenant: &str,
     stamp: &SourceStamp,
-    revision: &str,
-) -> Result<Option<Change>, StoreError> {
-    let mut found = store.changes_to(tenant, revision, MAX_TELLINGS).await?;
+) -> Result<String, StoreError> {
+    let Some(revision) = stamp.revision.as_deref() else { return Ok("no revision was told".to_owned()) };
+    let all = store.changes_to(tenant, revision, MAX_TELLINGS).await?;
+    if all.is_empty() {
+        return why_nobody_told(store, tenant, revision).await;
+    }
+    let elsewhere = distinct(all.iter().map(place));
+    let found = tellings_for(stamp, all);
+    let is_one_place = found.first().is_none_or(|newest| {
+        found.iter().all(|change| is_same_repository(&change.repository, &newest.repository))
+    });
+    let places = distinct(found.iter().map(place));
+    let revisions = distinct(found.into_iter().filter_map(|change| change.revision));
+    Ok(match revisions.as_slice() {
+        [] => format!(
+            "pushes of {revision} were told of for {}, and the build is of `{}`",
+            listed("repositories", &elsewhere),
+            if stamp.repository.is_empty() { &stamp.codebase } else { &stamp.repository }
+        ),
+        [_, _, ..] => {
+            format!("{revision} is the beginning of {}: tell more of it", listed("revisions", &revisions))
+        }
+        [_] if !is_one_place && revision.len() < WHOLE_HASH => format!(
+            "pushes of {revision} were told of for {}: tell the build's repository",
+            listed("repositories", &places)
+        ),
+        [_] => format!("the push of {revision} is known by now, and no message about the build had it"),
+    })
+}
+
+/// Says why no change has a revision, or begins with it.
+async fn why_nobody_told(store: &dyn Store, tenant: &str, revision: &str) -> Result<String, StoreError> {
+    let nobody = format!("nobody told of a push of {revision}");
+    if !revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(nobody);
+    }
+    let lower = revision.to_ascii_lowercase();
+    if lower != revision && !store.changes_to(tenant, &lower, 1).await?.is_empty() {
+        return Ok(format!("{nobody}, but of {lower}: hashes are told in lower case"));
+    }
+    Ok(if revision.len() < SHORTEST_HASH {
+        format!("{nobody}; the beginning of a hash has {SHORTEST_HASH} digits or more")
+    } else {
+        nobody
+    })
+}
+
+/// The place of a change, for people.
+fn place(change: &Change) -> String {
+    if change.repository.is_empty() {
+        format!("codebase `{}`", change.codebase)
+    } else {
+        change.repository.clone()
+    }
+}
+
+/// The different ones, in their order.
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut known: Vec<String> = Vec::new();
+    for name in names {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    known
+}
+
+/// Those of the tellings of a revision that are of a stamp's repository and codebase, and of its branch if any is.
+fn tellings_for(stamp: &SourceStamp, mut found: Vec<Change>) -> Vec<Change> {
     found.retain(|change| {
         is_same_repository(&change.repository, &stamp.repository)
             && is_same_codebase(&change.codebase, &stamp.codebase)
@@ -137,6 +221,18 @@ async fn change_of(
     if found.iter().any(|change| is_same_branch(change.branch.as_deref(), stamp.branch.as_deref())) {
         found.retain(|change| is_same_branch(change.branch.as_deref(), stamp.branch.as_deref()));
     }
+    found
+}
+
+/// The change to a revision of a stamp's branch and repository, as it was told of last; none if there is none, or if the
+/// revision means commits of several repositories.
+async fn change_of(
+    store: &dyn Store,
+    tenant: &str,
+    stamp: &SourceStamp,
+    revision: &str,
+) -> Result<Option<Change>, StoreError> {
+    let mut found = tellings_for(stamp, store.changes_to(tenant, revision, MAX_TELLINGS).await?);
     let Some(newest) = found.first() else { return Ok(None) };
     let is_one = found.iter().all(|change| {
         let is_whole = revision.len() >= WHOLE_HASH;
@@ -238,7 +334,7 @@ fn mailbox(who: &str) -> &str {
 fn is_same_revision(a: Option<&str>, b: Option<&str>) -> bool {
     let (Some(a), Some(b)) = (a, b) else { return false };
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    short == long || (short.len() >= 7 && long.len() >= WHOLE_HASH && long.starts_with(short))
+    short == long || (short.len() >= SHORTEST_HASH && long.len() >= WHOLE_HASH && long.starts_with(short))
 }
 
 /// True if both are the same branch; one that is not told is any.

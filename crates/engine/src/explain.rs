@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
-use super::Tenant;
+use super::{Tenant, build_changes};
 use campanile_model::{BuildId, Event, Timestamp};
-use campanile_store::{Delivery, DeliveryId, DeliveryQuery, EventId, Page, Store, StoreError};
+use campanile_store::{Delivery, DeliveryId, DeliveryQuery, EventId, Page, Predecessor, Store, StoreError};
 use campanile_targets::Target;
 
 /// Limit of events about one subject that are explained at a time, the newest first.
 const MAX_EVENTS: u32 = 20;
+/// Most names in a list for people.
+const MAX_LISTED: usize = 5;
 /// More targets than any tenant has.
 const MAX_TARGETS: u32 = 10_000;
 
@@ -43,18 +45,38 @@ pub struct TargetExplanation {
     pub delivery: Option<DeliveryId>,
     /// Time of the next attempt, while it waits.
     pub not_before: Option<Timestamp>,
+    /// The delivery that it waits behind, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Predecessor>,
+}
+
+/// A question that has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The beginning of several revisions.
+    #[error("`{about}` is the beginning of {}: write more of it", listed("revisions", .revisions))]
+    Ambiguous {
+        /// The beginning that was asked for.
+        about: String,
+        /// The revisions that begin so.
+        revisions: Vec<String>,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Explains the events that `about` means: an event's id, `BUILDER/NUMBER`, or a subject as deliveries show it (a
-/// change's revision, `buildset 3`, a worker's name). Newest event first; empty if there is none such.
+/// change's revision or the first digits of its hash, seven or more; `buildset 3`, a worker's name). Newest event first;
+/// empty if there is none such.
 ///
 /// # Errors
-/// When the store fails.
+/// When several revisions begin so, and when the store fails.
 pub async fn explain(
     tenant: &Tenant,
     store: &dyn Store,
     about: &str,
-) -> Result<Vec<Explanation>, StoreError> {
+) -> Result<Vec<Explanation>, ExplainError> {
     if let Ok(id) = about.parse()
         && let Some(event) = store.event(tenant.name(), id).await?
     {
@@ -62,7 +84,18 @@ pub async fn explain(
     }
     let subject = build_named(about).map_or_else(|| about.to_owned(), |build| build.to_string());
     let mut explanations = Vec::new();
-    for id in store.events_about(tenant.name(), &subject, MAX_EVENTS).await? {
+    let mut ids = store.events_about(tenant.name(), &subject, MAX_EVENTS).await?;
+    if ids.is_empty() {
+        // Git takes both cases, and what is stored is what forges write.
+        let revisions =
+            build_changes::revisions_of(store, tenant.name(), &about.to_ascii_lowercase()).await?;
+        match revisions.as_slice() {
+            [] => {}
+            [revision] => ids = store.events_about(tenant.name(), revision, MAX_EVENTS).await?,
+            _ => return Err(ExplainError::Ambiguous { about: about.to_owned(), revisions }),
+        }
+    }
+    for id in ids {
         if let Some(event) = store.event(tenant.name(), id).await? {
             explanations.push(of_event(tenant, store, id, &event).await?);
         }
@@ -105,12 +138,24 @@ async fn changes_of(tenant: &Tenant, store: &dyn Store, event: &Event) -> Result
         return Ok(Some(rule));
     }
     let told: usize = build.source_stamps.iter().map(|stamp| stamp.changes.len()).sum();
-    let unknown = build.source_stamps.iter().find_map(|stamp| stamp.revision.as_deref());
+    let unknown = build.source_stamps.iter().find(|stamp| stamp.revision.is_some());
     Ok(Some(match (told, unknown) {
         (1.., _) => format!("{told} told with the build"),
-        (0, Some(revision)) => format!("none: nobody told of a push of {revision}"),
+        (0, Some(stamp)) => {
+            format!("none: {}", build_changes::why_unknown(store, tenant.name(), stamp).await?)
+        }
         (0, None) => "none: the build was told of without a revision".to_owned(),
     }))
+}
+
+/// Names some of several things: "7 revisions (a, b, c, d, e, ...)"; one by itself.
+pub(super) fn listed(what: &str, names: &[String]) -> String {
+    if let [name] = names {
+        return name.clone();
+    }
+    let more = if names.len() > MAX_LISTED { ", ..." } else { "" };
+    let first: Vec<&str> = names.iter().take(MAX_LISTED).map(String::as_str).collect();
+    format!("{} {what} ({}{more})", names.len(), first.join(", "))
 }
 
 fn of_delivery(delivery: Delivery) -> TargetExplanation {
@@ -122,6 +167,7 @@ fn of_delivery(delivery: Delivery) -> TargetExplanation {
         text: delivery.text.unwrap_or_else(|| "it has not been tried yet".to_owned()),
         delivery: Some(delivery.id),
         not_before: waiting.then_some(delivery.not_before),
+        behind: delivery.behind,
     }
 }
 
@@ -138,5 +184,6 @@ fn without_delivery(target: &dyn Target, event: &Event) -> TargetExplanation {
         text,
         delivery: None,
         not_before: None,
+        behind: None,
     }
 }

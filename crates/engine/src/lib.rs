@@ -71,7 +71,7 @@ use services::EndedServices;
 use tenant::TenantParts;
 
 pub use components::{ActivateError, ActivateOptions, Deployment};
-pub use explain::{Explanation, TargetExplanation, explain};
+pub use explain::{ExplainError, Explanation, TargetExplanation, explain};
 pub use load::{Checked, check};
 pub use metrics::Metrics;
 pub use repeats::{Repeat, repeats};

@@ -122,12 +122,18 @@ impl Engine {
         Ok(retried)
     }
 
-    /// Ends deliveries that wait; nothing of them is sent any more. Returns their number.
+    /// Ends deliveries that wait, on the request of `who`; nothing of them is sent any more. Returns their number.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn drop_waiting(&self, tenant: &Tenant, ids: &[DeliveryId]) -> Result<u64, StoreError> {
-        let dropped = self.store.drop_waiting(tenant.name(), ids, "dropped on somebody's request").await?;
+    pub async fn drop_waiting(
+        &self,
+        tenant: &Tenant,
+        ids: &[DeliveryId],
+        who: &str,
+    ) -> Result<u64, StoreError> {
+        let text = format!("dropped by {who} at {}", self.clock.now());
+        let dropped = self.store.drop_waiting(tenant.name(), ids, &text).await?;
         self.wake.notify_one();
         Ok(dropped)
     }

@@ -298,6 +298,7 @@ mod tests {
             attempts: 0,
             created: Timestamp::default(),
             not_before: Timestamp::default(),
+            behind: None,
             code: None,
             text: None,
             callback_version: None,

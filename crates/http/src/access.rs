@@ -43,10 +43,24 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentTenant {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let principal = parts.extensions.get::<Principal>();
-        principal
-            .map(|principal| Self(Arc::clone(&principal.tenant)))
-            .ok_or_else(|| unauthorized("nobody knows who asks"))
+        principal.map(|principal| Self(Arc::clone(&principal.tenant))).ok_or_else(nobody_knows)
     }
+}
+
+/// The description of the request's [`Principal`], for handlers that keep who asked.
+pub(super) struct Requester(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Requester {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let principal = parts.extensions.get::<Principal>();
+        principal.map(|principal| Self(principal.name.clone())).ok_or_else(nobody_knows)
+    }
+}
+
+fn nobody_knows() -> Problem {
+    unauthorized("nobody knows who asks")
 }
 
 /// Finds the tenant that an address names; without a name it is the operator's own.

@@ -11,9 +11,12 @@ use super::access::CurrentTenant;
 use super::extract::{Path, Query};
 use super::lists::page;
 use super::problem::Problem;
-use campanile_engine::{self as engine, Engine, Explanation};
-use campanile_model::Timestamp;
-use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState};
+use campanile_engine::{self as engine, Engine, ExplainError, Explanation, Tenant};
+use campanile_model::{Timestamp, nearest};
+use campanile_store::{Attempt, Delivery, DeliveryQuery, DeliveryState, Page};
+
+/// Most targets that an error names.
+const MAX_NAMED: usize = 20;
 
 /// `?state=&target=&event=&since=&until=&limit=&before=`.
 #[derive(Deserialize, IntoParams)]
@@ -54,6 +57,9 @@ pub(super) async fn list(
 ) -> Result<Json<Deliveries>, Problem> {
     let state = query.state.as_deref().map(|name| state_named(name, &DeliveryState::ALL)).transpose()?;
     let page = page(query.limit, query.before);
+    if let Some(target) = &query.target {
+        require_target(&engine, &tenant, target).await?;
+    }
     let [since, until] = [query.since, query.until].map(|at| at.and_then(Timestamp::from_seconds_f64));
     let query = DeliveryQuery { state, target: query.target, event: query.event, since, until, page };
     let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
@@ -67,6 +73,29 @@ pub(super) fn state_named(name: &str, known: &[DeliveryState]) -> Result<Deliver
         let known: Vec<_> = known.iter().map(|state| state.name()).collect();
         Problem::bad_request(format!("state: `{name}` is none of {}", known.join(", ")))
     })
+}
+
+/// Fails if no target has this name, and none had it of which a delivery is left: it is mistyped.
+pub(super) async fn require_target(engine: &Engine, tenant: &Tenant, name: &str) -> Result<(), Problem> {
+    let known = || tenant.targets().iter().map(|target| target.name());
+    if known().any(|target| target == name) {
+        return Ok(());
+    }
+    let (target, page) = (Some(name.to_owned()), Page { limit: 1, before: None });
+    let query = DeliveryQuery { state: None, target, event: None, since: None, until: None, page };
+    if !engine.store().deliveries(tenant.name(), &query).await?.is_empty() {
+        return Ok(());
+    }
+    let some: Vec<String> = known().take(MAX_NAMED).map(|target| format!("`{target}`")).collect();
+    let hint = nearest(name, known()).map(|target| format!("did you mean `{target}`? ")).unwrap_or_default();
+    let all = match known().count() {
+        0 => "the settings have no targets".to_owned(),
+        count if count > MAX_NAMED => {
+            format!("there are {}, and {} more", some.join(", "), count - MAX_NAMED)
+        }
+        _ => format!("there are {}", some.join(", ")),
+    };
+    Err(Problem::bad_request(format!("target: there is no `{name}`: {hint}{all}")))
 }
 
 /// A delivery with all its attempts, oldest first.
@@ -99,7 +128,7 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ExplainQuery {
-    /// An event's id, `BUILDER/NUMBER`, a change's revision, `buildset ID`, or a worker's name.
+    /// An event's id, `BUILDER/NUMBER`, a change's revision or seven digits of its hash, `buildset ID`, or a worker's name.
     about: String,
 }
 
@@ -118,11 +147,15 @@ pub(super) async fn explain(
     CurrentTenant(tenant): CurrentTenant,
     Query(ExplainQuery { about }): Query<ExplainQuery>,
 ) -> Result<Json<Explanations>, Problem> {
-    let events = engine::explain(&tenant, engine.store(), &about).await?;
+    let events = match engine::explain(&tenant, engine.store(), &about).await {
+        Ok(events) => events,
+        Err(ExplainError::Store(error)) => return Err(error.into()),
+        Err(error @ ExplainError::Ambiguous { .. }) => return Err(Problem::bad_request(error.to_string())),
+    };
     if events.is_empty() {
         return Err(Problem::not_found(format!(
-            "no event `{about}` is known: name an event's id, BUILDER/NUMBER, a change's revision, `buildset ID` or \
-             a worker"
+            "no event `{about}` is known: name an event's id, BUILDER/NUMBER, a change's revision (all of it, or seven \
+             digits of a hash), `buildset ID` or a worker"
         )));
     }
     Ok(Json(Explanations { events }))

@@ -1,5 +1,6 @@
 //! Routes by which people have deliveries sent again or sooner, or end them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,17 +8,19 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access::CurrentTenant;
+use super::access::{CurrentTenant, Requester};
 use super::body::LimitedBody;
-use super::deliveries::state_named;
+use super::deliveries::{require_target, state_named};
 use super::extract::Path;
 use super::problem::Problem;
 use campanile_engine::{Engine, Tenant};
 use campanile_model::Timestamp;
-use campanile_store::{DeliveryId, DeliveryQuery, DeliveryState, Page, StoreError};
+use campanile_store::{DeliveryId, DeliveryQuery, DeliveryState, Page, Standing, StoreError};
 
 /// Most deliveries that one request is about.
 const MOST: u32 = 10_000;
+/// Most deliveries that are named for one reason.
+const MAX_NAMED: usize = 20;
 /// Greatest size of a selection in bytes: so many ids, and some room.
 const MAX_BODY: u64 = 256 << 10;
 
@@ -46,8 +49,37 @@ pub(super) struct Selection {
 pub(super) struct Count {
     /// Deliveries that fit; the oldest 10,000 if there are more.
     matched: u64,
-    /// Deliveries of these that were changed: none of a dry run; not those that are being sent.
+    /// Deliveries of these that were changed: none of a dry run.
     changed: u64,
+    /// Those that are not changed, or would not be, by their reasons.
+    unchanged: Vec<Unchanged>,
+}
+
+/// Deliveries that stay as they are for one reason.
+#[derive(Serialize, ToSchema)]
+struct Unchanged {
+    reason: UnchangedReason,
+    count: u64,
+    /// The first twenty of them.
+    ids: Vec<DeliveryId>,
+}
+
+/// A reason why a delivery stays as it is.
+#[derive(Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum UnchangedReason {
+    /// There is none of this number.
+    Missing,
+    /// It is under way.
+    BeingSent,
+    /// Nothing was to be sent.
+    Silent,
+    /// It was dropped before, by a person or a full queue.
+    Dropped,
+    /// It has been sent, and can't be dropped any more.
+    Delivered,
+    /// It was given up: nothing of it is sent anyway.
+    Dead,
 }
 
 /// A delivery that is queued again.
@@ -73,6 +105,10 @@ pub(super) async fn retry(
         None => Problem::not_found(format!(
             "there is no delivery {id}: `campanile deliveries list` shows those there are"
         )),
+        Some((delivery, _)) if is_dropped(delivery.state, delivery.code.as_deref()) => {
+            let text = delivery.text.unwrap_or_default();
+            Problem::bad_request(format!("delivery {id} is not to be sent any more: {text}"))
+        }
         Some((delivery, _)) if delivery.state == DeliveryState::Silent => Problem::bad_request(format!(
             "delivery {id} is silent: nothing was to be sent, `campanile deliveries explain {}` says why",
             delivery.event
@@ -92,8 +128,9 @@ pub(super) async fn retry_all(
 ) -> Result<Json<Count>, Problem> {
     let (selection, states) = (read(request).await?, [DeliveryState::Waiting, DeliveryState::Dead]);
     let ids = selected(&engine, &tenant, &selection, &states).await?;
-    let changed = if selection.dry_run { 0 } else { engine.retry(&tenant, &ids).await? };
-    Ok(Json(Count { matched: ids.len() as u64, changed }))
+    let unchanged = unchanged(&engine, &tenant, &ids, |state| state != DeliveryState::Silent).await?;
+    let changed = if selection.dry_run { None } else { Some(engine.retry(&tenant, &ids).await?) };
+    Ok(Json(Count::new(&ids, changed, unchanged)))
 }
 
 /// Ends waiting ones: nothing of them is sent
@@ -103,12 +140,70 @@ pub(super) async fn retry_all(
 pub(super) async fn drop_all(
     State(engine): State<Arc<Engine>>,
     CurrentTenant(tenant): CurrentTenant,
+    Requester(who): Requester,
     request: Request,
 ) -> Result<Json<Count>, Problem> {
     let selection = read(request).await?;
     let ids = selected(&engine, &tenant, &selection, &[DeliveryState::Waiting]).await?;
-    let changed = if selection.dry_run { 0 } else { engine.drop_waiting(&tenant, &ids).await? };
-    Ok(Json(Count { matched: ids.len() as u64, changed }))
+    let unchanged = unchanged(&engine, &tenant, &ids, |state| state == DeliveryState::Waiting).await?;
+    let changed =
+        if selection.dry_run { None } else { Some(engine.drop_waiting(&tenant, &ids, &who).await?) };
+    Ok(Json(Count::new(&ids, changed, unchanged)))
+}
+
+impl Count {
+    /// `changed` is none for a dry run. What has no reason has been claimed since it was looked at.
+    fn new(ids: &[DeliveryId], changed: Option<u64>, mut unchanged: Vec<Unchanged>) -> Self {
+        let matched = ids.len() as u64;
+        let explained: u64 = unchanged.iter().map(|of| of.count).sum();
+        let others = changed.map_or(0, |changed| matched.saturating_sub(changed + explained));
+        if others > 0 {
+            row_of(&mut unchanged, UnchangedReason::BeingSent).count += others;
+        }
+        Self { matched, changed: changed.unwrap_or_default(), unchanged }
+    }
+}
+
+/// Finds those of these that stay as they are; `may` says in which states they would not.
+async fn unchanged(
+    engine: &Engine,
+    tenant: &Tenant,
+    ids: &[DeliveryId],
+    may: fn(DeliveryState) -> bool,
+) -> Result<Vec<Unchanged>, Problem> {
+    let standings = engine.store().standings(tenant.name(), ids).await?;
+    let standings: HashMap<DeliveryId, Standing> = standings.into_iter().map(|of| (of.id, of)).collect();
+    let mut all: Vec<Unchanged> = Vec::new();
+    for id in ids {
+        let reason = match standings.get(id) {
+            None => UnchangedReason::Missing,
+            Some(of) if of.state == DeliveryState::Waiting && of.is_leased => UnchangedReason::BeingSent,
+            Some(of) if may(of.state) => continue,
+            Some(of) if is_dropped(of.state, of.code.as_deref()) => UnchangedReason::Dropped,
+            Some(of) if of.state == DeliveryState::Delivered => UnchangedReason::Delivered,
+            Some(of) if of.state == DeliveryState::Dead => UnchangedReason::Dead,
+            Some(_) => UnchangedReason::Silent,
+        };
+        let row = row_of(&mut all, reason);
+        row.count += 1;
+        if row.ids.len() < MAX_NAMED {
+            row.ids.push(*id);
+        }
+    }
+    Ok(all)
+}
+
+/// Finds the row of a reason, or adds it.
+fn row_of(rows: &mut Vec<Unchanged>, reason: UnchangedReason) -> &mut Unchanged {
+    let at = rows.iter().position(|row| row.reason == reason).unwrap_or_else(|| {
+        rows.push(Unchanged { reason, count: 0, ids: Vec::new() });
+        rows.len() - 1
+    });
+    &mut rows[at]
+}
+
+fn is_dropped(state: DeliveryState, code: Option<&str>) -> bool {
+    state == DeliveryState::Silent && code == Some("dropped")
 }
 
 async fn read(request: Request) -> Result<Selection, Problem> {
@@ -143,6 +238,9 @@ async fn selected(
         (true, true) => {}
     }
     let named = state.as_deref().map(|name| state_named(name, states)).transpose()?;
+    if let Some(target) = target {
+        require_target(engine, tenant, target).await?;
+    }
     let [since, until] = [*since, *until].map(|at| at.and_then(Timestamp::from_seconds_f64));
     let mut found = Vec::new();
     for state in states.iter().filter(|state| named.is_none_or(|named| named == **state)) {

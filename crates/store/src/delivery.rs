@@ -76,6 +76,9 @@ pub struct Delivery {
     pub created: Timestamp,
     /// Earliest time of the next attempt.
     pub not_before: Timestamp,
+    /// The one that goes before it in its ordering key, while both wait; not read by claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Predecessor>,
     /// Closed code of the last fault, or of the silence.
     pub code: Option<String>,
     /// Receipt, fault or silence in words.
@@ -93,6 +96,28 @@ pub struct Delivery {
     /// once more. None for a finished build, which is read when it is prepared: logs may have come since.
     #[serde(skip)]
     pub payload: Option<String>,
+}
+
+/// A waiting delivery that others wait behind: the oldest of its ordering key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Predecessor {
+    /// Identity.
+    pub id: DeliveryId,
+    /// Earliest time of its next attempt.
+    pub not_before: Timestamp,
+}
+
+/// A delivery as far as it decides about what a person may do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Identity.
+    pub id: DeliveryId,
+    /// State.
+    pub state: DeliveryState,
+    /// Closed code of the last fault, or of the silence.
+    pub code: Option<String>,
+    /// True while somebody has it under a lease: it is being sent.
+    pub is_leased: bool,
 }
 
 fn as_text<S: serde::Serializer>(trace: &Option<TraceContext>, serializer: S) -> Result<S::Ok, S::Error> {

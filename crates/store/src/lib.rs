@@ -43,8 +43,8 @@ pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use claim::{ClaimQuota, TargetDue, TenantQuota};
 pub use delivery::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Queue, QueuePosition, Settlement,
-    Wait,
+    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Predecessor, Queue, QueuePosition,
+    Settlement, Standing, Wait,
 };
 pub use error::StoreError;
 pub use poll::{PollState, Seen};
@@ -281,6 +281,8 @@ pub trait Store: Send + Sync {
         tenant: &str,
         id: DeliveryId,
     ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
+    /// Reads where deliveries stand, in any order; those that are not there are left out.
+    async fn standings(&self, tenant: &str, ids: &[DeliveryId]) -> Result<Vec<Standing>, StoreError>;
     /// Lists the ids of deliveries, oldest first.
     async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError>;
     /// Makes deliveries due, the first one now and one more every `spacing`: dead and delivered ones wait again, with

@@ -17,9 +17,11 @@ use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::LOG;
+use super::backlog::Backlog;
 use super::facts::Facts;
-use super::feed::{Feed, Log};
-use super::{LOG, text};
+use super::feed::Feed;
+use super::words::text;
 use crate::cli::client::Client;
 use campanile_model::{Event, LogChannel, LogRef, Results, Step, now};
 
@@ -57,7 +59,7 @@ pub(super) async fn run(
     feed.news(Event::StepStarted { build: id.clone(), step: step.clone() }.to_json());
     feed.news(Event::LogStarted { log: log.clone() }.to_json());
 
-    let end = execute(program, arguments, feed.log()).await?;
+    let end = execute(program, arguments, feed.backlog()).await?;
 
     (step.finished, step.results) = (Some(now()), Some(end.results));
     (build.finished, build.results) = (step.finished, step.results);
@@ -81,7 +83,7 @@ pub(super) async fn run(
 }
 
 /// Runs a command to its end.
-async fn execute(program: &OsStr, arguments: &[OsString], log: Arc<Log>) -> anyhow::Result<End> {
+async fn execute(program: &OsStr, arguments: &[OsString], log: Arc<Backlog>) -> anyhow::Result<End> {
     // Before the command is there, so that no signal ends us alone.
     let mut signals = Signals::listen()?;
     let child = Command::new(program).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -90,7 +92,7 @@ async fn execute(program: &OsStr, arguments: &[OsString], log: Arc<Log>) -> anyh
         Err(error) => {
             let text = format!("cannot run `{}`: {error}", program.to_string_lossy());
             eprintln!("campanile: {text}");
-            log.write(LogChannel::Stderr, format!("{text}\n"));
+            log.write(LogChannel::Stderr, format!("{text}\n")).await;
             // As shells have it.
             let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
             return Ok(End { code, results: Results::Exception });
@@ -181,7 +183,7 @@ async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     channel: LogChannel,
-    log: Arc<Log>,
+    log: Arc<Backlog>,
     mut exited: watch::Receiver<bool>,
 ) {
     let (mut buffer, mut lines) = (vec![0; 16 << 10], Lines::default());
@@ -202,11 +204,11 @@ async fn copy(
         let _ = to.write_all(bytes).await;
         let _ = to.flush().await;
         if let Some(text) = lines.push(bytes) {
-            log.write(channel, text);
+            log.write(channel, text).await;
         }
     }
     if let Some(text) = lines.rest() {
-        log.write(channel, text);
+        log.write(channel, text).await;
     }
 }
 

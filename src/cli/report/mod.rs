@@ -1,23 +1,29 @@
 //! `campanile report`: tells a running engine of builds, from any script or CI job.
 //!
-//! `facts` are the options that describe a build, `receipt` is the engine's answer in words; `command` runs a command as a
-//! build, whose output `feed` sends while it runs.
+//! `facts` are the options that describe a build, `log_file` sends the logs that go with it, `receipt` is the engine's answer
+//! in words; `command` runs a command as a build, whose output `feed` sends while it runs, out of a bounded `backlog`.
 
+mod backlog;
 mod command;
 mod facts;
 mod feed;
+mod log_file;
 mod receipt;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Subcommand;
 
-use super::client::{Client, Refusal, ServerOptions};
+use super::client::{Client, ServerOptions};
+use super::moment;
 use super::output::out;
-use campanile_model::{BuildId, Event, LogRef, Results, Step, Timestamp, build_text, now};
+use campanile_model::{Event, Results, Step, Timestamp, now};
 use facts::Facts;
 use receipt::Receipt;
+use words::text;
 
 /// Name of the log that a step has from here.
 const LOG: &str = "stdio";
@@ -40,7 +46,7 @@ enum What {
         #[command(flatten)]
         facts: Facts,
         /// When it began: seconds since the epoch, or a date [default: now]
-        #[arg(long, value_name = "WHEN", value_parser = moment)]
+        #[arg(long, value_name = "WHEN", value_parser = moment::beginning)]
         started: Option<Timestamp>,
     },
     /// A build ended
@@ -68,7 +74,7 @@ struct Finished {
     #[arg(long)]
     results: Results,
     /// When it began: seconds since the epoch, or a date; not needed if `build-started` told it
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    #[arg(long, value_name = "WHEN", value_parser = moment::beginning)]
     started: Option<Timestamp>,
     /// Words that describe the outcome; repeatable [default: such as "failed tests"]
     #[arg(long, value_name = "WORD")]
@@ -85,12 +91,20 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let client = options.server.client()?;
     let receipt = match options.what {
         What::BuildStarted { facts, started } => {
+            facts.warn_of_authors();
             let mut build = facts.build();
             build.started = known(started.unwrap_or_else(now));
             tell(&client, &Event::BuildStarted { build: Box::new(build) }).await?
         }
-        What::BuildFinished(finished) => finished.tell(&client).await?,
+        What::BuildFinished(finished) => match finished.steps() {
+            Ok(steps) => finished.tell(&client, steps).await?,
+            Err(error) => {
+                eprintln!("campanile: {error:#}");
+                return Ok(super::usage_error());
+            }
+        },
         What::Run { facts, step, command } => {
+            facts.warn_of_authors();
             return command::run(client, &facts, step, &command, options.json).await;
         }
     };
@@ -103,35 +117,36 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 impl Finished {
-    async fn tell(self, client: &Client) -> anyhow::Result<Receipt> {
+    /// The steps that are named, each once; fails if one has two results.
+    fn steps(&self) -> anyhow::Result<Vec<Step>> {
+        let mut steps: Vec<Step> = Vec::new();
+        for (name, results) in &self.step {
+            match steps.iter().find(|step| step.name == *name) {
+                None => steps.push(Step { name: name.clone(), results: Some(*results), ..Step::default() }),
+                Some(step) if step.results == Some(*results) => {}
+                Some(_) => bail!("`--step {name}=...` stands there with two results: give each step one"),
+            }
+        }
+        for (name, _) in &self.log {
+            if steps.iter().all(|step| step.name != *name) {
+                steps.push(Step { name: name.clone(), results: Some(self.results), ..Step::default() });
+            }
+        }
+        Ok(steps)
+    }
+
+    async fn tell(self, client: &Client, steps: Vec<Step>) -> anyhow::Result<Receipt> {
+        self.facts.warn_of_authors();
         let mut build = self.facts.build();
         build.started = self.started.and_then(known);
         build.results = Some(self.results);
         build.finished = Some(now());
-        for (name, results) in self.step {
-            build.steps.push(Step { name, results: Some(results), ..Step::default() });
-        }
-        for (name, _) in &self.log {
-            if build.steps.iter().all(|step| step.name != *name) {
-                let results = Some(self.results);
-                build.steps.push(Step { name: name.clone(), results, ..Step::default() });
-            }
-        }
+        build.steps = steps;
         build.text = if self.text.is_empty() { text(self.results, &build.steps) } else { self.text };
         // Logs go first, so that the message about the build can show them.
-        for (step, file) in self.log {
-            send_log(client, build.id(), step, &file).await?;
-        }
+        log_file::send_all(client, &build.id(), &self.log).await;
         tell(client, &Event::BuildFinished { build: Box::new(build) }).await
     }
-}
-
-/// The words of a build: those of its result, and the steps by which it came to that.
-fn text(results: Results, steps: &[Step]) -> Vec<String> {
-    let bad = [Results::Failure, Results::Warnings, Results::Exception].contains(&results);
-    let guilty = steps.iter().filter(|step| bad && step.results == Some(results));
-    let names: Vec<[String; 1]> = guilty.map(|step| [step.name.clone()]).collect();
-    build_text(results, names.iter().map(<[String; 1]>::as_slice))
 }
 
 /// Sends an event about a build.
@@ -147,43 +162,6 @@ async fn tell(client: &Client, event: &Event) -> anyhow::Result<Receipt> {
 /// A start that was told: 0 is none.
 fn known(started: Timestamp) -> Option<Timestamp> {
     Some(started).filter(|at| *at != Timestamp::default())
-}
-
-/// Sends a log. One that can't be read is no reason to keep quiet about the build: that is what made it fail, perhaps.
-async fn send_log(
-    client: &Client,
-    build: BuildId,
-    step: String,
-    file: &std::path::Path,
-) -> anyhow::Result<()> {
-    let name = file.display();
-    let log = LogRef { build, step, log: LOG.to_owned() };
-    let open = match tokio::fs::File::open(file).await {
-        Ok(open) => open,
-        Err(error) => {
-            eprintln!("campanile: the log of step `{}` is left out: cannot read `{name}`: {error}", log.step);
-            return Ok(());
-        }
-    };
-    match client.put_log(&log, open).await {
-        Err(error) if error.downcast_ref::<Refusal>().is_some_and(Refusal::is_known) => {
-            eprintln!(
-                "campanile: `{name}` is left out: step `{}` of {}/{} has a log already",
-                log.step, log.build.builder, log.build.number
-            );
-            Ok(())
-        }
-        sent => sent.map(drop),
-    }
-}
-
-/// Reads a time. Blank, as a job's variable may be, or zero: it is not known.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    if text.is_empty() {
-        return Ok(Timestamp::default());
-    }
-    let seconds = text.parse().ok().and_then(Timestamp::from_seconds_f64);
-    seconds.map_or_else(|| Timestamp::parse_date(text).map_err(|error| error.to_string()), Ok)
 }
 
 fn step(text: &str) -> Result<(String, Results), String> {

@@ -12,7 +12,8 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::OperationResult;
 use crate::{
-    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, QueuePosition, StoreError, TargetDue,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Predecessor, QueuePosition, Standing,
+    StoreError, TargetDue,
 };
 use campanile_model::{Timestamp, TraceContext};
 
@@ -135,7 +136,7 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
     }
     let ids = serde_json::Value::from(ids).to_string();
     let sql = format!(
-        "SELECT {COLUMNS}, d.message, \
+        "SELECT {COLUMNS}, NULL AS behind, NULL AS behind_until, d.message, \
          iif(d.message IS NULL AND e.name <> 'buildFinished', e.payload, NULL) AS payload FROM deliveries d {JOINS} \
          WHERE d.id IN (SELECT value FROM json_each(?)) ORDER BY d.id"
     );
@@ -203,7 +204,8 @@ pub(super) async fn list(
 ) -> Result<Vec<Delivery>, StoreError> {
     let index = index_for(query);
     let mut sql = sqlx::QueryBuilder::<sqlx::Sqlite>::new(format!(
-        "SELECT {COLUMNS}, NULL AS message, NULL AS payload FROM deliveries d {index} {JOINS} WHERE d.tenant = "
+        "SELECT {COLUMNS}, {BEHIND}, NULL AS message, NULL AS payload FROM deliveries d {index} {JOINS} {JOIN_BEHIND} \
+         WHERE d.tenant = "
     ));
     push_filter(&mut sql, tenant, query);
     sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.page.limit);
@@ -254,7 +256,8 @@ pub(super) async fn one(
     id: DeliveryId,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS}, d.message, NULL AS payload FROM deliveries d {JOINS} WHERE d.tenant = ? AND d.id = ?"
+        "SELECT {COLUMNS}, {BEHIND}, d.message, NULL AS payload FROM deliveries d {JOINS} {JOIN_BEHIND} \
+         WHERE d.tenant = ? AND d.id = ?"
     );
     // Safe: constants.
     let row = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(&mut *reader).await?;
@@ -284,12 +287,38 @@ pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(Deliver
         .collect())
 }
 
-/// Columns that a delivery is read from; its message and payload, or none in their places, come behind these.
+/// Reads where deliveries stand.
+pub(super) async fn standings(
+    reader: &mut SqliteConnection,
+    tenant: &str,
+    ids: &[DeliveryId],
+) -> Result<Vec<Standing>, StoreError> {
+    let rows: Vec<(i64, String, Option<String>, bool)> = sqlx::query_as(
+        "SELECT d.id, d.state, d.code, d.lease_owner IS NOT NULL FROM json_each(?) j \
+         CROSS JOIN deliveries d ON d.id = j.value WHERE d.tenant = ?",
+    )
+    .bind(serde_json::Value::from(ids).to_string())
+    .bind(tenant)
+    .fetch_all(reader)
+    .await?;
+    rows.into_iter()
+        .map(|(id, name, code, is_leased)| Ok(Standing { id, state: state(&name)?, code, is_leased }))
+        .collect()
+}
+
+/// Columns that a delivery is read from; its predecessor, message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
      d.created, d.not_before, d.code, d.text, d.callback_version, d.number, d.traceparent, q.started";
 /// Tables of these columns, beside `deliveries d`.
 const JOINS: &str = "JOIN events e ON e.id = d.event \
      LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
+
+/// The columns of a predecessor, by `JOIN_BEHIND`.
+const BEHIND: &str = "p.id AS behind, p.not_before AS behind_until";
+/// The oldest one of the ordering key, for those that wait behind it.
+const JOIN_BEHIND: &str = "LEFT JOIN deliveries p ON d.state = 'waiting' AND d.blocked = 1 AND p.id = \
+     (SELECT min(o.id) FROM deliveries o WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
+     AND o.ordering_key = d.ordering_key AND o.id < d.id)";
 
 /// Reads a delivery from its row.
 fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
@@ -298,6 +327,8 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         started: Timestamp::from_micros(started),
     };
     let (number, started): (Option<i64>, Option<i64>) = (row.try_get("number")?, row.try_get("started")?);
+    let predecessor = |id, not_before| Predecessor { id, not_before: Timestamp::from_micros(not_before) };
+    let (behind, until): (Option<i64>, Option<i64>) = (row.try_get("behind")?, row.try_get("behind_until")?);
     Ok(Delivery {
         id: row.try_get("id")?,
         tenant: row.try_get("tenant")?,
@@ -311,6 +342,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         attempts: row.try_get("attempts")?,
         created: Timestamp::from_micros(row.try_get("created")?),
         not_before: Timestamp::from_micros(row.try_get("not_before")?),
+        behind: behind.zip(until).map(|(id, not_before)| predecessor(id, not_before)),
         code: row.try_get("code")?,
         text: row.try_get("text")?,
         callback_version: row.try_get("callback_version")?,

@@ -53,7 +53,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, ClaimQuota, Delivery,
     DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState,
-    PruneCursor, Pruned, Retention, Settlement, Store, StoreError, StoreStats, TargetDue, Token, TokenHash,
+    PruneCursor, Pruned, Retention, Settlement, Standing, Store, StoreError, StoreStats, TargetDue, Token,
+    TokenHash,
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use health::Health;
@@ -406,6 +407,10 @@ impl Store for SqliteStore {
         let mut reader = self.reader().await?;
         let mut snapshot = reader.begin().await?;
         self.health.noted(deliveries::one(&mut snapshot, tenant, id).await)
+    }
+
+    async fn standings(&self, tenant: &str, ids: &[DeliveryId]) -> Result<Vec<Standing>, StoreError> {
+        self.health.noted(deliveries::standings(&mut *self.reader().await?, tenant, ids).await)
     }
 
     async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError> {
