@@ -58,7 +58,7 @@ impl Action {
     fn told(self, would: bool) -> &'static str {
         match (self, would) {
             (Self::Retry, true) => "would be sent",
-            (Self::Retry, false) => "wait to be sent, ten a second",
+            (Self::Retry, false) => "wait to be sent, slowly at first",
             (Self::Drop, true) => "would be dropped",
             (Self::Drop, false) => "are dropped",
         }

@@ -37,12 +37,12 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     // Its far side is back: due now, unless somebody is at it.
     let later = Settlement { not_before: at(500), ..settled(DeliveryState::Waiting) };
     store.settle(third.id, later, at(58)).await.unwrap();
-    store.retry_now("other", "push", Duration::ZERO, at(59)).await.unwrap();
-    store.retry_now(T, "mail", Duration::ZERO, at(59)).await.unwrap();
+    store.retry_now("other", "push", 9, Duration::ZERO, at(59)).await.unwrap();
+    store.retry_now(T, "mail", 9, Duration::ZERO, at(59)).await.unwrap();
     assert!(claim(59).await.unwrap().iter().all(|delivery| delivery.id != third.id));
-    store.retry_now(T, "push", Duration::ZERO, at(59)).await.unwrap();
+    store.retry_now(T, "push", 9, Duration::ZERO, at(59)).await.unwrap();
     assert_eq!(claim(59).await.unwrap()[0].id, third.id);
-    store.retry_now(T, "push", Duration::ZERO, at(60)).await.unwrap();
+    store.retry_now(T, "push", 9, Duration::ZERO, at(60)).await.unwrap();
     assert!(claim(60).await.unwrap().iter().all(|delivery| delivery.id != third.id));
 }
 
