@@ -33,7 +33,7 @@ fn settings(more: &str) -> String {
 }
 
 #[tokio::test]
-async fn m_txt_05_m_url_07_m_77_a_mail_forges_turns_and_links_nothing() {
+async fn m_txt_05_m_txt_08_m_url_07_m_77_a_mail_forges_turns_and_links_nothing() {
     let engine = Engine::start(&settings("build_set_summary = true\n"));
     engine.event(&hostile("linux", 3)).await;
     engine.event(&hostile("mac", 4)).await;

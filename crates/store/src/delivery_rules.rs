@@ -29,7 +29,7 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     assert_eq!(second.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #2"]);
     store.settle(second[0].id, settled(DeliveryState::Dead), at(53)).await.unwrap();
     // Made to wait again, it is the older one and goes before the third.
-    assert_eq!(store.retry(T, &[second[0].id], Duration::ZERO, at(54)).await.unwrap(), 1);
+    assert_eq!(store.retry(T, &[(second[0].id, Duration::ZERO)], at(54)).await.unwrap(), 1);
     assert_eq!(claim(55).await.unwrap()[0].id, second[0].id);
     store.settle(second[0].id, settled(DeliveryState::Delivered), at(56)).await.unwrap();
     let third = claim(57).await.unwrap().remove(0);
@@ -128,9 +128,9 @@ pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store)
     assert_eq!(counts.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1, 0, 1, 1]);
     let (delivery, attempts) = store.delivery(T, claimed[1].id).await.unwrap().unwrap();
     assert_eq!((delivery.code.as_deref(), attempts.len()), (Some("same"), 0));
-    assert_eq!(store.retry(T, &[claimed[1].id], Duration::ZERO, at(5)).await.unwrap(), 0);
-    assert_eq!(store.retry("other", &[claimed[0].id], Duration::ZERO, at(5)).await.unwrap(), 0);
-    assert_eq!(store.retry(T, &[claimed[0].id], Duration::ZERO, at(5)).await.unwrap(), 1);
+    assert_eq!(store.retry(T, &[(claimed[1].id, Duration::ZERO)], at(5)).await.unwrap(), 0);
+    assert_eq!(store.retry("other", &[(claimed[0].id, Duration::ZERO)], at(5)).await.unwrap(), 0);
+    assert_eq!(store.retry(T, &[(claimed[0].id, Duration::ZERO)], at(5)).await.unwrap(), 1);
     let again = store.claim("me", &each(9), LEASE, at(5)).await.unwrap();
     assert_eq!((again[0].created, again[0].message.as_deref()), (at(5), Some(&b"m"[..])));
 }
