@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::client::ServerOptions;
-use super::output::out;
+use super::output::{out, printable};
 use super::recovery::{self, Action, Selection, when};
 use campanile_model::{Timestamp, now};
 
@@ -172,7 +172,7 @@ fn next_try(row: &Value) -> String {
 /// A field for a terminal: what came from outside can't steer it.
 fn text(row: &Value, field: &str) -> String {
     let text = row.get(field).and_then(Value::as_str).unwrap_or("-");
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    printable(text)
 }
 
 fn time(row: &Value, field: &str) -> String {

@@ -12,8 +12,7 @@ pub(super) fn reader_left(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// A line without what steers a terminal or turns the direction of text.
+/// A line without what steers a terminal or turns the direction of text (M-TXT-05).
 pub(super) fn printable(line: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    line.chars().map(|c| if (c.is_control() && c != '\t') || turns(c) { '\u{fffd}' } else { c }).collect()
+    campanile_model::line_text(line).into_owned()
 }

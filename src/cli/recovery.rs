@@ -60,7 +60,7 @@ impl Action {
         match (self, would, count == 1) {
             (Self::Retry, true, _) => "would be sent",
             (Self::Retry, false, true) => "waits to be sent",
-            (Self::Retry, false, false) => "wait to be sent, ten a second",
+            (Self::Retry, false, false) => "wait to be sent, slowly at first",
             (Self::Drop, true, _) => "would be dropped",
             (Self::Drop, false, true) => "is dropped",
             (Self::Drop, false, false) => "are dropped",

@@ -55,6 +55,34 @@ async fn m_url_05_links_follow_the_pattern_of_the_cis_pages() {
 }
 
 #[tokio::test]
+async fn m_url_07_m_url_08_nothing_leads_to_what_is_no_page() {
+    let server = ForgeServer::start(|_, _| created()).await;
+    let engine = engine("url_style = \"https://ci.example.org/job/{builder}/{number}/\"\n", &server);
+    let unfit = ["javascript:alert(1)", "data:text/html,x", "/job/7", "https://ci@evil.example.org/"];
+    for (number, url) in (1..).zip(unfit) {
+        engine.event(&ended(number, Some(url))).await;
+        settled(&engine, 3 * usize::try_from(number).unwrap()).await;
+    }
+    let known = |number| format!("https://ci.example.org/job/bells%2Flinux%20gcc/{number}/");
+    let wanted: Vec<Value> =
+        (1..=4).flat_map(|number| [known(number), known(number)]).map(Value::from).collect();
+    assert_eq!(links(&server), wanted);
+    let mut dots = ended(5, None);
+    dots["build"]["builder"] = "..".into();
+    engine.event(&dots).await;
+    settled(&engine, 15).await;
+    let of_dots = links(&server)[8..].to_vec();
+    assert!(of_dots.iter().all(|link| !link.to_string().contains("..")), "{of_dots:?}");
+    let mails = engine.outbox(5).await.concat().replace("=\r\n", "");
+    for gone in ["javascript:", "data:", "evil", "/../"] {
+        assert!(!mails.contains(gone), "{gone}: {mails}");
+    }
+    // Whoever asks the engine itself gets what came.
+    let builds = engine.get("/api/v1/builds/bells%2Flinux%20gcc/1").await;
+    assert!(builds.to_string().contains("javascript:alert(1)"), "{builds}");
+}
+
+#[tokio::test]
 async fn m_url_06_where_no_pages_are_known_nothing_is_linked() {
     let server = ForgeServer::start(|_, _| created()).await;
     let engine = engine("url = \"https://campanile.example.org/\"\n", &server);
@@ -95,6 +123,11 @@ fn m_url_05_m_url_06_check_says_what_leads_nowhere() {
             "url_style = \"https://ci.example.org/{job}/{number}\"",
             2,
             Some("error: `url_style`: `{job}` is no placeholder"),
+        ),
+        (
+            "url_style = \"https://ci.example.org/a/../{number}\"",
+            2,
+            Some("error: `url_style`: it has a segment `.` or `..`"),
         ),
         (
             "url_style = \"https://ci.example.org/{builder}\"",

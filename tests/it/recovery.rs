@@ -69,7 +69,7 @@ async fn m_dlv_05_what_waits_is_counted_hurried_and_dropped() {
     let none = deliveries(&engine, &["retry", "--state", "dead", "--since", "3d"]);
     assert_eq!(none, ("0 deliveries would be sent\n".to_owned(), Some(0)));
     let (hurried, code) = deliveries(&engine, &["retry", "2", "3"]);
-    assert_eq!((hurried.as_str(), code), ("2 deliveries wait to be sent, ten a second\n", Some(0)));
+    assert_eq!((hurried.as_str(), code), ("2 deliveries wait to be sent, slowly at first\n", Some(0)));
     patiently("all are dropped", async || {
         // One that is just being sent stays.
         let (told, code) = deliveries(&engine, &["drop", "--target", "dev", "--yes"]);

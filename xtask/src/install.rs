@@ -12,10 +12,11 @@ use std::process::Command;
 /// Debian packages by which its Rust builds callbacks.
 pub(crate) const GUEST_PACKAGES: [&str; 4] = ["lld", "rustc-web", "cargo-web", "rust-web-src"];
 /// Real servers to talk to, and what the Python environment is made with.
-const TEST_PACKAGES: [&str; 15] = [
+const TEST_PACKAGES: [&str; 16] = [
     "atheme-services",
     "curl",
     "default-jdk-headless",
+    "faketime",
     "git",
     "groff",
     "inspircd",

@@ -3,14 +3,15 @@
 use super::Status;
 use super::bindings::host::campanile::notifier::types as wit;
 use campanile_model::{
-    Build, BuildId, Change, LogRef, LogSummary, Properties, Results, SourceStamp, Step, Timestamp,
+    Build, BuildId, Change, LogRef, LogSummary, Properties, Results, SourceStamp, Step, Timestamp, web_link,
 };
 
-/// A build as a guest sees it. What the feed left out (its page, pages of logs) is computed.
+/// A build as a guest sees it. What the feed left out (its page, pages of logs) is computed; addresses that may not be
+/// linked count as left out (M-URL-07). Names and texts are as they came.
 pub(super) fn build(build: &Build, status: &dyn Status) -> wit::Build {
     let id = build.id();
     wit::Build {
-        url: build.url.clone().or_else(|| status.url_for(&id)),
+        url: status.url_of(build),
         tags: build.tags.clone(),
         results: build.results.map(results),
         text: build.text.clone(),
@@ -92,7 +93,7 @@ fn change(change: &Change) -> wit::Change {
         when: change.when.as_seconds_f64(),
         files: change.files.clone(),
         comments: change.comments.clone(),
-        revlink: Some(change.revlink.clone()).filter(|link| !link.is_empty()),
+        revlink: web_link(&change.revlink).map(str::to_owned),
         repository: change.repository.clone(),
         project: change.project.clone(),
         codebase: change.codebase.clone(),
@@ -104,10 +105,10 @@ fn change(change: &Change) -> wit::Change {
 fn step(step: &Step, build: &BuildId, status: &dyn Status) -> wit::Step {
     let log = |log: &LogSummary| wit::LogSummary {
         name: log.name.clone(),
-        url: log.url.clone().or_else(|| {
-            let log = LogRef { build: build.clone(), step: step.name.clone(), log: log.name.clone() };
-            status.log_url_for(&log)
-        }),
+        url: {
+            let place = LogRef { build: build.clone(), step: step.name.clone(), log: log.name.clone() };
+            status.url_of_log(log, &place)
+        },
         lines: log.lines,
         bytes: log.bytes,
     };

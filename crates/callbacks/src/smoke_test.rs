@@ -151,7 +151,7 @@ fn info(build: &Build, results: Results, status: &dyn Status) -> BuildInfo {
         results,
         results_text: results.to_string(),
         text: build.text.join(" "),
-        url: build.url.clone().or_else(|| status.url_for(&build.id())),
+        url: status.url_of(build),
         build: build.clone(),
     }
 }

@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 
 use super::CallRecord;
-use campanile_model::{Build, BuildId, Builder, Buildset, LogRef};
+use campanile_model::{Build, BuildId, Builder, Buildset, LogRef, LogSummary};
 
 /// Facts of one tenant: its builds and logs, its title and pages.
 #[async_trait]
@@ -16,6 +16,15 @@ pub trait Status: Send + Sync {
     fn url(&self) -> Option<&str>;
     /// Page of a build (M-URL-02), if pages are known.
     fn url_for(&self, id: &BuildId) -> Option<String>;
+    /// Link to a build's page: the one that it came with, if that may be linked (M-URL-04, M-URL-07), else as pages are
+    /// known.
+    fn url_of(&self, build: &Build) -> Option<String> {
+        build.link().map(str::to_owned).or_else(|| self.url_for(&build.id()))
+    }
+    /// Link to a log's page, by the same rule.
+    fn url_of_log(&self, log: &LogSummary, place: &LogRef) -> Option<String> {
+        log.link().map(str::to_owned).or_else(|| self.log_url_for(place))
+    }
     /// Page of a build request (M-URL-02), if there are such pages.
     fn url_for_request(&self, brid: u64) -> Option<String> {
         let _ = brid;
@@ -58,3 +67,29 @@ pub trait Status: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StatusError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sample;
+
+    #[test]
+    fn m_url_04_m_url_07_the_senders_own_page_wins_if_it_may_be_linked() {
+        let sample = Sample::bundled();
+        let mut build = Build::new("b", 1);
+        let known = sample.url_for(&build.id());
+        assert!(known.as_deref().is_some_and(|url| url.ends_with("builders/b/builds/1")), "{known:?}");
+        for (url, link) in [
+            (None, known.as_deref()),
+            (Some("http://elsewhere/"), Some("http://elsewhere/")),
+            (Some("javascript:alert(1)"), known.as_deref()),
+            (Some("/job/1"), known.as_deref()),
+        ] {
+            build.url = url.map(str::to_owned);
+            assert_eq!(sample.url_of(&build).as_deref(), link, "{url:?}");
+        }
+        let place = LogRef { build: build.id(), step: "s".to_owned(), log: "stdio".to_owned() };
+        let log = LogSummary { url: Some("data:text/html,x".to_owned()), ..LogSummary::default() };
+        assert_eq!(sample.url_of_log(&log, &place), sample.log_url_for(&place));
+    }
+}

@@ -28,6 +28,7 @@ mod leases;
 mod lifecycle;
 mod load;
 mod metrics;
+mod pace;
 mod polling;
 mod process;
 mod recovery;
@@ -145,7 +146,7 @@ pub struct Engine {
     /// Notified when somebody asks for the engine's end.
     shutdown: Arc<Notify>,
     drops: DropLog,
-    health: TargetHealth,
+    health: Arc<TargetHealth>,
     leases: Arc<Leases>,
     ended: EndedServices,
     telemetry: Telemetry,
@@ -196,7 +197,7 @@ impl Engine {
             recount: Notify::new(),
             shutdown,
             drops: DropLog::default(),
-            health: TargetHealth::default(),
+            health: Arc::default(),
             leases: Arc::default(),
             ended: EndedServices::default(),
             telemetry,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::recovery::far_side_is_back;
 use super::{Engine, Tenant};
 use campanile_model::Event;
 use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, StoreError};
@@ -70,7 +69,7 @@ impl Engine {
         // One that fails would hold up the end for nothing.
         hopeful.retain(|target| !self.health.is_failing(tenant.name(), target));
         for target in &hopeful {
-            far_side_is_back(&*self.store, &self.wake, tenant.name(), target, self.clock.now()).await;
+            self.make_due(tenant.name(), target);
         }
         self.wake.notify_one();
         let all_taken = async {

@@ -2,20 +2,17 @@
 //! again, or the clock was set.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Engine, Tenant};
-use campanile_model::Timestamp;
+use super::pace::{self, Pace, Progress};
+use super::{Clock, Engine, Tenant};
 use campanile_store::{Delivery, DeliveryId, DeliveryState, Settlement, Store, StoreError, Wait};
 use campanile_targets::FaultCode;
 
-/// Time between two deliveries that become due together: a far side that has just come back gets ten a second of what
-/// waits for it, and not all of it at once.
-const SPACING: Duration = Duration::from_millis(100);
 /// A far side that was away for a shorter time than this was not: what failed comes again soon by itself. Without this
 /// bound one bad message among good ones would be tried again with each of them.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(10);
@@ -35,6 +32,19 @@ struct Health {
     was_up: bool,
     /// Since then nothing got through.
     down_since: Option<Instant>,
+    progress: Progress,
+    recovery: Recovery,
+}
+
+/// The state of a target's recovery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Recovery {
+    #[default]
+    None,
+    /// What waits is becoming due.
+    UnderWay,
+    /// It was broken off, since the far side went away again: it goes on with the next message that gets through.
+    BrokenOff,
 }
 
 /// Targets' far sides, by tenant and name.
@@ -52,6 +62,11 @@ impl TargetHealth {
         let health = all.entry((tenant.to_owned(), target.to_owned())).or_default();
         health.is_failing = settled.state == DeliveryState::Waiting;
         match settled.state {
+            DeliveryState::Waiting => health.progress.failed += 1,
+            DeliveryState::Delivered => health.progress.delivered += 1,
+            _ => {}
+        }
+        match settled.state {
             DeliveryState::Waiting if settled.wait == Wait::ForFarSide => {
                 health.down_since.get_or_insert_with(Instant::now);
                 false
@@ -60,54 +75,127 @@ impl TargetHealth {
                 let outage = health.down_since.take();
                 // What was before the engine began is not known.
                 let first = !std::mem::replace(&mut health.was_up, true);
-                first || outage.is_some_and(|since| since.elapsed() >= SHORTEST_OUTAGE)
+                let was_away = outage.is_some_and(|since| since.elapsed() >= SHORTEST_OUTAGE);
+                first || was_away || health.recovery == Recovery::BrokenOff
             }
             _ => false,
         }
     }
 
     pub(super) fn is_failing(&self, tenant: &str, target: &str) -> bool {
-        let key = (tenant.to_owned(), target.to_owned());
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-            .is_some_and(|health| health.is_failing)
+        self.with(tenant, target, |health| health.is_failing)
+    }
+
+    fn progress(&self, tenant: &str, target: &str) -> Progress {
+        self.with(tenant, target, |health| health.progress)
+    }
+
+    /// Begins a recovery; false if one is under way.
+    fn begin(&self, tenant: &str, target: &str) -> bool {
+        self.with(tenant, target, |health| {
+            std::mem::replace(&mut health.recovery, Recovery::UnderWay) != Recovery::UnderWay
+        })
+    }
+
+    fn end(&self, tenant: &str, target: &str, recovery: Recovery) {
+        self.with(tenant, target, |health| health.recovery = recovery);
+    }
+
+    fn with<T>(&self, tenant: &str, target: &str, f: impl FnOnce(&mut Health) -> T) -> T {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        f(all.entry((tenant.to_owned(), target.to_owned())).or_default())
     }
 }
 
-/// Makes what waits for a target due in its order, since its far side is back. A failure is logged.
-pub(super) async fn far_side_is_back(
-    store: &dyn Store,
-    wake: &Notify,
-    tenant: &str,
-    target: &str,
-    now: Timestamp,
-) {
-    match store.retry_now(tenant, target, SPACING, now).await {
-        Ok(0) => {}
-        Ok(deliveries) => {
-            tracing::info!(tenant, target, deliveries, "target is back: what waits for it is due");
-            wake.notify_one();
+/// All that makes what waits for a target due, piece by piece.
+#[derive(Clone)]
+struct Releaser {
+    store: Arc<dyn Store>,
+    wake: Arc<Notify>,
+    clock: Clock,
+    /// It goes with the engine: one that is gone makes nothing due.
+    health: Weak<TargetHealth>,
+    tenant: String,
+    target: String,
+}
+
+impl Releaser {
+    fn of(engine: &Engine, tenant: &str, target: &str) -> Self {
+        Self {
+            store: Arc::clone(&engine.store),
+            wake: Arc::clone(&engine.wake),
+            clock: engine.clock.clone(),
+            health: Arc::downgrade(&engine.health),
+            tenant: tenant.to_owned(),
+            target: target.to_owned(),
         }
-        Err(error) => {
-            tracing::warn!(
-                tenant,
-                target,
-                "target is back, but what waits goes out at its own time: {error}"
-            );
+    }
+
+    /// Makes what waits due in its order, on a task of its own, at a pace that goes by how it goes: nothing if that is
+    /// done already. A failure is logged.
+    fn start(&self) {
+        if self.health.upgrade().is_some_and(|health| health.begin(&self.tenant, &self.target)) {
+            let this = self.clone();
+            tokio::spawn(async move { this.release_all().await });
+        }
+    }
+
+    async fn release_all(&self) {
+        let (tenant, target) = (&*self.tenant, &*self.target);
+        let progress = || self.health.upgrade().map(|health| health.progress(tenant, target));
+        let Some(before) = progress() else { return };
+        let mut pace = Pace::new(before);
+        let mut deliveries = 0;
+        let recovery = loop {
+            let (most, spacing) = pace.wave();
+            if most > 0 {
+                match self.store.retry_now(tenant, target, most, spacing, self.clock.now()).await {
+                    Ok(count) => {
+                        deliveries += count;
+                        pace.released(count);
+                        self.wake.notify_one();
+                        if count < most.into() {
+                            break Recovery::None;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(
+                            tenant,
+                            target,
+                            "target is back, but what waits goes out at its own time: {error}"
+                        );
+                        break Recovery::BrokenOff;
+                    }
+                }
+            }
+            tokio::time::sleep(pace::STEP).await;
+            let Some(now) = progress() else { return };
+            if pace.adapt(now).is_err() {
+                tracing::warn!(tenant, target, deliveries, "target is away again: the rest waits");
+                break Recovery::BrokenOff;
+            }
+        };
+        if let Some(health) = self.health.upgrade() {
+            health.end(tenant, target, recovery);
+        }
+        if deliveries > 0 && recovery == Recovery::None {
+            tracing::info!(tenant, target, deliveries, "target is back: what waited for it is due");
         }
     }
 }
 
 impl Engine {
-    /// Makes what waits for a target due, after an attempt has shown that its far side is back.
-    pub(super) async fn recover(&self, first: &Delivery) {
+    /// Begins to make due what waits for a target, after an attempt has shown that its far side is back.
+    pub(super) fn recover(&self, first: &Delivery) {
         // One with a cooldown has a single queue: its next one comes after that anyway, and not sooner.
         if self.target_of(first).is_some_and(|target| target.cooldown().is_none()) {
-            let (tenant, target) = (&first.tenant, &first.target);
-            far_side_is_back(&*self.store, &self.wake, tenant, target, self.clock.now()).await;
+            self.make_due(&first.tenant, &first.target);
         }
+    }
+
+    /// Begins to make due what waits for a target, at its pace; it comes back at once.
+    pub(super) fn make_due(&self, tenant: &str, target: &str) {
+        Releaser::of(self, tenant, target).start();
     }
 
     /// Makes deliveries due, one after the other in the order of their ids: dead and delivered ones wait again and have
@@ -117,7 +205,8 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub async fn retry(&self, tenant: &Tenant, ids: &[DeliveryId]) -> Result<u64, StoreError> {
-        let retried = self.store.retry(tenant.name(), ids, SPACING, self.clock.now()).await?;
+        let timed: Vec<_> = ids.iter().copied().zip(pace::by_hand()).collect();
+        let retried = self.store.retry(tenant.name(), &timed, self.clock.now()).await?;
         self.wake.notify_one();
         Ok(retried)
     }
@@ -141,15 +230,12 @@ impl Engine {
     /// Makes what waits for targets due that were gone from the settings and are there again.
     pub(super) async fn adopt_orphans(&self, tenant: &Tenant) {
         let targets: Vec<String> = tenant.targets().iter().map(|target| target.name().to_owned()).collect();
-        match self.store.adopt(tenant.name(), &targets, SPACING, self.clock.now()).await {
-            Ok(0) => {}
-            Ok(deliveries) => {
-                tracing::info!(
-                    tenant = tenant.name(),
-                    deliveries,
-                    "targets are back in the settings: what waits is due"
-                );
-                self.wake.notify_one();
+        match self.store.adopt(tenant.name(), &targets).await {
+            Ok(back) => {
+                for target in back {
+                    tracing::info!(tenant = tenant.name(), target, "target is back in the settings");
+                    self.make_due(tenant.name(), &target);
+                }
             }
             Err(error) => {
                 tracing::warn!(
@@ -228,11 +314,6 @@ impl Engine {
 
 /// A way for a session to say that its far side is back.
 pub(super) fn retry_now_of(engine: &Engine, tenant: &str, target: &str) -> Arc<dyn Fn() + Send + Sync> {
-    let (store, wake, clock) = (Arc::clone(&engine.store), Arc::clone(&engine.wake), engine.clock.clone());
-    let (tenant, target) = (tenant.to_owned(), target.to_owned());
-    Arc::new(move || {
-        let (store, wake, now) = (Arc::clone(&store), Arc::clone(&wake), clock.now());
-        let (tenant, target) = (tenant.clone(), target.clone());
-        tokio::spawn(async move { far_side_is_back(&*store, &wake, &tenant, &target, now).await });
-    })
+    let releaser = Releaser::of(engine, tenant, target);
+    Arc::new(move || releaser.start())
 }

@@ -73,7 +73,7 @@ impl Engine {
         futures_util::future::join_all(settling).await;
         // After that: what this batch held up is due too.
         if let (true, Some(first)) = (is_back, batch.first()) {
-            self.recover(first).await;
+            self.recover(first);
         }
         self.give_back(&untouched).await;
     }

@@ -119,7 +119,7 @@ pub(super) async fn retry(
 
 /// Sends dead ones again, and waiting ones sooner, one after the other
 #[utoipa::path(post, path = "/deliveries/retry", tag = "deliveries", request_body = Selection, responses(
-    (status = 200, description = "so many are due, ten a second", body = Count),
+    (status = 200, description = "so many are due, ten in the first second and then faster", body = Count),
 ))]
 pub(super) async fn retry_all(
     State(engine): State<Arc<Engine>>,

@@ -30,7 +30,7 @@ pub use backoff::{Backoff, Delays};
 pub use client::Client;
 pub use connection::{Connection, ConnectionError};
 pub use event::{OutgoingMessage, Refusal, SessionEvent};
-pub use message::{Prefix, is_channel, is_word, same_name, sanitize};
+pub use message::{Prefix, is_channel, is_word, same_name};
 pub use outbox::{Rate, Ticket};
 pub use session::Session;
 pub use settings::{AccountAuth, Channel, ClientSettings, ServerSettings};

@@ -113,14 +113,6 @@ fn last(first: Option<String>, second: Option<String>) -> String {
     second.or(first).unwrap_or_default()
 }
 
-/// A value from outside without what could end a line or mean something to a client (I-OUT-04). Line breaks become
-/// spaces, so that words stay apart.
-#[must_use]
-pub fn sanitize(value: &str) -> String {
-    let breaks = |c: char| matches!(c, '\r' | '\n' | '\t');
-    value.chars().filter_map(|c| if breaks(c) { Some(' ') } else { (!c.is_control()).then_some(c) }).collect()
-}
-
 /// A whole line as it is sent. The last guard of all: whatever is in the text, there is one line and no second (I-OUT-04).
 pub(crate) fn encode(text: &str) -> String {
     let mut line: String = text.chars().filter(|c| !matches!(c, '\r' | '\n' | '\0')).collect();
@@ -194,7 +186,6 @@ mod tests {
 
     #[test]
     fn i_out_04_nothing_from_outside_makes_a_second_line() {
-        assert_eq!(sanitize("a\r\nQUIT :b\0\x01\x03"), "a  QUIT :b");
         assert_eq!(encode("PRIVMSG #ci :a\r\nQUIT\0"), "PRIVMSG #ci :aQUIT\r\n");
         assert!(same_name("Bob[x]", "bOB{X}") && !same_name("bob", "bo"));
     }

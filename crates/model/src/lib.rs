@@ -13,6 +13,7 @@ mod dict;
 mod event;
 pub mod interpolate;
 pub mod jinja;
+mod legible;
 mod literal;
 mod order;
 mod packet;
@@ -37,6 +38,7 @@ pub use change::Change;
 pub use clock::now;
 pub use dict::{BuilderActivity, Dicts, worker_info};
 pub use event::{Event, LogChannel, LogRef, StepRef};
+pub use legible::{body_text, line_text, web_link};
 pub(crate) use literal::{is_true, push_value_text};
 pub use order::{
     build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,
@@ -50,8 +52,8 @@ pub use source_stamp::{Patch, SourceStamp};
 pub use spelling::nearest;
 pub use terminal::plain_output;
 pub use text::{
-    build_text, escape_controls, machinery_failed_text, state_text, step_text, stopped_build_text,
-    worker_lost_text,
+    brief_text, build_text, escape_controls, listed, machinery_failed_text, state_text, step_text,
+    stopped_build_text, worker_lost_text,
 };
 pub use timestamp::{ParseDateError, Timestamp};
 pub use trace::TraceContext;

@@ -1,8 +1,10 @@
 //! Output that was made for a terminal, as text that reads well anywhere (M-LOG-03).
 
+use super::legible::is_unfit;
+
 /// Takes out what steers a terminal: colours and other escape sequences, with the texts of links kept; of a line that
 /// was written over again and again after a carriage return, its last state stays. Line ends become `\n`; other control
-/// characters but tabs go.
+/// characters but tabs go, and those that turn the direction of text.
 #[must_use]
 pub fn plain_output(output: &str) -> String {
     let stripped = anstream::adapter::strip_str(output).to_string();
@@ -11,7 +13,7 @@ pub fn plain_output(output: &str) -> String {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
         let line = line.trim_end_matches('\r');
         let last_state = line.rsplit('\r').next().unwrap_or(line);
-        text.extend(last_state.chars().filter(|&character| character == '\t' || !character.is_control()));
+        text.extend(last_state.chars().filter(|&character| character == '\t' || !is_unfit(character)));
         text.push_str(end);
     }
     text
@@ -31,6 +33,7 @@ mod tests {
             ("a\0b\u{7}\u{c}c\u{fffd}ü", "abc\u{fffd}ü"),
             ("one\r\ntwo\r\r\n\nthree", "one\ntwo\n\nthree"),
             ("cut off \u{1b}[38;5", "cut off "),
+            ("ok\u{202e}dekcah\u{2069}", "okdekcah"),
         ] {
             assert_eq!(plain_output(output), text, "{output:?}");
         }

@@ -2,7 +2,15 @@
 
 use jiff::tz::TimeZone;
 
+use super::legible::is_unfit;
 use super::{Change, Results, SourceStamp, StepFlags, Timestamp, literal};
+
+/// Most words of a build that are shown: that of its result, and of five steps.
+const MAX_WORDS: usize = 6;
+/// Most characters of one of them: some senders have all their words in one.
+const MAX_WORD: usize = 300;
+/// Most names in a list of people.
+const MAX_NAMES: usize = 10;
 
 /// A build's words: those of its result, then what its steps add, in their order (M-TXT-01, M-TXT-04).
 #[must_use]
@@ -144,19 +152,46 @@ impl Change {
     }
 }
 
-/// Escapes control characters as Rust writes them (`\n`, `\u{1b}`), so that text from outside stays on its line and steers
-/// no terminal. Other characters stay; a second pass changes nothing.
+/// Escapes control characters as Rust writes them (`\n`, `\u{1b}`), and those that turn the direction of text, so that text
+/// from outside stays on its line and steers no terminal. Other characters stay; a second pass changes nothing.
 #[must_use]
 pub fn escape_controls(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if is_unfit(character) {
             escaped.extend(character.escape_default());
         } else {
             escaped.push(character);
         }
     }
     escaped
+}
+
+/// A build's or step's words in one text, of bounded length: the first of many words, each cut if it is long, and the
+/// number of the others (M-TXT-07).
+#[must_use]
+pub fn brief_text(words: &[String]) -> String {
+    let word = |word: &String| match word.char_indices().nth(MAX_WORD) {
+        Some((end, _)) => format!("{}…", word.get(..end).unwrap_or(word)),
+        None => word.clone(),
+    };
+    let (shown, more) = bounded(words, MAX_WORDS);
+    let text = shown.iter().map(word).collect::<Vec<_>>().join(" ");
+    if more == 0 { text } else { format!("{text} and {more} more") }
+}
+
+/// Names in one text, of bounded length: the first of many, and the number of the others (M-TXT-07).
+#[must_use]
+pub fn listed(names: &[String]) -> String {
+    let (shown, more) = bounded(names, MAX_NAMES);
+    let text = shown.join(", ");
+    if more == 0 { text } else { format!("{text} and {more} more") }
+}
+
+/// As many as are shown, and the number of those that are not: never just one, in whose place it could stand itself.
+fn bounded(all: &[String], most: usize) -> (&[String], usize) {
+    let shown = all.get(..most).filter(|_| all.len() > most + 1).unwrap_or(all);
+    (shown, all.len() - shown.len())
 }
 
 /// A time for people, like `Sat 19 Apr 2014 23:03:46`; none for the epoch itself, which stands for "not known".
@@ -203,6 +238,20 @@ mod tests {
     fn m_txt_03_one_state_text_is_one_word() {
         assert_eq!(state_text("build successful"), ["build successful"]);
         assert!(state_text("").is_empty());
+    }
+
+    #[test]
+    fn m_txt_07_many_words_and_names_are_counted() {
+        let steps = |count| (0..count).map(|number| format!("s{number}"));
+        let text =
+            |count| brief_text(&["failed".to_owned()].into_iter().chain(steps(count)).collect::<Vec<_>>());
+        assert_eq!(text(300), "failed s0 s1 s2 s3 s4 and 295 more");
+        assert_eq!(text(6), "failed s0 s1 s2 s3 s4 s5", "one more takes no more room than its number");
+        assert_eq!(brief_text(&["x".repeat(1_000)]), format!("{}…", "x".repeat(300)));
+        assert_eq!((brief_text(&[]), listed(&[])), Default::default());
+        let names = |count| listed(&steps(count).collect::<Vec<_>>());
+        assert_eq!((names(2), names(11).len()), ("s0, s1".to_owned(), 43));
+        assert_eq!(names(1_000), "s0, s1, s2, s3, s4, s5, s6, s7, s8, s9 and 990 more");
     }
 
     #[test]
@@ -276,8 +325,8 @@ mod tests {
 
     #[test]
     fn only_control_characters_are_escaped() {
-        let escaped = escape_controls("a\\b\r\nc\u{1b}[2J\u{85} é");
-        assert_eq!(escaped, "a\\b\\r\\nc\\u{1b}[2J\\u{85} é");
+        let escaped = escape_controls("a\\b\r\nc\u{1b}[2J\u{85}\u{202e} é");
+        assert_eq!(escaped, "a\\b\\r\\nc\\u{1b}[2J\\u{85}\\u{202e} é");
         assert_eq!(escape_controls(&escaped), escaped);
     }
 

@@ -28,6 +28,9 @@ pub enum UrlPatternError {
     /// All builds would have one page.
     #[error("it lacks `{{number}}`: all builds would have the same page")]
     Number,
+    /// Segments that browsers take out, and others with them.
+    #[error("it has a segment `.` or `..`: write the address as a browser shows it")]
+    Dots,
     /// White space or control characters.
     #[error("it has white space or control characters: write `%20` for a space")]
     Space,
@@ -54,7 +57,9 @@ impl UrlPattern {
         if !parts.contains(&Part::Number) {
             return Err(UrlPatternError::Number);
         }
-        Ok(Self { origin, parts })
+        let pattern = Self { origin, parts };
+        pattern.fill("builder", 1).ok_or(UrlPatternError::Dots)?;
+        Ok(pattern)
     }
 
     /// Scheme and host, with a final slash.
@@ -62,16 +67,24 @@ impl UrlPattern {
         &self.origin
     }
 
-    /// The page of a build; `builder` is its builder's name, encoded.
-    pub(crate) fn fill(&self, builder: &str, number: u64) -> String {
+    /// The page of a build; `builder` is its builder's name, encoded. None if that would lead elsewhere: browsers take a
+    /// segment `..` for the folder above, however it is written.
+    pub(crate) fn fill(&self, builder: &str, number: u64) -> Option<String> {
         let number = number.to_string();
         let filled = self.parts.iter().map(|part| match part {
             Part::Text(text) => text.as_str(),
             Part::Builder => builder,
             Part::Number => &number,
         });
-        filled.collect()
+        Some(filled.collect()).filter(|url: &String| !climbs(url))
     }
+}
+
+/// True if a segment of the address's path is one of dots.
+fn climbs(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    path.split('/')
+        .any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
 }
 
 fn parts(text: &str) -> Result<Vec<Part>, UrlPatternError> {
@@ -103,7 +116,7 @@ mod tests {
 
     #[test]
     fn m_url_05_patterns_that_lead_nowhere() {
-        use UrlPatternError::{Number, Origin, Placeholder, Space};
+        use UrlPatternError::{Dots, Number, Origin, Placeholder, Space};
         for (text, error) in [
             ("pages", Origin),
             ("ftp://ci.example.org/{number}", Origin),
@@ -117,6 +130,8 @@ mod tests {
             ("https://ci.example.org/{number", Placeholder("{number".to_owned())),
             ("https://ci.example.org/number}", Placeholder("}".to_owned())),
             ("https://ci.example.org/{{number}}", Placeholder("{{number}".to_owned())),
+            ("https://ci.example.org/a/../{number}", Dots),
+            ("https://ci.example.org/a/%2E/{number}", Dots),
             ("https://ci.example.org/{number}/my page", Space),
             ("https://ci.example.org/{number}\r\nX: y", Space),
         ] {
@@ -124,11 +139,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn m_url_08_a_builder_of_dots_climbs_nowhere() {
+        let fill = |pattern: &str, builder| UrlPattern::parse(pattern).unwrap().fill(builder, 7);
+        for builder in [".", "..", "%2e%2E", ".%2e"] {
+            assert_eq!(fill("https://ci/job/{builder}/{number}/", builder), None, "{builder}");
+        }
+        assert_eq!(fill("https://ci/.{builder}/{number}/", "."), None);
+        assert_eq!(fill("https://ci/b{builder}/{number}/", "..").as_deref(), Some("https://ci/b../7/"));
+        assert_eq!(fill("https://ci/{number}?b={builder}", "..").as_deref(), Some("https://ci/7?b=.."));
+        assert_eq!(fill("https://ci/{builder}/{number}", "...").as_deref(), Some("https://ci/.../7"));
+    }
+
     proptest::proptest! {
         #[test]
         fn m_url_05_any_text_is_read_or_refused(text in ".{0,60}|https://h/[{}a-z/]{0,9}[{]number[}].{0,9}") {
             if let Ok(pattern) = UrlPattern::parse(&text) {
-                let url = pattern.fill("b", 7);
+                let url = pattern.fill("b", 7).unwrap();
                 proptest::prop_assert!(url.starts_with(pattern.origin()) && !url.contains(['{', '}']), "{}", url);
             }
         }

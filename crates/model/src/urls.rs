@@ -1,8 +1,8 @@
-//! Addresses of pages at the CI server (M-URL-01 to M-URL-06).
+//! Addresses of pages at the CI server (M-URL-01 to M-URL-08).
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Build, UrlPattern};
+use super::UrlPattern;
 
 /// Everything is encoded but what RFC 3986 calls unreserved, so `/` in a name stays part of the name (M-URL-02).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -120,15 +120,9 @@ impl Links {
     #[must_use]
     pub fn build(&self, builder: Named<'_>, number: u64) -> Option<String> {
         if let UrlStyle::Pattern(pattern) = &self.style {
-            return Some(pattern.fill(&encoded(builder.name).to_string(), number));
+            return pattern.fill(&utf8_percent_encode(builder.name, NAME).to_string(), number);
         }
         Some(format!("{}/builds/{number}", self.builder(builder)?))
-    }
-
-    /// A build's page; the one that its sender named wins (M-URL-04).
-    #[must_use]
-    pub fn of_build(&self, build: &Build, builder_id: Option<u64>) -> Option<String> {
-        build.url.clone().or_else(|| self.build(Named { name: &build.builder, id: builder_id }, build.number))
     }
 
     /// A step's page.
@@ -136,7 +130,7 @@ impl Links {
     pub fn step(&self, builder: Named<'_>, number: u64, step: NamedStep<'_>) -> Option<String> {
         let build = self.build(builder, number)?;
         match self.style {
-            UrlStyle::Default | UrlStyle::Chapter => Some(format!("{build}/steps/{}", encoded(step.name))),
+            UrlStyle::Default | UrlStyle::Chapter => Some(format!("{build}/steps/{}", encoded(step.name)?)),
             UrlStyle::Modern => Some(format!("{build}/steps/{}", step.number?)),
             UrlStyle::Pattern(_) => None,
         }
@@ -152,7 +146,7 @@ impl Links {
             UrlStyle::Modern if log.is_empty() || !plain() => return None,
             UrlStyle::Modern => {}
         }
-        Some(format!("{}/logs/{}", self.step(builder, number, step)?, encoded(log)))
+        Some(format!("{}/logs/{}", self.step(builder, number, step)?, encoded(log)?))
     }
 
     /// A log's page as message formatters make it from a build's page (M-URL-03).
@@ -160,7 +154,7 @@ impl Links {
     pub fn log_under_build(&self, build_url: &str, step: &str, log: &str) -> Option<String> {
         match self.style {
             UrlStyle::Default | UrlStyle::Chapter => {
-                Some(format!("{build_url}/steps/{}/logs/{}", encoded(step), encoded(log)))
+                Some(format!("{build_url}/steps/{}/logs/{}", encoded(step)?, encoded(log)?))
             }
             UrlStyle::Modern | UrlStyle::Pattern(_) => None,
         }
@@ -218,7 +212,7 @@ impl Links {
         let (base, mark) = (self.base.as_deref()?, self.mark());
         match self.style {
             UrlStyle::Default | UrlStyle::Chapter => {
-                Some(format!("{base}{mark}{kind}/{}", encoded(named.name)))
+                Some(format!("{base}{mark}{kind}/{}", encoded(named.name)?))
             }
             UrlStyle::Modern => Some(format!("{base}{mark}{kind}/{}", named.id?)),
             UrlStyle::Pattern(_) => None,
@@ -226,8 +220,10 @@ impl Links {
     }
 }
 
-fn encoded(name: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(name, NAME)
+/// A name as a segment of a path. None of one of dots: browsers take it for the folder itself or the one above, encoded too,
+/// and the address would lead elsewhere (M-URL-08).
+fn encoded(name: &str) -> Option<String> {
+    (!matches!(name, "." | "..")).then(|| utf8_percent_encode(name, NAME).to_string())
 }
 
 #[cfg(test)]
@@ -339,23 +335,27 @@ mod tests {
     }
 
     #[test]
+    fn m_url_08_names_of_dots_have_no_pages() {
+        let links = links(UrlStyle::Default);
+        for name in [".", ".."] {
+            let dots = NamedStep { name, number: None };
+            assert_eq!(links.build(Named::by_name(name), 3), None);
+            assert_eq!(links.step(Named::by_name("b"), 3, dots), None);
+            assert_eq!(links.log(Named::by_name("b"), 3, STEP, name), None);
+            assert_eq!(links.worker(Named::by_name(name)), None);
+            assert_eq!(links.log_under_build("http://x/1", name, "stdio"), None);
+        }
+        let climbs = links.builder(Named::by_name("../../x?y#z"));
+        assert_eq!(climbs.as_deref(), Some("http://ci/builders/..%2F..%2Fx%3Fy%23z"));
+    }
+
+    #[test]
     fn m_url_03_formatters_append_to_a_build_page() {
         for style in [UrlStyle::Default, UrlStyle::Chapter] {
             let url = links(style).log_under_build("http://x/1", "a/b", "stdio");
             assert_eq!(url.as_deref(), Some("http://x/1/steps/a%2Fb/logs/stdio"));
         }
         assert_eq!(links(UrlStyle::Modern).log_under_build("http://x/1", "a", "stdio"), None);
-    }
-
-    #[test]
-    fn m_url_04_the_senders_own_address_wins() {
-        let mut build = Build::new("b", 1);
-        assert_eq!(
-            links(UrlStyle::Default).of_build(&build, None).as_deref(),
-            Some("http://ci/builders/b/builds/1")
-        );
-        build.url = Some("http://elsewhere/".to_owned());
-        assert_eq!(links(UrlStyle::Modern).of_build(&build, None), build.url);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     assert_eq!(second.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #2"]);
     store.settle(second[0].id, settled(DeliveryState::Dead), at(53)).await.unwrap();
     // Made to wait again, it is the older one and goes before the third.
-    assert_eq!(store.retry(T, &[second[0].id], Duration::ZERO, at(54)).await.unwrap(), 1);
+    assert_eq!(store.retry(T, &[(second[0].id, Duration::ZERO)], at(54)).await.unwrap(), 1);
     assert_eq!(claim(55).await.unwrap()[0].id, second[0].id);
     store.settle(second[0].id, settled(DeliveryState::Delivered), at(56)).await.unwrap();
     let third = claim(57).await.unwrap().remove(0);
@@ -37,12 +37,12 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     // Its far side is back: due now, unless somebody is at it.
     let later = Settlement { not_before: at(500), ..settled(DeliveryState::Waiting) };
     store.settle(third.id, later, at(58)).await.unwrap();
-    store.retry_now("other", "push", Duration::ZERO, at(59)).await.unwrap();
-    store.retry_now(T, "mail", Duration::ZERO, at(59)).await.unwrap();
+    store.retry_now("other", "push", 9, Duration::ZERO, at(59)).await.unwrap();
+    store.retry_now(T, "mail", 9, Duration::ZERO, at(59)).await.unwrap();
     assert!(claim(59).await.unwrap().iter().all(|delivery| delivery.id != third.id));
-    store.retry_now(T, "push", Duration::ZERO, at(59)).await.unwrap();
+    store.retry_now(T, "push", 9, Duration::ZERO, at(59)).await.unwrap();
     assert_eq!(claim(59).await.unwrap()[0].id, third.id);
-    store.retry_now(T, "push", Duration::ZERO, at(60)).await.unwrap();
+    store.retry_now(T, "push", 9, Duration::ZERO, at(60)).await.unwrap();
     assert!(claim(60).await.unwrap().iter().all(|delivery| delivery.id != third.id));
 }
 
@@ -128,9 +128,9 @@ pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store)
     assert_eq!(counts.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1, 0, 1, 1]);
     let (delivery, attempts) = store.delivery(T, claimed[1].id).await.unwrap().unwrap();
     assert_eq!((delivery.code.as_deref(), attempts.len()), (Some("same"), 0));
-    assert_eq!(store.retry(T, &[claimed[1].id], Duration::ZERO, at(5)).await.unwrap(), 0);
-    assert_eq!(store.retry("other", &[claimed[0].id], Duration::ZERO, at(5)).await.unwrap(), 0);
-    assert_eq!(store.retry(T, &[claimed[0].id], Duration::ZERO, at(5)).await.unwrap(), 1);
+    assert_eq!(store.retry(T, &[(claimed[1].id, Duration::ZERO)], at(5)).await.unwrap(), 0);
+    assert_eq!(store.retry("other", &[(claimed[0].id, Duration::ZERO)], at(5)).await.unwrap(), 0);
+    assert_eq!(store.retry(T, &[(claimed[0].id, Duration::ZERO)], at(5)).await.unwrap(), 1);
     let again = store.claim("me", &each(9), LEASE, at(5)).await.unwrap();
     assert_eq!((again[0].created, again[0].message.as_deref()), (at(5), Some(&b"m"[..])));
 }

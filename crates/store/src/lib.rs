@@ -285,22 +285,22 @@ pub trait Store: Send + Sync {
     async fn standings(&self, tenant: &str, ids: &[DeliveryId]) -> Result<Vec<Standing>, StoreError>;
     /// Lists the ids of deliveries, oldest first.
     async fn delivery_ids(&self, tenant: &str, query: &DeliveryQuery) -> Result<Vec<DeliveryId>, StoreError>;
-    /// Makes deliveries due, the first one now and one more every `spacing`: dead and delivered ones wait again, with
+    /// Makes deliveries due, each so long after `now`: dead and delivered ones wait again, with
     /// their age counted from now; waiting ones are hurried. Silent ones, and those that are leased, stay as they are.
     /// Returns the number of the others.
     async fn retry(
         &self,
         tenant: &str,
-        ids: &[DeliveryId],
-        spacing: Duration,
+        ids: &[(DeliveryId, Duration)],
         now: Timestamp,
     ) -> Result<u64, StoreError>;
-    /// Makes all due that waits for a target's far side and is not leased, one every `spacing` in their order: it is
-    /// back. What waits for a time of its own stays. Returns the number of them.
+    /// Makes the oldest `most` due that wait for a target's far side and are neither due nor leased, one every `spacing` in
+    /// their order: it is back. What waits for a time of its own stays. Returns the number of them.
     async fn retry_now(
         &self,
         tenant: &str,
         target: &str,
+        most: u32,
         spacing: Duration,
         now: Timestamp,
     ) -> Result<u64, StoreError>;
@@ -314,14 +314,8 @@ pub trait Store: Send + Sync {
         target: &str,
         now: Timestamp,
     ) -> Result<Timestamp, StoreError>;
-    /// Does as `retry_now` for those of these targets that were gone: they are there again.
-    async fn adopt(
-        &self,
-        tenant: &str,
-        targets: &[String],
-        spacing: Duration,
-        now: Timestamp,
-    ) -> Result<u64, StoreError>;
+    /// Forgets that targets were gone that are there again. Returns those of these that were.
+    async fn adopt(&self, tenant: &str, targets: &[String]) -> Result<Vec<String>, StoreError>;
     /// Notes that an engine is at work. `shift`, in microseconds, is added to all times of what waits: the clock that
     /// they are kept in has been set.
     async fn tick(&self, shift: i64, now: Timestamp) -> Result<(), StoreError>;

@@ -32,6 +32,11 @@ async fn due_at(store: &dyn Store, now: i64) -> Vec<DeliveryId> {
     store.claim("me", &each(100), LEASE, at(now)).await.unwrap().iter().map(|delivery| delivery.id).collect()
 }
 
+/// The first one at once, each of the others a second later.
+fn each_second(ids: &[DeliveryId]) -> Vec<(DeliveryId, Duration)> {
+    (0..).zip(ids).map(|(second, id)| (*id, SECOND * second)).collect()
+}
+
 fn later(wait: Wait) -> Settlement {
     Settlement { not_before: at(500), wait, ..settled(DeliveryState::Waiting) }
 }
@@ -41,9 +46,14 @@ pub(super) async fn what_waits_for_the_far_side_is_due_one_after_the_other(store
     put(store, 2, vec![to(started("mac", 1), &[("mail", None)])]).await;
     let own = due_at(store, 2).await[0];
     store.settle(own, later(Wait::OfItsOwn), at(3)).await.unwrap();
-    assert_eq!(store.retry_now("other", "mail", SECOND, at(10)).await.unwrap(), 0);
-    assert_eq!(store.retry_now(T, "irc", SECOND, at(10)).await.unwrap(), 0);
-    assert_eq!(store.retry_now(T, "mail", SECOND, at(10)).await.unwrap(), 3, "M-DLV-04");
+    assert_eq!(store.retry_now("other", "mail", 9, SECOND, at(10)).await.unwrap(), 0);
+    assert_eq!(store.retry_now(T, "irc", 9, SECOND, at(10)).await.unwrap(), 0);
+    assert_eq!(store.retry_now(T, "mail", 2, SECOND, at(10)).await.unwrap(), 2, "M-DLV-04");
+    assert_eq!(
+        store.retry_now(T, "mail", 2, SECOND, at(12)).await.unwrap(),
+        1,
+        "M-DLV-04: the first two are due"
+    );
     assert_eq!(due_at(store, 9).await, [0; 0]);
     for (second, id) in (10..).zip(&ids) {
         assert_eq!(due_at(store, second).await, [*id], "M-DLV-04");
@@ -62,13 +72,13 @@ pub(super) async fn a_person_hurries_what_waits_and_what_is_dead(store: &dyn Sto
     let until = DeliveryQuery { until: Some(at(1)), ..query(None) };
     assert_eq!(store.delivery_ids(T, &since).await.unwrap(), [0; 0]);
     assert_eq!(store.delivery_ids(T, &until).await.unwrap(), ids);
-    assert_eq!(store.retry(T, &ids, SECOND, at(10)).await.unwrap(), 4, "M-DLV-05");
+    assert_eq!(store.retry(T, &each_second(&ids), at(10)).await.unwrap(), 4, "M-DLV-05");
     for (second, id) in (10..).zip(&ids) {
         assert_eq!(due_at(store, second).await, [*id], "M-DLV-05");
     }
     let created = async |id| store.delivery(T, id).await.unwrap().unwrap().0.created;
     assert_eq!((created(ids[0]).await, created(ids[3]).await), (at(0), at(10)), "M-DLV-05");
-    assert_eq!(store.retry(T, &ids, SECOND, at(20)).await.unwrap(), 0, "they are leased");
+    assert_eq!(store.retry(T, &each_second(&ids), at(20)).await.unwrap(), 0, "they are leased");
 }
 
 pub(super) async fn dead_ones_of_a_key_wait_again_in_their_order(store: &dyn Store) {
@@ -76,7 +86,13 @@ pub(super) async fn dead_ones_of_a_key_wait_again_in_their_order(store: &dyn Sto
     let second = due_at(store, 2).await;
     store.settle(second[0], settled(DeliveryState::Dead), at(2)).await.unwrap();
     // The third one could go now, and must not overtake those before it.
-    assert_eq!(store.retry(T, &ids[..2], Duration::ZERO, at(3)).await.unwrap(), 2);
+    assert_eq!(
+        store
+            .retry(T, &ids[..2].iter().map(|id| (*id, Duration::ZERO)).collect::<Vec<_>>(), at(3))
+            .await
+            .unwrap(),
+        2
+    );
     for id in &ids {
         assert_eq!(due_at(store, 4).await, [*id]);
         store.settle(*id, settled(DeliveryState::Delivered), at(4)).await.unwrap();
@@ -108,10 +124,11 @@ pub(super) async fn a_target_is_gone_and_back(store: &dyn Store) {
     assert_eq!(store.orphaned_since(T, "mail", at(5)).await.unwrap(), at(5));
     assert_eq!(store.orphaned_since(T, "mail", at(9)).await.unwrap(), at(5), "M-DLV-07");
     let targets = ["mail".to_owned(), "irc".to_owned()];
-    assert_eq!(store.adopt("other", &targets, SECOND, at(10)).await.unwrap(), 0);
-    assert_eq!(store.adopt(T, &targets, SECOND, at(10)).await.unwrap(), 2);
+    assert_eq!(store.adopt("other", &targets).await.unwrap(), [""; 0]);
+    assert_eq!(store.adopt(T, &targets).await.unwrap(), ["mail"]);
+    assert_eq!(store.adopt(T, &targets).await.unwrap(), [""; 0], "it was there all the time");
+    assert_eq!(store.retry_now(T, "mail", 9, SECOND, at(10)).await.unwrap(), 2);
     assert_eq!(due_at(store, 11).await, ids);
-    assert_eq!(store.adopt(T, &targets, SECOND, at(12)).await.unwrap(), 0, "it was there all the time");
     assert_eq!(store.orphaned_since(T, "mail", at(20)).await.unwrap(), at(20));
 }
 

@@ -243,7 +243,7 @@ async fn deliveries_go_out(store: &dyn Store, version: u32) {
             Settlement { state, attempted: true, code, text, not_before: now(), wait: Wait::default() };
         store.settle(delivery.id, done, now()).await.unwrap();
     }
-    assert_eq!(store.retry(T, &[2], Duration::ZERO, now()).await.unwrap(), 1);
+    assert_eq!(store.retry(T, &[(2, Duration::ZERO)], now()).await.unwrap(), 1);
     assert_eq!(ids(&store.claim("me", &quota, LEASE, now()).await.unwrap()), [2]);
     store.release("me").await.unwrap();
 }

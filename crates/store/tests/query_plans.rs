@@ -440,12 +440,12 @@ async fn deliver(store: &SqliteStore) {
     };
     for delivery in [push, dead] {
         store.settle(delivery.id, done.clone(), at(7)).await.unwrap();
-        assert_eq!(store.retry(SMALL, &[delivery.id], Duration::ZERO, at(8)).await.unwrap(), 1);
+        assert_eq!(store.retry(SMALL, &[(delivery.id, Duration::ZERO)], at(8)).await.unwrap(), 1);
     }
-    store.retry_now(SMALL, "mail", Duration::ZERO, at(9)).await.unwrap();
+    store.retry_now(SMALL, "mail", 9, Duration::ZERO, at(9)).await.unwrap();
     assert_eq!(store.drop_waiting(SMALL, &[push.id, dead.id], "dropped").await.unwrap(), 2);
     store.orphaned_since(SMALL, "mail", at(9)).await.unwrap();
-    store.adopt(SMALL, &["mail".to_owned()], Duration::ZERO, at(9)).await.unwrap();
+    store.adopt(SMALL, &["mail".to_owned()]).await.unwrap();
     store.tick(1, at(9)).await.unwrap();
     store.last_tick().await.unwrap();
     store.defer_target(SMALL, "push", "linux", at(99)).await.unwrap();

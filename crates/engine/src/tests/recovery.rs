@@ -35,6 +35,71 @@ async fn m_dlv_04_what_waits_is_due_in_order_when_one_goes_through() {
     assert_eq!(numbers(&sent[before..]), ["linux #4", "linux #1", "linux #2", "linux #3"]);
 }
 
+/// An engine for whose target so many wait, with delays of many minutes.
+async fn long_outage(harness: &Harness, count: u64) -> (Arc<FakeTarget>, Running) {
+    let target = Arc::new(FakeTarget::new("dev", []));
+    let engine = harness.start(&target, 8).await;
+    target.set_down(true);
+    engine.builds("default", 1..=count).await;
+    for _ in 0..14 {
+        pass(HOUR / 6).await;
+        let attempts = target.sent().len();
+        eventually("the attempts end", || target.in_flight() == 0 && target.sent().len() == attempts).await;
+    }
+    harness.reaches("default", &vec![Waiting; usize::try_from(count).unwrap()]).await;
+    (target, engine)
+}
+
+/// Moves the clock by tenths of a second until so many were sent since `before`; the seconds that it took.
+async fn seconds_until(target: &FakeTarget, before: usize, count: usize) -> f64 {
+    let began = tokio::time::Instant::now();
+    while target.sent().len() < before + count {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} of {count}", target.sent().len() - before);
+        pass(Duration::from_millis(100)).await;
+    }
+    began.elapsed().as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_04_many_that_waited_are_out_at_a_pace_that_doubles() {
+    const COUNT: u64 = 250;
+    let harness = Harness::new().await;
+    let (target, engine) = long_outage(&harness, COUNT).await;
+    let before = target.sent().len();
+    target.set_down(false);
+    engine.builds("default", COUNT + 1..=COUNT + 1).await;
+    let seconds = seconds_until(&target, before, 251).await;
+    println!("{COUNT} that waited were out after {seconds} s; ten a second would have taken 25");
+    assert!((3.0..12.0).contains(&seconds), "{seconds}");
+    let sent = target.sent();
+    let order: Vec<u64> = numbers(&sent[before + 1..])
+        .iter()
+        .map(|name| name.trim_start_matches("linux #").parse().unwrap())
+        .collect();
+    // Some are under way at once; but for that they go out in their order, and each of them once.
+    assert!((1_u64..).zip(&order).all(|(place, number)| place.abs_diff(*number) <= 16), "{order:?}");
+    harness.reaches("default", &[Delivered; 251]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_04_a_recovery_that_is_broken_off_goes_on() {
+    let harness = Harness::new().await;
+    let (target, engine) = long_outage(&harness, 100).await;
+    let before = target.sent().len();
+    target.set_down(false);
+    engine.builds("default", 101..=101).await;
+    seconds_until(&target, before, 15).await;
+    target.set_down(true);
+    pass(Duration::from_secs(2)).await;
+    target.set_down(false);
+    let began = tokio::time::Instant::now();
+    let all = || harness.deliveries("default");
+    while all().await.iter().any(|delivery| delivery.state == Waiting) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+        pass(Duration::from_millis(250)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn m_dlv_04_one_that_is_put_off_by_itself_is_not_hurried_by_others() {
     let harness = Harness::new().await;

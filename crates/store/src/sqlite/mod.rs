@@ -420,23 +420,23 @@ impl Store for SqliteStore {
     async fn retry(
         &self,
         tenant: &str,
-        ids: &[DeliveryId],
-        spacing: Duration,
+        ids: &[(DeliveryId, Duration)],
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let (tenant, ids) = (tenant.to_owned(), ids.to_vec());
-        self.writer.count(Operation::Retry { tenant, ids, spacing, now }).await
+        self.writer.count(Operation::Retry { tenant, ids, now }).await
     }
 
     async fn retry_now(
         &self,
         tenant: &str,
         target: &str,
+        most: u32,
         spacing: Duration,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let (tenant, target) = (tenant.to_owned(), target.to_owned());
-        self.writer.count(Operation::RetryNow { tenant, target, spacing, now }).await
+        self.writer.count(Operation::RetryNow { tenant, target, most, spacing, now }).await
     }
 
     async fn drop_waiting(&self, tenant: &str, ids: &[DeliveryId], text: &str) -> Result<u64, StoreError> {
@@ -457,15 +457,12 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn adopt(
-        &self,
-        tenant: &str,
-        targets: &[String],
-        spacing: Duration,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
+    async fn adopt(&self, tenant: &str, targets: &[String]) -> Result<Vec<String>, StoreError> {
         let (tenant, targets) = (tenant.to_owned(), targets.to_vec());
-        self.writer.count(Operation::Adopt { tenant, targets, spacing, now }).await
+        match self.writer.submit(Operation::Adopt { tenant, targets }).await? {
+            OperationResult::Adopted(back) => Ok(back),
+            other => other.unexpected(),
+        }
     }
 
     async fn tick(&self, shift: i64, now: Timestamp) -> Result<(), StoreError> {

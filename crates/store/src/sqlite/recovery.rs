@@ -30,28 +30,27 @@ pub(super) async fn ids(
     Ok(sql.build_query_scalar().fetch_all(reader).await?)
 }
 
-/// Makes these due, one every `spacing`, unless they are leased or silent. Messages stay: the same bytes go out. The age
+/// Makes these due, each so long after `now`, unless they are leased or silent. Messages stay: the same bytes go out. The age
 /// of those that did not wait counts from now.
 pub(super) async fn retry(
     tx: &mut SqliteConnection,
     tenant: &str,
-    ids: &[DeliveryId],
-    spacing: Duration,
+    ids: &[(DeliveryId, Duration)],
     now: Timestamp,
 ) -> Result<OperationResult, StoreError> {
+    let timed: Vec<(DeliveryId, i64)> = ids.iter().map(|(id, delay)| (*id, micros(*delay))).collect();
     let retried: Vec<DeliveryId> = sqlx::query_scalar(
         "UPDATE deliveries AS d SET \
          created = iif(d.state = 'waiting', d.created, ?1), \
-         not_before = iif(d.state = 'waiting', min(d.due, ?1 + r.key * ?2), ?1 + r.key * ?2), \
-         due = iif(d.state = 'waiting', min(d.due, ?1 + r.key * ?2), ?1 + r.key * ?2), \
+         not_before = iif(d.state = 'waiting', min(d.due, ?1 + (r.value ->> 1)), ?1 + (r.value ->> 1)), \
+         due = iif(d.state = 'waiting', min(d.due, ?1 + (r.value ->> 1)), ?1 + (r.value ->> 1)), \
          blocked = iif(d.state = 'waiting', d.blocked, 0), code = iif(d.state = 'waiting', d.code, NULL), \
          text = iif(d.state = 'waiting', d.text, NULL), held = 0, state = 'waiting' \
-         FROM json_each(?3) r WHERE d.id = r.value AND d.tenant = ?4 AND d.state IN ('dead', 'delivered', 'waiting') \
+         FROM json_each(?2) r WHERE d.id = (r.value ->> 0) AND d.tenant = ?3 AND d.state IN ('dead', 'delivered', 'waiting') \
          AND d.lease_owner IS NULL RETURNING id",
     )
     .bind(now.as_micros())
-    .bind(micros(spacing))
-    .bind(json(ids))
+    .bind(json(&timed))
     .bind(tenant)
     .fetch_all(&mut *tx)
     .await?;
@@ -74,12 +73,14 @@ pub(super) async fn retry(
     Ok(OperationResult::Counted(retried.len() as u64))
 }
 
-/// Makes what waits for a target due, one every `spacing`: all that nobody has leased and whose time is not its own.
+/// Makes the oldest `most` due of what waits for a target, one every `spacing`, that nobody has leased and whose time is not
+/// its own.
 /// Blocked ones stay so.
 pub(super) async fn retry_now(
     tx: &mut SqliteConnection,
     tenant: &str,
     target: &str,
+    most: u32,
     spacing: Duration,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
@@ -87,12 +88,13 @@ pub(super) async fn retry_now(
         "UPDATE deliveries AS d SET not_before = min(d.due, ?1 + r.n * ?4), due = min(d.due, ?1 + r.n * ?4) \
          FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM deliveries \
          INDEXED BY deliveries_waiting WHERE state = 'waiting' \
-         AND tenant = ?2 AND target = ?3 AND lease_owner IS NULL AND held = 0 AND due > ?1) r WHERE d.id = r.id",
+         AND tenant = ?2 AND target = ?3 AND lease_owner IS NULL AND held = 0 AND due > ?1 ORDER BY id LIMIT ?5) r WHERE d.id = r.id",
     )
     .bind(now.as_micros())
     .bind(tenant)
     .bind(target)
     .bind(micros(spacing))
+    .bind(most)
     .execute(tx)
     .await?;
     Ok(hurried.rows_affected())
@@ -142,26 +144,20 @@ pub(super) async fn orphaned_since(
     Ok(OperationResult::Since(Timestamp::from_micros(since)))
 }
 
-/// Makes what waits for targets due that were gone and are there again.
+/// Forgets that targets were gone that are there again, and names them.
 pub(super) async fn adopt(
     tx: &mut SqliteConnection,
     tenant: &str,
     targets: &[String],
-    spacing: Duration,
-    now: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let back: Vec<String> = sqlx::query_scalar(
         "DELETE FROM orphans WHERE tenant = ? AND target IN (SELECT value FROM json_each(?)) RETURNING target",
     )
     .bind(tenant)
     .bind(json(targets))
-    .fetch_all(&mut *tx)
+    .fetch_all(tx)
     .await?;
-    let mut count = 0;
-    for target in back {
-        count += retry_now(tx, tenant, &target, spacing, now).await?;
-    }
-    Ok(OperationResult::Counted(count))
+    Ok(OperationResult::Adopted(back))
 }
 
 /// Reads when an engine was last at work; none on a store that none has worked on.

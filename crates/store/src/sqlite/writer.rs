@@ -57,11 +57,11 @@ pub(super) enum Operation {
     ReleaseUnattempted { owner: String, ids: Vec<DeliveryId> },
     Release { owner: String },
     Renew { owner: String, ids: Vec<DeliveryId>, until: Timestamp },
-    Retry { tenant: String, ids: Vec<DeliveryId>, spacing: Duration, now: Timestamp },
-    RetryNow { tenant: String, target: String, spacing: Duration, now: Timestamp },
+    Retry { tenant: String, ids: Vec<(DeliveryId, Duration)>, now: Timestamp },
+    RetryNow { tenant: String, target: String, most: u32, spacing: Duration, now: Timestamp },
     DropWaiting { tenant: String, ids: Vec<DeliveryId>, text: String },
     OrphanedSince { tenant: String, target: String, now: Timestamp },
-    Adopt { tenant: String, targets: Vec<String>, spacing: Duration, now: Timestamp },
+    Adopt { tenant: String, targets: Vec<String> },
     Tick { shift: i64, now: Timestamp },
     UseVersion { tenant: String, in_use: InUse, version: KeptVersion, packed: Vec<u8> },
     RecordCall { tenant: String, call: CallEntry },
@@ -88,8 +88,14 @@ pub(super) enum OperationResult {
     Found(bool),
     Counted(u64),
     Since(Timestamp),
+    /// Targets that were gone and are there again.
+    Adopted(Vec<String>),
     Pruned(Pruned),
-    LogWritten { log: i64, lines: u64, bytes: u64 },
+    LogWritten {
+        log: i64,
+        lines: u64,
+        bytes: u64,
+    },
     Done,
 }
 
@@ -318,11 +324,10 @@ async fn perform(
             }
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
             Operation::Renew { owner, ids, until } => deliveries::renew(tx, owner, ids, *until).await?,
-            Operation::Retry { tenant, ids, spacing, now } => {
-                recovery::retry(tx, tenant, ids, *spacing, *now).await?
-            }
-            Operation::RetryNow { tenant, target, spacing, now } => {
-                OperationResult::Counted(recovery::retry_now(tx, tenant, target, *spacing, *now).await?)
+            Operation::Retry { tenant, ids, now } => recovery::retry(tx, tenant, ids, *now).await?,
+            Operation::RetryNow { tenant, target, most, spacing, now } => {
+                let hurried = recovery::retry_now(tx, tenant, target, *most, *spacing, *now);
+                OperationResult::Counted(hurried.await?)
             }
             Operation::DropWaiting { tenant, ids, text } => {
                 recovery::drop_waiting(tx, tenant, ids, text).await?
@@ -330,9 +335,7 @@ async fn perform(
             Operation::OrphanedSince { tenant, target, now } => {
                 recovery::orphaned_since(tx, tenant, target, *now).await?
             }
-            Operation::Adopt { tenant, targets, spacing, now } => {
-                recovery::adopt(tx, tenant, targets, *spacing, *now).await?
-            }
+            Operation::Adopt { tenant, targets } => recovery::adopt(tx, tenant, targets).await?,
             Operation::Tick { shift, now } => recovery::tick(tx, *shift, *now).await?,
             Operation::UseVersion { tenant, in_use, version, packed } => {
                 callbacks::use_version(tx, tenant, in_use, version, packed).await?

@@ -13,7 +13,7 @@ use super::payload::StoredStatus;
 use super::settings::{Addressing, Repository, Shared};
 use crate::{Decision, Fault, FaultCode, Silence};
 use campanile_model::interpolate::{RenderError, Scope, Text};
-use campanile_model::{Build, SourceStamp};
+use campanile_model::{Build, SourceStamp, body_text, line_text};
 
 /// An event that forges may be told of, with all that is to be known of it.
 pub(super) struct News {
@@ -77,7 +77,7 @@ fn statuses<F: Forge>(
         stamps,
     };
     let scope = Scope::new(&properties, stamps);
-    let status_context = shared.context.render(&scope)?.trim().to_owned();
+    let status_context = line_text(&shared.context.render(&scope)?).trim().to_owned();
     let (commits, mut skipped) = match &shared.addressing {
         Addressing::EachStamp => {
             let hosts = shared.hosts.as_deref();
@@ -107,8 +107,11 @@ fn statuses<F: Forge>(
     for commit in commits {
         let keywords = keywords(&about, build, state, &commit, url.as_deref());
         let scope = Scope { keywords: Some(&keywords), ..Scope::new(&properties, stamps) };
-        let description = truncated(&description.render(&scope)?, F::DEFAULTS.max_description);
-        if F::STATE_NAMES.states.is_empty() && description.trim().is_empty() {
+        let is_comment = F::STATE_NAMES.states.is_empty();
+        let rendered = description.render(&scope)?;
+        let fit = if is_comment { body_text(&rendered) } else { line_text(&rendered) };
+        let description = truncated(&fit, F::DEFAULTS.max_description);
+        if is_comment && description.trim().is_empty() {
             // A comment that says nothing is none.
             let seen = "a build of which nothing is to be said".to_owned();
             return Ok(Decision::Silent(Silence::Mode { seen }));

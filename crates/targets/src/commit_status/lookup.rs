@@ -11,7 +11,7 @@ use campanile_model::{Build, BuildRequest, Event};
 /// A transient fault when the store doesn't answer.
 pub(super) async fn news(event: &Event, context: &Context) -> Result<Decision<News>, Fault> {
     let status = &context.caller.status;
-    let build_url = |build: &Build| build.url.clone().or_else(|| status.url_for(&build.id()));
+    let build_url = |build: &Build| status.url_of(build);
     let (occasion, build, url) = match event {
         Event::BuildStarted { build } => (Occasion::Started, (**build).clone(), build_url(build)),
         Event::BuildFinished { build } => {

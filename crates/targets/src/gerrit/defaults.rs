@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use campanile_callbacks::{BuildInfo, Review, Status};
-use campanile_model::{Build, Results};
+use campanile_model::{Build, Results, brief_text, line_text};
 
 /// The label that built-in reviews vote with.
 pub(super) const VERIFIED: &str = "Verified";
@@ -14,7 +14,8 @@ pub(super) fn review(builder: &str, results: Results, warnings_pass: bool) -> Op
         return None;
     }
     let message = format!(
-        "Buildbot finished compiling your patchset\non configuration: {builder}\nThe result is: {}\n",
+        "Buildbot finished compiling your patchset\non configuration: {}\nThe result is: {}\n",
+        line_text(builder),
         results.name().to_uppercase()
     );
     Some(Review { message, labels: vec![(VERIFIED.to_owned(), vote(passes(results, warnings_pass)))] })
@@ -26,7 +27,8 @@ pub(super) fn summary(builds: &[BuildInfo], warnings_pass: bool) -> Review {
         .iter()
         .map(|info| {
             let where_to_look = info.url.as_ref().map_or(".".to_owned(), |url| format!(" - {url}"));
-            format!("Builder {} {} ({}){where_to_look}", info.name, info.results_text, info.text)
+            let (name, text) = (line_text(&info.name), brief_text(&info.build.text));
+            format!("Builder {name} {} ({}){where_to_look}", info.results_text, line_text(&text))
         })
         .collect();
     let all_pass = !builds.is_empty() && builds.iter().all(|info| passes(info.results, warnings_pass));
@@ -76,7 +78,7 @@ fn info(build: &Build, status: &dyn Status) -> BuildInfo {
         results,
         results_text: results_text(results),
         text: build.text.join(" "),
-        url: build.url.clone().or_else(|| status.url_for(&build.id())),
+        url: status.url_of(build),
         build: build.clone(),
     }
 }

@@ -9,6 +9,7 @@ use super::patch_set::PatchSet;
 use super::version::Version;
 use crate::{Fault, FaultCode, payload};
 use campanile_callbacks::Review;
+use campanile_model::body_text;
 
 /// The most bytes of a message; longer ones are cut (G-CMD-09).
 const MAX_MESSAGE: usize = 16 << 10;
@@ -54,7 +55,7 @@ impl StoredReview {
         }
         Ok(Some(Self {
             patch_sets: patch_sets.into_iter().map(|set| (set.project, set.revision)).collect(),
-            message: truncated(&cleaned(&review.message)),
+            message: truncated(&body_text(&review.message)),
             labels: review.labels.iter().cloned().collect(),
         }))
     }
@@ -158,11 +159,6 @@ fn is_label(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Leaves control characters out, but line ends and tabs (G-CMD-04).
-fn cleaned(message: &str) -> String {
-    message.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 /// Shortens a message that is too long (G-CMD-09).

@@ -15,7 +15,7 @@ use crate::http::JSON;
 use crate::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use campanile_config::Reader;
 use campanile_model::interpolate::{Scope, Template};
-use campanile_model::{Build, Event, Properties, Results, Timestamp};
+use campanile_model::{Build, Event, Properties, Results, Timestamp, line_text};
 use campanile_outbound::Request;
 
 /// Makes a target of the n-th `[[gerrit_verify_status]]` table.
@@ -124,7 +124,8 @@ impl VerifyStatus {
         let properties = build.all_properties();
         let scope = Scope::new(&properties, &build.source_stamps);
         let text = |template: &Template| {
-            template.render(&scope).map_err(|error| {
+            let rendered = template.render(&scope).map(|text| line_text(&text).into_owned());
+            rendered.map_err(|error| {
                 Fault::permanent(FaultCode::Content, format!("`{}`: {error}", template.source()))
             })
         };
@@ -196,7 +197,7 @@ impl Target for VerifyStatus {
                        `event.change.number` and `event.patchSet.number`";
             return Ok(Prepared::Silent(Silence::Unaddressed { why: why.to_owned() }));
         }
-        let url = build.url.clone().or_else(|| context.caller.status.url_for(&build.id()));
+        let url = context.caller.status.url_of(build);
         let message = StoredVerification { changes, body: self.body(build, url)? }.to_bytes()?;
         Ok(Prepared::Message { message, version: None })
     }

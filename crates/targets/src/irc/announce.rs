@@ -1,8 +1,7 @@
 //! Words for builds that begin or end (I-STA, I-FIN, I-REV), and names of builds.
 
 use super::colour::coloured;
-use campanile_irc::sanitize;
-use campanile_model::{Build, Results, build_text, short_revision};
+use campanile_model::{Build, Results, brief_text, build_text, line_text, listed, short_revision};
 
 /// Choices of wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ const MOST_REVISIONS: usize = 10;
 
 /// Announces that a build has begun (I-STA-01, I-STA-02).
 pub(super) fn started(build: &Build, wording: Wording) -> String {
-    let builder = sanitize(&build.builder);
+    let builder = line_text(&build.builder);
     if wording.use_revisions {
         return format!("build containing revision(s) [{}] on {builder} started", revisions(build));
     }
@@ -35,7 +34,7 @@ pub(super) fn started(build: &Build, wording: Wording) -> String {
 
 /// Announces that a build is over (I-FIN-01 to I-FIN-05).
 pub(super) fn finished(build: &Build, url: Option<&str>, wording: Wording) -> String {
-    let builder = sanitize(&build.builder);
+    let builder = line_text(&build.builder);
     let head = if wording.use_revisions {
         format!("build containing revision(s) [{}] on {builder}", revisions(build))
     } else {
@@ -44,12 +43,12 @@ pub(super) fn finished(build: &Build, url: Option<&str>, wording: Wording) -> St
     let mut text = format!("{head} is complete: {}", outcome(build, wording));
     if let Some(url) = url {
         text.push_str("  Build details are at ");
-        text.push_str(&sanitize(url));
+        text.push_str(&line_text(url));
     }
     let authors = authors(build);
     if wording.show_blame_list && build.results != Some(Results::Success) && !authors.is_empty() {
         text.push_str("  blamelist: ");
-        text.push_str(&authors.join(", "));
+        text.push_str(&listed(&authors));
     }
     text
 }
@@ -58,13 +57,13 @@ pub(super) fn finished(build: &Build, url: Option<&str>, wording: Wording) -> St
 pub(super) fn watched(build: &Build, url: Option<&str>, wording: Wording) -> Vec<String> {
     let name = named(build, wording.use_revisions);
     let mut lines = vec![format!("Hey! build {name} is complete: {}", outcome(build, wording))];
-    lines.extend(url.map(|url| format!("Build details are at {}", sanitize(url))));
+    lines.extend(url.map(|url| format!("Build details are at {}", line_text(url))));
     lines
 }
 
 /// A build's name: `linux #4`, or `linux containing revision(s) [1f0c2d]`.
 pub(super) fn named(build: &Build, use_revisions: bool) -> String {
-    let builder = sanitize(&build.builder);
+    let builder = line_text(&build.builder);
     if use_revisions {
         format!("{builder} containing revision(s) [{}]", revisions(build))
     } else {
@@ -76,9 +75,9 @@ pub(super) fn named(build: &Build, use_revisions: bool) -> String {
 pub(super) fn result_text(build: &Build) -> String {
     let text = match build.results {
         Some(results) if build.text.is_empty() => build_text(results, []).join(" "),
-        _ => build.text.join(" "),
+        _ => brief_text(&build.text),
     };
-    sanitize(&text)
+    line_text(&text).into_owned()
 }
 
 /// Result and text: `Failure [failed compile]`.
@@ -125,13 +124,13 @@ pub(super) fn revisions(build: &Build) -> String {
 /// Revisions of its changes, shortened, in their order (I-REV-01, I-REV-02).
 fn changed_revisions(build: &Build) -> Vec<String> {
     let revisions = build.changes().filter_map(|change| change.revision.as_deref());
-    revisions.map(|revision| sanitize(short_revision(revision))).collect()
+    revisions.map(|revision| line_text(short_revision(revision)).into_owned()).collect()
 }
 
 fn distinct<'a>(revisions: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen = Vec::new();
     for revision in revisions.filter(|revision| !revision.is_empty()) {
-        let short = sanitize(short_revision(revision));
+        let short = line_text(short_revision(revision)).into_owned();
         if !seen.contains(&short) {
             seen.push(short);
         }
@@ -143,7 +142,7 @@ fn distinct<'a>(revisions: impl Iterator<Item = &'a str>) -> Vec<String> {
 fn authors(build: &Build) -> Vec<String> {
     let mut authors = Vec::new();
     for change in build.changes().filter(|change| !change.who.is_empty()) {
-        let who = sanitize(&change.who);
+        let who = line_text(&change.who).into_owned();
         if !authors.contains(&who) {
             authors.push(who);
         }
@@ -269,14 +268,14 @@ mod tests {
     #[test]
     fn i_out_04_what_a_build_brings_ends_no_line() {
         let mut build = made(Some(Results::Failure), &[("eve\r\nQUIT", "1\r\n2")]);
-        build.builder = "x\r\nJOIN #y\x01".to_owned();
+        build.builder = "x\r\nJOIN #y\x01\u{202e}".to_owned();
         build.text = vec!["a\nb".to_owned()];
         for text in [
             started(&build, PLAIN),
             finished(&build, Some("http://x/\r\n"), PLAIN),
             watched(&build, None, PLAIN).concat(),
         ] {
-            assert!(!text.chars().any(char::is_control), "{text:?}");
+            assert!(!text.chars().any(char::is_control) && !text.contains('\u{202e}'), "{text:?}");
         }
     }
 }

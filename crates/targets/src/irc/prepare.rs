@@ -127,7 +127,7 @@ async fn finished(
     let previous = if needs_previous { previous(build, status).await? } else { None };
     // Watches are taken below, and the store is asked above: were a watch gone before something fails, the next attempt
     // would find nobody who waits. Formatters do not fail an announcement, so from here on it is written.
-    let url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let url = status.url_of(build);
     let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
         let asked_for = contact.take_watch(build);

@@ -4,6 +4,7 @@
 use super::built_in_text::{self, TextInputs};
 use super::decide::MailedBuild;
 use super::diagnosis::Diagnosis;
+use super::pages;
 use super::settings::MailSettings;
 use super::subject::one_line;
 use super::{Context, Fault};
@@ -20,7 +21,7 @@ pub(super) async fn render(
     mailed: &MailedBuild<'_>,
     context: &Context,
 ) -> Result<RenderedMessage, Fault> {
-    let MailedBuild { build, results, previous } = *mailed;
+    let MailedBuild { build, results, previous, compared } = *mailed;
     let status = &context.caller.status;
     let mut top = String::new();
     if let Some(formatter) = &settings.formatter {
@@ -46,12 +47,13 @@ pub(super) async fn render(
             }
         }
     }
-    let build_url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let build_url = status.url_of(build);
     let diagnosis = Diagnosis::read(build, results, &**status).await?;
     let inputs = TextInputs {
         modes: settings.modes,
         results,
         previous,
+        compared,
         title: status.title(),
         build_url: build_url.as_deref(),
         url: status.url(),
@@ -88,8 +90,8 @@ pub(super) fn plain(subject: Option<String>, body: String) -> FormattedMessage {
     FormattedMessage { subject, body, kind: MessageKind::Plain, alternative: None, headers: Vec::new() }
 }
 
-/// Joins several messages into one (M-24): bodies in order with an empty line between, the last subject there is. If
-/// one of them is a page, all become one.
+/// Joins several messages into one (M-24): bodies in order, the last subject there is. If one of them is a page, all become
+/// one, and of several whole pages there is one document (M-77).
 pub(super) fn join(mut messages: Vec<RenderedMessage>) -> RenderedMessage {
     if messages.len() == 1
         && let Some(only) = messages.pop()
@@ -111,16 +113,18 @@ pub(super) fn join(mut messages: Vec<RenderedMessage>) -> RenderedMessage {
             MessageKind::Html => message.alternative.as_deref(),
         })
         .collect();
-    let alternative = texts.filter(|_| kind == MessageKind::Html).map(|texts| texts.join("\n\n"));
-    let body: Vec<String> = messages
-        .iter()
-        .map(|(message, _)| match (kind, message.kind) {
-            (MessageKind::Html, MessageKind::Plain) => format!("<pre>{}</pre>", escaped(&message.body)),
-            _ => message.body.clone(),
-        })
-        .collect();
+    let alternative = texts.filter(|_| kind == MessageKind::Html).map(built_in_text::join);
+    let bodies = messages.iter().map(|(message, _)| match (kind, message.kind) {
+        (MessageKind::Html, MessageKind::Plain) => format!("<pre>{}</pre>", escaped(&message.body)),
+        _ => message.body.clone(),
+    });
+    let bodies: Vec<String> = bodies.collect();
+    let body = match kind {
+        MessageKind::Html => pages::join(&bodies),
+        MessageKind::Plain => built_in_text::join(bodies.iter().map(String::as_str).collect()),
+    };
     let headers = messages.iter().flat_map(|(message, _)| message.headers.iter().cloned()).collect();
-    (FormattedMessage { subject, body: body.join("\n\n"), kind, alternative, headers }, version)
+    (FormattedMessage { subject, body, kind, alternative, headers }, version)
 }
 
 /// Escapes a text as part of a page.

@@ -9,7 +9,9 @@ use super::diagnosis::{Diagnosis, LogQuote, short_name, shortened};
 use super::durations;
 use super::mode::is_new_failure;
 use campanile_callbacks::{Mode, Modes};
-use campanile_model::{Build, Change, Results, SourceStamp, Worker, one_line, short_revision};
+use campanile_model::{
+    Build, Change, Results, SourceStamp, Worker, brief_text, line_text, listed, short_revision,
+};
 
 /// Inputs of the text besides the build itself.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub(super) struct TextInputs<'a> {
     pub(super) results: Results,
     /// Outcome of the build before.
     pub(super) previous: Option<Results>,
+    /// Outcome that it is compared with for what is news (M-52): the build before may say nothing of the sources.
+    pub(super) compared: Option<Results>,
     /// Title of the installation.
     pub(super) title: &'a str,
     /// The build's page.
@@ -30,6 +34,11 @@ pub(super) struct TextInputs<'a> {
     pub(super) diagnosis: &'a Diagnosis,
 }
 
+/// The end of each text; mail programs know by it that nothing follows.
+pub(super) const SIGNATURE: &str = "\n-- \nCampanile\n";
+
+/// Characters of the rule between two texts in a mail.
+const RULE: usize = 72;
 /// Most changes that are named, the newest ones.
 const MAX_CHANGES: usize = 20;
 /// Most characters of a change's first line.
@@ -39,8 +48,9 @@ const MAX_HEADLINE: usize = 120;
 const PAGE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b':');
 
-/// The text about a finished build; ends with a newline.
+/// The text about a finished build; ends with its signature.
 pub(super) fn finished(build: &Build, inputs: TextInputs<'_>) -> String {
+    let build = &build.legible();
     let pages = (inputs.build_url, inputs.url);
     let mut summary = summary(build, inputs.results);
     if let Some(run) = &inputs.diagnosis.run {
@@ -52,29 +62,40 @@ pub(super) fn finished(build: &Build, inputs: TextInputs<'_>) -> String {
     layout(build, news(inputs), inputs.title, pages, &summary)
 }
 
+/// Joins texts about several builds, with an empty line between (M-24). Only the last one keeps the signature: mail programs
+/// hide what comes behind one. In place of the others there is a rule (M-77).
+pub(super) fn join(texts: Vec<&str>) -> String {
+    let last = texts.len().saturating_sub(1);
+    let texts = texts.into_iter().enumerate().map(|(number, text)| match text.strip_suffix(SIGNATURE) {
+        Some(text) if number < last => format!("{text}\n{}", "=".repeat(RULE)),
+        _ => text.to_owned(),
+    });
+    texts.collect::<Vec<_>>().join("\n\n")
+}
+
 /// The text about a build that began (M-X-05).
 pub(super) fn started(build: &Build, title: &str, build_url: Option<&str>, url: Option<&str>) -> String {
-    layout(build, "a started build", title, (build_url, url), "The build has started.")
+    layout(&build.legible(), "a started build", title, (build_url, url), "The build has started.")
 }
 
 /// The text about a worker that is away (M-X-13).
 pub(super) fn missing_worker(worker: &Worker, title: &str, url: Option<&str>) -> String {
-    let mut text = format!("The worker {} of {title} is missing.\n", worker.name);
+    let mut text = format!("The worker {} of {title} is missing.\n", line_text(&worker.name));
     // Writing to a String cannot fail.
     let out = &mut text;
     if let Some(at) = worker.last_message {
         let _ = write!(out, "\nLast heard of: {}\n", at.to_rfc3339());
     }
     if let Some(host) = worker.host.as_deref().filter(|host| !host.is_empty()) {
-        let _ = write!(out, "\nHost: {host}\n");
+        let _ = write!(out, "\nHost: {}\n", line_text(host));
     }
     if let Some(admin) = worker.admin.as_deref().filter(|admin| !admin.is_empty()) {
-        let _ = write!(out, "\nLooked after by: {admin}\n");
+        let _ = write!(out, "\nLooked after by: {}\n", line_text(admin));
     }
     if let Some(url) = url {
         let _ = write!(out, "\nInstallation: {}\n", utf8_percent_encode(url, PAGE));
     }
-    text.push_str("\n-- \nCampanile\n");
+    text.push_str(SIGNATURE);
     text
 }
 
@@ -115,11 +136,12 @@ fn layout(
     }
     let responsible = match build.responsible_users() {
         nobody if nobody.is_empty() => "nobody known".to_owned(),
-        users => users.join(", "),
+        users => listed(&users),
     };
     let _ = write!(out, "Responsible: {responsible}\n\n");
     push_changes(out, build);
-    let _ = write!(out, "{summary}\n\n-- \nCampanile\n");
+    let _ = writeln!(out, "{summary}");
+    out.push_str(SIGNATURE);
     text
 }
 
@@ -154,7 +176,8 @@ pub(super) fn newest_changes(build: &Build) -> (Vec<&Change>, usize) {
 
 /// The first line of a change's text.
 pub(super) fn headline(change: &Change) -> String {
-    shortened(&one_line(change.comments.trim().lines().next().unwrap_or("(no text)")), MAX_HEADLINE)
+    let first = change.comments.trim().lines().next();
+    shortened(&line_text(first.unwrap_or("(no text)")), MAX_HEADLINE)
 }
 
 /// A step that failed, and the end of its log (M-73).
@@ -185,14 +208,14 @@ pub(super) fn status_detected(inputs: TextInputs<'_>) -> String {
 
 /// The kind of news, with its article: a first build is never new or restored (M-52).
 pub(super) fn news(inputs: TextInputs<'_>) -> &'static str {
-    let TextInputs { modes, results, previous, .. } = inputs;
+    let TextInputs { modes, results, compared, .. } = inputs;
     let compares = modes.contains(Mode::Change) || modes.contains(Mode::Problem);
     match results {
-        Results::Failure if compares && is_new_failure(results, previous) => "a new failure",
+        Results::Failure if compares && is_new_failure(results, compared) => "a new failure",
         Results::Failure => "a failed build",
         Results::Warnings => "a build with warnings",
         Results::Success
-            if modes.contains(Mode::Change) && previous.is_some_and(|before| before != Results::Success) =>
+            if modes.contains(Mode::Change) && compared.is_some_and(|before| before != Results::Success) =>
         {
             "a restored build"
         }
@@ -241,11 +264,13 @@ pub(super) fn summary(build: &Build, results: Results) -> String {
         // Those behind the changes are named above; they need not be those who stopped it.
         Results::Cancelled => "The build was cancelled",
         Results::Skipped => "The build was skipped",
-        Results::Failure | Results::Exception | Results::Retry => "The build failed",
+        Results::Failure => "The build failed",
+        Results::Exception => "The build ended with an exception",
+        Results::Retry => "The build will be tried again",
     };
     if build.text.is_empty() {
         format!("{sentence}.")
     } else {
-        format!("{sentence}: {}", build.text.join(" "))
+        format!("{sentence}: {}", brief_text(&build.text))
     }
 }

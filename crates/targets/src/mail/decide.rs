@@ -13,6 +13,8 @@ pub(super) struct MailedBuild<'a> {
     pub(super) results: Results,
     /// Outcome of the build before, if the modes ask for it and there is one.
     pub(super) previous: Option<Results>,
+    /// Outcome that it is compared with for what is news.
+    pub(super) compared: Option<Results>,
 }
 
 /// Decides on a finished build. The one part that isn't pure: the build before is looked for only once all else has
@@ -32,7 +34,10 @@ pub(super) async fn decide<'a>(
         None
     };
     Ok(match compare(settings.modes, results, previous) {
-        Ok(()) => Decision::Send(MailedBuild { build, results, previous }),
+        Ok(()) => {
+            let compared = previous_build::compared(settings, build, previous, context).await?;
+            Decision::Send(MailedBuild { build, results, previous, compared })
+        }
         Err(silence) => Decision::Silent(silence),
     })
 }

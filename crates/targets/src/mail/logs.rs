@@ -66,7 +66,7 @@ impl AddLogs {
             } else {
                 Content::TooLarge(log.bytes)
             };
-            let url = log.url.clone().or_else(|| status.log_url_for(&place));
+            let url = status.url_of_log(log, &place);
             let name = if with_builder {
                 format!("{}.{}", build.builder, label(step, log))
             } else {

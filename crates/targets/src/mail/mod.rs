@@ -27,6 +27,7 @@ mod logs;
 mod mime;
 mod mode;
 mod order;
+mod pages;
 mod payload;
 mod prepare;
 mod previous_build;

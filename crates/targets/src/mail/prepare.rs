@@ -78,7 +78,7 @@ pub(super) async fn started(
         return Ok(Prepared::Silent(Silence::NoRecipients));
     }
     let status = &context.caller.status;
-    let url = build.url.clone().or_else(|| status.url_for(&build.id()));
+    let url = status.url_of(build);
     let text = built_in_text::started(build, status.title(), url.as_deref(), status.url());
     let subject = settings.subject.render("started", status.title(), &build.builder);
     let content = MailContent {
@@ -148,7 +148,7 @@ async fn mail_about(
     extra.extend(message.headers.iter().filter_map(|(name, value)| Extra::checked(name, value)));
     let mut attachments = Vec::new();
     if settings.add_patch {
-        let url = |build: &Build| build.url.clone().or_else(|| status.url_for(&build.id()));
+        let url = |build: &Build| status.url_of(build);
         attachments.extend(mime::patches(builds.iter().map(|build| (*build, url(build)))));
     }
     for build in &builds {

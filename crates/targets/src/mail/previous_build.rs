@@ -36,9 +36,16 @@ impl PreviousBuild {
         }
     }
 
-    async fn of(self, build: &Build, status: &dyn Status) -> Result<Option<Build>, StatusError> {
-        let counts = |other: &Build| self == Self::Number || branches(other) == branches(build);
-        walk_back(build, status, |other| counts(&other).then_some(other)).await
+    /// Outcome of the newest earlier build that counts by this rule, and whose outcome does too.
+    async fn of(
+        self,
+        build: &Build,
+        status: &dyn Status,
+        counts: fn(Results) -> bool,
+    ) -> Result<Option<Results>, StatusError> {
+        let is_meant = |other: &Build| self == Self::Number || branches(other) == branches(build);
+        walk_back(build, status, |other| other.results.filter(|results| is_meant(&other) && counts(*results)))
+            .await
     }
 }
 
@@ -92,8 +99,30 @@ pub(super) async fn results(
             }
         }
     }
-    let found = settings.previous_build.of(build, &**status).await.map_err(|error| store_fault(&error))?;
-    Ok(found.and_then(|build| build.results))
+    settings.previous_build.of(build, &**status, |_| true).await.map_err(|error| store_fault(&error))
+}
+
+/// Outcome that a build is compared with for what is news (M-52): that of the build before, or, if that one says nothing of
+/// the sources, of the last one by the settings' rule that does.
+pub(super) async fn compared(
+    settings: &MailSettings,
+    build: &Build,
+    previous: Option<Results>,
+    context: &Context,
+) -> Result<Option<Results>, Fault> {
+    match previous {
+        Some(results) if !says_something(results) => {
+            let status = &*context.caller.status;
+            let found = settings.previous_build.of(build, status, says_something).await;
+            found.map_err(|error| store_fault(&error))
+        }
+        previous => Ok(previous),
+    }
+}
+
+/// True if a build that ended so says something of its sources.
+fn says_something(results: Results) -> bool {
+    matches!(results, Results::Success | Results::Warnings | Results::Failure | Results::Exception)
 }
 
 /// The branch of each codebase.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use campanile_model::line_text;
+
 /// The subject of a target that names none.
 pub(super) const DEFAULT: &str = "campanile %(result)s in %(title)s on %(builder)s";
 
@@ -80,24 +82,12 @@ impl SubjectTemplate {
     }
 }
 
-/// The text on one line: each run of line breaks becomes one space, other control characters one each (M-41).
+/// The text on one line (M-41, M-TXT-05), with a log line if it had several.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c: char| c.is_control() || is_break(c)) {
-        return Cow::Borrowed(text);
-    }
     if text.contains(is_break) {
         tracing::warn!(?text, "mail: line breaks became spaces: a header has one line");
     }
-    let mut line = String::with_capacity(text.len());
-    let mut in_break = false;
-    for c in text.chars() {
-        let breaks = is_break(c);
-        if !(breaks && in_break) {
-            line.push(if breaks || c.is_control() { ' ' } else { c });
-        }
-        in_break = breaks;
-    }
-    Cow::Owned(line)
+    line_text(text)
 }
 
 fn is_break(c: char) -> bool {
@@ -130,7 +120,7 @@ mod tests {
 
     #[test]
     fn m_41_line_breaks_become_one_space() {
-        assert_eq!(one_line("a\r\n\nb\u{2028}c\td"), "a b c d");
+        assert_eq!(one_line("a\r\n\nb\u{2028}c\td\u{202e}"), "a b c d");
         let subject = SubjectTemplate::parse(DEFAULT).map(|s| s.render("success", "T\r\nBcc: x@y.z", "b"));
         assert_eq!(subject.as_deref(), Ok("campanile success in T Bcc: x@y.z on b"));
     }

@@ -15,7 +15,7 @@ use super::logs::LogChoice;
 use super::source_stamps::{ChangeValues, SourceStamps};
 use super::{Fault, durations, store_fault};
 use campanile_callbacks::{Sample, Status};
-use campanile_model::{Build, LogRef, LogSummary, Results, Step, plain_output};
+use campanile_model::{Build, LogRef, LogSummary, Results, Step, brief_text, plain_output};
 
 /// Most bytes of a log that a template gets: of a longer one the last part.
 const MOST_LOG_BYTES: usize = 1 << 20;
@@ -79,6 +79,7 @@ struct BuildValues<'a> {
     results: u8,
     result: &'static str,
     state_string: String,
+    state_brief: String,
     reason: &'a str,
     url: Option<&'a str>,
     complete: bool,
@@ -173,11 +174,12 @@ pub(super) async fn for_build(
     contents: &LogChoice,
     status: &dyn Status,
 ) -> Result<Value, Fault> {
+    let shown = build.legible();
     let mut steps = Vec::with_capacity(build.steps.len());
-    for (number, step) in build.steps.iter().enumerate() {
-        steps.push(one_step(build, number, step, contents, status).await?);
+    for (number, pair) in build.steps.iter().zip(&shown.steps).enumerate() {
+        steps.push(one_step(build, number, pair, contents, status).await?);
     }
-    Ok(Value::from(Serde(context(build, inputs, steps))))
+    Ok(Value::from(Serde(context(&shown, inputs, steps))))
 }
 
 /// The values about a build of nobody's, to try a template on: every name that there is.
@@ -189,6 +191,7 @@ pub(super) fn sample() -> Value {
         modes: super::mode::default_modes(),
         results: build.results.unwrap_or(Results::Failure),
         previous: Some(Results::Success),
+        compared: Some(Results::Success),
         title: Status::title(&sample),
         build_url: Some("https://ci.example.org/builders/linux/builds/7"),
         url: Status::url(&sample),
@@ -210,7 +213,7 @@ pub(super) fn sample() -> Value {
 }
 
 fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'a>>) -> TemplateContext<'a> {
-    let TextInputs { modes, results, previous, title, build_url, url, diagnosis } = inputs;
+    let TextInputs { modes, results, previous, title, build_url, url, diagnosis, .. } = inputs;
     let source_stamps = SourceStamps::of(build);
     let buildset =
         BuildsetValues { bsid: build.buildset, reason: &build.reason, sourcestamps: source_stamps.as_list() };
@@ -254,6 +257,7 @@ fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'
             results: results.code(),
             result: results.name(),
             state_string: build.text.join(" "),
+            state_brief: brief_text(&build.text),
             reason: &build.reason,
             url: build_url,
             complete: true,
@@ -353,15 +357,16 @@ fn bare_step(number: usize, step: &Step) -> StepValues<'_> {
     }
 }
 
+/// A step, from the one that the store knows and the same as people may be shown it.
 async fn one_step<'a>(
     build: &Build,
     number: usize,
-    step: &'a Step,
+    (step, shown): (&Step, &'a Step),
     contents: &LogChoice,
     status: &dyn Status,
 ) -> Result<StepValues<'a>, Fault> {
     let mut logs = Vec::with_capacity(step.logs.len());
-    for log in &step.logs {
+    for (log, shown_log) in step.logs.iter().zip(&shown.logs) {
         let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
         let content = if contents.wants(step, log) {
             let text = status.log_tail(&place, u32::MAX, MOST_LOG_BYTES).await;
@@ -370,13 +375,13 @@ async fn one_step<'a>(
             None
         };
         logs.push(LogValues {
-            name: &log.name,
-            stepname: &step.name,
-            url: log.url.clone().or_else(|| status.log_url_for(&place)),
+            name: &shown_log.name,
+            stepname: &shown.name,
+            url: status.url_of_log(log, &place),
             num_lines: log.lines,
             bytes: log.bytes,
             content,
         });
     }
-    Ok(StepValues { logs, ..bare_step(number, step) })
+    Ok(StepValues { logs, ..bare_step(number, shown) })
 }

@@ -139,6 +139,7 @@ async fn page_of(build: &Build, status: &dyn Status) -> String {
         modes: super::mode::default_modes(),
         results,
         previous: None,
+        compared: None,
         title: status.title(),
         build_url: build_url.as_deref(),
         url: status.url(),

@@ -4,7 +4,7 @@
 use super::built_in_text::*;
 use super::diagnosis::{Diagnosis, FailureRun, LogEnd, LogQuote};
 use campanile_callbacks::Mode;
-use campanile_model::{Build, Change, Patch, Results, SourceStamp, Timestamp};
+use campanile_model::{Build, Change, Patch, Results, SourceStamp, Timestamp, Worker};
 
 static NO_DIAGNOSIS: Diagnosis = Diagnosis { run: None, quotes: Vec::new() };
 
@@ -13,6 +13,7 @@ fn inputs(results: Results, previous: Option<Results>) -> TextInputs<'static> {
         modes: [Mode::Change, Mode::Failing].into_iter().collect(),
         results,
         previous,
+        compared: previous,
         title: "Quad CI",
         build_url: Some("http://ci.example.org/builders/linux/builds/7"),
         url: Some("http://ci.example.org/my ci/"),
@@ -198,5 +199,47 @@ fn m_54_the_end_in_a_sentence() {
     build.text = vec!["cancelled".to_owned(), "(stopped by ada)".to_owned()];
     assert_eq!(summary(&build, Results::Cancelled), "The build was cancelled: cancelled (stopped by ada)");
     build.text.clear();
-    assert_eq!(summary(&build, Results::Exception), "The build failed.");
+    assert_eq!(summary(&build, Results::Failure), "The build failed.");
+    assert_eq!(summary(&build, Results::Exception), "The build ended with an exception.");
+    assert_eq!(summary(&build, Results::Retry), "The build will be tried again.");
+    build.text =
+        ["failed".to_owned()].into_iter().chain((0..300).map(|number| format!("s{number}"))).collect();
+    assert_eq!(
+        summary(&build, Results::Failure),
+        "The build failed: failed s0 s1 s2 s3 s4 and 295 more",
+        "M-TXT-07"
+    );
+}
+
+#[test]
+fn m_txt_05_no_name_forges_a_line() {
+    let hostile = || "x\n\nResponsible: \u{202e}eve".to_owned();
+    let mut build = build();
+    (build.builder, build.worker, build.reason) = (hostile(), hostile(), hostile());
+    build.text = vec![hostile()];
+    let stamp = &mut build.source_stamps[1];
+    (stamp.codebase, stamp.project, stamp.branch, stamp.revision) =
+        (hostile(), hostile(), Some(hostile()), Some(hostile()));
+    stamp.changes = vec![Change { who: hostile(), comments: hostile(), ..Change::default() }];
+    let texts = [
+        finished(&build, inputs(Results::Failure, None)),
+        started(&build, "Quad CI", None, None),
+        missing_worker(
+            &Worker { name: hostile(), host: Some(hostile()), admin: Some(hostile()), ..Worker::default() },
+            "Quad CI",
+            None,
+        ),
+    ];
+    for text in texts {
+        assert!(text.lines().filter(|line| line.starts_with("Responsible:")).count() <= 1, "{text}");
+        assert!(!text.contains('\u{202e}'), "{text}");
+    }
+}
+
+#[test]
+fn m_77_of_several_texts_the_last_one_is_signed() {
+    let text = finished(&build(), inputs(Results::Failure, None));
+    let joined = join(vec![&text, "of a formatter", &text]);
+    assert_eq!((joined.matches("-- \nCampanile").count(), joined.ends_with(SIGNATURE)), (1, true));
+    assert_eq!(joined.matches(&format!("\n\n{}\n\n", "=".repeat(72))).count(), 1, "{joined}");
 }

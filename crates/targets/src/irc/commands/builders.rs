@@ -3,8 +3,8 @@
 use super::invocation::{CommandError, Invocation, Reply, line, reject};
 use crate::irc::announce;
 use crate::irc::durations::spoken;
-use campanile_irc::{OutgoingMessage, sanitize};
-use campanile_model::{Build, Builder, BuilderState, now};
+use campanile_irc::OutgoingMessage;
+use campanile_model::{Build, Builder, BuilderState, line_text, now};
 
 pub(super) async fn list(call: Invocation) -> Reply {
     if call.words()?.first().map(String::as_str) != Some("builders") {
@@ -13,7 +13,7 @@ pub(super) async fn list(call: Invocation) -> Reply {
     let builders = call.builders().await?;
     let name = |builder: &Builder| {
         let offline = if builder.state == BuilderState::Offline { "[offline]" } else { "" };
-        format!("{}{offline}", sanitize(&builder.name))
+        format!("{}{offline}", line_text(&builder.name))
     };
     let names: Vec<String> = builders.iter().map(name).collect();
     line(format!("Configured builders: {}", names.join(" ")).trim_end())
@@ -25,7 +25,7 @@ pub(super) async fn status(call: Invocation) -> Reply {
     for builder in builders {
         lines.push(OutgoingMessage::Text(format!(
             "{}: {}",
-            sanitize(&builder.name),
+            line_text(&builder.name),
             doing(&call, &builder).await?
         )));
     }
@@ -40,7 +40,7 @@ pub(super) async fn last(call: Invocation) -> Reply {
             Some(build) => ended(&build),
             None => "(no builds run since last restart)".to_owned(),
         };
-        lines.push(OutgoingMessage::Text(format!("last build [{}]: {last}", sanitize(&builder.name))));
+        lines.push(OutgoingMessage::Text(format!("last build [{}]: {last}", line_text(&builder.name))));
     }
     Ok(lines)
 }
@@ -77,7 +77,7 @@ async fn doing(call: &Invocation, builder: &Builder) -> Result<String, CommandEr
 async fn running_item(call: &Invocation, build: &Build) -> Result<String, CommandError> {
     let step = build.current_step().map(|step| {
         let text = if step.text.is_empty() { step.name.clone() } else { step.text.join(" ") };
-        sanitize(&text)
+        line_text(&text).into_owned()
     });
     let eta = call.eta(build).await?.map(|eta| format!(" [ETA {}]", spoken(eta)));
     Ok(format!("({}){}", step.as_deref().unwrap_or("no current step"), eta.unwrap_or_default()))

@@ -9,7 +9,8 @@ use super::invocation::{CommandError, Invocation, Reply, line, refused, reject};
 use crate::irc::announce::revisions;
 use crate::irc::contacts::ForcedBuild;
 use campanile_ci::control::Force;
-use campanile_irc::{OutgoingMessage, sanitize};
+use campanile_irc::OutgoingMessage;
+use campanile_model::line_text;
 
 /// Grammar of `force` (I-CMD-31).
 const USAGE: &str = "try 'force build [--branch=BRANCH] [--revision=REVISION] \
@@ -92,7 +93,7 @@ pub(super) async fn force(call: Invocation) -> Reply {
     }
     call.builder(&builder).await?;
     let reason = match given.reason.as_deref().filter(|reason| !reason.is_empty()) {
-        Some(reason) => format!("forced: by {}: {}", call.user(), sanitize(reason)),
+        Some(reason) => format!("forced: by {}: {}", call.user(), line_text(reason)),
         None => format!("forced: by {}", call.user()),
     };
     let force = Force {
@@ -158,17 +159,17 @@ fn checked(
 ) -> Result<Result<Vec<(String, String)>, String>, CommandError> {
     let patterns = &call.settings.patterns;
     if let Some(branch) = given.branch.as_deref().filter(|branch| !patterns.branch.is_match(branch)) {
-        return Ok(Err(format!("sorry, bad branch '{}'", sanitize(branch))));
+        return Ok(Err(format!("sorry, bad branch '{}'", line_text(branch))));
     }
     if let Some(revision) = given.revision.as_deref().filter(|revision| !patterns.revision.is_match(revision))
     {
-        return Ok(Err(format!("sorry, bad revision '{}'", sanitize(revision))));
+        return Ok(Err(format!("sorry, bad revision '{}'", line_text(revision))));
     }
     let mut properties = BTreeMap::new();
     for item in given.props.iter().flat_map(|props| props.split(',')) {
         let Some((name, value)) = item.split_once('=') else { return reject(USAGE) };
         if !patterns.property.is_match(name) || !patterns.property.is_match(value) {
-            let (name, value) = (sanitize(name), sanitize(value));
+            let (name, value) = (line_text(name), line_text(value));
             return Ok(Err(format!("sorry, bad property name='{name}', value='{value}'")));
         }
         properties.insert(name.to_owned(), value.to_owned());
@@ -194,7 +195,7 @@ pub(super) async fn stop(call: Invocation) -> Reply {
     if running.is_empty() && waiting.is_empty() {
         return line("sorry, no build is currently running");
     }
-    let reason = format!("stopped: by {}: {}", call.user(), sanitize(&reason.join(" ")));
+    let reason = format!("stopped: by {}: {}", call.user(), line_text(&reason.join(" ")));
     let mut lines = Vec::new();
     // First: the end of a build may be what a request waits for.
     for request in waiting {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::invocation::{Invocation, Reply};
-use campanile_irc::{OutgoingMessage, sanitize};
+use campanile_irc::OutgoingMessage;
+use campanile_model::line_text;
 
 /// Prompts and the lines that answer them; the first after half a second, the others every two and a half.
 const SCENES: [(&str, &[&str]); 3] = [
@@ -60,7 +61,7 @@ pub(super) fn returned(call: &Invocation, action: &str) -> Option<OutgoingMessag
     let (true, true) = (ours, verb.ends_with('s')) else { return None };
     Some(OutgoingMessage::Action(match *verb {
         "kicks" => "kicks back".to_owned(),
-        verb => format!("{} {} too", sanitize(verb), sanitize(&call.from.nick)),
+        verb => format!("{} {} too", line_text(verb), line_text(&call.from.nick)),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use super::invocation::{Invocation, Reply, line, reject};
 use super::{find, names};
-use campanile_irc::sanitize;
+use campanile_model::line_text;
 
 /// Words that `shutdown` takes, and their meanings, for `help shutdown WORD`.
 const SHUTDOWN: [(&str, &str); 4] = [
@@ -35,7 +35,7 @@ pub(super) async fn help(call: Invocation) -> Reply {
             "Get help on what? (try 'help <foo>', 'help <foo> <bar>, or 'commands' for a command list)",
         );
     };
-    let Some(command) = find(first) else { return reject(format!("no such command '{}'", sanitize(first))) };
+    let Some(command) = find(first) else { return reject(format!("no such command '{}'", line_text(first))) };
     let usage = match (command.name, more) {
         (_, []) => command.usage.map(|(grammar, what)| (grammar.to_owned(), what)),
         ("shutdown", [word]) => {
@@ -51,7 +51,7 @@ pub(super) async fn help(call: Invocation) -> Reply {
     match usage {
         Some((grammar, what)) => line(format!("Usage: {grammar} - {what}")),
         None => {
-            let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", sanitize(word))).collect();
+            let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", line_text(word))).collect();
             line(format!("No usage info for {}", quoted.join(" ")))
         }
     }

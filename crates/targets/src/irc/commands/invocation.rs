@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use campanile_callbacks::StatusError;
 use campanile_ci::control::{Asker, ControlError};
-use campanile_irc::{OutgoingMessage, Prefix, sanitize};
-use campanile_model::{Build, Builder, natural_order, tags_match};
+use campanile_irc::{OutgoingMessage, Prefix};
+use campanile_model::{Build, Builder, line_text, natural_order, tags_match};
 
 use crate::SessionContext;
 use crate::irc::bot::Bot;
@@ -73,7 +73,7 @@ impl Invocation {
 
     /// Words for who asked: `IRC user <ada> on channel #ci` (I-CMD-38).
     pub(super) fn user(&self) -> String {
-        let nick = sanitize(&self.from.nick);
+        let nick = line_text(&self.from.nick);
         if self.in_channel {
             format!("IRC user <{nick}> on channel {}", self.contact)
         } else {
@@ -85,7 +85,7 @@ impl Invocation {
     pub(super) fn asker(&self) -> Asker {
         let server = &self.settings.client.server.host;
         let place = if self.in_channel { format!("{server}/{}", self.contact) } else { server.clone() };
-        let account = self.from.account.as_deref().map(|account| format!(", account {}", sanitize(account)));
+        let account = self.from.account.as_deref().map(|account| format!(", account {}", line_text(account)));
         Asker { who: format!("{}{}", self.user(), account.unwrap_or_default()), place }
     }
 
@@ -113,7 +113,7 @@ impl Invocation {
         let builders = self.context.status.builders().await?;
         match builders.into_iter().find(|builder| builder.name == name) {
             Some(builder) => Ok(builder),
-            None => reject(format!("no such builder '{}'", sanitize(name))),
+            None => reject(format!("no such builder '{}'", line_text(name))),
         }
     }
 
@@ -127,6 +127,6 @@ impl Invocation {
 pub(super) fn refused(error: &ControlError, what: &str) -> CommandError {
     match error {
         ControlError::NotConfigured => CommandError::Rejected(format!("{what} control is not enabled")),
-        other => CommandError::Rejected(sanitize(&other.to_string())),
+        other => CommandError::Rejected(line_text(&other.to_string()).into_owned()),
     }
 }

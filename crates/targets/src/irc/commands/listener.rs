@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_irc::{OutgoingMessage, Prefix, is_channel, same_name, sanitize};
+use campanile_irc::{OutgoingMessage, Prefix, is_channel, same_name};
+use campanile_model::line_text;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -128,7 +129,7 @@ async fn command(mut call: Invocation, text: &str) {
     if let Rights::Authz(authz) = &call.settings.rights
         && !authz.allows(command.name, &call.from.nick, call.from.account.as_deref())
     {
-        let text = format!("Thou shall not pass, {}!!!", sanitize(&call.from.nick));
+        let text = format!("Thou shall not pass, {}!!!", line_text(&call.from.nick));
         return reply(&call, command.name, Err(CommandError::Rejected(text))).await;
     }
     let running = (command.run)(call.clone());
@@ -154,7 +155,7 @@ async fn unknown(call: &Invocation, word: &str, text: &str) {
         }
         contact.corrected = Some(now);
     }
-    let text = format!("no such command '{}'", sanitize(word));
+    let text = format!("no such command '{}'", line_text(word));
     reply(call, word, Err(CommandError::Rejected(text))).await;
 }
 

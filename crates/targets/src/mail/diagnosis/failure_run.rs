@@ -2,7 +2,7 @@
 
 use super::super::previous_build::{branches, walk_back};
 use campanile_callbacks::{Status, StatusError};
-use campanile_model::{Build, Results, one_line};
+use campanile_model::{Build, Results, line_text, listed};
 
 /// Failed builds of one builder and the same branches, with no build between them that worked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl FailureRun {
         .await?;
         Ok(first.filter(|_| builds > 1 || is_over || worked_last.is_some()).map(|first| Self {
             first: first.number,
-            url: first.url.clone().or_else(|| status.url_for(&first.id())),
+            url: status.url_of(&first),
             by: first.responsible_users().iter().map(|user| short_name(user)).collect(),
             builds,
             worked_last,
@@ -78,7 +78,7 @@ impl FailureRun {
 
     /// The run in a sentence about the build of this number.
     pub(in super::super) fn sentence(&self, number: u64) -> String {
-        let by = if self.by.is_empty() { String::new() } else { format!(" by {}", self.by.join(", ")) };
+        let by = if self.by.is_empty() { String::new() } else { format!(" by {}", listed(&self.by)) };
         let first = self.first;
         let builds = if self.builds == 1 { "1 build".to_owned() } else { format!("{} builds", self.builds) };
         match (self.is_over, self.worked_last) {
@@ -95,5 +95,5 @@ impl FailureRun {
 /// The name of `NAME <ADDRESS>`, on one line; a text of another form stays whole.
 pub(in super::super) fn short_name(user: &str) -> String {
     let name = user.split_once('<').map_or(user, |(name, _)| name).trim();
-    one_line(if name.is_empty() { user } else { name })
+    line_text(if name.is_empty() { user } else { name }).into_owned()
 }

@@ -1,12 +1,12 @@
 //! The steps that made a build end as it did, each with the last lines of its log (M-73).
 
 use campanile_callbacks::{Status, StatusError};
-use campanile_model::{Build, LogRef, LogSummary, Results, Step, plain_output};
+use campanile_model::{Build, LogRef, LogSummary, Results, Step, line_text, plain_output};
 
 /// Most steps that are quoted: one failure often brings about others, and the first says why.
 const MAX_STEPS: usize = 3;
 /// Most lines of a log.
-const MAX_LINES: u32 = 30;
+const MAX_LINES: usize = 30;
 /// Most bytes that are read of a log, colours included.
 const MAX_READ: usize = 64 * 1024;
 /// Most characters of a line: tools that write all into one would push everything else out of sight.
@@ -32,7 +32,7 @@ pub(in super::super) struct LogEnd {
     pub(in super::super) url: Option<String>,
     /// Lines without their ends; the last one is not blank.
     pub(in super::super) lines: Vec<String>,
-    /// Number of lines of the whole log, as far as it is known.
+    /// Number of lines of the whole log without blank ones at its end, as far as it is known.
     pub(in super::super) total: u64,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn read(
             Some(log) => log_end(build, step, log, status).await?,
             None => None,
         };
-        quotes.push(LogQuote { step: step.name.clone(), results: step.results, log });
+        quotes.push(LogQuote { step: line_text(&step.name).into_owned(), results: step.results, log });
     }
     Ok(quotes)
 }
@@ -120,12 +120,30 @@ async fn log_end(
     status: &dyn Status,
 ) -> Result<Option<LogEnd>, StatusError> {
     let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
-    let Some(tail) = status.log_tail(&place, MAX_LINES, MAX_READ).await? else { return Ok(None) };
-    let lines: Vec<String> =
-        plain_output(tail.trim_end()).trim_end().lines().map(|line| shortened(line, MAX_LINE)).collect();
-    let url = log.url.clone().or_else(|| status.log_url_for(&place));
-    Ok(Some(LogEnd { name: log.name.clone(), url, lines, total: log.lines })
-        .filter(|end| !end.lines.is_empty()))
+    // Blank lines at the end don't count, and there may be many: so it is not asked for just as many as are shown.
+    let Some(tail) = status.log_tail(&place, u32::MAX, MAX_READ).await? else { return Ok(None) };
+    let Some((lines, total)) = end_of(&tail, log.lines) else { return Ok(None) };
+    let (name, url) = (line_text(&log.name).into_owned(), status.url_of_log(log, &place));
+    Ok(Some(LogEnd { name, url, lines, total }))
+}
+
+/// The lines to show of a log of so many lines whose last bytes are these, and the number of its lines; neither counts
+/// blank ones at its end. None if it has no others.
+pub(super) fn end_of(tail: &str, lines: u64) -> Option<(Vec<String>, u64)> {
+    // A tail ends within a character of the limit only when there was more.
+    let is_whole = tail.len() + 4 < MAX_READ;
+    let text = plain_output(tail);
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    let (told, blank) = (all.len() as u64, text.lines().count().saturating_sub(all.len()) as u64);
+    let total = if is_whole { told } else { lines.saturating_sub(blank).max(told) };
+    let shown = all.get(all.len().saturating_sub(MAX_LINES)..).unwrap_or(&all);
+    let mut lines: Vec<String> = shown.iter().map(|line| shortened(line, MAX_LINE)).collect();
+    let first = lines.first_mut()?;
+    if !is_whole && shown.len() == all.len() {
+        // Its beginning may not have been read.
+        first.insert(0, '…');
+    }
+    Some((lines, total))
 }
 
 /// A line that is cut behind so many characters.

@@ -69,6 +69,23 @@ async fn m_73_the_end_of_the_log_of_the_step_that_failed() {
 }
 
 #[tokio::test]
+async fn m_73_blank_ends_are_not_counted_and_what_is_cut_is_marked() {
+    use super::log_quote::end_of;
+    let end = |tail: &str, lines| end_of(tail, lines).map(|(lines, total)| (lines.join("|"), total));
+    assert_eq!(end("a\nb\nc\nd\n\n \n\n", 7), Some(("a|b|c|d".to_owned(), 4)));
+    assert_eq!(end(&format!("a\n{}", "\n".repeat(500)), 501), Some(("a".to_owned(), 1)));
+    assert_eq!(end("\n \n", 2), None);
+    let many: String = (1..=101).map(|line| format!("line {line}\n")).collect();
+    let (lines, total) = end_of(&many, 101).unwrap();
+    assert_eq!((lines.len(), total, lines[0].as_str()), (30, 101, "line 72"));
+    let (lines, _) = end_of(&"x".repeat(500), 1).unwrap();
+    assert_eq!(lines, [format!("{}…", "x".repeat(400))]);
+    // Of a log that is not read from its beginning, the first line may lack its own.
+    let (lines, total) = end_of(&format!("{}\nb\n\n", "x".repeat(64 * 1024 - 4)), 900).unwrap();
+    assert_eq!((lines[0].as_str(), total), (format!("…{}…", "x".repeat(400)).as_str(), 899));
+}
+
+#[tokio::test]
 async fn m_73_steps_and_logs_that_say_most() {
     let step = |name: &str, results, logs: &[&str]| Step {
         name: name.to_owned(),
