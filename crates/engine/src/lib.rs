@@ -39,6 +39,7 @@ mod services;
 mod session_context;
 mod slots;
 mod spans;
+mod store_retry;
 mod telemetry;
 mod tenant;
 mod tenant_files;
@@ -53,6 +54,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, watch};
@@ -66,7 +68,7 @@ use campanile_store::{Appended, AuditEntry, Batch, NewEvent, Store, StoreError};
 use clock::Clock;
 use drop_log::DropLog;
 use leases::Leases;
-use recovery::TargetHealth;
+use recovery::{ReturnedTargets, TargetHealth};
 use services::EndedServices;
 use tenant::TenantParts;
 
@@ -146,6 +148,9 @@ pub struct Engine {
     shutdown: Arc<Notify>,
     drops: DropLog,
     health: TargetHealth,
+    returned: Arc<ReturnedTargets>,
+    /// True once nothing comes in any more: what is left to tell goes out without pauses.
+    is_ending: AtomicBool,
     leases: Arc<Leases>,
     ended: EndedServices,
     telemetry: Telemetry,
@@ -197,6 +202,8 @@ impl Engine {
             shutdown,
             drops: DropLog::default(),
             health: TargetHealth::default(),
+            returned: Arc::default(),
+            is_ending: AtomicBool::new(false),
             leases: Arc::default(),
             ended: EndedServices::default(),
             telemetry,

@@ -1,5 +1,6 @@
 //! Start and end of the engine, as news for the targets that ask for it (P-PKT-04, P-CYC-10).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,6 +9,9 @@ use super::recovery::far_side_is_back;
 use super::{Engine, Tenant};
 use campanile_model::Event;
 use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, StoreError};
+
+/// Interval at which it is looked if targets have taken the last news.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Stores news of the builders that are known, and then of the start, for the targets that want news of the start.
@@ -51,6 +55,7 @@ impl Engine {
     /// Stores news of the end, and gives targets that took all news so far the time until `deadline` to take this one too;
     /// what did not go out goes out after the next start. To be called when nothing else comes in any more: it is the last.
     pub async fn announce_end(&self, deadline: Instant) {
+        self.is_ending.store(true, Ordering::Relaxed);
         let tenants = self.tenants();
         let announcing = tenants.iter().map(|tenant| self.announce_end_to(tenant, deadline));
         futures_util::future::join_all(announcing).await;
@@ -69,16 +74,14 @@ impl Engine {
         }
         // One that fails would hold up the end for nothing.
         hopeful.retain(|target| !self.health.is_failing(tenant.name(), target));
-        for target in &hopeful {
-            far_side_is_back(&*self.store, &self.wake, tenant.name(), target, self.clock.now()).await;
-        }
-        self.wake.notify_one();
         let all_taken = async {
             for target in &hopeful {
                 while !self.health.is_failing(tenant.name(), target)
                     && self.has_waiting(tenant.name(), target).await
                 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    // Again and again: a cooldown may have begun just before it was the end.
+                    far_side_is_back(&*self.store, &self.wake, tenant.name(), target, self.clock.now()).await;
+                    tokio::time::sleep(LOOK_EVERY).await;
                 }
             }
         };

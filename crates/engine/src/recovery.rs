@@ -1,7 +1,7 @@
 //! Recovery: what waits goes on, since a far side is back, a person asks for it, a target is in the settings
 //! again, or the clock was set.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -220,13 +220,27 @@ impl Engine {
     }
 }
 
+/// Targets whose sessions say that their far sides are back, until the delivery loop has seen to them: a session neither
+/// waits for the store, nor leaves somebody behind who does.
+#[derive(Default)]
+pub(super) struct ReturnedTargets(Mutex<BTreeSet<(String, String)>>);
+
+impl Engine {
+    /// Makes due what waits for targets whose sessions have said that their far sides are back.
+    pub(super) async fn recover_returned(&self) {
+        let returned = std::mem::take(&mut *self.returned.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (tenant, target) in returned {
+            far_side_is_back(&*self.store, &self.wake, &tenant, &target, self.clock.now()).await;
+        }
+    }
+}
+
 /// A way for a session to say that its far side is back.
 pub(super) fn retry_now_of(engine: &Engine, tenant: &str, target: &str) -> Arc<dyn Fn() + Send + Sync> {
-    let (store, wake, clock) = (Arc::clone(&engine.store), Arc::clone(&engine.wake), engine.clock.clone());
-    let (tenant, target) = (tenant.to_owned(), target.to_owned());
+    let (returned, wake) = (Arc::clone(&engine.returned), Arc::clone(&engine.wake));
+    let key = (tenant.to_owned(), target.to_owned());
     Arc::new(move || {
-        let (store, wake, now) = (Arc::clone(&store), Arc::clone(&wake), clock.now());
-        let (tenant, target) = (tenant.clone(), target.clone());
-        tokio::spawn(async move { far_side_is_back(&*store, &wake, &tenant, &target, now).await });
+        returned.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        wake.notify_one();
     })
 }

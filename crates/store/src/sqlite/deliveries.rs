@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::OperationResult;
 use crate::{
-    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, QueuePosition, StoreError, TargetDue,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Lease, QueuePosition, StoreError, TargetDue,
 };
 use campanile_model::{Timestamp, TraceContext};
 
@@ -38,15 +38,17 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let mut ids: Vec<i64> = Vec::new();
+    let token = new_token();
     // Target by target: with one limit for all of them, one with a long queue would be all that is ever claimed.
     for (tenant, target, quota) in targets {
         let taken = sqlx::query_scalar::<_, i64>(
-            "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
+            "UPDATE deliveries SET lease_owner = ?, lease_token = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
              WHERE tenant = ? AND target = ? AND state = 'waiting' AND blocked = 0 AND due <= ? \
              ORDER BY due, id LIMIT ?) \
              RETURNING id",
         )
         .bind(owner)
+        .bind(token)
         .bind(until.as_micros())
         .bind(tenant)
         .bind(target)
@@ -55,6 +57,17 @@ pub(super) async fn claim(
         ids.extend(taken.fetch_all(&mut *tx).await?);
     }
     claimed(tx, ids).await
+}
+
+/// Makes the token of a claim: no other one has it, in no other run either.
+fn new_token() -> i64 {
+    fastrand::i64(1..)
+}
+
+/// Binds leases as rows of id, token and tenant.
+fn rows(leases: &[Lease]) -> String {
+    let rows: Vec<_> = leases.iter().map(|lease| (lease.delivery, lease.token, &lease.tenant)).collect();
+    serde_json::json!(rows).to_string()
 }
 
 /// Tells if any waits behind this one in its ordering key.
@@ -76,16 +89,18 @@ const FOLLOWERS: &str = "SELECT d.id FROM deliveries f JOIN deliveries d ON d.te
 pub(super) async fn claim_run(
     tx: &mut SqliteConnection,
     owner: &str,
-    first: DeliveryId,
+    first: &Lease,
     limit: u32,
     until: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let sql = format!(
-        "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN ({FOLLOWERS} ORDER BY d.id LIMIT ?) RETURNING id"
+        "UPDATE deliveries SET lease_owner = ?, lease_token = ?, due = ? WHERE id IN ({FOLLOWERS} AND f.tenant = ? \
+         AND f.lease_token = ? ORDER BY d.id LIMIT ?) RETURNING id"
     );
     // Safe: constants.
-    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner).bind(until.as_micros());
-    let ids = query.bind(first).bind(limit).fetch_all(&mut *tx).await?;
+    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner).bind(new_token()).bind(until.as_micros());
+    let query = query.bind(first.delivery).bind(&first.tenant).bind(first.token).bind(limit);
+    let ids = query.fetch_all(&mut *tx).await?;
     claimed(tx, ids).await
 }
 
@@ -111,18 +126,16 @@ pub(super) async fn defer_target(
     Ok(OperationResult::Done)
 }
 
-/// Releases some deliveries that `owner` has leased; those of others stay leased.
+/// Ends some leases; what somebody else has claimed since stays leased.
 pub(super) async fn release_unattempted(
     tx: &mut SqliteConnection,
-    owner: &str,
-    ids: &[DeliveryId],
+    leases: &[Lease],
 ) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ? \
-         AND id IN (SELECT value FROM json_each(?))",
+        "UPDATE deliveries AS d SET lease_owner = NULL, lease_token = NULL, due = not_before FROM json_each(?) r \
+         WHERE d.id = r.value->>0 AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting'",
     )
-    .bind(owner)
-    .bind(serde_json::Value::from(ids).to_string())
+    .bind(rows(leases))
     .execute(tx)
     .await?;
     Ok(OperationResult::Done)
@@ -148,7 +161,8 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
 /// Releases all that `owner` has leased; it is due as it was before.
 pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
+        "UPDATE deliveries SET lease_owner = NULL, lease_token = NULL, due = not_before \
+         WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
     .execute(tx)
@@ -176,20 +190,18 @@ pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<TargetDue>,
         .collect())
 }
 
-/// Extends the leases of what `owner` has leased and still waits, and returns the ids of these.
+/// Extends the leases that still count, and returns the ids of their deliveries.
 pub(super) async fn renew(
     tx: &mut SqliteConnection,
-    owner: &str,
-    ids: &[DeliveryId],
+    leases: &[Lease],
     until: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let renewed = sqlx::query_scalar(
-        "UPDATE deliveries SET due = ? WHERE state = 'waiting' AND lease_owner = ? \
-         AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+        "UPDATE deliveries AS d SET due = ? FROM json_each(?) r WHERE d.id = r.value->>0 \
+         AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting' RETURNING id",
     )
     .bind(until.as_micros())
-    .bind(owner)
-    .bind(serde_json::Value::from(ids).to_string())
+    .bind(rows(leases))
     .fetch_all(tx)
     .await?;
     Ok(OperationResult::Renewed(renewed))
@@ -286,7 +298,8 @@ pub(super) async fn counts(reader: &mut SqliteConnection) -> Result<Vec<(Deliver
 
 /// Columns that a delivery is read from; its message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
-     d.created, d.not_before, d.code, d.text, d.callback_version, d.number, d.traceparent, q.started";
+     d.created, d.not_before, d.code, d.text, d.callback_version, d.lease_token, d.number, d.traceparent, \
+     q.started";
 /// Tables of these columns, beside `deliveries d`.
 const JOINS: &str = "JOIN events e ON e.id = d.event \
      LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
@@ -316,6 +329,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         callback_version: row.try_get("callback_version")?,
         trace: row.try_get::<Option<&str>, _>("traceparent")?.and_then(TraceContext::parse),
         message: row.try_get("message")?,
+        lease_token: row.try_get("lease_token")?,
         payload: row.try_get("payload")?,
     })
 }

@@ -32,6 +32,7 @@ const STEPS: &[(i64, &str, &str)] = steps![
     15 "recovery" "0015_recovery.sql",
     16 "high_water" "0016_high_water.sql",
     17 "due_by_target" "0017_due_by_target.sql",
+    18 "lease_tokens" "0018_lease_tokens.sql",
 ];
 
 /// All steps, in order. Not by sqlx's macro: that builds a second SQLite, for the compiler.
