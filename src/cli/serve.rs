@@ -151,7 +151,7 @@ impl Running {
         intake.spawn("pollers", |stop| Arc::clone(&engine).run_pollers(stop));
         intake.spawn("retention", |stop| Arc::clone(&engine).run_retention(stop));
         let router = http::router(Arc::clone(&engine), &base_path);
-        intake.spawn("door", |stop| http::serve(listener, router, stop));
+        intake.spawn_fallible("door", |stop| http::serve(listener, router, stop));
         tracing::info!("listening on http://{address}/");
         Ok(Some(Self { address, engine, store, intake, delivery, shutdown_timeout, _lock: lock }))
     }

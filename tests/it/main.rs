@@ -34,6 +34,7 @@ mod report;
 mod retention;
 mod sandbox;
 mod sendmail;
+mod services;
 mod sources;
 mod starts;
 mod store_faults;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use campanile_testing::receiver::{Receiver, Reply};
-use campanile_testing::{Disk, Engine, build_finished, http, patiently, program, run, skip, write_settings};
+use campanile_testing::{Disk, Engine, build_finished, http, patiently, program, run, write_settings};
 
 /// A push target, what it waits for before it answers its first request, and its settings.
 async fn held_push() -> (Receiver, Arc<Notify>, String) {

@@ -9,16 +9,22 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Stores so many deliveries of `mail`, with this key, and has an attempt of each end in this way.
 async fn waiting(
     store: &dyn Store,
-    count: u64,
+    count: usize,
     key: Option<&str>,
     settlement: &Settlement,
 ) -> Vec<DeliveryId> {
-    for number in 1..=count {
+    settled_each(store, key, &vec![settlement.clone(); count]).await
+}
+
+/// Stores deliveries of `mail`, with this key, and has an attempt of each end in its own way.
+async fn settled_each(store: &dyn Store, key: Option<&str>, settlements: &[Settlement]) -> Vec<DeliveryId> {
+    for (number, _) in (1..).zip(settlements) {
         put(store, 0, vec![to(started("linux", number), &[("mail", key)])]).await;
     }
     let ids = store.delivery_ids(T, &query(Some(DeliveryState::Waiting))).await.unwrap();
     for delivery in store.claim("me", &each(100), LEASE, at(0)).await.unwrap() {
-        store.settle(&delivery.lease(), settlement.clone(), at(1)).await.unwrap();
+        let index = ids.iter().position(|id| *id == delivery.id).unwrap();
+        store.settle(&delivery.lease(), settlements[index].clone(), at(1)).await.unwrap();
     }
     ids
 }
@@ -53,10 +59,8 @@ pub(super) async fn what_waits_for_the_far_side_is_due_one_after_the_other(store
 }
 
 pub(super) async fn a_person_hurries_what_waits_and_what_is_dead(store: &dyn Store) {
-    let ids = waiting(store, 4, None, &later(Wait::OfItsOwn)).await;
-    for id in &ids[2..] {
-        settle(store, *id, settled(DeliveryState::Dead), at(2)).await;
-    }
+    let (own, dead) = (later(Wait::OfItsOwn), settled(DeliveryState::Dead));
+    let ids = settled_each(store, None, &[own.clone(), own, dead.clone(), dead]).await;
     assert_eq!(store.delivery_ids(T, &query(Some(DeliveryState::Dead))).await.unwrap(), ids[2..]);
     let since = DeliveryQuery { since: Some(at(1)), ..query(None) };
     let until = DeliveryQuery { until: Some(at(1)), ..query(None) };
@@ -117,8 +121,7 @@ pub(super) async fn a_target_is_gone_and_back(store: &dyn Store) {
 
 pub(super) async fn times_of_what_waits_go_with_the_clock(store: &dyn Store) {
     assert_eq!(store.last_tick().await.unwrap(), None);
-    let ids = waiting(store, 2, None, &later(Wait::ForFarSide)).await;
-    settle(store, ids[1], settled(DeliveryState::Dead), at(2)).await;
+    let ids = settled_each(store, None, &[later(Wait::ForFarSide), settled(DeliveryState::Dead)]).await;
     store.orphaned_since(T, "irc", at(5)).await.unwrap();
     store.tick(0, at(6)).await.unwrap();
     assert_eq!(store.last_tick().await.unwrap(), Some(at(6)));

@@ -34,7 +34,7 @@ const WALKS: &[(&str, &str, &str)] = &[
         "metrics want all that waits, and the index holds nothing else",
     ),
     (
-        "SET lease_owner = NULL, lease_token = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
+        "SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
         "SCAN deliveries USING INDEX deliveries_waiting",
         "once at a start and once at a stop; an index of leases would be written twice for each delivery",
     ),

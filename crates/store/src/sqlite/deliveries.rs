@@ -132,7 +132,7 @@ pub(super) async fn release_unattempted(
     leases: &[Lease],
 ) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries AS d SET lease_owner = NULL, lease_token = NULL, due = not_before FROM json_each(?) r \
+        "UPDATE deliveries AS d SET lease_owner = NULL, due = not_before FROM json_each(?) r \
          WHERE d.id = r.value->>0 AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting'",
     )
     .bind(rows(leases))
@@ -158,11 +158,11 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
     Ok(OperationResult::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
 }
 
-/// Releases all that `owner` has leased; it is due as it was before.
+/// Releases all that `owner` has leased; it is due as it was before. The tokens stay: should somebody be at work all the
+/// same, what came of it counts until the next claim.
 pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, lease_token = NULL, due = not_before \
-         WHERE state = 'waiting' AND lease_owner = ?",
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
     .execute(tx)
@@ -198,7 +198,8 @@ pub(super) async fn renew(
 ) -> Result<OperationResult, StoreError> {
     let renewed = sqlx::query_scalar(
         "UPDATE deliveries AS d SET due = ? FROM json_each(?) r WHERE d.id = r.value->>0 \
-         AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting' RETURNING id",
+         AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting' \
+         AND d.lease_owner IS NOT NULL RETURNING id",
     )
     .bind(until.as_micros())
     .bind(rows(leases))
