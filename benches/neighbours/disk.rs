@@ -17,7 +17,7 @@ pub(crate) async fn measure() {
     let Some(disk) = Disk::of_megabytes(24) else { return };
     let sinks = Sinks::start().await;
     let store = format!("[store]\nurl = \"sqlite:{}/campanile.db\"\n", disk.path().display());
-    let engine = Engine::start(&[sinks.settings(), store].concat());
+    let engine = Engine::start(&[sinks.settings("0.05"), store].concat());
     let (client, url) = (http(), format!("{}/api/v1/events", engine.url));
     let mut taken = BTreeSet::new();
     let mut refused = BTreeSet::new();

@@ -90,7 +90,7 @@ pub(crate) async fn measure() {
 /// Runs the load beside a neighbour, or beside none.
 async fn ages(neighbour: &str) -> Ages {
     let sinks = Sinks::start().await;
-    let engine = Engine::start(&[sinks.settings().as_str(), neighbour].concat());
+    let engine = Engine::start(&[sinks.settings("0.05").as_str(), neighbour].concat());
     // What a neighbour does to others begins when its slots are taken.
     tokio::time::sleep(Duration::from_millis(500)).await;
     run(&engine, &sinks, SECONDS).await

@@ -29,13 +29,15 @@ impl Sinks {
         Self { packets: Receiver::kind().await, builds: Receiver::kind().await, mails, relay }
     }
 
-    /// Their tables, each with the pauses that it has by itself.
-    pub(crate) fn settings(&self) -> String {
+    /// Their tables; web servers are left alone for this long between two pushes.
+    pub(crate) fn settings(&self, pause: &str) -> String {
         let Self { packets, builds, relay, .. } = self;
         format!(
             "[outbound]\nallow = [\"127.0.0.1\"]\n\n\
-             [[http_status_push]]\nname = \"packets\"\nserver_url = \"http://127.0.0.1:{}/\"\n\n\
-             [[http_status_push]]\nname = \"builds\"\nform = \"builds\"\nserver_url = \"http://127.0.0.1:{}/\"\n\n\
+             [[http_status_push]]\nname = \"packets\"\nserver_url = \"http://127.0.0.1:{}/\"\n\
+             buffer_delay = {pause}\n\n\
+             [[http_status_push]]\nname = \"builds\"\nform = \"builds\"\nserver_url = \"http://127.0.0.1:{}/\"\n\
+             buffer_delay = {pause}\n\n\
              [[mail]]\nname = \"mails\"\nfromaddr = \"ci@example.org\"\nsend_to_interested_users = false\n\
              extra_recipients = [\"dev@example.org\"]\nrelayhost = \"127.0.0.1\"\nsmtp_port = {relay}\n\n",
             packets.port, builds.port

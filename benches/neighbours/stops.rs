@@ -33,7 +33,8 @@ pub(crate) async fn measure() {
 /// Stops an engine that is being told of builds; milliseconds.
 async fn stop(neighbour: &str) -> f64 {
     let sinks = Sinks::start().await;
-    let mut engine = Engine::start(&[sinks.settings().as_str(), neighbour].concat());
+    // The default: at a stop nobody waits for it.
+    let mut engine = Engine::start(&[sinks.settings("1").as_str(), neighbour].concat());
     let (client, url) = (http(), format!("{}/api/v1/events", engine.url));
     let posting = tokio::spawn(async move {
         let mut taken = 0_u64;

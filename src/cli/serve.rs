@@ -86,8 +86,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     tracing::info!("stopping: finishing what is under way");
     let stopped = running.stop().await;
     if let Some(service) = ended {
-        stopped?;
-        bail!("the service `{service}` ended by itself: the log says why; start the engine anew");
+        let reason = stopped.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
+        bail!("the service `{service}` ended by itself{reason}: the log says more; start the engine anew");
     }
     stopped?;
     Ok(ExitCode::SUCCESS)

@@ -41,7 +41,10 @@ async fn m_dlv_11_a_door_that_ends_by_itself_ends_the_process() {
     let log = engine.log();
     assert!(log.contains("service ended by itself"), "{log}");
     assert!(log.contains("service=\"door\""), "{log}");
-    assert!(log.contains("the service `door` ended by itself: the log says why"), "{log}");
+    assert!(
+        log.contains("the service `door` ended by itself (the service `door` failed: its socket takes"),
+        "{log}"
+    );
     // It ends as at every stop: what is waiting is told, and then the end.
     assert_eq!(receiver.packets().last().unwrap()["event"], "shutdown");
 }

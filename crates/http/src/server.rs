@@ -93,7 +93,10 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<
             Ok(Some((stream, peer, permit)))
         }
         // The socket listens no more: asked again and again, it would say the same for ever.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            let text = format!("its socket takes no connections any more, and never will: {error}");
+            Err(io::Error::new(error.kind(), text))
+        }
         Err(error) => {
             tracing::warn!(%error, "connection not accepted");
             tokio::time::sleep(Duration::from_millis(100)).await;

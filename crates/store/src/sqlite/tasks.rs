@@ -1,4 +1,4 @@
-//! What the store does beside its callers: tasks that end with it.
+//! Tasks of the store beside its callers: they end with it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
