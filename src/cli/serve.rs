@@ -86,8 +86,8 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     tracing::info!("stopping: finishing what is under way");
     let stopped = running.stop().await;
     if let Some(service) = ended {
-        stopped?;
-        bail!("the service `{service}` ended by itself: the log says why; start the engine anew");
+        let reason = stopped.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
+        bail!("the service `{service}` ended by itself{reason}: the log says more; start the engine anew");
     }
     stopped?;
     Ok(ExitCode::SUCCESS)
@@ -151,7 +151,7 @@ impl Running {
         intake.spawn("pollers", |stop| Arc::clone(&engine).run_pollers(stop));
         intake.spawn("retention", |stop| Arc::clone(&engine).run_retention(stop));
         let router = http::router(Arc::clone(&engine), &base_path);
-        intake.spawn("door", |stop| http::serve(listener, router, stop));
+        intake.spawn_fallible("door", |stop| http::serve(listener, router, stop));
         tracing::info!("listening on http://{address}/");
         Ok(Some(Self { address, engine, store, intake, delivery, shutdown_timeout, _lock: lock }))
     }

@@ -38,6 +38,7 @@ mod report_logs;
 mod retention;
 mod sandbox;
 mod sendmail;
+mod services;
 mod sources;
 mod starts;
 mod store_faults;

@@ -3,23 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use campanile_testing::receiver::{Receiver, Reply};
-use campanile_testing::{Engine, build_finished, patiently};
-
-/// A relay that accepts connections and says nothing.
-async fn silent_relay() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            held.push(stream);
-        }
-    });
-    port
-}
+use campanile_testing::{Engine, Silent, build_finished, patiently};
 
 fn mail_to(port: u16) -> String {
     format!(
@@ -62,8 +48,8 @@ fn named<'a>(packets: &'a [Value], event: &'a str) -> impl Iterator<Item = &'a V
 #[tokio::test(flavor = "multi_thread")]
 async fn m_dlv_08_a_relay_that_hangs_makes_no_queue_drop_anything() {
     const CHANGES: u64 = 12_000;
-    let (relay, receiver) = (silent_relay().await, Receiver::kind().await);
-    let engine = Engine::start(&[OUTBOUND, &mail_to(relay), &push_to("ci", receiver.port)].concat());
+    let (relay, receiver) = (Silent::accepting().await, Receiver::kind().await);
+    let engine = Engine::start(&[OUTBOUND, &mail_to(relay.port), &push_to("ci", receiver.port)].concat());
     engine.event(&builds(60)).await;
     for first in (0..CHANGES).step_by(200) {
         engine.event(&changes(first..first + 200)).await;
@@ -101,8 +87,8 @@ async fn m_dlv_08_a_flood_reaches_every_target_side_by_side() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn m_dlv_10_news_of_the_end_is_the_last_and_a_hung_relay_costs_its_time_only() {
-    let (relay, receiver) = (silent_relay().await, Receiver::kind().await);
-    let mut engine = Engine::start(&[OUTBOUND, &mail_to(relay), &push_to("ci", receiver.port)].concat());
+    let (relay, receiver) = (Silent::accepting().await, Receiver::kind().await);
+    let mut engine = Engine::start(&[OUTBOUND, &mail_to(relay.port), &push_to("ci", receiver.port)].concat());
     engine.event(&builds(20)).await;
     patiently("the push is up to date", async || {
         (named(&receiver.packets(), "buildFinished").count() == 20).then_some(())

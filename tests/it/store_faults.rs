@@ -9,48 +9,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use campanile_testing::receiver::{Receiver, Reply};
-use campanile_testing::{Engine, build_finished, http, patiently, program, run, skip, write_settings};
-
-/// A small file system of its own, gone when it is dropped.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    /// None where nobody may mount one, which is then said.
-    fn of_megabytes(size: u32) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size}m");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder.path());
-        if !mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
-            skip("a small tmpfs can't be mounted: run as root");
-            return None;
-        }
-        Some(Self(folder))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(self.path().join("filler")).unwrap();
-        for block in [64 * 1024, 4096, 512] {
-            while file.write_all(&vec![b'x'; block]).is_ok() {}
-        }
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(self.path().join("filler")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
+use campanile_testing::{Disk, Engine, build_finished, http, patiently, program, run, write_settings};
 
 /// A push target, what it waits for before it answers its first request, and its settings.
 async fn held_push() -> (Receiver, Arc<Notify>, String) {

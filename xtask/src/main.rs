@@ -1,4 +1,4 @@
-//! The chores of the workspace: `cargo xtask guests|test|spec|demo|bench`, and tools that callbacks are built with.
+//! The chores of the workspace: `cargo xtask guests|test|spec|demo|bench|neighbours`, and tools that callbacks are built with.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -8,6 +8,7 @@ mod fuzz;
 mod guest_tools;
 mod guests;
 mod install;
+mod neighbours;
 mod place;
 mod run;
 mod spec;
@@ -29,6 +30,9 @@ usage: cargo xtask COMMAND
            cargo as it compiles callbacks on this machine; all arguments are passed on
   bench    print figures of the engine against peers and limits of the same run; with names of parts (start, callback,
            guests, neighbours, fleet, events, hooks, gerrit, push, mails) only those; with --peers beside a Buildbot too
+  neighbours
+           print what a bad neighbour (a far side that hangs, a full disk) costs the others, beside the same run without it;
+           with names of parts (far-sides, stops, disk) only those; with --debug by a debug build
 
   wit-bindgen, wasm-tools
            stand in for the tools of these names, as far as the callbacks' own builds use them
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         (Some("deny"), true) => deny::run(),
         (Some("demo"), _) => demo::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
+        (Some("neighbours"), _) => neighbours::run(&rest),
         (Some("guest-cargo"), _) => guests::cargo(&rest),
         (Some("wit-bindgen"), _) => guest_tools::forward("wit-bindgen", &rest),
         (Some("wasm-tools"), _) => guest_tools::forward("wasm-tools", &rest),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::leases::LEASE;
 use super::scheduler::{FairScheduler, Slot};
 use super::slots::Slots;
-use super::workers::STORE_PAUSE;
+use super::store_retry::{Progress, STORE_PAUSE, until_stored};
 use super::{Engine, NODE, Stop};
 use campanile_store::StoreError;
 
@@ -38,6 +38,7 @@ impl Engine {
         self.take_over_store(&mut stop).await;
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&self).keep_leases());
+        let mut releases = JoinSet::new();
         let mut in_flight = JoinSet::new();
         let mut scheduler = FairScheduler::default();
         let freed = Arc::new(Notify::new());
@@ -49,6 +50,7 @@ impl Engine {
             self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
             while in_flight.try_join_next().is_some() {}
             self.follow_clock(&mut ticked).await;
+            self.recover_returned(&mut releases);
             let slots = self.tenants().slots(concurrency);
             self.give_back(&scheduler.take_stuck(&slots)).await;
             note_stuck(&mut stuck, scheduler.stuck(&slots));
@@ -61,7 +63,7 @@ impl Engine {
             while let Some(Slot { delivery, claimed, in_flight: mut counted }) = scheduler.next(&slots) {
                 if claimed.elapsed() > LEASE / 2 {
                     // It waited here for so long that its lease may end before it is renewed.
-                    self.give_back(&[delivery.id]).await;
+                    self.give_back(&[delivery.lease()]).await;
                     news = true;
                     continue;
                 }
@@ -124,28 +126,23 @@ impl Engine {
     /// Gives back what a crash left leased, and takes up the store's times. A store that takes nothing just now is asked
     /// again: there is nothing to be done without it.
     async fn take_over_store(&self, stop: &mut Stop) {
-        let mut failures = 0_u32;
-        while stop.borrow().is_none() {
-            let taken = async {
-                self.store.release(NODE).await?;
-                self.resume_clock().await
-            };
-            let Err(error) = taken.await else {
-                if failures > 0 {
-                    tracing::info!(failures, "deliveries begin at last");
-                }
-                return;
-            };
-            failures += 1;
-            if failures == 1 {
-                tracing::error!("deliveries cannot begin yet, tried again each second: {error}");
-            }
+        let take_over = async || {
             // The supervisor's watchdog is about a loop that hangs; this one does not.
             self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
-            tokio::select! {
-                _ = stop.changed() => {}
-                () = tokio::time::sleep(STORE_PAUSE) => {}
+            self.store.release(NODE).await?;
+            self.resume_clock().await
+        };
+        let log = |progress: Progress<'_>| match progress {
+            Progress::Failing(error) => {
+                tracing::error!("deliveries cannot begin yet, tried again each second: {error}");
             }
+            Progress::Done { failures } => tracing::info!(failures, "deliveries begin at last"),
+            Progress::Closed(error) => tracing::error!("deliveries cannot begin: {error}"),
+        };
+        tokio::select! {
+            () = until_stored(take_over, log) => {}
+            // Whoever could stop us may be gone: then there is nobody to tell.
+            _ = stop.wait_for(Option::is_some) => {}
         }
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, NODE};
-use campanile_store::DeliveryId;
+use super::Engine;
+use campanile_store::{DeliveryId, Lease};
 
 /// Time of a lease.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 /// Leases of all work under way, each with the token that stops its work.
 #[derive(Default)]
-pub(super) struct Leases(Mutex<HashMap<DeliveryId, CancellationToken>>);
+pub(super) struct Leases(Mutex<HashMap<DeliveryId, (Lease, CancellationToken)>>);
 
 /// The leases of one piece of work. They are not renewed any more when this is dropped.
 pub(super) struct HeldLeases {
@@ -30,10 +30,10 @@ pub(super) struct HeldLeases {
 
 impl Leases {
     /// Has a lease renewed from now on.
-    pub(super) fn hold(self: &Arc<Self>, id: DeliveryId) -> HeldLeases {
+    pub(super) fn hold(self: &Arc<Self>, lease: Lease) -> HeldLeases {
         let mut held =
             HeldLeases { leases: Arc::clone(self), ids: Vec::new(), lost: CancellationToken::new() };
-        held.add([id]);
+        held.add([lease]);
         held
     }
 
@@ -43,18 +43,18 @@ impl Leases {
         self.all().contains_key(&id)
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<DeliveryId, CancellationToken>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<DeliveryId, (Lease, CancellationToken)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl HeldLeases {
     /// Has further leases of the same work renewed.
-    pub(super) fn add(&mut self, ids: impl IntoIterator<Item = DeliveryId>) {
+    pub(super) fn add(&mut self, leases: impl IntoIterator<Item = Lease>) {
         let mut all = self.leases.all();
-        for id in ids {
-            self.ids.push(id);
-            all.insert(id, self.lost.clone());
+        for lease in leases {
+            self.ids.push(lease.delivery);
+            all.insert(lease.delivery, (lease, self.lost.clone()));
         }
     }
 
@@ -82,14 +82,15 @@ impl Engine {
             if held.is_empty() {
                 continue;
             }
-            let ids: Vec<_> = held.keys().copied().collect();
-            match self.store.renew(NODE, &ids, LEASE, self.clock.now()).await {
+            let leases: Vec<_> = held.values().map(|(lease, _)| lease.clone()).collect();
+            match self.store.renew(&leases, LEASE, self.clock.now()).await {
                 Ok(kept) => {
                     let kept: HashSet<_> = kept.into_iter().collect();
                     // By the tokens of before: what was settled meanwhile, and claimed anew, is other work.
-                    held.iter().filter(|(id, _)| !kept.contains(id)).for_each(|(_, lost)| lost.cancel());
+                    let lost = held.values().filter(|(lease, _)| !kept.contains(&lease.delivery));
+                    lost.for_each(|(_, lost)| lost.cancel());
                 }
-                Err(error) => tracing::warn!(deliveries = ids.len(), "leases cannot be renewed: {error}"),
+                Err(error) => tracing::warn!(deliveries = leases.len(), "leases cannot be renewed: {error}"),
             }
         }
     }

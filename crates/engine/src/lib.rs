@@ -40,6 +40,7 @@ mod services;
 mod session_context;
 mod slots;
 mod spans;
+mod store_retry;
 mod telemetry;
 mod tenant;
 mod tenant_files;
@@ -54,6 +55,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, watch};
@@ -67,7 +69,7 @@ use campanile_store::{Appended, AuditEntry, Batch, NewEvent, Store, StoreError};
 use clock::Clock;
 use drop_log::DropLog;
 use leases::Leases;
-use recovery::TargetHealth;
+use recovery::{ReturnedTargets, TargetHealth};
 use services::EndedServices;
 use tenant::TenantParts;
 
@@ -147,6 +149,9 @@ pub struct Engine {
     shutdown: Arc<Notify>,
     drops: DropLog,
     health: Arc<TargetHealth>,
+    returned: Arc<ReturnedTargets>,
+    /// True once nothing comes in any more: what is left to tell goes out without pauses.
+    is_ending: AtomicBool,
     leases: Arc<Leases>,
     ended: EndedServices,
     telemetry: Telemetry,
@@ -198,6 +203,8 @@ impl Engine {
             shutdown,
             drops: DropLog::default(),
             health: Arc::default(),
+            returned: Arc::default(),
+            is_ending: AtomicBool::new(false),
             leases: Arc::default(),
             ended: EndedServices::default(),
             telemetry,

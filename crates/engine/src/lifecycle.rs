@@ -1,5 +1,6 @@
 //! Start and end of the engine, as news for the targets that ask for it (P-PKT-04, P-CYC-10).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,6 +8,11 @@ use tokio::time::Instant;
 use super::{Engine, Tenant};
 use campanile_model::Event;
 use campanile_store::{Batch, DeliveryQuery, DeliveryState, NewEvent, Page, StoreError};
+
+/// Most deliveries of a target that are hurried at each look.
+const HURRIED: u32 = 256;
+/// Interval at which it is looked if targets have taken the last news.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Stores news of the builders that are known, and then of the start, for the targets that want news of the start.
@@ -50,6 +56,7 @@ impl Engine {
     /// Stores news of the end, and gives targets that took all news so far the time until `deadline` to take this one too;
     /// what did not go out goes out after the next start. To be called when nothing else comes in any more: it is the last.
     pub async fn announce_end(&self, deadline: Instant) {
+        self.is_ending.store(true, Ordering::Relaxed);
         let tenants = self.tenants();
         let announcing = tenants.iter().map(|tenant| self.announce_end_to(tenant, deadline));
         futures_util::future::join_all(announcing).await;
@@ -68,16 +75,14 @@ impl Engine {
         }
         // One that fails would hold up the end for nothing.
         hopeful.retain(|target| !self.health.is_failing(tenant.name(), target));
-        for target in &hopeful {
-            self.make_due(tenant.name(), target);
-        }
-        self.wake.notify_one();
         let all_taken = async {
             for target in &hopeful {
                 while !self.health.is_failing(tenant.name(), target)
                     && self.has_waiting(tenant.name(), target).await
                 {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    // Again and again: a cooldown may have begun just before it was the end.
+                    self.hurry(tenant.name(), target).await;
+                    tokio::time::sleep(LOOK_EVERY).await;
                 }
             }
         };
@@ -86,6 +91,15 @@ impl Engine {
                 tenant = tenant.name(),
                 "shutdown does not wait for all news: the rest goes out after the next start"
             );
+        }
+    }
+
+    /// Makes due what waits for a target: there is no time left for a pace.
+    async fn hurry(&self, tenant: &str, target: &str) {
+        match self.store.retry_now(tenant, target, HURRIED, Duration::ZERO, self.clock.now()).await {
+            Ok(0) => {}
+            Ok(_) => self.wake.notify_one(),
+            Err(error) => tracing::warn!(tenant, target, "what waits stays for the next start: {error}"),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Recovery: what waits goes on, since a far side is back, a person asks for it, a target is in the settings
 //! again, or the clock was set.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::pace::{self, Pace, Progress};
@@ -108,43 +109,20 @@ impl TargetHealth {
 }
 
 /// All that makes what waits for a target due, piece by piece.
-#[derive(Clone)]
 struct Releaser {
     store: Arc<dyn Store>,
     wake: Arc<Notify>,
     clock: Clock,
-    /// It goes with the engine: one that is gone makes nothing due.
-    health: Weak<TargetHealth>,
+    health: Arc<TargetHealth>,
     tenant: String,
     target: String,
 }
 
 impl Releaser {
-    fn of(engine: &Engine, tenant: &str, target: &str) -> Self {
-        Self {
-            store: Arc::clone(&engine.store),
-            wake: Arc::clone(&engine.wake),
-            clock: engine.clock.clone(),
-            health: Arc::downgrade(&engine.health),
-            tenant: tenant.to_owned(),
-            target: target.to_owned(),
-        }
-    }
-
-    /// Makes what waits due in its order, on a task of its own, at a pace that goes by how it goes: nothing if that is
-    /// done already. A failure is logged.
-    fn start(&self) {
-        if self.health.upgrade().is_some_and(|health| health.begin(&self.tenant, &self.target)) {
-            let this = self.clone();
-            tokio::spawn(async move { this.release_all().await });
-        }
-    }
-
-    async fn release_all(&self) {
+    /// Makes what waits due in its order, at a pace that goes by how it goes. A failure is logged.
+    async fn release_all(self) {
         let (tenant, target) = (&*self.tenant, &*self.target);
-        let progress = || self.health.upgrade().map(|health| health.progress(tenant, target));
-        let Some(before) = progress() else { return };
-        let mut pace = Pace::new(before);
+        let mut pace = Pace::new(self.health.progress(tenant, target));
         let mut deliveries = 0;
         let recovery = loop {
             let (most, spacing) = pace.wave();
@@ -169,15 +147,12 @@ impl Releaser {
                 }
             }
             tokio::time::sleep(pace::STEP).await;
-            let Some(now) = progress() else { return };
-            if pace.adapt(now).is_err() {
+            if pace.adapt(self.health.progress(tenant, target)).is_err() {
                 tracing::warn!(tenant, target, deliveries, "target is away again: the rest waits");
                 break Recovery::BrokenOff;
             }
         };
-        if let Some(health) = self.health.upgrade() {
-            health.end(tenant, target, recovery);
-        }
+        self.health.end(tenant, target, recovery);
         if deliveries > 0 && recovery == Recovery::None {
             tracing::info!(tenant, target, deliveries, "target is back: what waited for it is due");
         }
@@ -193,9 +168,28 @@ impl Engine {
         }
     }
 
-    /// Begins to make due what waits for a target, at its pace; it comes back at once.
+    /// Has the delivery loop make due what waits for a target, at its pace.
     pub(super) fn make_due(&self, tenant: &str, target: &str) {
-        Releaser::of(self, tenant, target).start();
+        self.returned.note(tenant, target);
+        self.wake.notify_one();
+    }
+
+    /// Begins to make due what waits for targets that are back, but for those for which that is being done.
+    pub(super) fn recover_returned(&self, releases: &mut JoinSet<()>) {
+        while releases.try_join_next().is_some() {}
+        for (tenant, target) in self.returned.take() {
+            if self.health.begin(&tenant, &target) {
+                let releaser = Releaser {
+                    store: Arc::clone(&self.store),
+                    wake: Arc::clone(&self.wake),
+                    clock: self.clock.clone(),
+                    health: Arc::clone(&self.health),
+                    tenant,
+                    target,
+                };
+                releases.spawn(releaser.release_all());
+            }
+        }
     }
 
     /// Makes deliveries due, one after the other in the order of their ids: dead and delivered ones wait again and have
@@ -312,8 +306,28 @@ impl Engine {
     }
 }
 
+/// Targets that are back, until the delivery loop has seen to them: who notes one neither waits for the store, nor leaves
+/// somebody behind who does.
+#[derive(Default)]
+pub(super) struct ReturnedTargets(Mutex<BTreeSet<(String, String)>>);
+
+impl ReturnedTargets {
+    fn note(&self, tenant: &str, target: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert((tenant.to_owned(), target.to_owned()));
+    }
+
+    fn take(&self) -> BTreeSet<(String, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// A way for a session to say that its far side is back.
 pub(super) fn retry_now_of(engine: &Engine, tenant: &str, target: &str) -> Arc<dyn Fn() + Send + Sync> {
-    let releaser = Releaser::of(engine, tenant, target);
-    Arc::new(move || releaser.start())
+    let (returned, wake) = (Arc::clone(&engine.returned), Arc::clone(&engine.wake));
+    let (tenant, target) = (tenant.to_owned(), target.to_owned());
+    Arc::new(move || {
+        returned.note(&tenant, &target);
+        wake.notify_one();
+    })
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
 use super::slots::{Slots, TenantSlots};
-use campanile_store::{ClaimQuota, Delivery, DeliveryId, TenantQuota};
+use campanile_store::{ClaimQuota, Delivery, Lease, TenantQuota};
 
 /// Claimed deliveries per slot from which on targets get one at a time. Each of them may claim as many as it has slots,
 /// so with many targets twice as many of each would be claimed: deliveries that lie here until their leases run out.
@@ -198,23 +198,23 @@ impl FairScheduler {
 
     /// Takes out what is claimed of targets all of whose attempts hang: it cannot begin, and belongs back in the store,
     /// where a person, a queue that is full or another start can have it.
-    pub(super) fn take_stuck(&mut self, slots: &Slots) -> Vec<DeliveryId> {
-        let mut ids = Vec::new();
+    pub(super) fn take_stuck(&mut self, slots: &Slots) -> Vec<Lease> {
+        let mut leases = Vec::new();
         for (tenant, queue) in &mut self.tenants {
             for (target, queue) in &mut queue.targets {
                 if queue.is_stuck(slots.of(tenant, target)) && !queue.claimed.is_empty() {
                     queue.more = true;
-                    ids.extend(queue.claimed.drain(..).map(|(delivery, _)| delivery.id));
+                    leases.extend(queue.claimed.drain(..).map(|(delivery, _)| delivery.lease()));
                 }
             }
         }
-        ids
+        leases
     }
 
     /// Takes out all that is claimed and has not begun.
-    pub(super) fn take_all(&mut self) -> Vec<DeliveryId> {
+    pub(super) fn take_all(&mut self) -> Vec<Lease> {
         let queues = self.tenants.values_mut().flat_map(|queue| queue.targets.values_mut());
-        queues.flat_map(|queue| queue.claimed.drain(..).map(|(delivery, _)| delivery.id)).collect()
+        queues.flat_map(|queue| queue.claimed.drain(..).map(|(delivery, _)| delivery.lease())).collect()
     }
 
     /// Gives a slot to the tenant with the fewest attempts that are not slow, and within it to such a target; of several
@@ -304,6 +304,7 @@ mod tests {
             callback_version: None,
             trace: None,
             message: None,
+            lease_token: None,
             payload: None,
         }
     }
@@ -402,7 +403,8 @@ mod tests {
         held.iter_mut().for_each(|slot| slot.in_flight.becomes_slow());
         assert_eq!(ids(&all_of(&mut scheduler, &slots)), [20]);
         assert_eq!(scheduler.stuck(&slots), [("a".to_owned(), "mail".to_owned())].into());
-        assert_eq!(scheduler.take_stuck(&slots), [3, 4, 5], "they cannot begin");
+        let stuck: Vec<_> = scheduler.take_stuck(&slots).iter().map(|lease| lease.delivery).collect();
+        assert_eq!(stuck, [3, 4, 5], "they cannot begin");
         let wanted = scheduler.claim_quota(&slots, true);
         assert_eq!((wanted["a"].of("mail"), wanted["a"].of("push")), (0, 8));
         assert!(!scheduler.needs_more(&slots));

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,10 +15,11 @@ use tokio::time::Instant;
 
 use super::leases::{HeldLeases, LEASE};
 use super::retry::{self, FailedAttempt, Next};
+use super::store_retry::{Progress, until_stored};
 use super::{Engine, NODE, Tenant, build_changes, spans};
 use campanile_model::{Event, Timestamp, TraceContext};
 use campanile_outbound::trace;
-use campanile_store::{Delivery, DeliveryId, DeliveryState, Settlement, StoreError, Wait};
+use campanile_store::{Delivery, DeliveryState, Lease, Settlement, StoreError, Wait};
 use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
 
 /// Limit of time for an attempt, and for preparing its message before; one that takes longer has failed.
@@ -26,8 +28,6 @@ const MAX_ATTEMPT: Duration = Duration::from_secs(600);
 const PREPARED_AT_ONCE: usize = 64;
 /// Pause before the second look for the changes of a build's revision; each further one is as long as the wait was so far.
 const FIRST_CHANGE_LOOK: Duration = Duration::from_millis(500);
-/// Pause after a claim or a settlement that failed: a store that is full or locked is not asked in a loop.
-pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn target_of(&self, delivery: &Delivery) -> Option<Arc<dyn Target>> {
@@ -39,7 +39,7 @@ impl Engine {
     ///
     /// Cancelled, it leaves leases behind and messages that may or may not have gone out.
     pub(super) async fn process_delivery(&self, first: Delivery) {
-        let mut leases = self.leases.hold(first.id);
+        let mut leases = self.leases.hold(first.lease());
         let batch = self.claim_batch(first, &mut leases).await;
         // Caught here and not by a task of its own, which would go on sending when this one is cut off. A panic leaves
         // nothing half done that is used again: what an attempt has of its own is dropped.
@@ -63,7 +63,7 @@ impl Engine {
         let settlements = settlements.into_iter().chain(std::iter::repeat_with(|| None));
         for (delivery, settlement) in batch.iter().zip(settlements) {
             let Some(settlement) = settlement else {
-                untouched.push(delivery.id);
+                untouched.push(delivery.lease());
                 continue;
             };
             is_back |= self.record_settlement(delivery, &settlement);
@@ -82,15 +82,16 @@ impl Engine {
     async fn give_up(&self, batch: &[Delivery]) {
         let Some(Delivery { id, tenant, target, .. }) = batch.first() else { return };
         tracing::warn!(tenant, delivery = id, target, "delivery stopped: its lease was lost");
-        let ids: Vec<_> = batch.iter().map(|delivery| delivery.id).collect();
-        self.give_back(&ids).await;
+        let leases: Vec<_> = batch.iter().map(Delivery::lease).collect();
+        self.give_back(&leases).await;
     }
 
     /// Gives deliveries back for which no attempt was made: they are due as they were before.
-    pub(super) async fn give_back(&self, ids: &[DeliveryId]) {
-        if !ids.is_empty()
-            && let Err(error) = self.store.release_unattempted(NODE, ids).await
+    pub(super) async fn give_back(&self, leases: &[Lease]) {
+        if !leases.is_empty()
+            && let Err(error) = self.store.release_unattempted(leases).await
         {
+            let ids: Vec<_> = leases.iter().map(|lease| lease.delivery).collect();
             tracing::error!(deliveries = ?ids, "deliveries wait for their leases to run out: {error}");
         }
     }
@@ -99,27 +100,23 @@ impl Engine {
     /// runs: meanwhile nobody else begins with the delivery.
     async fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let Delivery { id, tenant, target, .. } = delivery;
-        let now = self.clock.now();
-        let mut failures = 0_u32;
-        loop {
-            let Err(error) = self.store.settle(*id, settlement.clone(), now).await else { break };
-            failures += 1;
-            if matches!(error, StoreError::Closed) {
-                return tracing::error!(tenant, delivery = id, target, "delivery cannot be settled: {error}");
+        let (lease, now) = (delivery.lease(), self.clock.now());
+        let log = |progress: Progress<'_>| match progress {
+            Progress::Failing(error) => tracing::warn!(
+                tenant,
+                delivery = id,
+                target,
+                "delivery cannot be settled yet, tried again each second: {error}"
+            ),
+            Progress::Done { failures } => {
+                tracing::info!(tenant, delivery = id, target, failures, "delivery settled at last");
             }
-            if failures == 1 {
-                tracing::warn!(
-                    tenant,
-                    delivery = id,
-                    target,
-                    "delivery cannot be settled yet, tried again each second: {error}"
-                );
+            Progress::Closed(error) => {
+                tracing::error!(tenant, delivery = id, target, "delivery cannot be settled: {error}");
             }
-            tokio::time::sleep(STORE_PAUSE).await;
-        }
-        if failures > 0 {
-            tracing::info!(tenant, delivery = id, target, failures, "delivery settled at last");
-        }
+        };
+        // The same lease and time each time: should one that failed be stored all the same, it counts once.
+        until_stored(|| self.store.settle(&lease, settlement.clone(), now), log).await;
     }
 
     /// Has what waits behind a delivered batch wait for as long as its target wants to be left alone. Before the batch is
@@ -129,6 +126,10 @@ impl Engine {
         let (true, Some(first)) = (is_taken, batch.first()) else { return };
         let Some(key) = &first.ordering_key else { return };
         let Some(cooldown) = self.target_of(first).and_then(|target| target.cooldown()) else { return };
+        // At the end news of it is all that anybody waits for.
+        if self.is_ending.load(Ordering::Relaxed) {
+            return;
+        }
         let (Delivery { tenant, target, .. }, until) = (first, self.clock.now().after(cooldown));
         if let Err(error) = self.store.defer_target(tenant, target, key, until).await {
             tracing::error!(tenant, target, "target gets its next message without a cooldown: {error}");
@@ -142,9 +143,9 @@ impl Engine {
         if let (Some(first), true) = (batch.first(), longest > 1)
             && first.ordering_key.is_some()
         {
-            match self.store.claim_run(NODE, first.id, longest - 1, LEASE, self.clock.now()).await {
+            match self.store.claim_run(NODE, &first.lease(), longest - 1, LEASE, self.clock.now()).await {
                 Ok(more) => {
-                    leases.add(more.iter().map(|delivery| delivery.id));
+                    leases.add(more.iter().map(Delivery::lease));
                     batch.extend(more);
                 }
                 Err(error) => {
@@ -263,7 +264,7 @@ impl Engine {
         spans::prepared(&self.telemetry, trace, delivery, began, error);
         let prepared = prepared?;
         if let Prepared::Message { message, version } = &prepared {
-            let saved = self.store.save_message(delivery.id, message, version.as_deref()).await;
+            let saved = self.store.save_message(&delivery.lease(), message, version.as_deref()).await;
             saved.map_err(|error| store_fault(&error))?;
         }
         Ok(prepared)
@@ -299,7 +300,7 @@ impl Engine {
                 self.settle_delivered(Some("partly"), text)
             }
             Outcome::Remainder { message, fault, not_before } => {
-                match self.store.save_message(delivery.id, &message, ready.version.as_deref()).await {
+                match self.store.save_message(&delivery.lease(), &message, ready.version.as_deref()).await {
                     Ok(()) => self.settle_fault(delivery, &fault, not_before),
                     Err(error) => self.settle_fault(delivery, &store_fault(&error), None),
                 }

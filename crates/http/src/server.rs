@@ -1,5 +1,6 @@
 //! The server loop: accepts connections, and limits their number and the time and size of a request's head.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,10 @@ const MAX_HEADERS: usize = 100;
 /// it says at most.
 ///
 /// A fault of a connection ends that connection only. Over their limit new ones wait in the listener's backlog.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
+///
+/// # Errors
+/// When the listener will never give a connection again.
+pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) -> io::Result<()> {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
@@ -55,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let Some((stream, peer, permit)) = accepted else { continue };
+        let Some((stream, peer, permit)) = accepted? else { continue };
         let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
         connections.spawn(async move {
             let service =
@@ -74,22 +78,29 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) {
     }
     // Those too that the shutdown does not know of yet: what is under way behind it must not go on.
     connections.shutdown().await;
+    Ok(())
 }
 
 type Accepted = (tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> Option<Accepted> {
-    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
+/// Accepts a connection; none after a fault that passes, and a pause.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<Option<Accepted>> {
+    let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return Ok(None) };
     match listener.accept().await {
         Ok((stream, peer)) => {
             // A failure only means that small answers may wait for the peer's acknowledgement.
             let _ = stream.set_nodelay(true);
-            Some((stream, peer, permit))
+            Ok(Some((stream, peer, permit)))
+        }
+        // The socket listens no more: asked again and again, it would say the same for ever.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            let text = format!("its socket takes no connections any more, and never will: {error}");
+            Err(io::Error::new(error.kind(), text))
         }
         Err(error) => {
             tracing::warn!(%error, "connection not accepted");
             tokio::time::sleep(Duration::from_millis(100)).await;
-            None
+            Ok(None)
         }
     }
 }

@@ -52,7 +52,7 @@ impl Client {
         while let Some(line) = self.session.next_line(now) {
             self.connection.write(&line).await?;
         }
-        if self.session.is_lost(now) { Err(ConnectionError::Silent(Session::SILENCE)) } else { Ok(()) }
+        if self.session.is_lost(now) { Err(ConnectionError::Silent(self.session.silence())) } else { Ok(()) }
     }
 
     /// Waits for a line of the server's, and gives what it means: often nothing. Comes back with nothing, too, when it

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use campanile_outbound::limits;
+
 use crate::message::{self, ServerMessage};
 use crate::settings::ServerSettings;
 
-/// Limit for the look-up of the address, the connection and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A server that takes nothing for so long is lost.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Limit for TLS's goodbye, which changes nothing any more.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// More bytes than any server may send in a line, tags included.
@@ -29,9 +27,6 @@ pub enum ConnectionError {
     /// No TLS: the server does not speak it, or its certificate is not right.
     #[error("no TLS: {0}")]
     Tls(#[source] io::Error),
-    /// No connection within this time.
-    #[error("no connection within {} s", .0.as_secs())]
-    ConnectTimeout(Duration),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(#[source] io::Error),
@@ -59,20 +54,14 @@ impl Connection {
     /// Connects by TCP, and agrees on TLS if the settings ask for it. Dropping the future ends the attempt.
     ///
     /// # Errors
-    /// When there is no connection within 30 s.
+    /// When there is no connection, or no TLS on it, within their time ([`limits`]).
     pub async fn open(server: &ServerSettings) -> Result<Self, ConnectionError> {
-        let connecting = async {
-            let tcp =
-                server.dialer.connect(&server.host, server.port).await.map_err(ConnectionError::Connect)?;
-            tcp.set_nodelay(true).map_err(ConnectionError::Connect)?;
-            Ok(match &server.tls {
-                None => Box::new(tcp) as Box<dyn Stream>,
-                Some(tls) => Box::new(tls.connect(tcp).await.map_err(ConnectionError::Tls)?),
-            })
+        let tcp = server.dialer.connect(&server.host, server.port).await.map_err(ConnectionError::Connect)?;
+        tcp.set_nodelay(true).map_err(ConnectionError::Connect)?;
+        let stream = match &server.tls {
+            None => Box::new(tcp) as Box<dyn Stream>,
+            Some(tls) => Box::new(tls.connect(tcp).await.map_err(ConnectionError::Tls)?),
         };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
-            .await
-            .unwrap_or(Err(ConnectionError::ConnectTimeout(CONNECT_TIMEOUT)))?;
         Ok(Self { stream, received: Vec::new() })
     }
 
@@ -108,9 +97,9 @@ impl Connection {
             self.stream.write_all(line.as_bytes()).await?;
             self.stream.flush().await
         };
-        match tokio::time::timeout(WRITE_TIMEOUT, writing).await {
+        match tokio::time::timeout(limits::IRC_WRITE, writing).await {
             Ok(written) => written.map_err(ConnectionError::Broken),
-            Err(_) => Err(ConnectionError::WriteTimeout(WRITE_TIMEOUT)),
+            Err(_) => Err(ConnectionError::WriteTimeout(limits::IRC_WRITE)),
         }
     }
 

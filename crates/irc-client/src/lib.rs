@@ -22,6 +22,8 @@ mod outbox;
 mod registration;
 mod session;
 mod settings;
+#[cfg(test)]
+mod silence_tests;
 mod split;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_outbound::limits::IRC_WELCOME;
 use tokio::time::Instant;
 
 use crate::channels::Channels;
@@ -40,15 +41,13 @@ pub struct Session {
     last_ticket: Ticket,
     /// Deliveries that have not arrived, with those recipients that are known by now not to get them.
     in_flight: BTreeMap<Ticket, Vec<Refusal>>,
+    began: Instant,
     last_received: Instant,
     /// Time of the PING that asks for a sign of life.
     keepalive_sent: Option<Instant>,
 }
 
 impl Session {
-    /// Time without a line of the server's after which a session counts as lost.
-    pub(crate) const SILENCE: Duration = QUIET.saturating_add(LOST);
-
     /// A session on a connection that has just been made. `more_channels` are wanted besides those of the settings.
     pub(crate) fn new(settings: Arc<ClientSettings>, more_channels: &[String], now: Instant) -> Self {
         let mut session = Self {
@@ -61,6 +60,7 @@ impl Session {
             outbox: Outbox::new(settings.rate, now),
             last_ticket: 0,
             in_flight: BTreeMap::new(),
+            began: now,
             last_received: now,
             keepalive_sent: None,
             settings,
@@ -219,12 +219,28 @@ impl Session {
         let quiet = self.keepalive_sent.map_or(self.last_received + QUIET, |sent| sent + LOST);
         // Channels wait for the registration, however long they have been due.
         let joins = if self.is_ready() { self.channels.due() } else { None };
-        joins.into_iter().chain(self.awaiting_nickserv).chain(self.outbox.due()).fold(quiet, Instant::min)
+        joins
+            .into_iter()
+            .chain(self.welcome_due())
+            .chain(self.awaiting_nickserv)
+            .chain(self.outbox.due())
+            .fold(quiet, Instant::min)
     }
 
     /// Says whether the connection counts as lost by now, though nothing has told so.
     pub(crate) fn is_lost(&self, now: Instant) -> bool {
         self.keepalive_sent.is_some_and(|sent| now >= sent + LOST)
+            || self.welcome_due().is_some_and(|due| now >= due)
+    }
+
+    /// Time without a sign of life after which it is lost.
+    pub(crate) fn silence(&self) -> Duration {
+        if self.registered { QUIET.saturating_add(LOST) } else { IRC_WELCOME }
+    }
+
+    /// Time by which the server must have welcomed us, until it has.
+    fn welcome_due(&self) -> Option<Instant> {
+        (!self.registered).then(|| self.began + IRC_WELCOME)
     }
 
     /// Says whether the server has taken us, and channels may be joined.

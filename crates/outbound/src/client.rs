@@ -13,10 +13,9 @@ use url::{Host, Url};
 
 use super::error::{ForbiddenError, origin};
 use super::resolver::{Guarded, Resolver, SystemResolver};
-use super::{Allowed, Dialer, OutboundError, Request, Response, trace};
+use super::{Allowed, Dialer, OutboundError, Request, Response, limits, trace};
 use campanile_config::{Reader, read_ip_ranges};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(90);
 
 /// The parts that everything going out has in common: guard, dialer, connections. Read from `[outbound]`.
@@ -162,7 +161,7 @@ impl Client {
             // A proxy would connect wherever it likes, past the guard.
             .no_proxy()
             .dns_resolver(guarded.clone())
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(limits::CONNECT)
             .pool_idle_timeout(KEEP_ALIVE)
             .tcp_keepalive(KEEP_ALIVE)
             .http2_keep_alive_interval(Duration::from_secs(30))

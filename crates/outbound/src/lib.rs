@@ -7,17 +7,20 @@
 //!
 //! Reading order: `range` (what is inside), `names` (the resolver that connections use, and its guard), `dial`
 //! (connections to everything but HTTP), `tls_connector` (TLS over those), `client`, `request`, `response`, `error`, and
-//! `ssh` (commands on servers).
+//! `ssh` (commands on servers). `limits` says for all of them how long a far side is waited for.
 //!
 //! Invariant: knows nothing of targets, pollers or the engine. It sends once; when to try again is for others to say.
 
 mod client;
 mod dial;
 mod error;
+pub mod limits;
 mod range;
 mod request;
 mod resolver;
 mod response;
+#[cfg(test)]
+mod silence_tests;
 mod ssh;
 #[cfg(test)]
 mod tests;

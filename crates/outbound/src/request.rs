@@ -8,10 +8,9 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use url::Url;
 
 use super::OutboundError;
+use super::limits::HTTP_EXCHANGE;
 use campanile_config::Secret;
 
-/// Longest time of a whole exchange, unless the request says otherwise (P-HTTP-13, GS-API-06).
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a response that are read, unless the request says otherwise.
 const MAX_RESPONSE: usize = 1 << 20;
 
@@ -28,7 +27,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request with these and nothing else.
+    /// A request with these and nothing else, and the usual limits (P-HTTP-13, GS-API-06).
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
         Self {
@@ -36,7 +35,7 @@ impl Request {
             url,
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            timeout: TIMEOUT,
+            timeout: HTTP_EXCHANGE,
             max_response: MAX_RESPONSE,
             secrets: Vec::new(),
         }

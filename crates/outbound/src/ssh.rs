@@ -18,7 +18,7 @@ use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCerti
 use russh::{ChannelMsg, Preferred};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::Dialer;
+use crate::{Dialer, limits};
 use campanile_config::Secret;
 
 /// The most commands at once: servers allow few channels on a connection.
@@ -204,13 +204,17 @@ impl SshConfig {
         let unreachable = |error: &dyn std::fmt::Display| SshError::Unreachable(format!("{place}: {error}"));
         let stream = self.dialer.connect(&self.server, self.port).await;
         let stream = stream.map_err(|error| unreachable(&error))?;
-        let connected = client::connect_stream(Arc::new(config), stream, host).await;
-        let mut handle = connected.map_err(|error| {
-            let verdict = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
-            verdict.map_or_else(|| unreachable(&error), SshError::HostKey)
-        })?;
-        self.log_in(&mut handle).await?;
-        Ok(handle)
+        let logging_in = async {
+            let connected = client::connect_stream(Arc::new(config), stream, host).await;
+            let mut handle = connected.map_err(|error| {
+                let verdict = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
+                verdict.map_or_else(|| unreachable(&error), SshError::HostKey)
+            })?;
+            self.log_in(&mut handle).await?;
+            Ok(handle)
+        };
+        let logged_in = tokio::time::timeout(limits::SSH_LOGIN, logging_in).await;
+        logged_in.unwrap_or_else(|_| Err(SshError::Timeout(place.clone(), limits::SSH_LOGIN.as_secs())))
     }
 
     /// Reads the keys that `known_hosts` has of the server.

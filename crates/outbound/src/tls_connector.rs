@@ -4,6 +4,7 @@
 //! by itself and for whatever host a URL names; this one is for a single server, by name, over any stream, at any time
 //! of the conversation (STARTTLS).
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +13,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ProtocolVersion, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::client::TlsStream;
+
+use super::limits;
 
 /// TLS with one server: the authorities that are trusted, and the name that its certificate must be for.
 pub struct TlsConnector {
@@ -66,15 +69,17 @@ impl TlsConnector {
     }
 
     /// Agrees with the server over a stream that nothing but the handshake is in any more. Not cancel safe: the stream is
-    /// lost with the future. Has no time limit of its own.
+    /// lost with the future.
     ///
     /// # Errors
-    /// When the connection breaks, or the certificate is not right: the text says in which way.
-    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
-        &self,
-        stream: S,
-    ) -> std::io::Result<TlsStream<S>> {
-        self.connector.connect(self.name.clone(), stream).await
+    /// When the connection breaks, the certificate is not right (the text says in which way), or the server does not do its
+    /// part within [`limits::TLS_HANDSHAKE`].
+    pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
+        let handshake = self.connector.connect(self.name.clone(), stream);
+        tokio::time::timeout(limits::TLS_HANDSHAKE, handshake).await.unwrap_or_else(|_| {
+            let text = format!("no handshake within {} s", limits::TLS_HANDSHAKE.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        })
     }
 }
 

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
+use campanile_outbound::limits::{SMTP_LOGIN, SMTP_REPLY};
 use campanile_outbound::{Dialer, TlsConnector, tls_version};
 
-use super::error::{REPLY_TIMEOUT, SmtpError, sanitized};
+use super::error::{SmtpError, sanitized};
 use super::extensions::EhloExtensions;
 
 /// Most bytes of a reply's line; RFC 5321 allows 512, and some relays say more.
@@ -59,16 +60,14 @@ impl Reply {
 }
 
 impl SmtpConnection {
-    /// Connects within `limit`, agrees on TLS before the first byte if `from_start` is given, and reads the relay's
-    /// greeting.
+    /// Connects, agrees on TLS before the first byte if `from_start` is given, and reads the relay's greeting.
     pub(crate) async fn connect(
         dialer: &Dialer,
         host: &str,
         port: u16,
         from_start: Option<&TlsConnector>,
-        limit: Duration,
     ) -> Result<Self, SmtpError> {
-        let stream = within(limit, dialer.connect(host, port)).await?;
+        let stream = dialer.connect(host, port).await?;
         // Commands are small and each is waited for.
         stream.set_nodelay(true)?;
         let is_loopback = stream.peer_addr()?.ip().to_canonical().is_loopback();
@@ -76,7 +75,7 @@ impl SmtpConnection {
         if let Some(tls) = from_start {
             connection = connection.encrypted(tls).await?;
         }
-        connection.read_completion(REPLY_TIMEOUT).await?;
+        connection.read_completion(SMTP_LOGIN).await?;
         Ok(connection)
     }
 
@@ -88,7 +87,7 @@ impl SmtpConnection {
 
     /// Asks for TLS and agrees on it (M-68). EHLO is to be said again afterwards.
     pub(crate) async fn start_tls(mut self, tls: &TlsConnector) -> Result<Self, SmtpError> {
-        self.command("STARTTLS", REPLY_TIMEOUT).await?;
+        self.command("STARTTLS", SMTP_LOGIN).await?;
         self.encrypted(tls).await
     }
 
@@ -103,10 +102,10 @@ impl SmtpConnection {
         }
         let is_loopback = self.is_loopback;
         let handshake = tls.connect(self.stream.into_inner());
-        let stream = match tokio::time::timeout(REPLY_TIMEOUT, handshake).await {
-            Ok(agreed) => agreed.map_err(|error| SmtpError::Tls(sanitized(&error.to_string())))?,
-            Err(_) => return Err(SmtpError::Timeout),
-        };
+        let stream = handshake.await.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => SmtpError::Timeout,
+            _ => SmtpError::Tls(sanitized(&error.to_string())),
+        })?;
         let version = tls_version(&stream);
         // All else begins anew, the extensions too: those before TLS could have been anybody's words.
         Ok(Self { tls: Some(version), is_loopback, ..Self::over(Box::new(stream)) })
@@ -114,10 +113,10 @@ impl SmtpConnection {
 
     /// Says EHLO under this name and reads the extensions. Old relays know only HELO, and have no extensions.
     pub(crate) async fn ehlo(&mut self, name: &str) -> Result<(), SmtpError> {
-        self.extensions = match self.command(&format!("EHLO {name}"), REPLY_TIMEOUT).await {
+        self.extensions = match self.command(&format!("EHLO {name}"), SMTP_LOGIN).await {
             Ok(reply) => EhloExtensions::read(&reply.lines),
             Err(SmtpError::Reply(500 | 502 | 504, _)) => {
-                self.command(&format!("HELO {name}"), REPLY_TIMEOUT).await?;
+                self.command(&format!("HELO {name}"), SMTP_LOGIN).await?;
                 EhloExtensions::default()
             }
             Err(error) => return Err(error),
@@ -131,10 +130,10 @@ impl SmtpConnection {
         self.read_completion(limit).await
     }
 
-    /// Writes a command that begins something, and reads that the relay waits for more (3xx).
-    pub(crate) async fn begin_command(&mut self, line: &str) -> Result<Reply, SmtpError> {
+    /// Writes a command that begins something, and reads within `limit` that the relay waits for more (3xx).
+    pub(crate) async fn begin_command(&mut self, line: &str, limit: Duration) -> Result<Reply, SmtpError> {
         self.write_commands(&[line]).await?;
-        self.read_reply(3, REPLY_TIMEOUT).await
+        self.read_reply(3, limit).await
     }
 
     /// Writes some commands at once. There will be a reply to each, in their order, and all of them must be read.
@@ -155,9 +154,9 @@ impl SmtpConnection {
     /// Hands a message's bytes over (DATA) and reads the relay's reply to them. The lines have CRLF already; those that
     /// begin with a dot get a second one on the way.
     pub(crate) async fn data(&mut self, content: &[u8]) -> Result<Reply, SmtpError> {
-        self.begin_command("DATA").await?;
+        self.begin_command("DATA", SMTP_REPLY).await?;
         self.write(&dot_stuff(content)).await?;
-        self.read_completion(REPLY_TIMEOUT).await
+        self.read_completion(SMTP_REPLY).await
     }
 
     /// Reads within `limit` that a command was carried out (2xx); any other reply is an error.
@@ -211,9 +210,9 @@ impl SmtpConnection {
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), SmtpError> {
         for block in bytes.chunks(BLOCK) {
-            within(REPLY_TIMEOUT, self.stream.write_all(block)).await?;
+            within(SMTP_REPLY, self.stream.write_all(block)).await?;
         }
-        within(REPLY_TIMEOUT, self.stream.flush()).await
+        within(SMTP_REPLY, self.stream.flush()).await
     }
 }
 

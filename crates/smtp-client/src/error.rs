@@ -4,10 +4,6 @@
 //! Their texts are the end of a sentence that begins with the relay: "RELAY did not take the login of `bell` (535 no)".
 
 use std::io;
-use std::time::Duration;
-
-/// Longest wait for one reply; RFC 5321 (4.5.3.2) wants five minutes for most commands.
-pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A command without a good reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

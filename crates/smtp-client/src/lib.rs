@@ -22,6 +22,8 @@ mod extensions;
 mod login;
 mod pool;
 mod relay;
+#[cfg(test)]
+mod silence_tests;
 mod transaction;
 
 pub use error::{ConnectError, SendError, SmtpError, TransactionError};

@@ -5,8 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::Md5;
 
+use campanile_outbound::limits::SMTP_LOGIN;
+
 use super::connection::SmtpConnection;
-use super::error::{REPLY_TIMEOUT, SmtpError};
+use super::error::SmtpError;
 use super::extensions::EhloExtensions;
 use campanile_config::Secret;
 
@@ -98,21 +100,21 @@ async fn authenticate_by(
     let reply = match mechanism {
         Mechanism::Plain => {
             let proof = STANDARD.encode(plain(user, password));
-            connection.command(&format!("AUTH PLAIN {proof}"), REPLY_TIMEOUT).await?
+            connection.command(&format!("AUTH PLAIN {proof}"), SMTP_LOGIN).await?
         }
         Mechanism::Login => {
-            connection.begin_command("AUTH LOGIN").await?;
-            connection.begin_command(&STANDARD.encode(user)).await?;
-            connection.command(&STANDARD.encode(password), REPLY_TIMEOUT).await?
+            connection.begin_command("AUTH LOGIN", SMTP_LOGIN).await?;
+            connection.begin_command(&STANDARD.encode(user), SMTP_LOGIN).await?;
+            connection.command(&STANDARD.encode(password), SMTP_LOGIN).await?
         }
         Mechanism::CramMd5 => {
-            let reply = connection.begin_command("AUTH CRAM-MD5").await?;
+            let reply = connection.begin_command("AUTH CRAM-MD5", SMTP_LOGIN).await?;
             let challenge = reply.lines.first().and_then(|line| STANDARD.decode(line.trim()).ok());
             let Some(challenge) = challenge else {
                 // RFC 4954: a lone star takes it back.
-                return connection.command("*", REPLY_TIMEOUT).await.and(Err(unexpected()));
+                return connection.command("*", SMTP_LOGIN).await.and(Err(unexpected()));
             };
-            connection.command(&STANDARD.encode(cram_md5(user, password, &challenge)), REPLY_TIMEOUT).await?
+            connection.command(&STANDARD.encode(cram_md5(user, password, &challenge)), SMTP_LOGIN).await?
         }
     };
     if reply.code == 235 { Ok(()) } else { Err(unexpected()) }

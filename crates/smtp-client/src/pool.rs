@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 
 use super::connection::SmtpConnection;
 
@@ -29,8 +30,8 @@ impl Default for Pool {
 #[derive(Default)]
 struct State {
     idle: Vec<(SmtpConnection, Instant)>,
-    /// Set while a task closes what idles too long; so there is one at most.
-    is_reaped: bool,
+    /// The task that closes what idles too long, once there was something; it ends with the pool.
+    reaper: JoinSet<()>,
 }
 
 impl Pool {
@@ -53,9 +54,8 @@ impl Pool {
     pub(crate) fn put(self: &Arc<Self>, connection: SmtpConnection) {
         let mut state = self.state();
         state.idle.push((connection, Instant::now()));
-        if !state.is_reaped {
-            state.is_reaped = true;
-            tokio::spawn(reap_idle(Arc::downgrade(self)));
+        if state.reaper.is_empty() {
+            state.reaper.spawn(reap_idle(Arc::downgrade(self)));
         }
     }
 
@@ -71,18 +71,12 @@ impl State {
     }
 }
 
-/// Closes idle connections while nobody sends; ends with the last of them, or with the pool. It holds the pool weakly:
-/// otherwise a relay of settings that were replaced would live on, with its connections, until they are old.
+/// Closes idle connections while nobody sends; ends with the pool. It holds the pool weakly: otherwise a relay of settings
+/// that were replaced would live on for ever.
 async fn reap_idle(pool: Weak<Pool>) {
     loop {
         tokio::time::sleep(MAX_IDLE).await;
         let Some(pool) = pool.upgrade() else { return };
-        let mut state = pool.state();
-        state.drop_expired();
-        if state.idle.is_empty() {
-            // Under the lock, so that a connection put now starts a task of its own.
-            state.is_reaped = false;
-            return;
-        }
+        pool.state().drop_expired();
     }
 }

@@ -1,24 +1,15 @@
 //! A relay: connections to it made ready for messages, and kept between them (M-68 to M-71, M-X-01).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use campanile_outbound::{Dialer, TlsConnector};
+use campanile_outbound::{Dialer, TlsConnector, limits};
 
 use super::connection::SmtpConnection;
-use super::error::{ConnectError, REPLY_TIMEOUT, SendError, SmtpError, TransactionError};
+use super::error::{ConnectError, SendError, SmtpError, TransactionError};
 use super::extensions::EhloExtensions;
 use super::login::{self, Credentials, Mechanism};
 use super::pool::Pool;
 use super::transaction::{Message, RecipientResults, transact};
-
-/// Time within which a connection must come up (M-71).
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time within which a kept connection must show that it lives. Much shorter than for a reply on a fresh one: some
-/// firewalls forget connections without a word, and a fresh one is near.
-const ALIVE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time for the relay to take leave after a probe.
-const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Encryption of a connection, with the names and authorities that count for it.
 #[derive(Debug)]
@@ -83,7 +74,7 @@ impl Relay {
     pub async fn send(&self, message: &Message<'_>) -> Result<RecipientResults, SendError> {
         let _permit = self.pool.permit().await;
         while let Some(mut connection) = self.pool.take() {
-            match transact(&mut connection, message, ALIVE_TIMEOUT).await {
+            match transact(&mut connection, message, limits::SMTP_ALIVE).await {
                 // It died while it idled, and the relay took nothing on it: another one takes its place, and the caller
                 // never hears of it. This holds for the reply to the sender only; later, something was under way.
                 Err(TransactionError::Sender(error)) if error.ends_connection() => {}
@@ -91,7 +82,7 @@ impl Relay {
             }
         }
         let (mut connection, _) = self.connect().await?;
-        let done = transact(&mut connection, message, REPLY_TIMEOUT).await;
+        let done = transact(&mut connection, message, limits::SMTP_REPLY).await;
         self.settle(connection, done).await
     }
 
@@ -106,7 +97,7 @@ impl Relay {
             Err(error) if error.ends_connection() => false,
             // The relay still has a sender, and perhaps recipients: without RSET they would be those of the next
             // message.
-            _ => connection.command("RSET", ALIVE_TIMEOUT).await.is_ok(),
+            _ => connection.command("RSET", limits::SMTP_ALIVE).await.is_ok(),
         };
         if is_usable {
             self.pool.put(connection);
@@ -121,7 +112,7 @@ impl Relay {
     pub async fn probe(&self) -> Result<ProbeReport, ConnectError> {
         let (mut connection, login) = self.connect().await?;
         // A relay that hangs up without a word is as good as one that says goodbye.
-        let _ = connection.command("QUIT", QUIT_TIMEOUT).await;
+        let _ = connection.command("QUIT", limits::SMTP_QUIT).await;
         Ok(ProbeReport { tls: connection.tls, login, extensions: connection.extensions })
     }
 
@@ -132,7 +123,7 @@ impl Relay {
             Encryption::FromStart(tls) => Some(tls),
             _ => None,
         };
-        let connected = SmtpConnection::connect(dialer, host, *port, from_start, CONNECT_TIMEOUT).await;
+        let connected = SmtpConnection::connect(dialer, host, *port, from_start).await;
         let mut connection = connected.map_err(|error| match error {
             SmtpError::Tls(_) => ConnectError::Tls(error),
             error => ConnectError::Greeting(error),

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use campanile_outbound::limits::SMTP_REPLY;
+
 use super::connection::SmtpConnection;
-use super::error::{REPLY_TIMEOUT, SmtpError, TransactionError};
+use super::error::{SmtpError, TransactionError};
 use super::extensions::EhloExtensions;
 
 /// Most commands that go out before their replies are read, where the relay offers PIPELINING (RFC 2920). Bounded,
@@ -117,7 +119,7 @@ async fn name_all(
             // The recipients that went out with the sender have their replies all the same. Unread, they would pass for
             // those to the next commands on this connection.
             for _ in with_sender {
-                if let Err(error) = connection.read_completion(REPLY_TIMEOUT).await
+                if let Err(error) = connection.read_completion(SMTP_REPLY).await
                     && error.ends_connection()
                 {
                     return Err(TransactionError::Recipients(error));
@@ -127,13 +129,13 @@ async fn name_all(
         return Err(TransactionError::Sender(error));
     }
     for recipient in with_sender {
-        results.record(recipient, connection.read_completion(REPLY_TIMEOUT).await.map(drop))?;
+        results.record(recipient, connection.read_completion(SMTP_REPLY).await.map(drop))?;
     }
     for group in others.chunks(group) {
         let lines: Vec<String> = group.iter().map(rcpt_command).collect();
         connection.write_commands(&lines).await.map_err(TransactionError::Recipients)?;
         for recipient in group {
-            results.record(recipient, connection.read_completion(REPLY_TIMEOUT).await.map(drop))?;
+            results.record(recipient, connection.read_completion(SMTP_REPLY).await.map(drop))?;
         }
     }
     Ok(())

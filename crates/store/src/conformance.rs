@@ -63,6 +63,12 @@ pub(super) async fn put_one(store: &dyn Store, now: i64, event: Event) -> Option
     put(store, now, vec![to(event, &[])]).await[0]
 }
 
+/// Settles under whatever claim was the last.
+pub(super) async fn settle(store: &dyn Store, id: DeliveryId, settlement: Settlement, now: Timestamp) {
+    let (delivery, _) = store.delivery(T, id).await.unwrap().unwrap();
+    store.settle(&delivery.lease(), settlement, now).await.unwrap();
+}
+
 pub(super) fn settled(state: DeliveryState) -> Settlement {
     Settlement {
         state,

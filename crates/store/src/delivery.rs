@@ -10,6 +10,18 @@ use campanile_model::{Event, Timestamp, TraceContext};
 /// Identity of a delivery.
 pub type DeliveryId = i64;
 
+/// The right to work on a claimed delivery: what is written under it counts for as long as nobody else has claimed the
+/// delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Tenant whose delivery it is.
+    pub tenant: String,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Token of the claim; each claim has another.
+    pub token: i64,
+}
+
 /// A delivery that an event leads to, before it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
@@ -92,6 +104,9 @@ pub struct Delivery {
     /// Prepared bytes, once there are any; every attempt sends just these.
     #[serde(skip)]
     pub message: Option<Vec<u8>>,
+    /// Token of its claim, while it is claimed.
+    #[serde(skip)]
+    pub lease_token: Option<i64>,
     /// Event as JSON, of a delivery that was just claimed and has yet to be prepared, so that it need not be asked for
     /// once more. None for a finished build, which is read when it is prepared: logs may have come since.
     #[serde(skip)]
@@ -128,6 +143,13 @@ fn as_text<S: serde::Serializer>(trace: &Option<TraceContext>, serializer: S) ->
 }
 
 impl Delivery {
+    /// Returns the lease that it was claimed under. Of one that was not claimed, it is one that nobody holds.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        // No claim gives 0.
+        Lease { tenant: self.tenant.clone(), delivery: self.id, token: self.lease_token.unwrap_or(0) }
+    }
+
     /// Parses the event that came with it, if one did.
     ///
     /// # Errors

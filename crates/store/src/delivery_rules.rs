@@ -17,26 +17,32 @@ pub(super) async fn one_key_goes_in_order(store: &dyn Store) {
     assert!(first.is_sorted_by_key(|d| d.id));
     assert_eq!(first[0].subject, "linux #1");
     assert!(claim(0).await.unwrap().is_empty());
-    let push = first.iter().find(|d| d.target == "push").unwrap().id;
+    let push = first.iter().find(|d| d.target == "push").unwrap().lease();
     // A failure that is tried again keeps its place.
     let later = Settlement { not_before: at(50), ..settled(DeliveryState::Waiting) };
-    store.settle(push, later, at(1)).await.unwrap();
+    store.settle(&push, later, at(1)).await.unwrap();
     assert!(claim(49).await.unwrap().is_empty());
     assert_eq!(next_due(store).await, Some(at(50)));
-    assert_eq!(claim(50).await.unwrap()[0].id, push);
-    store.settle(push, settled(DeliveryState::Delivered), at(51)).await.unwrap();
+    let push = claim(50).await.unwrap().remove(0);
+    assert_eq!(push.subject, "linux #1");
+    store.settle(&push.lease(), settled(DeliveryState::Delivered), at(51)).await.unwrap();
     let second = claim(52).await.unwrap();
     assert_eq!(second.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #2"]);
-    store.settle(second[0].id, settled(DeliveryState::Dead), at(53)).await.unwrap();
+    store.settle(&second[0].lease(), settled(DeliveryState::Dead), at(53)).await.unwrap();
     // Made to wait again, it is the older one and goes before the third.
     assert_eq!(store.retry(T, &[(second[0].id, Duration::ZERO)], at(54)).await.unwrap(), 1);
-    assert_eq!(claim(55).await.unwrap()[0].id, second[0].id);
-    store.settle(second[0].id, settled(DeliveryState::Delivered), at(56)).await.unwrap();
+    let again = claim(55).await.unwrap();
+    assert_eq!(again[0].id, second[0].id);
+    // Who had it before writes nothing any more.
+    let late = store.save_message(&second[0].lease(), b"late", None).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost(id)) if id == second[0].id));
+    let second = again;
+    store.settle(&second[0].lease(), settled(DeliveryState::Delivered), at(56)).await.unwrap();
     let third = claim(57).await.unwrap().remove(0);
     assert_eq!(third.subject, "linux #3");
     // Its far side is back: due now, unless somebody is at it.
     let later = Settlement { not_before: at(500), ..settled(DeliveryState::Waiting) };
-    store.settle(third.id, later, at(58)).await.unwrap();
+    store.settle(&third.lease(), later, at(58)).await.unwrap();
     store.retry_now("other", "push", 9, Duration::ZERO, at(59)).await.unwrap();
     store.retry_now(T, "mail", 9, Duration::ZERO, at(59)).await.unwrap();
     assert!(claim(59).await.unwrap().iter().all(|delivery| delivery.id != third.id));
@@ -55,28 +61,31 @@ pub(super) async fn a_run_is_claimed_behind_its_first(store: &dyn Store) {
     let claimed = store.claim("me", &each(100), LEASE, at(0)).await.unwrap();
     let first = claimed.iter().find(|d| d.ordering_key.as_deref() == Some("k")).unwrap();
     let mail = claimed.iter().find(|d| d.target == "mail").unwrap();
-    assert!(store.claim_run("me", mail.id, 9, LEASE, at(0)).await.unwrap().is_empty());
-    let run = store.claim_run("me", first.id, 3, LEASE, at(0)).await.unwrap();
+    assert!(store.claim_run("me", &mail.lease(), 9, LEASE, at(0)).await.unwrap().is_empty());
+    let run = store.claim_run("me", &first.lease(), 3, LEASE, at(0)).await.unwrap();
     let subjects: Vec<_> = run.iter().map(|d| (d.subject.as_str(), d.ordering_key.as_deref())).collect();
     assert_eq!(subjects, [("linux #2", Some("k")), ("linux #3", Some("k")), ("linux #4", Some("k"))]);
     // The first two are done with; the third was taken in vain, and nobody else's is given back.
-    store.release_unattempted("somebody", &[run[1].id, run[2].id]).await.unwrap();
-    for id in [first.id, run[0].id] {
-        store.settle(id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
+    let of_others = |of: &Delivery| Lease { token: of.lease().token ^ 1, ..of.lease() };
+    let of_another_tenant = Lease { tenant: "other".into(), ..run[1].lease() };
+    store.release_unattempted(&[of_another_tenant, of_others(&run[1]), of_others(&run[2])]).await.unwrap();
+    for delivery in [first, &run[0]] {
+        store.settle(&delivery.lease(), settled(DeliveryState::Delivered), at(1)).await.unwrap();
     }
     assert!(store.claim("me", &each(100), LEASE, at(1)).await.unwrap().is_empty(), "it is still leased");
-    store.release_unattempted("me", &[run[1].id, run[2].id, first.id]).await.unwrap();
+    store.release_unattempted(&[run[1].lease(), run[2].lease(), first.lease()]).await.unwrap();
     let next = store.claim("me", &each(100), LEASE, at(2)).await.unwrap();
     assert_eq!(next.iter().map(|d| d.id).collect::<Vec<_>>(), [run[1].id]);
-    let rest = store.claim_run("me", run[1].id, 9, LEASE, at(2)).await.unwrap();
+    let rest = store.claim_run("me", &next[0].lease(), 9, LEASE, at(2)).await.unwrap();
     assert_eq!(rest.iter().map(|d| d.subject.as_str()).collect::<Vec<_>>(), ["linux #4", "linux #5"]);
 }
 
 pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     put(store, 0, vec![to(started("linux", 1), &[("mail", None)])]).await;
     assert_eq!(next_due(store).await, Some(at(0)));
-    let id = store.claim("a", &each(9), LEASE, at(0)).await.unwrap()[0].id;
-    store.save_message(id, b"bytes", Some("v1")).await.unwrap();
+    let first = store.claim("a", &each(9), LEASE, at(0)).await.unwrap().remove(0).lease();
+    let id = first.delivery;
+    store.save_message(&first, b"bytes", Some("v1")).await.unwrap();
     assert!(store.claim("b", &each(9), LEASE, at(59)).await.unwrap().is_empty());
     assert_eq!(next_due(store).await, Some(at(60)));
     let taken = store.claim("b", &each(9), LEASE, at(60)).await.unwrap();
@@ -84,12 +93,24 @@ pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     store.release("a").await.unwrap();
     assert!(store.claim("a", &each(9), LEASE, at(61)).await.unwrap().is_empty());
     store.release("b").await.unwrap();
-    assert_eq!(store.claim("a", &each(9), LEASE, at(61)).await.unwrap().len(), 1);
-    // Who lost the lease cannot undo what the other one did.
-    store.settle(id, settled(DeliveryState::Delivered), at(62)).await.unwrap();
-    store.settle(id, settled(DeliveryState::Waiting), at(63)).await.unwrap();
+    let last = store.claim("a", &each(9), LEASE, at(61)).await.unwrap().remove(0).lease();
+    // Who lost the lease changes nothing, neither before nor after the other one has settled it.
+    for late in [&first, &Lease { tenant: "other".into(), ..last.clone() }] {
+        assert!(store.save_message(late, b"other bytes", None).await.is_err(), "M-STO-08");
+        assert!(store.renew(&[late.clone()], LEASE, at(62)).await.unwrap().is_empty(), "M-STO-08");
+        store.settle(late, settled(DeliveryState::Dead), at(62)).await.unwrap();
+    }
     let (delivery, attempts) = store.delivery(T, id).await.unwrap().unwrap();
-    assert_eq!((delivery.state, delivery.attempts, attempts.len()), (DeliveryState::Delivered, 2, 2));
+    assert_eq!((delivery.state, attempts.len()), (DeliveryState::Waiting, 1), "M-STO-08: it was sent");
+    assert_eq!(delivery.message.as_deref(), Some(&b"bytes"[..]), "M-STO-08");
+    // Stored a second time, since nobody knew if the first was durable: listed once.
+    for now in [63, 63, 64] {
+        store.settle(&last, settled(DeliveryState::Delivered), at(now)).await.unwrap();
+    }
+    store.settle(&first, settled(DeliveryState::Waiting), at(65)).await.unwrap();
+    let (delivery, attempts) = store.delivery(T, id).await.unwrap().unwrap();
+    let counts = (delivery.state, delivery.attempts, attempts.len());
+    assert_eq!(counts, (DeliveryState::Delivered, 2, 2), "M-STO-08");
     assert_eq!(next_due(store).await, None);
 }
 
@@ -103,9 +124,9 @@ pub(super) async fn deliveries_are_listed_counted_and_retried(store: &dyn Store)
         text: "as before".into(),
         ..settled(DeliveryState::Silent)
     };
-    store.save_message(claimed[0].id, b"m", None).await.unwrap();
-    store.settle(claimed[0].id, settled(DeliveryState::Dead), at(1)).await.unwrap();
-    store.settle(claimed[1].id, silent, at(1)).await.unwrap();
+    store.save_message(&claimed[0].lease(), b"m", None).await.unwrap();
+    store.settle(&claimed[0].lease(), settled(DeliveryState::Dead), at(1)).await.unwrap();
+    store.settle(&claimed[1].lease(), silent, at(1)).await.unwrap();
     let query = |state, target: Option<&str>, event, before| DeliveryQuery {
         state,
         target: target.map(str::to_owned),
@@ -147,7 +168,7 @@ pub(super) async fn a_trace_stays_with_its_deliveries(store: &dyn Store) {
     assert!(stats.bytes > 0 && stats.operations >= stats.transactions && stats.transactions >= 2);
     let claimed = store.claim("me", &each(9), LEASE, at(6)).await.unwrap();
     assert_eq!(claimed.iter().map(|d| d.trace).collect::<Vec<_>>(), [Some(trace); 2]);
-    let behind = store.claim_run("me", claimed[0].id, 9, LEASE, at(6)).await.unwrap();
+    let behind = store.claim_run("me", &claimed[0].lease(), 9, LEASE, at(6)).await.unwrap();
     assert_eq!(behind.iter().map(|d| d.trace).collect::<Vec<_>>(), [None]);
 }
 
@@ -195,18 +216,18 @@ pub(super) async fn a_lease_is_renewed_by_its_owner_only(store: &dyn Store) {
     for number in 1..=3 {
         put(store, 0, vec![to(started("linux", number), &[("mail", None)])]).await;
     }
-    let ids: Vec<_> =
-        store.claim("me", &each(9), LEASE, at(0)).await.unwrap().iter().map(|claimed| claimed.id).collect();
-    store.settle(ids[1], settled(DeliveryState::Delivered), at(1)).await.unwrap();
-    let mut kept = store.renew("me", &[ids[0], ids[1]], LEASE, at(50)).await.unwrap();
+    let claimed = store.claim("me", &each(9), LEASE, at(0)).await.unwrap();
+    let leases: Vec<_> = claimed.iter().map(Delivery::lease).collect();
+    let ids: Vec<_> = claimed.iter().map(|claimed| claimed.id).collect();
+    store.settle(&leases[1], settled(DeliveryState::Delivered), at(1)).await.unwrap();
+    let mut kept = store.renew(&leases[..2], LEASE, at(50)).await.unwrap();
     kept.sort_unstable();
     assert_eq!(kept, [ids[0]]);
-    assert!(store.renew("you", &ids, LEASE, at(50)).await.unwrap().is_empty());
     let taken = store.claim("you", &each(9), LEASE, at(60)).await.unwrap();
     assert_eq!(taken.iter().map(|taken| taken.id).collect::<Vec<_>>(), [ids[2]]);
-    assert_eq!(store.renew("me", &[ids[0], ids[2]], LEASE, at(61)).await.unwrap(), [ids[0]]);
+    assert_eq!(store.renew(&leases, LEASE, at(61)).await.unwrap(), [ids[0]]);
     store.release("me").await.unwrap();
-    assert!(store.renew("me", &[ids[0]], LEASE, at(62)).await.unwrap().is_empty());
+    assert!(store.renew(&leases[..1], LEASE, at(62)).await.unwrap().is_empty());
 }
 
 fn due(tenant: &str, target: &str, seconds: i64) -> TargetDue {

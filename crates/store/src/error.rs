@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::DeliveryId;
 use campanile_model::BuildId;
 
 /// Failure of the store, in its callers' words.
@@ -58,6 +59,9 @@ pub enum StoreError {
     /// A log was sent for a build that nobody told of.
     #[error("there is no build {0}")]
     NoSuchBuild(BuildId),
+    /// Somebody else has claimed the delivery meanwhile, or it has been ended.
+    #[error("delivery {0} is not ours any more")]
+    LeaseLost(DeliveryId),
     /// The store takes nothing more, because it is shutting down.
     #[error("the store is closed")]
     Closed,

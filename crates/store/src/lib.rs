@@ -43,8 +43,8 @@ pub use audit::AuditEntry;
 pub use callbacks::{CallEntry, InUse, KeptVersion};
 pub use claim::{ClaimQuota, TargetDue, TenantQuota};
 pub use delivery::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, NewDelivery, Predecessor, Queue, QueuePosition,
-    Settlement, Standing, Wait,
+    Attempt, Delivery, DeliveryId, DeliveryState, Dropped, Lease, NewDelivery, Predecessor, Queue,
+    QueuePosition, Settlement, Standing, Wait,
 };
 pub use error::StoreError;
 pub use poll::{PollState, Seen};
@@ -231,7 +231,7 @@ pub trait Store: Send + Sync {
     async fn claim_run(
         &self,
         owner: &str,
-        first: DeliveryId,
+        first: &Lease,
         limit: u32,
         lease: Duration,
         now: Timestamp,
@@ -245,29 +245,33 @@ pub trait Store: Send + Sync {
         key: &str,
         until: Timestamp,
     ) -> Result<(), StoreError>;
-    /// Releases deliveries that `owner` has leased and made no attempt for: they are due as they were before.
-    async fn release_unattempted(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError>;
+    /// Ends leases under which no attempt was made: their deliveries are due as they were before. Those that were lost
+    /// are passed over.
+    async fn release_unattempted(&self, leases: &[Lease]) -> Result<(), StoreError>;
     /// Keeps the prepared bytes, and the digest of the callback version that wrote them: every later attempt sends just
     /// these.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when the lease was lost: then somebody else sends another message, or none.
     async fn save_message(
         &self,
-        id: DeliveryId,
+        lease: &Lease,
         message: &[u8],
         version: Option<&str>,
     ) -> Result<(), StoreError>;
-    /// Records the result of an attempt, or of the decision not to make one, and ends the lease. A delivery that was
-    /// settled meanwhile by whoever took the lease over stays as it is, but the attempt is listed.
-    async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
+    /// Records the result of an attempt, or of the decision not to make one, and ends the lease. Of a lease that was lost
+    /// the attempt is listed, and the delivery stays as it is. May be asked again when nobody knows if it was done: the
+    /// attempt is listed once.
+    async fn settle(&self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
     /// Releases all leases of `owner`, as at a clean stop, or at a start under the same name. Costs a look at each
     /// waiting delivery.
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
-    /// Extends leases of `owner` to `lease` from now. Returns the deliveries that it still has, in any order: the others
-    /// were ended or taken over, and are no more its own.
+    /// Extends leases to `time` from now. Returns the deliveries of those that still count, in any order: the others
+    /// were ended or taken over.
     async fn renew(
         &self,
-        owner: &str,
-        ids: &[DeliveryId],
-        lease: Duration,
+        leases: &[Lease],
+        time: Duration,
         now: Timestamp,
     ) -> Result<Vec<DeliveryId>, StoreError>;
     /// Lists the targets that deliveries wait for, with the time at which the next one of each is due.

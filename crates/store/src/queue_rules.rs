@@ -26,10 +26,10 @@ async fn add(store: &dyn Store, count: usize, max: u32, delay: Duration, now: i6
 /// Takes up to so many from the front.
 async fn take(store: &dyn Store, count: u32, now: i64) -> Vec<Delivery> {
     let mut taken = store.claim("me", &each(9), LEASE, at(now)).await.unwrap();
-    if let Some(first) = taken.first().map(|first| first.id)
+    if let Some(first) = taken.first().map(Delivery::lease)
         && count > 1
     {
-        taken.extend(store.claim_run("me", first, count - 1, LEASE, at(now)).await.unwrap());
+        taken.extend(store.claim_run("me", &first, count - 1, LEASE, at(now)).await.unwrap());
     }
     taken
 }
@@ -51,8 +51,8 @@ pub(super) async fn a_queue_is_numbered_bounded_and_rests(store: &dyn Store) {
     assert!(taken.iter().all(|delivery| delivery.place.unwrap().started == at(0)));
     // What is on its way is no longer in the queue, and is not dropped.
     assert_eq!(add(store, 3, 5, second, 2).await, 1);
-    store.settle(taken[0].id, settled(DeliveryState::Delivered), at(2)).await.unwrap();
-    store.release_unattempted("me", &[taken[1].id]).await.unwrap();
+    store.settle(&taken[0].lease(), settled(DeliveryState::Delivered), at(2)).await.unwrap();
+    store.release_unattempted(&[taken[1].lease()]).await.unwrap();
     assert_eq!(add(store, 1, 5, second, 3).await, 2, "what was put back is over and above");
     store.defer_target(T, "push", "", at(10)).await.unwrap();
     assert!(take(store, 9, 9).await.is_empty());
@@ -115,10 +115,10 @@ pub(super) async fn runs_as_the_model<S: Store>(max: u32, steps: Vec<Step>, open
                 assert_eq!(numbers(&taken), wanted);
                 let deliver = deliver.min(taken.len());
                 for delivery in &taken[..deliver] {
-                    store.settle(delivery.id, settled(DeliveryState::Delivered), at(1)).await.unwrap();
+                    store.settle(&delivery.lease(), settled(DeliveryState::Delivered), at(1)).await.unwrap();
                 }
-                let rest: Vec<_> = taken[deliver..].iter().map(|delivery| delivery.id).collect();
-                store.release_unattempted("me", &rest).await.unwrap();
+                let rest: Vec<_> = taken[deliver..].iter().map(Delivery::lease).collect();
+                store.release_unattempted(&rest).await.unwrap();
                 model.drain(..deliver);
             }
             Step::Crash { take: count } => {

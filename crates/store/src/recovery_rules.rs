@@ -1,7 +1,7 @@
 //! Duties of every store when a far side is back, a person steps in, a target goes, or the clock is set.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::conformance::{LEASE, T, at, each, put, settled, started, to};
+use super::conformance::{LEASE, T, at, each, put, settle, settled, started, to};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -9,16 +9,22 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Stores so many deliveries of `mail`, with this key, and has an attempt of each end in this way.
 async fn waiting(
     store: &dyn Store,
-    count: u64,
+    count: usize,
     key: Option<&str>,
     settlement: &Settlement,
 ) -> Vec<DeliveryId> {
-    for number in 1..=count {
+    settled_each(store, key, &vec![settlement.clone(); count]).await
+}
+
+/// Stores deliveries of `mail`, with this key, and has an attempt of each end in its own way.
+async fn settled_each(store: &dyn Store, key: Option<&str>, settlements: &[Settlement]) -> Vec<DeliveryId> {
+    for (number, _) in (1..).zip(settlements) {
         put(store, 0, vec![to(started("linux", number), &[("mail", key)])]).await;
     }
     let ids = store.delivery_ids(T, &query(Some(DeliveryState::Waiting))).await.unwrap();
     for delivery in store.claim("me", &each(100), LEASE, at(0)).await.unwrap() {
-        store.settle(delivery.id, settlement.clone(), at(1)).await.unwrap();
+        let index = ids.iter().position(|id| *id == delivery.id).unwrap();
+        store.settle(&delivery.lease(), settlements[index].clone(), at(1)).await.unwrap();
     }
     ids
 }
@@ -45,7 +51,7 @@ pub(super) async fn what_waits_for_the_far_side_is_due_one_after_the_other(store
     let ids = waiting(store, 3, None, &later(Wait::ForFarSide)).await;
     put(store, 2, vec![to(started("mac", 1), &[("mail", None)])]).await;
     let own = due_at(store, 2).await[0];
-    store.settle(own, later(Wait::OfItsOwn), at(3)).await.unwrap();
+    settle(store, own, later(Wait::OfItsOwn), at(3)).await;
     assert_eq!(store.retry_now("other", "mail", 9, SECOND, at(10)).await.unwrap(), 0);
     assert_eq!(store.retry_now(T, "irc", 9, SECOND, at(10)).await.unwrap(), 0);
     assert_eq!(store.retry_now(T, "mail", 2, SECOND, at(10)).await.unwrap(), 2, "M-DLV-04");
@@ -63,10 +69,8 @@ pub(super) async fn what_waits_for_the_far_side_is_due_one_after_the_other(store
 }
 
 pub(super) async fn a_person_hurries_what_waits_and_what_is_dead(store: &dyn Store) {
-    let ids = waiting(store, 4, None, &later(Wait::OfItsOwn)).await;
-    for id in &ids[2..] {
-        store.settle(*id, settled(DeliveryState::Dead), at(2)).await.unwrap();
-    }
+    let (own, dead) = (later(Wait::OfItsOwn), settled(DeliveryState::Dead));
+    let ids = settled_each(store, None, &[own.clone(), own, dead.clone(), dead]).await;
     assert_eq!(store.delivery_ids(T, &query(Some(DeliveryState::Dead))).await.unwrap(), ids[2..]);
     let since = DeliveryQuery { since: Some(at(1)), ..query(None) };
     let until = DeliveryQuery { until: Some(at(1)), ..query(None) };
@@ -84,7 +88,7 @@ pub(super) async fn a_person_hurries_what_waits_and_what_is_dead(store: &dyn Sto
 pub(super) async fn dead_ones_of_a_key_wait_again_in_their_order(store: &dyn Store) {
     let ids = waiting(store, 4, Some("k"), &settled(DeliveryState::Dead)).await;
     let second = due_at(store, 2).await;
-    store.settle(second[0], settled(DeliveryState::Dead), at(2)).await.unwrap();
+    settle(store, second[0], settled(DeliveryState::Dead), at(2)).await;
     // The third one could go now, and must not overtake those before it.
     assert_eq!(
         store
@@ -95,16 +99,16 @@ pub(super) async fn dead_ones_of_a_key_wait_again_in_their_order(store: &dyn Sto
     );
     for id in &ids {
         assert_eq!(due_at(store, 4).await, [*id]);
-        store.settle(*id, settled(DeliveryState::Delivered), at(4)).await.unwrap();
+        settle(store, *id, settled(DeliveryState::Delivered), at(4)).await;
     }
 }
 
 pub(super) async fn one_that_is_put_off_for_long_leaves_its_order(store: &dyn Store) {
     let ids = waiting(store, 3, Some("k"), &later(Wait::OutOfOrder)).await;
     assert_eq!(due_at(store, 2).await, [ids[1]], "M-DLV-01");
-    store.settle(ids[1], settled(DeliveryState::Delivered), at(3)).await.unwrap();
+    settle(store, ids[1], settled(DeliveryState::Delivered), at(3)).await;
     assert_eq!(due_at(store, 4).await, [ids[2]]);
-    store.settle(ids[2], later(Wait::OfItsOwn), at(5)).await.unwrap();
+    settle(store, ids[2], later(Wait::OfItsOwn), at(5)).await;
     assert_eq!(due_at(store, 500).await, [ids[0], ids[2]]);
 }
 
@@ -134,8 +138,7 @@ pub(super) async fn a_target_is_gone_and_back(store: &dyn Store) {
 
 pub(super) async fn times_of_what_waits_go_with_the_clock(store: &dyn Store) {
     assert_eq!(store.last_tick().await.unwrap(), None);
-    let ids = waiting(store, 2, None, &later(Wait::ForFarSide)).await;
-    store.settle(ids[1], settled(DeliveryState::Dead), at(2)).await.unwrap();
+    let ids = settled_each(store, None, &[later(Wait::ForFarSide), settled(DeliveryState::Dead)]).await;
     store.orphaned_since(T, "irc", at(5)).await.unwrap();
     store.tick(0, at(6)).await.unwrap();
     assert_eq!(store.last_tick().await.unwrap(), Some(at(6)));

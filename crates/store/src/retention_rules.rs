@@ -56,7 +56,7 @@ pub(super) async fn what_is_old_goes_and_what_is_needed_stays(store: &dyn Store)
     assert_eq!(claimed.len(), 8);
     for delivery in &claimed[1..] {
         let done = Settlement { not_before: at(3), ..settled(DeliveryState::Delivered) };
-        store.settle(delivery.id, done, at(3)).await.unwrap();
+        store.settle(&delivery.lease(), done, at(3)).await.unwrap();
     }
 
     // Nothing is old yet.
@@ -77,7 +77,7 @@ pub(super) async fn what_is_old_goes_and_what_is_needed_stays(store: &dyn Store)
     assert_eq!(store.builds(T, &builds_of("linux")).await.unwrap().len(), 8);
 
     // With its message it needs nothing more: the newest three that can be a previous build stay, and what runs.
-    store.save_message(claimed[0].id, b"m", None).await.unwrap();
+    store.save_message(&claimed[0].lease(), b"m", None).await.unwrap();
     let gone = prune(store, 100, 1000).await;
     assert_eq!(gone, [("events", 4), ("changes", 1), ("requests", 2), ("builds", 4)]);
     let numbers: Vec<_> =

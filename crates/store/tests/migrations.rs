@@ -234,14 +234,14 @@ async fn deliveries_go_out(store: &dyn Store, version: u32) {
         let position = claimed[2].place.unwrap();
         assert_eq!((position.number, position.started), (2, Timestamp::from_seconds(1_700_000_400)));
     }
-    let behind = store.claim_run("me", 5, 9, LEASE, now()).await.unwrap();
+    let behind = store.claim_run("me", &claimed[1].lease(), 9, LEASE, now()).await.unwrap();
     assert_eq!(ids(&behind), [6]);
     for delivery in claimed.iter().chain(&behind) {
         let state = DeliveryState::Delivered;
         let (code, text) = (None, "ok".to_owned());
         let done =
             Settlement { state, attempted: true, code, text, not_before: now(), wait: Wait::default() };
-        store.settle(delivery.id, done, now()).await.unwrap();
+        store.settle(&delivery.lease(), done, now()).await.unwrap();
     }
     assert_eq!(store.retry(T, &[(2, Duration::ZERO)], now()).await.unwrap(), 1);
     assert_eq!(ids(&store.claim("me", &quota, LEASE, now()).await.unwrap()), [2]);

@@ -411,11 +411,11 @@ async fn deliver(store: &SqliteStore) {
     let quota: ClaimQuota = [LARGE, SMALL].map(|tenant| (tenant.to_owned(), TenantQuota::each(9))).into();
     let claimed = store.claim("me", &quota, lease, at(5)).await.unwrap();
     let push = claimed.iter().find(|delivery| delivery.target == "push").unwrap();
-    let behind = store.claim_run("me", push.id, 5, lease, at(5)).await.unwrap();
+    let behind = store.claim_run("me", &push.lease(), 5, lease, at(5)).await.unwrap();
     assert_eq!(behind.len(), 5);
-    store.release_unattempted("me", &[behind[4].id]).await.unwrap();
-    assert_eq!(store.renew("me", &[push.id], lease, at(5)).await.unwrap(), [push.id]);
-    store.save_message(push.id, b"message", Some("d1")).await.unwrap();
+    store.release_unattempted(&[behind[4].lease()]).await.unwrap();
+    assert_eq!(store.renew(&[push.lease()], lease, at(5)).await.unwrap(), [push.id]);
+    store.save_message(&push.lease(), b"message", Some("d1")).await.unwrap();
     for (delivery, state) in claimed.iter().zip([DeliveryState::Dead, DeliveryState::Waiting].iter().cycle())
     {
         let (code, text) = (Some("unavailable".to_owned()), "503".to_owned());
@@ -427,7 +427,7 @@ async fn deliver(store: &SqliteStore) {
             not_before: at(50),
             wait: Wait::OutOfOrder,
         };
-        store.settle(delivery.id, settlement, at(6)).await.unwrap();
+        store.settle(&delivery.lease(), settlement, at(6)).await.unwrap();
     }
     let dead = claimed.iter().find(|delivery| delivery.tenant == SMALL && delivery.target != "push").unwrap();
     let done = Settlement {
@@ -439,7 +439,7 @@ async fn deliver(store: &SqliteStore) {
         wait: Wait::default(),
     };
     for delivery in [push, dead] {
-        store.settle(delivery.id, done.clone(), at(7)).await.unwrap();
+        store.settle(&delivery.lease(), done.clone(), at(7)).await.unwrap();
         assert_eq!(store.retry(SMALL, &[(delivery.id, Duration::ZERO)], at(8)).await.unwrap(), 1);
     }
     store.retry_now(SMALL, "mail", 9, Duration::ZERO, at(9)).await.unwrap();

@@ -3,18 +3,22 @@
 //! A dependency that is missing skips its test with the reason, and fails it where `CI` is set.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod disk;
 mod engine;
 pub mod forge;
 pub mod gerrit;
 pub mod irc;
 pub mod receiver;
+mod silent;
 mod smtp;
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+pub use disk::Disk;
 pub use engine::{Engine, build_finished, run, write_settings};
+pub use silent::Silent;
 pub use smtp::{SmtpServer, read_by_python};
 
 /// Time that anything may take on a machine that is busy with other tests.

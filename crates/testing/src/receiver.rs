@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -18,6 +18,8 @@ pub struct Got {
     pub body: String,
     /// The status that it was answered.
     pub status: u16,
+    /// The time at which it had come.
+    pub at: Instant,
 }
 
 impl Got {
@@ -76,7 +78,13 @@ impl Receiver {
                 Reply::Status(status) | Reply::Later(status, _) | Reply::Held(status, _) => status,
                 Reply::Hang | Reply::Drop => 0,
             };
-            keep.lock().unwrap().push(Got { path: uri.path().to_owned(), headers, body, status });
+            keep.lock().unwrap().push(Got {
+                path: uri.path().to_owned(),
+                headers,
+                body,
+                status,
+                at: Instant::now(),
+            });
             let response = answer(reply).await;
             now.fetch_sub(1, Ordering::SeqCst);
             response

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use url::Url;
 
 use crate::Clock;
@@ -89,6 +90,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, Default)]
 pub struct Telemetry {
     queue: Option<mpsc::Sender<Message>>,
+    /// The exporter; it ends with the last clone of this.
+    _exporter: Arc<JoinSet<()>>,
     counts: Arc<SpanCounts>,
     clock: Clock,
 }
@@ -110,12 +113,13 @@ impl Telemetry {
     #[must_use]
     pub(crate) fn start(collector: Option<Collector>, clock: Clock) -> Self {
         let counts = Arc::new(SpanCounts::default());
+        let mut exporter = JoinSet::new();
         let queue = collector.map(|collector| {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tokio::spawn(exporter::run(collector, receiver, Arc::clone(&counts)));
+            exporter.spawn(exporter::run(collector, receiver, Arc::clone(&counts)));
             sender
         });
-        Self { queue, counts, clock }
+        Self { queue, _exporter: Arc::new(exporter), counts, clock }
     }
 
     /// The time by the engine's clock.

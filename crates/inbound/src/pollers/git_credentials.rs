@@ -7,6 +7,7 @@ use tempfile::NamedTempFile;
 use url::Url;
 
 use super::PollError;
+use super::program::batch_ssh;
 use campanile_config::{Reader, Secret};
 
 /// A login, as the settings have it.
@@ -55,7 +56,7 @@ impl Login {
             ]);
             credentials.secrets.extend([password.clone(), Secret::new(encoded)]);
         }
-        let mut ssh = "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=30".to_owned();
+        let mut ssh = batch_ssh();
         if let Some(key) = &self.ssh_private_key {
             let path = credentials.file(key)?;
             ssh.push_str(&format!(" -o IdentitiesOnly=yes -i {path}"));

@@ -11,12 +11,18 @@ use tokio::process::Command;
 
 use super::PollError;
 use campanile_config::Secret;
+use campanile_outbound::limits::CONNECT;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// So much of what a program complains about is read.
 const MAX_COMPLAINT: u64 = 64 << 10;
 /// So much of it is shown.
 const MAX_SHOWN: usize = 400;
+
+/// The command by which `git` and `svn` reach servers by SSH: asks nobody anything, and reads no settings of the user's.
+pub(super) fn batch_ssh() -> String {
+    format!("ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout={}", CONNECT.as_secs())
+}
 
 /// A program to be run once.
 pub(super) struct Program {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use roxmltree::{Document, Node};
 use url::Url;
 
-use super::program::Program;
+use super::program::{Program, batch_ssh};
 use super::svn_paths::{SplitFile, Touched, by_branch};
 use super::{ChangeSource, Labels, PollError, PollResult};
 use campanile_config::{Reader, Secret};
@@ -125,7 +125,7 @@ impl ChangeSource for Svn {
 
 impl Svn {
     fn svn(&self, task: &'static str, home: &std::path::Path) -> Program {
-        let ssh = "ssh -F /dev/null -o BatchMode=yes -o ConnectTimeout=30";
+        let ssh = batch_ssh();
         let mut svn = Program::new(&self.program, task)
             .environment("HOME", home)
             .environment("SVN_SSH", ssh)

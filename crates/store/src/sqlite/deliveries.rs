@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::writer::OperationResult;
 use crate::{
-    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Predecessor, QueuePosition, Standing,
+    Attempt, Delivery, DeliveryId, DeliveryQuery, DeliveryState, Lease, Predecessor, QueuePosition, Standing,
     StoreError, TargetDue,
 };
 use campanile_model::{Timestamp, TraceContext};
@@ -39,15 +39,17 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let mut ids: Vec<i64> = Vec::new();
+    let token = new_token();
     // Target by target: with one limit for all of them, one with a long queue would be all that is ever claimed.
     for (tenant, target, quota) in targets {
         let taken = sqlx::query_scalar::<_, i64>(
-            "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
+            "UPDATE deliveries SET lease_owner = ?, lease_token = ?, due = ? WHERE id IN (SELECT id FROM deliveries \
              WHERE tenant = ? AND target = ? AND state = 'waiting' AND blocked = 0 AND due <= ? \
              ORDER BY due, id LIMIT ?) \
              RETURNING id",
         )
         .bind(owner)
+        .bind(token)
         .bind(until.as_micros())
         .bind(tenant)
         .bind(target)
@@ -56,6 +58,17 @@ pub(super) async fn claim(
         ids.extend(taken.fetch_all(&mut *tx).await?);
     }
     claimed(tx, ids).await
+}
+
+/// Makes the token of a claim: no other one has it, in no other run either.
+fn new_token() -> i64 {
+    fastrand::i64(1..)
+}
+
+/// Binds leases as rows of id, token and tenant.
+fn rows(leases: &[Lease]) -> String {
+    let rows: Vec<_> = leases.iter().map(|lease| (lease.delivery, lease.token, &lease.tenant)).collect();
+    serde_json::json!(rows).to_string()
 }
 
 /// Tells if any waits behind this one in its ordering key.
@@ -77,16 +90,18 @@ const FOLLOWERS: &str = "SELECT d.id FROM deliveries f JOIN deliveries d ON d.te
 pub(super) async fn claim_run(
     tx: &mut SqliteConnection,
     owner: &str,
-    first: DeliveryId,
+    first: &Lease,
     limit: u32,
     until: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let sql = format!(
-        "UPDATE deliveries SET lease_owner = ?, due = ? WHERE id IN ({FOLLOWERS} ORDER BY d.id LIMIT ?) RETURNING id"
+        "UPDATE deliveries SET lease_owner = ?, lease_token = ?, due = ? WHERE id IN ({FOLLOWERS} AND f.tenant = ? \
+         AND f.lease_token = ? ORDER BY d.id LIMIT ?) RETURNING id"
     );
     // Safe: constants.
-    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner).bind(until.as_micros());
-    let ids = query.bind(first).bind(limit).fetch_all(&mut *tx).await?;
+    let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner).bind(new_token()).bind(until.as_micros());
+    let query = query.bind(first.delivery).bind(&first.tenant).bind(first.token).bind(limit);
+    let ids = query.fetch_all(&mut *tx).await?;
     claimed(tx, ids).await
 }
 
@@ -112,18 +127,16 @@ pub(super) async fn defer_target(
     Ok(OperationResult::Done)
 }
 
-/// Releases some deliveries that `owner` has leased; those of others stay leased.
+/// Ends some leases; what somebody else has claimed since stays leased.
 pub(super) async fn release_unattempted(
     tx: &mut SqliteConnection,
-    owner: &str,
-    ids: &[DeliveryId],
+    leases: &[Lease],
 ) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ? \
-         AND id IN (SELECT value FROM json_each(?))",
+        "UPDATE deliveries AS d SET lease_owner = NULL, due = not_before FROM json_each(?) r \
+         WHERE d.id = r.value->>0 AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting'",
     )
-    .bind(owner)
-    .bind(serde_json::Value::from(ids).to_string())
+    .bind(rows(leases))
     .execute(tx)
     .await?;
     Ok(OperationResult::Done)
@@ -146,7 +159,8 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
     Ok(OperationResult::Claimed(rows.iter().map(delivery).collect::<Result<_, _>>()?))
 }
 
-/// Releases all that `owner` has leased; it is due as it was before.
+/// Releases all that `owner` has leased; it is due as it was before. The tokens stay: should somebody be at work all the
+/// same, what came of it counts until the next claim.
 pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
         "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
@@ -177,20 +191,19 @@ pub(super) async fn due(reader: &mut SqliteConnection) -> Result<Vec<TargetDue>,
         .collect())
 }
 
-/// Extends the leases of what `owner` has leased and still waits, and returns the ids of these.
+/// Extends the leases that still count, and returns the ids of their deliveries.
 pub(super) async fn renew(
     tx: &mut SqliteConnection,
-    owner: &str,
-    ids: &[DeliveryId],
+    leases: &[Lease],
     until: Timestamp,
 ) -> Result<OperationResult, StoreError> {
     let renewed = sqlx::query_scalar(
-        "UPDATE deliveries SET due = ? WHERE state = 'waiting' AND lease_owner = ? \
-         AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+        "UPDATE deliveries AS d SET due = ? FROM json_each(?) r WHERE d.id = r.value->>0 \
+         AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting' \
+         AND d.lease_owner IS NOT NULL RETURNING id",
     )
     .bind(until.as_micros())
-    .bind(owner)
-    .bind(serde_json::Value::from(ids).to_string())
+    .bind(rows(leases))
     .fetch_all(tx)
     .await?;
     Ok(OperationResult::Renewed(renewed))
@@ -308,7 +321,8 @@ pub(super) async fn standings(
 
 /// Columns that a delivery is read from; its predecessor, message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
-     d.created, d.not_before, d.code, d.text, d.callback_version, d.number, d.traceparent, q.started";
+     d.created, d.not_before, d.code, d.text, d.callback_version, d.lease_token, d.number, d.traceparent, \
+     q.started";
 /// Tables of these columns, beside `deliveries d`.
 const JOINS: &str = "JOIN events e ON e.id = d.event \
      LEFT JOIN queues q ON q.tenant = d.tenant AND q.target = d.target AND d.number IS NOT NULL";
@@ -348,6 +362,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         callback_version: row.try_get("callback_version")?,
         trace: row.try_get::<Option<&str>, _>("traceparent")?.and_then(TraceContext::parse),
         message: row.try_get("message")?,
+        lease_token: row.try_get("lease_token")?,
         payload: row.try_get("payload")?,
     })
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
+use super::tasks::StoreTasks;
 use super::upkeep::{beside, folder_of};
 use crate::StoreError;
 
@@ -25,6 +26,7 @@ const PROBE_BYTES: usize = 1024 * 1024;
 pub(super) struct Health {
     /// Path, device and inode of each.
     files: Vec<(PathBuf, u64, u64)>,
+    tasks: StoreTasks,
     /// Options of a connection that only reads.
     reading: SqliteConnectOptions,
     /// First damage that was met; it doesn't go away while the engine runs.
@@ -38,7 +40,7 @@ impl Health {
     ///
     /// # Errors
     /// When one of them can't be found.
-    pub(super) fn of_open_store(reading: SqliteConnectOptions) -> io::Result<Self> {
+    pub(super) fn of_open_store(reading: SqliteConnectOptions, tasks: StoreTasks) -> io::Result<Self> {
         // SQLite resolves links too before it puts the other two beside the file.
         let store = fs::canonicalize(reading.get_filename())?;
         let paths = [
@@ -49,7 +51,7 @@ impl Health {
         ];
         let known = |path: PathBuf| fs::metadata(&path).map(|found| (path, found.dev(), found.ino()));
         let files = paths.into_iter().map(known).collect::<io::Result<_>>()?;
-        Ok(Self { files, reading, damage: OnceLock::new(), is_full: AtomicBool::new(false) })
+        Ok(Self { files, tasks, reading, damage: OnceLock::new(), is_full: AtomicBool::new(false) })
     }
 
     /// Compares the files with those that were opened. Costs four calls of the system, microseconds.
@@ -99,7 +101,7 @@ impl Health {
         if let Err(StoreError::Damaged { reason }) = &result
             && self.damage.set(reason.clone()).is_ok()
         {
-            tokio::spawn(tell_damage(self.reading.clone()));
+            self.tasks.spawn(tell_damage(self.reading.clone()));
         }
         result
     }

@@ -29,6 +29,7 @@ mod reads;
 mod recovery;
 mod statement_batch;
 mod stats;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -52,13 +53,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, ClaimQuota, Delivery,
-    DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, LogWriter, Page, PollState,
+    DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, Lease, LogWriter, Page, PollState,
     PruneCursor, Pruned, Retention, Settlement, Standing, Store, StoreError, StoreStats, TargetDue, Token,
     TokenHash,
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use health::Health;
 use migrations::MIGRATIONS;
+use tasks::StoreTasks;
 use write_connection::WriteConnection;
 use writer::{Job, Operation, OperationResult, WriteCounts};
 
@@ -84,6 +86,7 @@ pub struct SqliteStore {
     readers: SqlitePool,
     writer: Writer,
     health: Arc<Health>,
+    tasks: StoreTasks,
     options: StoreOptions,
 }
 
@@ -126,15 +129,17 @@ impl SqliteStore {
             .connect_with(reading.clone())
             .await
             .map_err(|error| failed(error.to_string()))?;
-        let health = Health::of_open_store(reading).map_err(|error| failed(error.to_string()))?;
+        let tasks = StoreTasks::default();
+        let health =
+            Health::of_open_store(reading, tasks.clone()).map_err(|error| failed(error.to_string()))?;
         if is_new {
             tracing::info!(store = %path.display(), "store: there was none, a new and empty one was made");
         }
         let health = Arc::new(health);
         let writer = Writer::start(options.clone(), |jobs| {
-            WriteConnection::new(connection, file, Arc::clone(&health), jobs)
+            WriteConnection::new(connection, file, Arc::clone(&health), tasks.clone(), jobs)
         });
-        Ok(Self { readers, writer, health, options })
+        Ok(Self { readers, writer, health, tasks, options })
     }
 
     /// Takes a reading connection from the pool; waits while all of them are in use.
@@ -146,7 +151,8 @@ impl SqliteStore {
     }
 }
 
-/// A handle of the one writing task.
+/// A handle of the one writing task. That ends when it is told to, or when nobody has a handle any more, and never in the
+/// middle: it may be at work for callers that go on waiting. `Store::ended` tells when it is gone.
 #[derive(Clone, Debug)]
 struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -324,18 +330,18 @@ impl Store for SqliteStore {
     async fn claim_run(
         &self,
         owner: &str,
-        first: DeliveryId,
+        first: &Lease,
         limit: u32,
         lease: Duration,
         now: Timestamp,
     ) -> Result<Vec<Delivery>, StoreError> {
         // As above; most deliveries have none behind them.
-        if !deliveries::has_followers(&mut *self.reader().await?, first).await? {
+        if !deliveries::has_followers(&mut *self.reader().await?, first.delivery).await? {
             return Ok(Vec::new());
         }
         let until = now.after(lease);
-        match self.writer.submit(Operation::ClaimRun { owner: owner.to_owned(), first, limit, until }).await?
-        {
+        let (owner, first) = (owner.to_owned(), first.clone());
+        match self.writer.submit(Operation::ClaimRun { owner, first, limit, until }).await? {
             OperationResult::Claimed(deliveries) => Ok(deliveries),
             other => other.unexpected(),
         }
@@ -352,25 +358,25 @@ impl Store for SqliteStore {
         self.writer.submit(Operation::DeferTarget { tenant, target, key, until }).await.map(drop)
     }
 
-    async fn release_unattempted(&self, owner: &str, ids: &[DeliveryId]) -> Result<(), StoreError> {
-        self.writer
-            .submit(Operation::ReleaseUnattempted { owner: owner.to_owned(), ids: ids.to_vec() })
-            .await
-            .map(drop)
+    async fn release_unattempted(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.writer.submit(Operation::ReleaseUnattempted { leases: leases.to_vec() }).await.map(drop)
     }
 
     async fn save_message(
         &self,
-        id: DeliveryId,
+        lease: &Lease,
         message: &[u8],
         version: Option<&str>,
     ) -> Result<(), StoreError> {
-        let version = version.map(str::to_owned);
-        self.writer.submit(Operation::SaveMessage { id, message: message.to_vec(), version }).await.map(drop)
+        let (lease, version) = (lease.clone(), version.map(str::to_owned));
+        self.writer
+            .submit(Operation::SaveMessage { lease, message: message.to_vec(), version })
+            .await
+            .map(drop)
     }
 
-    async fn settle(&self, id: DeliveryId, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.submit(Operation::Settle { id, settlement, now }).await.map(drop)
+    async fn settle(&self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.submit(Operation::Settle { lease: lease.clone(), settlement, now }).await.map(drop)
     }
 
     async fn release(&self, owner: &str) -> Result<(), StoreError> {
@@ -379,13 +385,12 @@ impl Store for SqliteStore {
 
     async fn renew(
         &self,
-        owner: &str,
-        ids: &[DeliveryId],
-        lease: Duration,
+        leases: &[Lease],
+        time: Duration,
         now: Timestamp,
     ) -> Result<Vec<DeliveryId>, StoreError> {
-        let (owner, ids, until) = (owner.to_owned(), ids.to_vec(), now.after(lease));
-        match self.writer.submit(Operation::Renew { owner, ids, until }).await? {
+        match self.writer.submit(Operation::Renew { leases: leases.to_vec(), until: now.after(time) }).await?
+        {
             OperationResult::Renewed(ids) => Ok(ids),
             other => other.unexpected(),
         }
@@ -621,6 +626,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         let _ = self.writer.submit(Operation::Close).await;
+        self.tasks.end().await;
         self.readers.close().await;
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::health::Health;
 use super::logs::PlainChunk;
+use super::tasks::StoreTasks;
 use super::writer::{Job, Operation};
 use crate::StoreError;
 
@@ -21,6 +22,7 @@ pub(super) struct WriteConnection {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
     health: Arc<Health>,
+    tasks: StoreTasks,
     /// The writer's own queue, for what is left to do behind a transaction.
     jobs: WeakSender<Job>,
     /// True after a failure: its state has to be looked at.
@@ -32,9 +34,10 @@ impl WriteConnection {
         connection: SqliteConnection,
         options: SqliteConnectOptions,
         health: Arc<Health>,
+        tasks: StoreTasks,
         jobs: WeakSender<Job>,
     ) -> Self {
-        Self { connection, options, health, jobs, is_suspect: false }
+        Self { connection, options, health, tasks, jobs, is_suspect: false }
     }
 
     /// Begins a transaction.
@@ -74,7 +77,7 @@ impl WriteConnection {
             return;
         }
         let jobs = self.jobs.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             match PlainChunk::pack(chunks).await {
                 Ok(packed) => {
                     for operation in packed.into_iter().map(Operation::PackChunk) {

@@ -24,8 +24,8 @@ use super::{
     usage,
 };
 use crate::{
-    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, PruneCursor, Pruned,
-    Retention, Settlement, StoreError, Token, TokenHash,
+    Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Lease, PruneCursor,
+    Pruned, Retention, Settlement, StoreError, Token, TokenHash,
 };
 use campanile_model::{Build, Timestamp};
 
@@ -49,14 +49,14 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Operation {
     Append { tenant: String, batch: Batch, now: Timestamp },
-    SaveMessage { id: DeliveryId, message: Vec<u8>, version: Option<String> },
-    Settle { id: DeliveryId, settlement: Settlement, now: Timestamp },
+    SaveMessage { lease: Lease, message: Vec<u8>, version: Option<String> },
+    Settle { lease: Lease, settlement: Settlement, now: Timestamp },
     Claim { owner: String, targets: Vec<(String, String, u32)>, lease: Duration, now: Timestamp },
-    ClaimRun { owner: String, first: DeliveryId, limit: u32, until: Timestamp },
+    ClaimRun { owner: String, first: Lease, limit: u32, until: Timestamp },
     DeferTarget { tenant: String, target: String, key: String, until: Timestamp },
-    ReleaseUnattempted { owner: String, ids: Vec<DeliveryId> },
+    ReleaseUnattempted { leases: Vec<Lease> },
     Release { owner: String },
-    Renew { owner: String, ids: Vec<DeliveryId>, until: Timestamp },
+    Renew { leases: Vec<Lease>, until: Timestamp },
     Retry { tenant: String, ids: Vec<(DeliveryId, Duration)>, now: Timestamp },
     RetryNow { tenant: String, target: String, most: u32, spacing: Duration, now: Timestamp },
     DropWaiting { tenant: String, ids: Vec<DeliveryId>, text: String },
@@ -288,7 +288,9 @@ async fn perform(
     let saved: Vec<_> = operations
         .iter()
         .filter_map(|operation| match operation {
-            Operation::SaveMessage { id, message, version } => Some((*id, &**message, version.as_deref())),
+            Operation::SaveMessage { lease, message, version } => {
+                Some((lease, &**message, version.as_deref()))
+            }
             _ => None,
         })
         .collect();
@@ -296,7 +298,7 @@ async fn perform(
     let settled: Vec<_> = operations
         .iter()
         .filter_map(|operation| match operation {
-            Operation::Settle { id, settlement, now } => Some((*id, settlement, *now)),
+            Operation::Settle { lease, settlement, now } => Some((lease, settlement, *now)),
             _ => None,
         })
         .collect();
@@ -314,16 +316,14 @@ async fn perform(
                 deliveries::claim(tx, owner, targets, now.after(*lease), *now).await?
             }
             Operation::ClaimRun { owner, first, limit, until } => {
-                deliveries::claim_run(tx, owner, *first, *limit, *until).await?
+                deliveries::claim_run(tx, owner, first, *limit, *until).await?
             }
             Operation::DeferTarget { tenant, target, key, until } => {
                 deliveries::defer_target(tx, tenant, target, key, *until).await?
             }
-            Operation::ReleaseUnattempted { owner, ids } => {
-                deliveries::release_unattempted(tx, owner, ids).await?
-            }
+            Operation::ReleaseUnattempted { leases } => deliveries::release_unattempted(tx, leases).await?,
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
-            Operation::Renew { owner, ids, until } => deliveries::renew(tx, owner, ids, *until).await?,
+            Operation::Renew { leases, until } => deliveries::renew(tx, leases, *until).await?,
             Operation::Retry { tenant, ids, now } => recovery::retry(tx, tenant, ids, *now).await?,
             Operation::RetryNow { tenant, target, most, spacing, now } => {
                 let hurried = recovery::retry_now(tx, tenant, target, *most, *spacing, *now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use campanile_irc::{OutgoingMessage, Refusal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::connection_loop;
@@ -71,6 +71,8 @@ pub(super) struct Bot {
     connected: Mutex<Option<Instant>>,
     commands: mpsc::Sender<BotCommand>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Work on people's commands, which outlives the connection that they came by.
+    works: Mutex<JoinSet<()>>,
 }
 
 /// Handle that keeps a bot going. It is handed from a target to the one that takes its place when settings are read anew;
@@ -92,6 +94,8 @@ impl Drop for BotHandle {
         if let Some(task) = locked(&self.0.task).take() {
             task.abort();
         }
+        // They hold the bot, and the bot holds them.
+        locked(&self.0.works).abort_all();
     }
 }
 
@@ -109,6 +113,7 @@ impl Bot {
             connected: Mutex::new(None),
             commands,
             task: Mutex::new(None),
+            works: Mutex::default(),
         });
         let task = tokio::spawn(connection_loop::run(Arc::clone(&bot), received, bot.settings.subscribe()));
         *locked(&bot.task) = Some(task);
@@ -121,6 +126,13 @@ impl Bot {
         let before = self.settings();
         self.contacts().reconfigure(&settings, Some(&before), Instant::now());
         self.settings.send_replace(settings);
+    }
+
+    /// Works on somebody's command, until that is done or the bot ends.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut works = locked(&self.works);
+        while works.try_join_next().is_some() {}
+        works.spawn(work);
     }
 
     /// Says goodbye and ends (I-RC-04).

@@ -68,7 +68,7 @@ pub(super) fn returned(call: &Invocation, action: &str) -> Option<OutgoingMessag
 /// Says lines at their time, in milliseconds from now.
 fn play(call: &Invocation, lines: Vec<(u64, &'static str)>) {
     let (bot, contact, began) = (Arc::clone(&call.bot), call.contact.clone(), Instant::now());
-    tokio::spawn(async move {
+    call.bot.spawn(async move {
         for (millis, line) in lines {
             sleep_until(began + Duration::from_millis(millis)).await;
             bot.say(&contact, vec![OutgoingMessage::Text(line.to_owned())]).await;

@@ -46,7 +46,7 @@ impl CommandListener {
     pub(in crate::irc) fn new(bot: &Arc<Bot>) -> Self {
         let (heard, mut waiting) = mpsc::channel(WAITING);
         let task_bot = Arc::clone(bot);
-        tokio::spawn(async move {
+        bot.spawn(async move {
             while let Some(heard) = waiting.recv().await {
                 attend(&task_bot, heard).await;
             }
@@ -135,7 +135,8 @@ async fn command(mut call: Invocation, text: &str) {
     let running = (command.run)(call.clone());
     if DANGEROUS.contains(&command.name) {
         // The CI may take its time; what others say meanwhile is heard.
-        tokio::spawn(async move { reply(&call, command.name, running.await).await });
+        let bot = Arc::clone(&call.bot);
+        bot.spawn(async move { reply(&call, command.name, running.await).await });
     } else {
         reply(&call, command.name, running.await).await;
     }
