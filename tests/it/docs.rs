@@ -85,7 +85,12 @@ async fn the_event_of_the_events_page_is_taken() {
 #[test]
 fn m_dlv_05_the_commands_of_the_operating_page_work() {
     let page = include_str!("../../docs/operating.md");
-    let engine = Engine::start("");
+    let target = |name| {
+        format!(
+            "[[mail]]\nname = \"{name}\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n"
+        )
+    };
+    let engine = Engine::start(&["devs", "gone-for-good"].map(target).concat());
     let script = blocks(page, "sh").into_iter().find(|script| script.contains("deliveries retry")).unwrap();
     for line in script.lines() {
         let arguments: Vec<&str> = line

@@ -215,7 +215,7 @@ fn a_dead_engine_breaks_no_job() {
     assert_eq!(missing.status.code(), Some(127));
 }
 
-/// What can't be meant is refused before anything is told.
+/// Options that can't be meant are refused before anything is told.
 #[tokio::test]
 async fn wrong_facts_are_a_usage_error() {
     let engine = Engine::start(SETTINGS);
