@@ -54,7 +54,6 @@ mod workers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, watch};
@@ -149,8 +148,6 @@ pub struct Engine {
     drops: DropLog,
     health: TargetHealth,
     returned: Arc<ReturnedTargets>,
-    /// True once nothing comes in any more: what is left to tell goes out without pauses.
-    is_ending: AtomicBool,
     leases: Arc<Leases>,
     ended: EndedServices,
     telemetry: Telemetry,
@@ -203,7 +200,6 @@ impl Engine {
             drops: DropLog::default(),
             health: TargetHealth::default(),
             returned: Arc::default(),
-            is_ending: AtomicBool::new(false),
             leases: Arc::default(),
             ended: EndedServices::default(),
             telemetry,
