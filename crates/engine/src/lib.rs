@@ -55,7 +55,6 @@ mod workers;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Notify, watch};
@@ -150,8 +149,6 @@ pub struct Engine {
     drops: DropLog,
     health: Arc<TargetHealth>,
     returned: Arc<ReturnedTargets>,
-    /// True once nothing comes in any more: what is left to tell goes out without pauses.
-    is_ending: AtomicBool,
     leases: Arc<Leases>,
     ended: EndedServices,
     telemetry: Telemetry,
@@ -204,7 +201,6 @@ impl Engine {
             drops: DropLog::default(),
             health: Arc::default(),
             returned: Arc::default(),
-            is_ending: AtomicBool::new(false),
             leases: Arc::default(),
             ended: EndedServices::default(),
             telemetry,

@@ -1,6 +1,5 @@
 //! Start and end of the engine, as news for the targets that ask for it (P-PKT-04, P-CYC-10).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -56,7 +55,6 @@ impl Engine {
     /// Stores news of the end, and gives targets that took all news so far the time until `deadline` to take this one too;
     /// what did not go out goes out after the next start. To be called when nothing else comes in any more: it is the last.
     pub async fn announce_end(&self, deadline: Instant) {
-        self.is_ending.store(true, Ordering::Relaxed);
         let tenants = self.tenants();
         let announcing = tenants.iter().map(|tenant| self.announce_end_to(tenant, deadline));
         futures_util::future::join_all(announcing).await;
@@ -80,7 +78,7 @@ impl Engine {
                 while !self.health.is_failing(tenant.name(), target)
                     && self.has_waiting(tenant.name(), target).await
                 {
-                    // Again and again: a cooldown may have begun just before it was the end.
+                    // Again and again: a push under way begins a cooldown when it ends, and nobody waits for that now.
                     self.hurry(tenant.name(), target).await;
                     tokio::time::sleep(LOOK_EVERY).await;
                 }

@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -126,10 +125,6 @@ impl Engine {
         let (true, Some(first)) = (is_taken, batch.first()) else { return };
         let Some(key) = &first.ordering_key else { return };
         let Some(cooldown) = self.target_of(first).and_then(|target| target.cooldown()) else { return };
-        // At the end news of it is all that anybody waits for.
-        if self.is_ending.load(Ordering::Relaxed) {
-            return;
-        }
         let (Delivery { tenant, target, .. }, until) = (first, self.clock.now().after(cooldown));
         if let Err(error) = self.store.defer_target(tenant, target, key, until).await {
             tracing::error!(tenant, target, "target gets its next message without a cooldown: {error}");

@@ -44,6 +44,7 @@ pub(super) struct FakeTarget {
     closed: AtomicUsize,
     /// All attempts fail with a transient fault.
     is_down: AtomicBool,
+    cooldown: Option<Duration>,
 }
 
 impl FakeTarget {
@@ -60,6 +61,7 @@ impl FakeTarget {
             in_flight: Arc::default(),
             closed: AtomicUsize::new(0),
             is_down: AtomicBool::new(false),
+            cooldown: None,
         }
     }
 
@@ -71,6 +73,11 @@ impl FakeTarget {
     /// All its deliveries stay in order.
     pub(super) fn in_order(self) -> Self {
         Self { ordering_key: Some("key".to_owned()), ..self }
+    }
+
+    /// Wants to be left alone for so long after each attempt.
+    pub(super) fn with_cooldown(self, cooldown: Duration) -> Self {
+        Self { cooldown: Some(cooldown), ..self }
     }
 
     /// The first preparation hangs for ever.
@@ -179,6 +186,10 @@ impl Target for FakeTarget {
 
     fn order_patience(&self) -> Option<Duration> {
         Some(Duration::from_secs(3_600))
+    }
+
+    fn cooldown(&self) -> Option<Duration> {
+        self.cooldown
     }
 
     async fn close(&self) {

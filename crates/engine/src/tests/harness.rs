@@ -197,6 +197,12 @@ impl Running {
         self.engine.ingest(&self.tenant(tenant), numbers.map(finished).collect(), None).await.unwrap();
     }
 
+    /// Has news of the end told.
+    pub(super) fn announce_end(&self) -> JoinHandle<()> {
+        let (engine, deadline) = (Arc::clone(&self.engine), tokio::time::Instant::now() + DRAIN);
+        tokio::spawn(async move { engine.announce_end(deadline).await })
+    }
+
     pub(super) fn begin_stop(&self) {
         self.stop.send(Some(tokio::time::Instant::now() + DRAIN)).unwrap();
     }

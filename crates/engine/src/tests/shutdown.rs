@@ -42,3 +42,25 @@ async fn what_is_in_flight_is_finished_and_nothing_new_begun() {
     harness.reaches("default", &[Delivered, Waiting]).await;
     assert_eq!(target.sent().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_10_news_of_the_end_waits_for_no_cooldown() {
+    let harness = Harness::new().await;
+    let target = FakeTarget::new("dev", [Step::Hang]).in_order().with_cooldown(Duration::from_secs(3_600));
+    let target = Arc::new(target);
+    let engine = harness.start(&target, 4).await;
+    engine.builds("default", 1..=2).await;
+    eventually("the first is sent", || target.sent().len() == 1).await;
+    let told = engine.announce_end();
+    pass(Duration::from_millis(100)).await;
+    // Its cooldown begins when the end has been announced already.
+    target.release_one();
+    for _ in 0..100 {
+        if !told.is_finished() {
+            pass(Duration::from_millis(20)).await;
+        }
+    }
+    assert!(told.is_finished(), "only {:?} were sent", target.sent());
+    assert_eq!(target.sent().len(), 3);
+    assert!(target.sent()[2].starts_with(" at dev"), "the last is about no build: {:?}", target.sent());
+}
