@@ -11,6 +11,7 @@ mod durability;
 mod forges;
 mod gerrit;
 mod github;
+mod hang_ups;
 mod hooks;
 mod irc;
 mod journeys;
