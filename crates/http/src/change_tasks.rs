@@ -27,29 +27,45 @@ impl Default for ChangeTasks {
 }
 
 impl ChangeTasks {
-    /// Has a request answered: in a task of its own if it may change something. Dropped, it leaves that task at work.
-    pub(super) async fn respond(
+    /// Has a request answered: in a task of its own if it may change something, which has begun when this returns.
+    /// Dropped, the future leaves that task at work.
+    pub(super) fn respond(
         &self,
         router: Router,
         request: Request,
         permit: Arc<OwnedSemaphorePermit>,
-    ) -> Response {
-        if !may_change(&request) {
-            return answer(router, request).await;
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let may_change = may_change(&request);
+        let answering = answer(router, request);
+        // A connection that ends at once never polls what it is given.
+        let (here, task) =
+            if may_change { (None, self.begin(answering, permit)) } else { (Some(answering), None) };
+        async move {
+            match (here, task) {
+                (Some(answering), _) => answering.await,
+                // Without an answer it was cut off by a stop, or it panicked, which the log has.
+                (None, Some(response)) => response.await.unwrap_or_else(|_| broken_off().into_response()),
+                (None, None) => shutting_down().into_response(),
+            }
         }
+    }
+
+    /// Begins a task; none any more after `finish`.
+    fn begin(
+        &self,
+        answering: impl Future<Output = Response> + Send + 'static,
+        permit: Arc<OwnedSemaphorePermit>,
+    ) -> Option<oneshot::Receiver<Response>> {
+        let mut tasks = self.tasks();
+        let tasks = tasks.as_mut()?;
+        while tasks.try_join_next().is_some() {}
         let (done, response) = oneshot::channel();
-        if let Some(tasks) = &mut *self.tasks() {
-            while tasks.try_join_next().is_some() {}
-            tasks.spawn(async move {
-                // Nobody listens any more if the client has hung up.
-                let _ = done.send(answer(router, request).await);
-                drop(permit);
-            });
-        } else {
-            return shutting_down().into_response();
-        }
-        // Without an answer it was cut off by a stop, or it panicked, which the log has.
-        response.await.unwrap_or_else(|_| broken_off().into_response())
+        tasks.spawn(async move {
+            // Nobody listens any more if the client has hung up.
+            let _ = done.send(answering.await);
+            drop(permit);
+        });
+        Some(response)
     }
 
     /// Lets all tasks finish until `deadline`, and cuts off those that have not. Later requests that may change something

@@ -116,6 +116,7 @@ impl Door {
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let (router, changes, permit) =
             (self.router.clone(), Arc::clone(&self.changes), Arc::clone(&self.permit));
-        async move { Ok(changes.respond(router, request, permit).await) }
+        let answered = changes.respond(router, request, permit);
+        async move { Ok(answered.await) }
     }
 }

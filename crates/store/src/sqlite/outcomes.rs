@@ -58,11 +58,12 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
             (*id, state.name(), code, text, not_before, u8::from(*attempted), now.as_micros(), held)
         })
         .collect();
-    let leaving: Vec<_> = settled
+    let mut leaving: Vec<_> = settled
         .iter()
         .filter(|(_, settlement, _)| settlement.wait == Wait::OutOfOrder)
         .map(|(id, ..)| (*id,))
         .collect();
+    leaving.sort_unstable();
     let mut writes = StatementBatch::default();
     // A delivery that was pruned or whose tenant is gone has no attempts.
     writes.put(
@@ -83,19 +84,22 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
         &rows,
     );
     writes.put(FREE_NEXT, &rows);
-    writes.put(
-        "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
-         WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
-         AND o.ordering_key = d.ordering_key AND o.id > d.id) \
-         FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
-         WHERE d.ordering_key IS NOT NULL AND d.state = 'waiting' AND d.blocked = 0)",
-        &leaving,
-    );
-    writes.put(
-        "UPDATE deliveries SET ordering_key = NULL WHERE id IN (SELECT value->>0 FROM json_each(?)) \
-         AND state = 'waiting' AND blocked = 0",
-        &leaving,
-    );
+    // One after the other: of two of a key in one group, the second is free only when the first has left.
+    for leaving in leaving.chunks(1) {
+        writes.put(
+            "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
+             WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
+             AND o.ordering_key = d.ordering_key AND o.id > d.id) \
+             FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
+             WHERE d.ordering_key IS NOT NULL AND d.state = 'waiting' AND d.blocked = 0)",
+            leaving,
+        );
+        writes.put(
+            "UPDATE deliveries SET ordering_key = NULL WHERE id IN (SELECT value->>0 FROM json_each(?)) \
+             AND state = 'waiting' AND blocked = 0",
+            leaving,
+        );
+    }
     writes.run(tx).await
 }
 
