@@ -84,7 +84,7 @@ fn defaults_and_the_older_spelling() {
 }
 
 #[test]
-fn i_adr_04_i_adr_05_i_adr_06_i_cmd_18_contacts_come_and_go() {
+fn i_adr_04_i_adr_05_i_adr_06_i_rc_07_contacts_come_and_go() {
     let now = Instant::now();
     let hours = |hours: u64| now + Duration::from_secs(hours * 3_600);
     let settings = irc("channels = [\"#CI\"]\npm_to_nicks = [\"Zoe\"]\nnotify_events = [\"finished\"]\n");
@@ -108,7 +108,7 @@ fn i_adr_04_i_adr_05_i_adr_06_i_cmd_18_contacts_come_and_go() {
     build.results = Some(Results::Success);
     let bob = contacts.get_mut("bob").unwrap();
     assert!(!bob.announces_forced(&build) && bob.announces_end(&build));
-    assert!(bob.announces_end(&build), "I-CMD-18: what was not stored is made once more");
+    assert!(bob.announces_end(&build), "I-RC-07: what was not stored is made once more");
     let over = Event::BuildFinished { build: Box::new(build.clone()) };
     contacts.announced(&over);
     assert!(!contacts.get_mut("bob").unwrap().announces_end(&build));
