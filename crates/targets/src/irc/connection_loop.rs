@@ -325,6 +325,8 @@ impl Connected {
         let mut of_now = of_now.into_iter();
         while let Some(delivery) = of_now.next() {
             if let Some(full) = self.client.session().lacks_room(by_recipient(&delivery.messages)) {
+                let (target, network) = (&self.settings.name, self.settings.network());
+                tracing::info!(target, network, "IRC announcements wait in the store: {full}");
                 // Nothing of what is behind it goes out before it.
                 return refuse_all(std::iter::once(delivery).chain(of_now).collect(), &full);
             }
