@@ -297,10 +297,63 @@ async fn i_con_07_taken_nicknames_and_i_con_11_coming_back() {
     assert!(thrown_out.elapsed().as_secs() >= 29);
     other.say("#ci", "bb_: hello").await;
     assert_eq!(other.hears().await, "PRIVMSG #ci yes?", "it knows of its return");
+    assert!(other.hears().await.contains("build #1 of linux"), "it has waited");
     engine.build(2, "failure").await;
-    assert!(other.hears().await.contains("build #2 of linux"), "nobody was there to hear of the first");
-    let first = engine.deliveries().await.into_iter().find(|d| d["subject"] == "linux #1").unwrap();
-    assert_eq!((&first["state"], &first["text"]), (&json!("dead"), &json!("the bot is not in #ci")));
+    assert!(other.hears().await.contains("build #2 of linux"));
+}
+
+/// I-RC-06: what a channel can't be told while the bot is out of it waits, and holds up no other channel.
+#[tokio::test]
+async fn i_rc_06_a_channel_that_threw_the_bot_out_hears_later_what_others_hear_at_once() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let mut ada = Person::arrive(server.port, "ada", &["#ci"]).await;
+    let mut bea = Person::arrive(server.port, "bea", &["#other"]).await;
+    let more = "channels = [\"#ci\", \"#other\"]\nnotify_events = [\"finished\"]\n";
+    let engine = Engine::start(&settings(server.port, more));
+    ada.sees("bb", "#ci").await;
+    bea.sees("bb", "#other").await;
+    ada.send("KICK #ci bb :out").await;
+    engine.logs("IRC channel left").await;
+    for number in 1..=3 {
+        engine.build(number, "failure").await;
+        let heard = bea.hears().await;
+        assert!(heard.starts_with(&format!("PRIVMSG #other build #{number} of linux")), "{heard}");
+    }
+    let waiting = engine.failed("busy").await;
+    assert_eq!(waiting["state"], "waiting", "{waiting}");
+    assert!(waiting["text"].as_str().unwrap().ends_with("the bot is not in #ci"), "{waiting}");
+    let mut heard = Vec::new();
+    for _ in 1..=3 {
+        heard.push(ada.hears().await);
+    }
+    for number in 1..=3 {
+        let text = format!("PRIVMSG #ci build #{number} of linux");
+        assert_eq!(heard.iter().filter(|line| line.starts_with(&text)).count(), 1, "{heard:?}");
+    }
+    patiently("all is delivered", async || {
+        engine.deliveries().await.iter().all(|delivery| delivery["state"] == "delivered").then_some(())
+    })
+    .await;
+    assert_eq!(bea.asks("hello").await, "yes?", "nothing was told twice");
+}
+
+/// I-OUT-09: more than goes out in five minutes does not wait in the bot, where nobody would know what becomes of it.
+#[tokio::test]
+async fn i_out_09_the_outbox_takes_no_more_than_goes_out_soon() {
+    let Some(server) = Ngircd::start("", "").await else { return };
+    let more = "channels = [\"#a\", \"#b\", \"#c\"]\nnotify_events = [\"finished\"]\n";
+    let slow = settings(server.port, more).replace("flood_burst = 40", "flood_burst = 5");
+    let engine = Engine::start(&slow.replace("\"50ms\"", "\"10s\""));
+    let mut ada = Person::arrive(server.port, "ada", &["#a", "#b", "#c"]).await;
+    // Its JOINs count as lines, too.
+    ada.sees("bb", "#c").await;
+    let builds: Vec<Value> =
+        (1..=20).map(|number| campanile_testing::build_finished(number, "failure")).collect();
+    engine.event(&Value::Array(builds)).await;
+    let log = engine.logs("the outbox is full").await;
+    assert!(log.contains("lines wait, and no more than 35 may at this rate"), "{log}");
+    assert!(ada.hears().await.contains("build #1 of linux"));
+    assert!(engine.deliveries().await.iter().all(|delivery| delivery["state"] != "dead"));
 }
 
 /// I-OUT-06: nothing is lost, and the server does not throw the bot out.

@@ -13,6 +13,7 @@ mod explain;
 mod forges;
 mod gerrit;
 mod github;
+mod hang_ups;
 mod hooks;
 mod hostile;
 mod irc;

@@ -480,6 +480,66 @@ async fn p_cb_01_a_callback_pushes_and_cannot_break_the_queue() {
     assert_eq!(waiting, 2);
 }
 
+/// Of a chunk whose second request is not taken, the first one goes out once, over a kill too; all keep their bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn p_cb_05_p_cb_06_what_was_taken_of_a_chunk_is_not_sent_again() {
+    let Some(pusher) = guest("push-steered") else { return skip("the guests are not built") };
+    let receiver = Receiver::start(0, |number, body| match (number, body) {
+        (2..=4, "2") => Reply::Status(503),
+        (_, "3") => Reply::Status(422),
+        _ => Reply::Status(200),
+    })
+    .await;
+    let port = receiver.port;
+    let mut engine = Engine::start(&format!(
+        "{ALLOW}[[status_push]]\nname = \"push\"\nserver_push_cb = \"pusher\"\nhosts = [\"http://127.0.0.1:{port}\"]\n\
+         buffer_delay = 1\nretry_delay = 0.5\nblack_list = [\"start\", \"shutdown\"]\n\n\
+         [callbacks.pusher]\ncomponent = \"{}\"\ndeadline = \"10s\"\n",
+        pusher.display()
+    ));
+    let events: Vec<Value> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|path| change(&format!("to http://127.0.0.1:{port}/{path}")))
+        .collect();
+    engine.event(&Value::Array(events)).await;
+    let waiting = patiently("the second request waits", async || {
+        let all = engine.deliveries().await.into_iter();
+        let is_it = |d: &Value| d["text"].as_str().is_some_and(|text| text.starts_with("request 2 of 4: "));
+        all.into_iter().find(is_it)
+    })
+    .await;
+    assert!(waiting["callback_version"].is_string(), "{waiting}");
+    engine.kill_and_restart();
+    patiently("all is settled", async || {
+        engine.deliveries().await.iter().all(|delivery| delivery["state"] != "waiting").then_some(())
+    })
+    .await;
+    let paths: Vec<String> = receiver.got().iter().map(|got| got.path.clone()).collect();
+    let count = |path: &str| paths.iter().filter(|got| *got == path).count();
+    assert_eq!((count("/a"), count("/c"), count("/d")), (1, 1, 1), "{} {}: {paths:?}", "P-CB-05", "P-CB-06");
+    assert!(count("/b") >= 2, "{paths:?}");
+    assert!(receiver.got().iter().filter(|got| got.path == "/b").all(|got| got.body == "2"));
+    // One that was refused for good makes all of them dead; sent again by a person, it is that one alone.
+    let all = engine.deliveries().await;
+    assert_eq!(all.len(), 4);
+    for delivery in &all {
+        assert_eq!(
+            (&delivery["state"], &delivery["code"]),
+            (&json!("dead"), &json!("rejected")),
+            "{delivery}"
+        );
+        assert!(delivery["text"].as_str().unwrap().starts_with("request 3 of 4: "), "{delivery}");
+    }
+    let (status, text) = engine.post("/api/v1/deliveries/retry", json!({"target": "push"}).to_string()).await;
+    assert_eq!(status, 200, "{text}");
+    patiently("it is sent again", async || {
+        (receiver.got().iter().filter(|got| got.path == "/c").count() >= 2).then_some(())
+    })
+    .await;
+    let paths: Vec<String> = receiver.got().iter().map(|got| got.path.clone()).collect();
+    assert_eq!(paths.iter().filter(|path| *path == "/a").count(), 1, "{paths:?}");
+}
+
 /// P-HTTP-08: targets without a name are called by their hosts, and don't get in each other's way.
 #[tokio::test]
 async fn p_http_08_targets_are_named_by_their_hosts() {

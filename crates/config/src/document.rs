@@ -13,6 +13,8 @@ pub struct Document {
     pub(super) file: PathBuf,
     pub(super) root: Node,
     pub(super) file_scope: FileScope,
+    /// A folder, and one with files that are about to be put there.
+    staged: Option<(PathBuf, PathBuf)>,
 }
 
 /// A value and its line.
@@ -93,13 +95,26 @@ impl Document {
             problems.add(Severity::Error, Location { file: file.to_owned(), line }, text);
         }
         let root = Node { line: 1, value: Value::Table(lines.table(table.get_ref())) };
-        Self { file: file.to_owned(), root, file_scope: FileScope::Machine }
+        Self { file: file.to_owned(), root, file_scope: FileScope::Machine, staged: None }
     }
 
     /// The same as a tenant's, who may name files of this folder only.
     #[must_use]
     pub fn confined_to(self, folder: &Path) -> Self {
         Self { file_scope: FileScope::Folder(folder.to_owned()), ..self }
+    }
+
+    /// The same, where `folder` is as it will be: what lies in `staged` is about to be put there.
+    #[must_use]
+    pub fn with_staged(self, folder: &Path, staged: &Path) -> Self {
+        Self { staged: Some((folder.to_owned(), staged.to_owned())), ..self }
+    }
+
+    /// The place of a file as of now.
+    pub(super) fn located(&self, path: PathBuf) -> PathBuf {
+        let Some((folder, staged)) = &self.staged else { return path };
+        let staged = path.strip_prefix(folder).ok().map(|below| staged.join(below));
+        staged.filter(|staged| staged.is_file()).unwrap_or(path)
     }
 
     /// The file itself.

@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
     /// The path that a value of `key` names, as [`Reader::file`] takes it.
     pub fn path_at(&self, key: &str, path: &str) -> Option<PathBuf> {
         match self.document.file_scope.file(self.folder(), path) {
-            Ok(path) => Some(path),
+            Ok(path) => Some(self.document.located(path)),
             Err(objection) => {
                 self.error(key, format!("`{key}`: {objection}"));
                 None

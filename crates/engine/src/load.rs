@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::telemetry::Collector;
+use crate::tenants::TenantPaths;
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
 use campanile_ci::buildbot::{self, ConnectedMaster};
 use campanile_ci::control::{self, ControlSettings};
@@ -68,6 +69,20 @@ pub(super) async fn check_tenant(
         return (None, problems.into_sorted());
     };
     make(&document.confined_to(folder), problems, runtime, Some(operators)).await
+}
+
+/// Checks a tenant's settings before they are its own: `settings` is the text that `paths.settings` is to have, and
+/// `staged` has the secrets that are to be put beside those there are.
+pub(super) async fn check_staged(
+    paths: &TenantPaths,
+    (settings, staged): (&str, &Path),
+    operators: &TenantsSettings,
+    runtime: &Runtime,
+) -> (Option<Checked>, Vec<Problem>) {
+    let problems = Problems::new();
+    let document = Document::parse(&paths.settings, settings, &problems);
+    let document = document.confined_to(&paths.folder).with_staged(&paths.secrets, staged);
+    make(&document, problems, runtime, Some(operators)).await
 }
 
 /// Makes the parts that a document names. With `operators`, the settings are those of another tenant.

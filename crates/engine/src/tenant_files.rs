@@ -1,13 +1,14 @@
-//! Files of tenants that come and go by the API: settings and secrets are written to where they are read from.
+//! Files of tenants that come and go by the API: settings and secrets are checked where they are staged, and then moved to
+//! where they are read from.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Engine;
-use super::load::check_tenant;
+use super::load::{Checked, check_staged};
 use super::tenants::TenantPaths;
 use campanile_config::{Problem, TenantsSettings};
 use campanile_store::StoreError;
@@ -41,8 +42,8 @@ pub enum TenantChangeError {
 }
 
 impl Engine {
-    /// Writes a tenant's settings and secrets and puts them to use; gives the warnings. With an error in them all stays as
-    /// it was.
+    /// Checks a tenant's settings and secrets, puts them in their place and to use; gives the warnings. With an error in
+    /// them all stays as it was: nothing is where it is read from before it is known to be good.
     ///
     /// # Errors
     /// When they can't be used, or not be written.
@@ -62,22 +63,35 @@ impl Engine {
         if let Some(wrong) = secrets.keys().find(|name| !is_plain(name)) {
             return Err(TenantChangeError::SecretName(wrong.clone()));
         }
+        let staged = StagedFiles::write(&paths, settings, secrets).map_err(TenantChangeError::File)?;
+        let beside = (settings, &*staged.folder);
+        let (checked, problems) = check_staged(&paths, beside, &operators, &self.runtime).await;
+        let Some(checked) = checked else { return Err(TenantChangeError::Settings(problems)) };
+        let lost = self.lost_callbacks(name, &checked).await?;
+        if !lost.is_empty() {
+            return Err(TenantChangeError::Settings(problems.into_iter().chain(lost).collect()));
+        }
+        // From here on nothing waits for anybody but the disk, until all is in place.
         let backup = FileBackup::of(&paths, secrets.keys()).map_err(TenantChangeError::File)?;
-        let written = write_all(&paths, settings, secrets);
-        let outcome = match written {
+        let outcome = match staged.put_in_place(&paths, secrets.keys()) {
             Err(error) => Err(TenantChangeError::File(error)),
-            Ok(()) => {
-                let checked = check_tenant(&paths.settings, &paths.folder, &operators, &self.runtime).await;
-                match checked {
-                    (None, problems) => Err(TenantChangeError::Settings(problems)),
-                    (Some(_), _) => self.load_tenant(name).await.map_err(TenantChangeError::Settings),
-                }
-            }
+            Ok(()) => self.load_tenant(name).await.map_err(TenantChangeError::Settings),
         };
         if outcome.is_err() {
             backup.restore(&paths).map_err(TenantChangeError::File)?;
         }
         outcome
+    }
+
+    /// The problems of callbacks whose component can't be loaded and of which no version is in use either.
+    async fn lost_callbacks(&self, name: &str, checked: &Checked) -> Result<Vec<Problem>, StoreError> {
+        if checked.unloaded.is_empty() {
+            return Ok(Vec::new());
+        }
+        let in_use = self.store.versions_in_use(name).await?;
+        let is_lost = |callback: &String| in_use.iter().all(|used| used.callback != *callback);
+        let lost = checked.unloaded.iter().filter(|(callback, _)| is_lost(callback));
+        Ok(lost.map(|(_, problem)| problem.clone()).collect())
     }
 
     /// Ends a tenant and removes its files and all that is kept of it.
@@ -94,10 +108,8 @@ impl Engine {
         while self.store.delete_tenant_chunk(name).await? {}
         self.tokens.invalidate().await;
         self.usage.lock().await.remove(name);
-        let gone = |result: std::io::Result<()>| match result {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TenantChangeError::File(error)),
-            _ => Ok(()),
-        };
+        let gone = |removed| absent(removed).map_err(TenantChangeError::File);
+        gone(fs::remove_dir_all(&paths.staged))?;
         gone(fs::remove_dir_all(&paths.folder))?;
         // Last: as long as it is there, another try finds the tenant.
         gone(fs::remove_file(&paths.settings))
@@ -147,32 +159,88 @@ fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
 fn put_back(file: &Path, bytes: Option<&[u8]>) -> std::io::Result<()> {
     match bytes {
         Some(bytes) => replace(file, bytes),
-        None => match fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
+        None => absent(fs::remove_file(file)),
     }
 }
 
-/// Writes settings and secrets. Secrets first: settings that name them are never without.
-fn write_all(paths: &TenantPaths, settings: &str, secrets: &BTreeMap<String, String>) -> std::io::Result<()> {
-    let private = |folder: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    private(&paths.secrets)?;
-    for (name, secret) in secrets {
-        replace(&paths.secrets.join(name), secret.as_bytes())?;
+/// Settings and secrets beside their places, in a folder that is removed when this is dropped.
+struct StagedFiles {
+    folder: PathBuf,
+}
+
+impl StagedFiles {
+    /// The file of the settings; no secret has a dot in its name.
+    const SETTINGS: &str = "settings.toml";
+
+    /// Writes them durably. The caller holds the lock of changes: what a crash has left there is nobody's.
+    fn write(
+        paths: &TenantPaths,
+        settings: &str,
+        secrets: &BTreeMap<String, String>,
+    ) -> std::io::Result<Self> {
+        absent(fs::remove_dir_all(&paths.staged))?;
+        private_folder(&paths.staged)?;
+        let staged = Self { folder: paths.staged.clone() };
+        for (name, secret) in secrets {
+            write_durably(&staged.folder.join(name), secret.as_bytes())?;
+        }
+        write_durably(&staged.folder.join(Self::SETTINGS), settings.as_bytes())?;
+        Ok(staged)
     }
-    replace(&paths.settings, settings.as_bytes())
+
+    /// Moves them to their places, each whole or not at all. Secrets first: settings that name them are never without.
+    fn put_in_place<'n>(
+        &self,
+        paths: &TenantPaths,
+        secrets: impl Iterator<Item = &'n String>,
+    ) -> std::io::Result<()> {
+        private_folder(&paths.secrets)?;
+        for name in secrets {
+            fs::rename(self.folder.join(name), paths.secrets.join(name))?;
+        }
+        fs::File::open(&paths.secrets)?.sync_all()?;
+        fs::rename(self.folder.join(Self::SETTINGS), &paths.settings)?;
+        fs::File::open(folder_of(&paths.settings))?.sync_all()
+    }
+}
+
+impl Drop for StagedFiles {
+    fn drop(&mut self) {
+        // A leftover is in nobody's way, and goes with the next change.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Takes it as done if there is nothing to be removed.
+fn absent(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("."))
+}
+
+/// Writes a file that is not there yet, which nobody else may read.
+fn write_durably(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut written = fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+    written.set_permissions(fs::Permissions::from_mode(0o600))?;
+    written.write_all(bytes)?;
+    written.sync_all()
 }
 
 /// Replaces a file: durably, whole or not at all, and with nobody else allowed to read it.
 fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     let partial = folder.join(format!(".{:016x}.tmp", fastrand::u64(..)));
     let written = (|| {
-        let mut written = fs::OpenOptions::new().write(true).create_new(true).open(&partial)?;
-        written.set_permissions(fs::Permissions::from_mode(0o600))?;
-        written.write_all(bytes)?;
-        written.sync_all()?;
+        write_durably(&partial, bytes)?;
         fs::rename(&partial, file)?;
         fs::File::open(folder)?.sync_all()
     })();

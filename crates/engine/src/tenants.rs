@@ -60,6 +60,8 @@ pub(super) struct TenantPaths {
     pub(super) folder: PathBuf,
     /// Folder, below that, of secrets that come by the API.
     pub(super) secrets: PathBuf,
+    /// Folder, beside those, of what is being put there. No tenant's name has a dot.
+    pub(super) staged: PathBuf,
 }
 
 impl TenantPaths {
@@ -67,7 +69,8 @@ impl TenantPaths {
     pub(super) fn of(settings: &TenantsSettings, name: &str) -> Self {
         let folder = settings.dir.join(name);
         let file = settings.dir.join(format!("{name}.toml"));
-        Self { settings: file, secrets: folder.join("secrets"), folder }
+        let staged = settings.dir.join(format!(".{name}.staged"));
+        Self { settings: file, secrets: folder.join("secrets"), folder, staged }
     }
 }
 

@@ -19,7 +19,7 @@ use super::{Engine, NODE, Tenant, build_changes, spans};
 use campanile_model::{Event, Timestamp, TraceContext};
 use campanile_outbound::trace;
 use campanile_store::{Delivery, DeliveryState, Lease, Settlement, StoreError, Wait};
-use campanile_targets::{Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
+use campanile_targets::{Bundle, Fault, FaultCode, Outcome, Outgoing, Permanence, Prepared, Silence, Target};
 
 /// Limit of time for an attempt, and for preparing its message before; one that takes longer has failed.
 const MAX_ATTEMPT: Duration = Duration::from_secs(600);
@@ -182,16 +182,12 @@ impl Engine {
                 }
             }
         }
+        if let Err((index, settlement)) = self.bundle(&*target, &mut ready).await {
+            settlements.get_mut(index).into_iter().for_each(|place| *place = Some(settlement.clone()));
+            return settlements;
+        }
         let (began, elapsed) = (self.clock.now(), Instant::now());
-        let outgoing: Vec<_> = ready
-            .iter()
-            .map(|PreparedDelivery { delivery, message, .. }| Outgoing {
-                message,
-                age: began.since(delivery.created),
-                failures: delivery.attempts,
-                now: began,
-            })
-            .collect();
+        let outgoing: Vec<_> = ready.iter().map(|ready| ready.outgoing(began)).collect();
         let traces: Vec<_> = ready.iter().map(|ready| self.span_of(ready.delivery)).collect();
         // Of a batch that goes out at once, the first one's trace goes along.
         let sending = trace::within(traces.first().copied().flatten(), target.send_batch(&outgoing));
@@ -208,6 +204,36 @@ impl Engine {
             }
         }
         settlements
+    }
+
+    /// Has a batch put together where its messages go out as one, and stores that before anything is sent. Fails with the
+    /// index of the first delivery, and its settlement.
+    async fn bundle(
+        &self,
+        target: &dyn Target,
+        ready: &mut [PreparedDelivery<'_>],
+    ) -> Result<(), (usize, Settlement)> {
+        let now = self.clock.now();
+        let outgoing: Vec<_> = ready.iter().map(|ready| ready.outgoing(now)).collect();
+        let bundled = tokio::time::timeout(MAX_ATTEMPT, target.bundle(&outgoing)).await;
+        let bundled = bundled.unwrap_or_else(|_| {
+            Err(Fault::transient(FaultCode::Timeout, "the batch was not put together within 10 minutes"))
+        });
+        let Some(first) = ready.first_mut() else { return Ok(()) };
+        let fault = match bundled {
+            Ok(None) => return Ok(()),
+            Ok(Some(Bundle { message, version })) => {
+                match self.store.save_message(&first.delivery.lease(), &message, version.as_deref()).await {
+                    Ok(()) => {
+                        (first.message, first.version) = (message, version);
+                        return Ok(());
+                    }
+                    Err(error) => store_fault(&error),
+                }
+            }
+            Err(fault) => fault,
+        };
+        Err((first.index, self.settle_fault(first.delivery, &fault, None)))
     }
 
     /// The bytes to send and the callback version that wrote them, or the settlement of a delivery that has none.
@@ -262,6 +288,7 @@ impl Engine {
             let saved = self.store.save_message(&delivery.lease(), message, version.as_deref()).await;
             saved.map_err(|error| store_fault(&error))?;
         }
+        target.prepared(&event);
         Ok(prepared)
     }
 
@@ -416,6 +443,13 @@ struct PreparedDelivery<'a> {
     delivery: &'a Delivery,
     message: Vec<u8>,
     version: Option<String>,
+}
+
+impl PreparedDelivery<'_> {
+    fn outgoing(&self, now: Timestamp) -> Outgoing<'_> {
+        let Delivery { created, attempts, .. } = self.delivery;
+        Outgoing { message: &self.message, age: now.since(*created), failures: *attempts, now }
+    }
 }
 
 /// The reason why a delivery has no message yet.

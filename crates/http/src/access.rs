@@ -72,7 +72,8 @@ pub(super) fn tenant_of_request(engine: &Engine, extensions: &Extensions) -> Res
 /// Authenticates a request, holds its role against the one that the route requires, and writes each change to the
 /// audit log with the answer's status.
 ///
-/// Not cancel safe: dropped while the handler runs, a change may be made that the audit log doesn't know.
+/// Not cancel safe: dropped while the handler runs, a change may be made that the audit log doesn't know. So the server
+/// runs what may change something as a task that no client ends.
 pub(super) async fn authorize_api(
     State(engine): State<Arc<Engine>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

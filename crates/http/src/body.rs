@@ -9,6 +9,7 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 
 use super::problem::{Problem, ProblemCode};
 
@@ -20,6 +21,8 @@ const BODY_DEADLINE: Duration = Duration::from_secs(600);
 /// A body that is read chunk by chunk, and no further than its limits; the total deadline runs from its creation.
 pub(super) struct LimitedBody {
     body: Body,
+    /// The bytes that were announced and have not come.
+    announced: Option<u64>,
     left: u64,
     limit: u64,
     until: tokio::time::Instant,
@@ -27,7 +30,8 @@ pub(super) struct LimitedBody {
 
 impl LimitedBody {
     pub(super) fn new(body: Body, limit: u64) -> Self {
-        Self { body, left: limit, limit, until: tokio::time::Instant::now() + BODY_DEADLINE }
+        let announced = body.size_hint().exact();
+        Self { body, announced, left: limit, limit, until: tokio::time::Instant::now() + BODY_DEADLINE }
     }
 
     /// Reads the next chunk; none at the end. Fails with 408 when it comes too late, with 413 over the limit.
@@ -41,11 +45,20 @@ impl LimitedBody {
                     "the body came too slowly",
                 ));
             };
-            let Some(frame) = frame else { return Ok(None) };
+            let Some(frame) = frame else {
+                // In HTTP/2 a client that takes its request back ends the body as one does that has sent all of it.
+                if let Some(missing @ 1..) = self.announced {
+                    return Err(Problem::bad_request(format!(
+                        "the body broke off: {missing} bytes are missing"
+                    )));
+                }
+                return Ok(None);
+            };
             let frame =
                 frame.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
             let Ok(chunk) = frame.into_data() else { continue };
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            self.announced = self.announced.map(|announced| announced.saturating_sub(length));
             self.left = self.left.checked_sub(length).ok_or_else(|| too_large(self.limit))?;
             return Ok(Some(chunk));
         }

@@ -1,6 +1,6 @@
 //! The HTTP server: the API, change hooks, health and metrics.
 //!
-//! `server` accepts connections and keeps limits, `access` authorizes, `body` reads bodies within limits, `problem`
+//! `server` accepts connections and keeps limits, `change_tasks` sees what changes something through, `access` authorizes, `body` reads bodies within limits, `problem`
 //! renders errors, `openapi` describes the API; the other files are the routes, one subject each.
 //!
 //! Invariant: what a request brings is in the store before it is answered with success.
@@ -10,6 +10,7 @@ mod access;
 mod body;
 mod callbacks;
 mod change_hooks;
+mod change_tasks;
 mod deliveries;
 mod events;
 mod extract;

@@ -1,5 +1,6 @@
 //! The server loop: accepts connections, and limits their number and the time and size of a request's head.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,15 +8,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 
+use super::change_tasks::ChangeTasks;
 use campanile_engine::Stop;
 
 /// Connections at once.
@@ -28,7 +30,7 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 const MAX_HEADERS: usize = 100;
 
 /// Serves until `stop` says so, then takes no connection any more and lets requests under way finish, until the time that
-/// it says at most.
+/// it says at most. Those that may change something finish also when their clients have hung up.
 ///
 /// A fault of a connection ends that connection only. Over their limit new ones wait in the listener's backlog.
 ///
@@ -52,6 +54,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) -> io:
         .keep_alive_interval(Duration::from_secs(30));
     let builder = Arc::new(builder);
     let mut connections = JoinSet::new();
+    let changes = Arc::new(ChangeTasks::default());
     while stop.borrow().is_none() {
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
@@ -60,15 +63,15 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) -> io:
             accepted = accept(&listener, &permits) => accepted,
         };
         let Some((stream, peer, permit)) = accepted? else { continue };
-        let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
+        let (builder, watcher) = (Arc::clone(&builder), graceful.watcher());
+        let door =
+            Door { router: router.clone(), changes: Arc::clone(&changes), permit: Arc::new(permit), peer };
         connections.spawn(async move {
-            let service =
-                hyper::service::service_fn(move |request: Request<Incoming>| respond(&router, peer, request));
+            let service = hyper::service::service_fn(move |request| door.respond(request));
             let connection = builder.serve_connection(TokioIo::new(stream), service);
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(%peer, %error, "connection broke off");
             }
-            drop(permit);
         });
     }
     drop(listener);
@@ -76,12 +79,13 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: Stop) -> io:
     if tokio::time::timeout_at(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests were cut off by the stop");
     }
+    changes.finish(deadline).await;
     // Those too that the shutdown does not know of yet: what is under way behind it must not go on.
     connections.shutdown().await;
     Ok(())
 }
 
-type Accepted = (tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+type Accepted = (tokio::net::TcpStream, SocketAddr, OwnedSemaphorePermit);
 
 /// Accepts a connection; none after a fault that passes, and a pause.
 async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<Option<Accepted>> {
@@ -105,13 +109,25 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<
     }
 }
 
-fn respond(
-    router: &Router,
+/// The way of a connection's requests to the router.
+struct Door {
+    router: Router,
+    changes: Arc<ChangeTasks>,
+    /// Given back when the connection is over, and all that it has begun.
+    permit: Arc<OwnedSemaphorePermit>,
     peer: SocketAddr,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
-    let mut request = request.map(axum::body::Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let router = router.clone();
-    router.oneshot(request)
+}
+
+impl Door {
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let (router, changes, permit) =
+            (self.router.clone(), Arc::clone(&self.changes), Arc::clone(&self.permit));
+        let answered = changes.respond(router, request, permit);
+        async move { Ok(answered.await) }
+    }
 }

@@ -69,6 +69,8 @@ pub struct Refusal {
     pub recipient: String,
     /// For people: the server's words and number, or ours.
     pub reason: String,
+    /// It may get it later: a channel that we are not in and want to be in, or there was no room in the outbox.
+    pub passes: bool,
 }
 
 /// A message to a channel or a person.

@@ -24,9 +24,27 @@ pub struct Rate {
 pub type Ticket = u64;
 
 enum Waiting {
-    Line(String),
+    /// A line, and the message that it is of, if its arrival matters.
+    Line(String, Option<Ticket>),
     /// All lines of the message stand before this.
     End(Ticket),
+}
+
+/// Time in which everything that waits goes out: less than an attempt may take, which would be given up while it is said.
+const LONGEST_RUN: Duration = Duration::from_secs(300);
+/// However fast lines go out, no more of them wait.
+const MOST_LINES: usize = 5_000;
+const MOST_BYTES: usize = 1 << 20;
+
+/// The reason why lines may not wait.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OutboxFull {
+    /// There is room later.
+    #[error("the outbox is full: {lines} lines wait, and no more than {max} may at this rate")]
+    Now { lines: usize, max: usize },
+    /// There is never room for so many.
+    #[error("{lines} lines are too many: no more than {max}, of a mebibyte at most, may wait at this rate")]
+    Always { lines: usize, max: usize },
 }
 
 /// Lines that wait, and messages that are not known yet to have arrived.
@@ -71,9 +89,41 @@ impl Outbox {
         self.urgent.push_back(line);
     }
 
-    /// Adds a line that waits its turn.
+    /// Adds a line that waits its turn, whatever waits before it.
     pub(crate) fn push(&mut self, line: String) {
-        self.waiting.push_back(Waiting::Line(line));
+        self.waiting.push_back(Waiting::Line(line, None));
+    }
+
+    /// Adds a line of a message. See [`check_room`](Self::check_room) before.
+    pub(crate) fn push_of(&mut self, ticket: Ticket, line: String) {
+        self.waiting.push_back(Waiting::Line(line, Some(ticket)));
+    }
+
+    /// Checks if there is room for these lines.
+    pub(crate) fn check_room(&self, new: &[String]) -> Result<(), OutboxFull> {
+        let in_a_run = LONGEST_RUN.as_nanos() / self.rate.interval.as_nanos().max(1);
+        let max = usize::try_from(in_a_run).unwrap_or(MOST_LINES).saturating_add(self.rate.burst as usize);
+        let max = max.min(MOST_LINES);
+        let (mut lines, mut bytes) = (0, 0);
+        for waiting in &self.waiting {
+            if let Waiting::Line(line, _) = waiting {
+                lines += 1;
+                bytes += line.len();
+            }
+        }
+        let new_bytes = new.iter().map(String::len).sum::<usize>();
+        if lines + new.len() <= max && bytes + new_bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        if new.len() > max || new_bytes > MOST_BYTES {
+            return Err(OutboxFull::Always { lines: new.len(), max });
+        }
+        Err(OutboxFull::Now { lines, max })
+    }
+
+    /// Takes back the lines of a message that have not gone out.
+    pub(crate) fn withdraw(&mut self, ticket: Ticket) {
+        self.waiting.retain(|waiting| !matches!(waiting, Waiting::Line(_, Some(of)) if *of == ticket));
     }
 
     /// Ends a message: its lines are those pushed since the end of the one before.
@@ -88,7 +138,7 @@ impl Outbox {
 
     /// Number of lines that wait.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.iter().filter(|waiting| matches!(waiting, Waiting::Line(_))).count()
+        self.waiting.iter().filter(|waiting| matches!(waiting, Waiting::Line(..))).count()
     }
 
     /// The next line that may go out now, which counts as sent; a PING where one is due.
@@ -104,9 +154,9 @@ impl Outbox {
                     self.sent_up_to = *ticket;
                     self.waiting.pop_front();
                 }
-                Some(Waiting::Line(_)) if self.tokens >= 1.0 => {
+                Some(Waiting::Line(..)) if self.tokens >= 1.0 => {
                     self.tokens -= 1.0;
-                    let Some(Waiting::Line(line)) = self.waiting.pop_front() else { return None };
+                    let Some(Waiting::Line(line, _)) = self.waiting.pop_front() else { return None };
                     return Some(line);
                 }
                 _ => break,
@@ -117,7 +167,7 @@ impl Outbox {
 
     /// Time of the next line, if one waits for it.
     pub(crate) fn due(&self) -> Option<Instant> {
-        matches!(self.waiting.front(), Some(Waiting::Line(_))).then(|| {
+        matches!(self.waiting.front(), Some(Waiting::Line(..))).then(|| {
             let missing = (1.0 - self.tokens).max(0.0);
             self.filled + self.rate.interval.mul_f64(missing)
         })
@@ -207,5 +257,24 @@ mod tests {
         assert_eq!(outbox.next(now).as_deref(), Some("PING :arrived-2"));
         assert_eq!(outbox.take_arrived("arrived-2"), [2, 3]);
         assert_eq!(outbox.next(now), None);
+    }
+
+    #[test]
+    fn i_out_09_the_outbox_is_bounded_and_what_nobody_waits_for_is_taken_back() {
+        let now = Instant::now();
+        let mut outbox = Outbox::new(RATE, now);
+        let lines = |count: usize| vec!["x".to_owned(); count];
+        assert_eq!(outbox.check_room(&lines(155)), Ok(()), "five minutes at this rate");
+        assert_eq!(outbox.check_room(&lines(156)), Err(OutboxFull::Always { lines: 156, max: 155 }));
+        for line in lines(100) {
+            outbox.push_of(1, line);
+        }
+        outbox.end(1);
+        outbox.push("y".to_owned());
+        assert_eq!(outbox.check_room(&lines(54)), Ok(()));
+        assert_eq!(outbox.check_room(&lines(55)), Err(OutboxFull::Now { lines: 101, max: 155 }));
+        assert!(matches!(outbox.check_room(&["x".repeat(MOST_BYTES + 1)]), Err(OutboxFull::Always { .. })));
+        outbox.withdraw(1);
+        assert_eq!(outbox.next(now).as_deref(), Some("y"));
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::channels::Channels;
 use crate::event::{OutgoingMessage, Refusal, SessionEvent};
 use crate::message::{Prefix, ServerCommand, ServerMessage, encode, is_channel, same_name};
-use crate::outbox::{Outbox, Ticket};
+use crate::outbox::{Outbox, OutboxFull, Ticket};
 use crate::registration::{Registration, Step};
 use crate::settings::{AccountAuth, Channel, ClientSettings};
 use crate::split::{room, split};
@@ -100,16 +100,14 @@ impl Session {
     }
 
     /// Queues a message whose arrival does not matter, in lines that fit (I-OUT-02 to I-OUT-05).
-    pub fn send(&mut self, to: &str, message: &OutgoingMessage) {
-        match message {
-            OutgoingMessage::Action(text) => self.push(to, "PRIVMSG", text, "\x01ACTION ", "\x01"),
-            OutgoingMessage::Text(text) => {
-                let verb = self.verb(to);
-                for text in text.lines() {
-                    self.push(to, verb, text, "", "");
-                }
-            }
-        }
+    ///
+    /// # Errors
+    /// With the reason, for people, if there is no room for it.
+    pub fn send(&mut self, to: &str, message: &OutgoingMessage) -> Result<(), String> {
+        let lines = self.lines_of(to, message);
+        self.outbox.check_room(&lines).map_err(|full| full.to_string())?;
+        lines.into_iter().for_each(|line| self.outbox.push(line));
+        Ok(())
     }
 
     /// Queues messages by recipient, lower-cased, as one delivery. A [`SessionEvent::Delivered`] with the ticket follows
@@ -118,19 +116,43 @@ impl Session {
         &mut self,
         messages: impl IntoIterator<Item = (&'m str, &'m [OutgoingMessage])>,
     ) -> Ticket {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
         let mut refused = Vec::new();
         for (recipient, messages) in messages {
-            if self.reaches(recipient) {
-                messages.iter().for_each(|message| self.send(recipient, message));
+            let lines: Vec<_> =
+                messages.iter().flat_map(|message| self.lines_of(recipient, message)).collect();
+            let (reason, passes) = if !self.reaches(recipient) {
+                (format!("the bot is not in {recipient}"), self.channels.contains(recipient))
+            } else if let Err(full) = self.outbox.check_room(&lines) {
+                (format!("{recipient}: {full}"), matches!(full, OutboxFull::Now { .. }))
             } else {
-                let reason = format!("the bot is not in {recipient}");
-                refused.push(Refusal { recipient: recipient.to_owned(), reason });
-            }
+                lines.into_iter().for_each(|line| self.outbox.push_of(ticket, line));
+                continue;
+            };
+            refused.push(Refusal { recipient: recipient.to_owned(), reason, passes });
         }
-        self.last_ticket += 1;
-        self.outbox.end(self.last_ticket);
-        self.in_flight.insert(self.last_ticket, refused);
-        self.last_ticket
+        self.outbox.end(ticket);
+        self.in_flight.insert(ticket, refused);
+        ticket
+    }
+
+    /// Says why these messages have to wait until others have gone out, if they have to.
+    pub fn lacks_room<'m>(
+        &self,
+        messages: impl IntoIterator<Item = (&'m str, &'m [OutgoingMessage])>,
+    ) -> Option<String> {
+        let messages = messages.into_iter().filter(|(recipient, _)| self.reaches(recipient));
+        let lines = messages
+            .flat_map(|(recipient, messages)| messages.iter().flat_map(|one| self.lines_of(recipient, one)));
+        let full = self.outbox.check_room(&lines.collect::<Vec<_>>()).err()?;
+        // What never has room as a whole goes out in parts, but behind all that waits.
+        (self.outbox.len() > 0).then(|| full.to_string())
+    }
+
+    /// Takes back what has not gone out of a delivery that nobody waits for any more.
+    pub fn withdraw(&mut self, ticket: Ticket) {
+        self.outbox.withdraw(ticket);
     }
 
     /// Joins a channel that is not in the settings, and keeps to it until [`part`](Self::part).
@@ -259,11 +281,21 @@ impl Session {
         if self.settings.notice_on_channel && is_channel(to) { "NOTICE" } else { "PRIVMSG" }
     }
 
-    fn push(&mut self, to: &str, verb: &str, text: &str, before: &str, after: &str) {
-        let room = room(self.prefix_length(), verb, to).saturating_sub(before.len() + after.len());
-        for piece in split(text, room) {
-            self.outbox.push(format!("{verb} {to} :{before}{piece}{after}"));
+    /// The lines of a message, each with its recipient.
+    fn lines_of(&self, to: &str, message: &OutgoingMessage) -> Vec<String> {
+        match message {
+            OutgoingMessage::Action(text) => self.lines(to, "PRIVMSG", text, "\x01ACTION ", "\x01"),
+            OutgoingMessage::Text(text) => {
+                let verb = self.verb(to);
+                text.lines().flat_map(|text| self.lines(to, verb, text, "", "")).collect()
+            }
         }
+    }
+
+    fn lines(&self, to: &str, verb: &str, text: &str, before: &str, after: &str) -> Vec<String> {
+        let room = room(self.prefix_length(), verb, to).saturating_sub(before.len() + after.len());
+        let pieces = split(text, room).into_iter();
+        pieces.map(|piece| format!("{verb} {to} :{before}{piece}{after}")).collect()
     }
 
     /// Bytes that others see before a line of ours (I-OUT-05): the server puts our prefix in front when it passes a line
@@ -287,7 +319,11 @@ impl Session {
         let arrived = self.outbox.take_arrived(token).into_iter();
         arrived
             .map(|ticket| {
-                let refused = self.in_flight.remove(&ticket).unwrap_or_default();
+                let mut refused = self.in_flight.remove(&ticket).unwrap_or_default();
+                // Thrown out meanwhile: what the server did not pass on for that waits for our return.
+                for Refusal { recipient, passes, .. } in &mut refused {
+                    *passes |= self.channels.contains(recipient) && !self.reaches(recipient);
+                }
                 SessionEvent::Delivered { ticket, refused }
             })
             .collect()
@@ -321,7 +357,8 @@ impl Session {
             // keep announcements from going out, or have the server throw us out for flooding.
             "PING" | "VERSION" if self.outbox.len() < CTCP_BACKLOG => {
                 let answer = if verb == "PING" { rest.to_owned() } else { self.settings.version.clone() };
-                self.push(&from.nick, "NOTICE", &answer, &format!("\x01{verb} "), "\x01");
+                let lines = self.lines(&from.nick, "NOTICE", &answer, &format!("\x01{verb} "), "\x01");
+                lines.into_iter().for_each(|line| self.outbox.push(line));
             }
             _ => {}
         }
@@ -393,7 +430,7 @@ impl Session {
             }
             401 | 403 | 404 | 411 | 412 | 442 | 477 | 531 => {
                 let reason = format!("{about}: {text} ({numeric})");
-                return self.refused(Refusal { recipient: about.to_lowercase(), reason });
+                return self.refused(Refusal { recipient: about.to_lowercase(), reason, passes: false });
             }
             _ => {}
         }

@@ -179,7 +179,7 @@ fn i_out_02_i_out_03_notices_in_every_kind_of_channel_and_actions() {
     let now = Instant::now();
     let mut session = in_channel(ClientSettings { notice_on_channel: true, ..settings() }, now);
     for to in ["#ci", "&x", "+x", "!x", "ada"] {
-        session.send(to, &text("hi"));
+        session.send(to, &text("hi")).unwrap();
     }
     let said = lines(&mut session, now);
     assert_eq!(
@@ -187,8 +187,8 @@ fn i_out_02_i_out_03_notices_in_every_kind_of_channel_and_actions() {
         ["NOTICE #ci :hi", "NOTICE &x :hi", "NOTICE +x :hi", "NOTICE !x :hi", "PRIVMSG ada :hi"]
     );
     let later = now + Duration::from_secs(30);
-    session.send("#ci", &OutgoingMessage::Action("dances".to_owned()));
-    session.send("ada", &text("one\ntwo"));
+    session.send("#ci", &OutgoingMessage::Action("dances".to_owned())).unwrap();
+    session.send("ada", &text("one\ntwo")).unwrap();
     assert_eq!(
         lines(&mut session, later),
         ["PRIVMSG #ci :\u{1}ACTION dances\u{1}", "PRIVMSG ada :one", "PRIVMSG ada :two"]
@@ -201,7 +201,7 @@ fn i_out_05_lines_with_their_prefix_fit() {
     let now = Instant::now();
     let long = text(&"ring the bell ".repeat(60));
     let mut known = in_channel(settings(), now);
-    known.send("#ci", &long);
+    known.send("#ci", &long).unwrap();
     let prefix = ":bb!~bb@host ".len();
     let said = lines(&mut known, now);
     assert!(said.iter().all(|line| prefix + line.len() + 2 <= 512), "{said:?}");
@@ -209,7 +209,7 @@ fn i_out_05_lines_with_their_prefix_fit() {
     let mut unknown = session(settings(), now);
     receive(&mut unknown, ":s 005 bb NICKLEN=30 :are supported", now);
     lines(&mut unknown, now);
-    unknown.send("ada", &long);
+    unknown.send("ada", &long).unwrap();
     assert!(lines(&mut unknown, now).iter().all(|line| 30 + 10 + 63 + 4 + 10 + line.len() + 2 <= 512));
 }
 
@@ -226,7 +226,10 @@ fn i_adr_01_senders_and_what_servers_refuse() {
     assert_eq!(lines(&mut session, now), [""; 0], "notices are never answered");
     let refused = receive(&mut session, ":s 401 bb Zoe :No such nick/channel", now);
     let reason = "Zoe: No such nick/channel (401)".to_owned();
-    assert_eq!(refused, [SessionEvent::Refused(Refusal { recipient: "zoe".to_owned(), reason })]);
+    assert_eq!(
+        refused,
+        [SessionEvent::Refused(Refusal { recipient: "zoe".to_owned(), reason, passes: false })]
+    );
 }
 
 /// I-CON-09: requests of clients are answered by notices, but not so many that nothing else is said.
@@ -262,6 +265,7 @@ fn deliveries_arrive_with_those_who_did_not_get_them() {
     let refusal = |recipient: &str, reason: &str| Refusal {
         recipient: recipient.to_owned(),
         reason: reason.to_owned(),
+        passes: false,
     };
     let zoe = refusal("zoe", "zoe: No such nick/channel (401)");
     let refused = vec![refusal("#nope", "the bot is not in #nope"), zoe.clone()];

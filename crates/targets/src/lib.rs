@@ -33,8 +33,8 @@ use campanile_outbound::{Client, Outbound};
 
 pub use fault::{Fault, FaultCode, Permanence, Scope, Silence};
 pub use target::{
-    Backoff, Context, Outcome, Outgoing, Prepared, Queue, QueuePosition, ReloadState, SessionContext, Target,
-    Wanted,
+    Backoff, Bundle, Context, Outcome, Outgoing, Prepared, Queue, QueuePosition, ReloadState, SessionContext,
+    Target, Wanted,
 };
 
 pub(crate) use fault::Decision;

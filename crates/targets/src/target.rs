@@ -1,7 +1,7 @@
 //! The trait that every target is, with the values that go in and out of it.
 //!
 //! The order of the calls: [`Target::wants`] while an event is taken in, [`Target::prepare`] once for its delivery,
-//! then [`Target::send`] (or [`Target::send_batch`]) until something final comes back.
+//! then [`Target::bundle`] and [`Target::send`] (or [`Target::send_batch`]) until something final comes back.
 //!
 //! Invariant: no method sleeps or tries again. A delivery that is retried is handed over with the bytes that `prepare`
 //! wrote: a template that changed in between, or a callback that says something else today, can't change what was
@@ -86,6 +86,15 @@ pub enum Prepared {
     },
     /// Nothing is to be sent, for this reason.
     Silent(Silence),
+}
+
+/// Messages of a batch that are put together.
+#[derive(Debug)]
+pub struct Bundle {
+    /// Bytes to store in the place of the first one's message.
+    pub message: Vec<u8>,
+    /// Digest of the callback version that wrote them, if one did.
+    pub version: Option<String>,
 }
 
 /// The result of an attempt to hand a message over.
@@ -178,6 +187,21 @@ pub trait Target: Send + Sync {
     /// in the store and not in [`send`](Self::send). None by default: as many as the engine gives each.
     fn max_in_flight(&self) -> Option<usize> {
         None
+    }
+    /// Puts the first messages of a batch together, where they go out as one: the bundle is stored before it is sent, so
+    /// that every later attempt sends just these bytes. None by default, and where that has been done before. Runs
+    /// callbacks; touches no network.
+    ///
+    /// # Errors
+    /// With the fault of the first message.
+    async fn bundle(&self, batch: &[Outgoing<'_>]) -> Result<Option<Bundle>, Fault> {
+        let _ = batch;
+        Ok(None)
+    }
+    /// Tells that what [`prepare`](Self::prepare) made of an event is stored, or that nothing is to be sent: it is not
+    /// asked again, and what was kept for it can be forgotten. Must be cheap, and waits for nothing.
+    fn prepared(&self, event: &Event) {
+        let _ = event;
     }
     /// Hands a batch of messages over once, in their order, and tells what became of the first so many.
     ///

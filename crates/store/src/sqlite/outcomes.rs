@@ -97,27 +97,31 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
     writes.run(tx).await
 }
 
-/// Takes those out of the order of their key that have held up others long enough.
+/// Takes those out of the order of their key that have held up others long enough. One after the other: of two of a key
+/// in one group, the second is free only when the first has left.
 fn put_leaving(writes: &mut StatementBatch, settled: &[Settled<'_>]) {
-    let leaving: Vec<_> = settled
+    let mut leaving: Vec<_> = settled
         .iter()
         .filter(|(_, settlement, _)| settlement.wait == Wait::OutOfOrder)
         .map(|(lease, ..)| (lease.delivery, lease.token, &lease.tenant))
         .collect();
-    writes.put(
-        "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
-         WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
-         AND o.ordering_key = d.ordering_key AND o.id > d.id) \
-         FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
-         WHERE d.ordering_key IS NOT NULL AND d.state = 'waiting' AND d.blocked = 0 \
-         AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2)",
-        &leaving,
-    );
-    writes.put(
-        "UPDATE deliveries AS d SET ordering_key = NULL FROM json_each(?) r WHERE d.id = r.value->>0 \
-         AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting' AND d.blocked = 0",
-        &leaving,
-    );
+    leaving.sort_unstable();
+    for leaving in leaving.chunks(1) {
+        writes.put(
+            "UPDATE deliveries SET blocked = 0 WHERE id IN (SELECT (SELECT min(o.id) FROM deliveries o \
+             WHERE o.state = 'waiting' AND o.tenant = d.tenant AND o.target = d.target \
+             AND o.ordering_key = d.ordering_key AND o.id > d.id) \
+             FROM json_each(?) r CROSS JOIN deliveries d ON d.id = r.value->>0 \
+             WHERE d.ordering_key IS NOT NULL AND d.state = 'waiting' AND d.blocked = 0 \
+             AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2)",
+            leaving,
+        );
+        writes.put(
+            "UPDATE deliveries AS d SET ordering_key = NULL FROM json_each(?) r WHERE d.id = r.value->>0 \
+             AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting' AND d.blocked = 0",
+            leaving,
+        );
+    }
 }
 
 /// Frees the next one of each key that a settled delivery has left, and only the next: were two of them free, they could

@@ -10,7 +10,7 @@ use campanile_irc::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::bot::{Bot, BotCommand, Delivery, DeliveryReport};
+use super::bot::{Bot, BotCommand, Delivery, DeliveryReport, Messages};
 use super::commands::CommandListener;
 use super::digest::digest;
 use super::settings::IrcSettings;
@@ -181,6 +181,7 @@ impl Connected {
         changes: &mut watch::Receiver<Arc<IrcSettings>>,
     ) -> End {
         loop {
+            self.withdraw_abandoned();
             if let Err(error) = self.client.send_due().await {
                 return self.over(describe(&error));
             }
@@ -276,7 +277,7 @@ impl Connected {
         match command {
             BotCommand::Say(contact, messages) => {
                 if self.client.session().reaches(&contact) {
-                    messages.iter().for_each(|message| self.session().send(&contact, message));
+                    self.say(&contact, &messages);
                 }
             }
             BotCommand::Deliver(deliveries) => self.deliver(deliveries),
@@ -290,6 +291,27 @@ impl Connected {
         }
     }
 
+    fn say(&mut self, contact: &str, messages: &[OutgoingMessage]) {
+        for message in messages {
+            if let Err(full) = self.session().send(contact, message) {
+                let (target, network) = (&self.settings.name, self.settings.network());
+                return tracing::warn!(target, network, recipient = contact, "IRC reply left out: {full}");
+            }
+        }
+    }
+
+    /// Takes back what has not been said of deliveries whose attempts are over: they will be tried again, and by then it
+    /// would be said twice.
+    fn withdraw_abandoned(&mut self) {
+        let is_abandoned = |of: &InFlight| !of.is_empty() && of.iter().all(|(_, done)| done.is_closed());
+        let abandoned = self.in_flight.iter().filter(|(_, of)| is_abandoned(of));
+        let abandoned: Vec<_> = abandoned.map(|(ticket, _)| *ticket).collect();
+        for ticket in abandoned {
+            self.in_flight.remove(&ticket);
+            self.session().withdraw(ticket);
+        }
+    }
+
     fn deliver(&mut self, mut missed: Vec<Delivery>) {
         // Before that, a channel that is about to be joined would count as one that cannot be reached, for good.
         if !self.client.session().is_settled() {
@@ -300,13 +322,20 @@ impl Connected {
         if !missed.is_empty() {
             self.deliver_missed(missed);
         }
-        of_now.into_iter().for_each(|delivery| self.deliver_one(delivery));
+        let mut of_now = of_now.into_iter();
+        while let Some(delivery) = of_now.next() {
+            if let Some(full) = self.client.session().lacks_room(by_recipient(&delivery.messages)) {
+                let (target, network) = (&self.settings.name, self.settings.network());
+                tracing::info!(target, network, "IRC announcements wait in the store: {full}");
+                // Nothing of what is behind it goes out before it.
+                return refuse_all(std::iter::once(delivery).chain(of_now).collect(), &full);
+            }
+            self.deliver_one(delivery);
+        }
     }
 
     fn deliver_one(&mut self, delivery: Delivery) {
-        let messages = delivery.messages.iter();
-        let messages = messages.map(|(recipient, messages)| (recipient.as_str(), messages.as_slice()));
-        let ticket = self.session().deliver(messages);
+        let ticket = self.session().deliver(by_recipient(&delivery.messages));
         self.in_flight.insert(ticket, vec![(recipients(delivery.messages), delivery.done)]);
     }
 
@@ -344,6 +373,10 @@ impl Connected {
         }
         self.in_flight.insert(ticket, in_flight);
     }
+}
+
+fn by_recipient(messages: &Messages) -> impl Iterator<Item = (&str, &[OutgoingMessage])> {
+    messages.iter().map(|(recipient, messages)| (recipient.as_str(), messages.as_slice()))
 }
 
 fn recipients(messages: Vec<(String, Vec<OutgoingMessage>)>) -> Vec<String> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::decide::{self, NotifySet};
 use super::settings::IrcSettings;
 use campanile_irc::is_channel;
-use campanile_model::{Build, BuildId};
+use campanile_model::{Build, BuildId, Event};
 
 /// People who said nothing for so long, and wait for nothing, are forgotten (I-ADR-06): anybody can become a contact by
 /// saying something, and their number would only grow.
@@ -26,7 +26,7 @@ pub(super) struct Contact {
     pub(super) muted: bool,
     /// Builds whose end is waited for; each is told of once (I-CMD-13). Bound to no connection: what ends while there is
     /// none is told with the next (I-RC-03).
-    watches: Vec<BuildId>,
+    watches: Vec<Watch>,
     /// Builds that were asked for and have not begun.
     forced: Vec<ForcedBuild>,
     /// Time at which it last said something.
@@ -35,6 +35,14 @@ pub(super) struct Contact {
     pub(super) corrected: Option<Instant>,
     /// It is in the settings, and never forgotten.
     listed: bool,
+}
+
+/// A build whose end is waited for.
+#[derive(Debug)]
+struct Watch {
+    build: BuildId,
+    /// An announcement tells it. Until that is stored it may be made anew, so it is not forgotten before.
+    told: bool,
 }
 
 /// A build that was asked for by `force`.
@@ -48,6 +56,9 @@ pub(super) struct ForcedBuild {
     pub(super) reason: String,
     /// Time of the request.
     pub(super) at: Instant,
+    /// The build that an announcement tells of as this one: nobody else needs to. As with watches it is not forgotten
+    /// before that is stored.
+    pub(super) told_as: Option<BuildId>,
 }
 
 impl ForcedBuild {
@@ -123,17 +134,23 @@ impl Contacts {
 
     /// Says whether anybody may want to hear that this build is over.
     pub(super) fn any_may_want_finish(&self, build: &Build) -> bool {
-        let id = build.id();
-        self.0.values().any(|contact| {
-            decide::may_want_finish(&contact.notify)
-                || contact.watches.contains(&id)
-                || contact.has_forced(build)
-        })
+        self.0.values().any(|contact| decide::may_want_finish(&contact.notify) || contact.awaits_end(build))
     }
 
     /// Says whether a decision may hang on the build before.
     pub(super) fn any_needs_previous(&self) -> bool {
         self.0.values().any(|contact| decide::needs_previous(&contact.notify))
+    }
+
+    /// Forgets what the announcement of an event was for, now that it is stored and will be told.
+    pub(super) fn announced(&mut self, event: &Event) {
+        for contact in self.0.values_mut() {
+            match event {
+                Event::BuildStarted { build } => contact.begun(build),
+                Event::BuildFinished { build } => contact.ended(build),
+                _ => {}
+            }
+        }
     }
 
     /// All that may be told something, by name.
@@ -157,8 +174,8 @@ impl Contact {
 
     /// Waits for the end of a build; twice is once (I-CMD-13).
     pub(super) fn watch(&mut self, build: BuildId) {
-        if !self.watches.contains(&build) {
-            self.watches.push(build);
+        if !self.watches.iter().any(|watch| watch.build == build && !watch.told) {
+            self.watches.push(Watch { build, told: false });
         }
     }
 
@@ -172,13 +189,30 @@ impl Contact {
         self.forced.contains(forced)
     }
 
-    /// Notes that a build has begun, and says whether it was waited for. If so, its end is from now on. Whoever asks
-    /// first, its event or the command that forced it, gets a yes, and the other does not tell it again.
+    /// Says whether a build that has begun was waited for, for its announcement: from now on that tells it.
+    pub(super) fn announces_forced(&mut self, build: &Build) -> bool {
+        let Some(forced) = self.forced.iter_mut().find(|forced| forced.is(build)) else { return false };
+        forced.told_as = Some(build.id());
+        true
+    }
+
+    /// Says whether a build that has begun was waited for and no announcement tells it, for the command that forced it.
+    /// If so, its end is waited for from now on.
     pub(super) fn take_forced(&mut self, build: &Build) -> bool {
-        let Some(at) = self.forced.iter().position(|forced| forced.is(build)) else { return false };
+        let untold = |forced: &ForcedBuild| forced.told_as.is_none() && forced.is(build);
+        let Some(at) = self.forced.iter().position(untold) else { return false };
         self.forced.remove(at);
         self.watch(build.id());
         true
+    }
+
+    /// Forgets what the stored announcement of a build that has begun was told for; its end is waited for from now on.
+    fn begun(&mut self, build: &Build) {
+        let id = build.id();
+        let told = |forced: &ForcedBuild| forced.told_as.as_ref() == Some(&id);
+        let Some(at) = self.forced.iter().position(told) else { return };
+        self.forced.remove(at);
+        self.watch(id);
     }
 
     /// Stops waiting for the builds of a builder that were asked for and have not begun, and gives the requests by which
@@ -191,13 +225,26 @@ impl Contact {
         requests
     }
 
-    /// Notes that a build is over, and says whether it was waited for. Also by a request whose begin nobody told of.
-    pub(super) fn take_watch(&mut self, build: &Build) -> bool {
+    /// Says whether the end of a build is waited for. Also by a request whose begin nobody told of.
+    fn awaits_end(&self, build: &Build) -> bool {
         let id = build.id();
-        let waited = self.watches.contains(&id) || self.has_forced(build);
-        self.watches.retain(|watched| *watched != id);
-        self.forced.retain(|forced| !forced.is(build));
-        waited
+        self.watches.iter().any(|watch| watch.build == id) || self.has_forced(build)
+    }
+
+    /// Says whether the end of a build is waited for, for its announcement: from now on that tells it.
+    pub(super) fn announces_end(&mut self, build: &Build) -> bool {
+        let id = build.id();
+        self.watches.iter_mut().filter(|watch| watch.build == id).for_each(|watch| watch.told = true);
+        let forced = self.forced.iter_mut().filter(|forced| forced.is(build));
+        forced.for_each(|forced| forced.told_as = Some(id.clone()));
+        self.awaits_end(build)
+    }
+
+    /// Forgets what the stored announcement of a build that is over was told for; not what came since it was written.
+    fn ended(&mut self, build: &Build) {
+        let id = build.id();
+        self.watches.retain(|watch| !(watch.told && watch.build == id));
+        self.forced.retain(|forced| forced.told_as.as_ref() != Some(&id));
     }
 
     fn has_forced(&self, build: &Build) -> bool {

@@ -35,8 +35,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, ReloadState, SessionContext, Target,
-    Wanted,
+    Backoff, Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, ReloadState, SessionContext,
+    Target, Wanted,
 };
 use campanile_config::Reader;
 use campanile_model::Event;
@@ -102,6 +102,12 @@ impl Target for IrcTarget {
         prepare::prepare(self.bot()?, &self.settings, event, context).await
     }
 
+    fn prepared(&self, event: &Event) {
+        if let Some(bot) = self.bot.get() {
+            bot.contacts().announced(event);
+        }
+    }
+
     async fn send(&self, outgoing: Outgoing<'_>) -> Outcome {
         let unsent = || Outcome::Deferred {
             fault: send::down(&self.settings, "the bot took nothing"),
@@ -129,6 +135,16 @@ impl Target for IrcTarget {
 
     fn max_age(&self) -> Option<Duration> {
         Some(NEWS)
+    }
+
+    /// Within `max_age` it is tried often: a channel that the bot comes back to does not wait long for what it missed.
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) })
+    }
+
+    /// What a single channel has not heard holds up nobody: the others are told of what comes behind it.
+    fn order_patience(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
     }
 
     fn open(&self, context: SessionContext, kept: Option<ReloadState>) {

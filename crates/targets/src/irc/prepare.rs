@@ -91,14 +91,13 @@ async fn started(
     context: &Context,
 ) -> Result<Written, Fault> {
     let status = &*context.caller.status;
-    // Before anything is taken from a contact: see `finished`.
     let length = usual_length(build, status).await?;
     let previous = if settings.formatter.is_some() { previous(build, status).await? } else { None };
     let text = announce::started(build, settings.wording);
     let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
         let mut lines = Vec::new();
-        let asked_for = contact.take_forced(build);
+        let asked_for = contact.announces_forced(build);
         if asked_for {
             let words = begun(build, length, settings.wording.use_revisions);
             lines.extend(words.iter().map(|message| message.text().to_owned()));
@@ -125,12 +124,12 @@ async fn finished(
     let status = &*context.caller.status;
     let needs_previous = settings.formatter.is_some() || bot.contacts().any_needs_previous();
     let previous = if needs_previous { previous(build, status).await? } else { None };
-    // Watches are taken below, and the store is asked above: were a watch gone before something fails, the next attempt
-    // would find nobody who waits. Formatters do not fail an announcement, so from here on it is written.
+    // Nothing is taken from a contact before the announcement is stored (`Contacts::announced`): until then it may have to
+    // be written once more, and would find nobody who waits.
     let url = status.url_of(build);
     let mut due = Vec::new();
     for (name, contact) in bot.contacts().iter_mut() {
-        let asked_for = contact.take_watch(build);
+        let asked_for = contact.announces_end(build);
         // One message: that of `notify` if both apply (I-EVT-06).
         let usual = if decide::wants_finish(&contact.notify, build.results, previous) {
             vec![announce::finished(build, url.as_deref(), settings.wording)]

@@ -1,9 +1,10 @@
 //! Hands announcements to the bot's connection, and turns its reports into outcomes.
 
 use super::bot::{Bot, DeliveryReport, Messages};
-use super::payload::Announcement;
+use super::payload::{Announcement, Recipient};
 use super::settings::IrcSettings;
 use crate::{Fault, FaultCode, Outcome, Outgoing, Silence};
+use campanile_irc::Refusal;
 
 /// Deliveries that are handed over at once: as many as go out soon at the usual rate (I-OUT-06). More would only wait in
 /// the outbox, where a lost connection makes them all fail together.
@@ -25,11 +26,13 @@ pub(super) async fn send_batch(bot: &Bot, settings: &IrcSettings, batch: &[Outgo
         all.push((messages.unwrap_or_default(), place < missed));
     }
     let recipients: Vec<usize> = all.iter().map(|(messages, _): &(Messages, bool)| messages.len()).collect();
+    let stored = batch.iter().map(|outgoing| outgoing.message);
     let mut outcomes = Vec::with_capacity(all.len());
-    for (place, report) in bot.deliver_all(all).await.into_iter().enumerate() {
-        // Nothing may follow one that was put off, or order would be lost.
+    for ((report, stored), recipients) in bot.deliver_all(all).await.into_iter().zip(stored).zip(recipients) {
+        // Nothing may follow one that was put off, or order would be lost. Not so one of which a single channel is left:
+        // all others have heard it.
         let is_over = matches!(report, DeliveryReport::Down(_));
-        outcomes.push(outcome(settings, report, recipients.get(place).copied().unwrap_or_default()));
+        outcomes.push(outcome(settings, report, recipients, stored));
         if is_over {
             break;
         }
@@ -47,7 +50,7 @@ pub(super) fn down(settings: &IrcSettings, reason: &str) -> Fault {
     Fault::transient(FaultCode::Connection, format!("{}: {reason}", settings.network()))
 }
 
-fn outcome(settings: &IrcSettings, report: DeliveryReport, recipients: usize) -> Outcome {
+fn outcome(settings: &IrcSettings, report: DeliveryReport, recipients: usize, stored: &[u8]) -> Outcome {
     match report {
         DeliveryReport::Down(reason) => {
             Outcome::Deferred { fault: down(settings, &reason), not_before: None }
@@ -55,6 +58,9 @@ fn outcome(settings: &IrcSettings, report: DeliveryReport, recipients: usize) ->
         DeliveryReport::LeftOut => Outcome::Silent(Silence::Overtaken),
         DeliveryReport::Arrived { server, refused } if refused.is_empty() => {
             Outcome::Delivered(format!("{server} has it"))
+        }
+        DeliveryReport::Arrived { refused, .. } if refused.iter().any(|refusal| refusal.passes) => {
+            wait_for(settings, &refused, stored)
         }
         DeliveryReport::Arrived { server, refused } => {
             let reasons: Vec<String> = refused.iter().map(|refusal| refusal.reason.clone()).collect();
@@ -64,5 +70,26 @@ fn outcome(settings: &IrcSettings, report: DeliveryReport, recipients: usize) ->
             }
             Outcome::Refused(Fault::permanent(FaultCode::Rejected, reasons.join("; ")))
         }
+    }
+}
+
+/// Keeps an announcement for those who may hear it later, such as a channel that the bot was thrown out of: as long as
+/// without a connection (I-RC-06).
+fn wait_for(settings: &IrcSettings, refused: &[Refusal], stored: &[u8]) -> Outcome {
+    let waits = |recipient: &Recipient| {
+        refused.iter().any(|refusal| refusal.passes && refusal.recipient == recipient.contact)
+    };
+    let left = Announcement::from_bytes(stored).and_then(|mut announcement| {
+        announcement.to.retain(waits);
+        announcement.to_bytes()
+    });
+    let reasons: Vec<&str> = refused.iter().map(|refusal| refusal.reason.as_str()).collect();
+    let text = format!("{}: {}", settings.network(), reasons.join("; "));
+    match left {
+        Ok(message) => {
+            let fault = Fault::transient(FaultCode::Busy, text).of_message();
+            Outcome::Remainder { message, fault, not_before: None }
+        }
+        Err(fault) => Outcome::Refused(fault),
     }
 }

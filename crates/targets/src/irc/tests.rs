@@ -13,7 +13,7 @@ use super::settings::{self, IrcSettings, Rights};
 use crate::Parts;
 use campanile_config::{Document, Limits, Problems, Reader, Settings};
 use campanile_irc::Delays;
-use campanile_model::{Build, Results};
+use campanile_model::{Build, Event, Results};
 use campanile_outbound::{Allowed, Outbound, SystemResolver};
 
 const BASE: &str = "host = \"irc.example.org\"\nnick = \"bb\"\nuse_colors = false\n";
@@ -84,7 +84,7 @@ fn defaults_and_the_older_spelling() {
 }
 
 #[test]
-fn i_adr_04_i_adr_05_i_adr_06_contacts_come_and_go() {
+fn i_adr_04_i_adr_05_i_adr_06_i_rc_07_contacts_come_and_go() {
     let now = Instant::now();
     let hours = |hours: u64| now + Duration::from_secs(hours * 3_600);
     let settings = irc("channels = [\"#CI\"]\npm_to_nicks = [\"Zoe\"]\nnotify_events = [\"finished\"]\n");
@@ -107,7 +107,15 @@ fn i_adr_04_i_adr_05_i_adr_06_contacts_come_and_go() {
     let mut build = Build::new("linux", 1);
     build.results = Some(Results::Success);
     let bob = contacts.get_mut("bob").unwrap();
-    assert!(!bob.take_forced(&build) && bob.take_watch(&build) && !bob.take_watch(&build));
+    assert!(!bob.announces_forced(&build) && bob.announces_end(&build));
+    assert!(bob.announces_end(&build), "I-RC-07: what was not stored is made once more");
+    let over = Event::BuildFinished { build: Box::new(build.clone()) };
+    contacts.announced(&over);
+    assert!(!contacts.get_mut("bob").unwrap().announces_end(&build));
+    // What was asked for after the announcement was written is not forgotten with it.
+    contacts.get_mut("bob").unwrap().watch(build.id());
+    contacts.announced(&over);
+    assert!(contacts.get_mut("bob").unwrap().announces_end(&build));
     let other = irc("channels = [\"#other\"]\nnotify_events = [\"failure\"]\n");
     contacts.reconfigure(&other, Some(&settings), hours(2));
     assert!(contacts.get_mut("#ci").is_none() && contacts.get_mut("zoe").is_none());

@@ -1,4 +1,4 @@
-//! StatusPush: a callback makes requests of queued packets, and the engine sends them (P-CB).
+//! StatusPush: a callback makes requests of queued packets, and the engine keeps and sends them (P-CB).
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,14 +12,20 @@ use super::endpoint::{Headers, MAX_RESPONSE, is_reserved};
 use super::payload::QueuedPacket;
 use super::send::{PacketPush, Transport};
 use super::settings::{QueueSettings, number};
+use super::stored_requests::{StoredRequest, StoredRequests};
 use crate::http::{outcome, transport_fault};
-use crate::{Fault, FaultCode, Outcome, Outgoing, Parts, SessionContext, Target, callback, payload};
+use crate::{
+    Bundle, Fault, FaultCode, Outcome, Outgoing, Parts, Permanence, SessionContext, Target, callback, payload,
+};
 use campanile_callbacks::{Callback, CallbackError, Caller, HttpRequest, Kind, Packet, Status};
 use campanile_config::Reader;
+use campanile_model::Timestamp;
 use campanile_outbound::{Client, OutboundError, Request};
 
 /// A packet that is in flight for so many crashes of the callback is set aside (P-CYC-08).
 const MAX_CRASHES: u32 = 3;
+/// The most requests of a chunk: all of them are kept.
+const MAX_REQUESTS: usize = 10_000;
 
 /// Makes a target of the n-th `[[status_push]]` table.
 pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
@@ -89,17 +95,29 @@ struct CallbackTransport {
 }
 
 impl CallbackTransport {
-    /// Asks the callback for the requests of these packets; with them comes the count of packets that they are of.
-    async fn ask(&self, packets: &[Packet]) -> Result<(usize, Vec<HttpRequest>), Fault> {
+    /// Asks the callback for the requests of these packets, of which it takes the first so many; with them comes the
+    /// digest of its version.
+    async fn ask(&self, packets: &[Packet]) -> Result<(StoredRequests, String), Fault> {
         let Some(status) = self.status.get() else {
             return Err(Fault::transient(FaultCode::Local, "the target is not open yet"));
         };
         let caller = Caller { status: Arc::clone(status), delivery: None };
         let first = packets.first().map_or(0, |packet| packet.id);
         match self.callback.push_packets(&caller, packets).await {
-            Ok((pushed, _)) => {
-                let consumed = usize::try_from(pushed.consumed).unwrap_or(usize::MAX).min(packets.len());
-                Ok((consumed, pushed.requests))
+            Ok((pushed, _)) if pushed.consumed == 0 => {
+                Err(Fault::transient(FaultCode::Callback, "serverPushCb took none of the packets"))
+            }
+            Ok((pushed, _)) if pushed.requests.len() > MAX_REQUESTS => {
+                let text = format!(
+                    "serverPushCb made {} requests of a chunk, {MAX_REQUESTS} are allowed: lower `chunk_size`",
+                    pushed.requests.len()
+                );
+                Err(Fault::transient(FaultCode::Callback, text))
+            }
+            Ok((pushed, cost)) => {
+                let consumed = usize::try_from(pushed.consumed).unwrap_or(usize::MAX);
+                let taken = packets.iter().take(consumed).map(|packet| packet.id).collect();
+                Ok((StoredRequests::new(taken, pushed.requests), cost.version))
             }
             // Its own word that it can't is no crash.
             Err(CallbackError::Answered(text)) => Err(Fault::transient(FaultCode::Callback, text)),
@@ -146,37 +164,69 @@ impl CallbackTransport {
         self.headers.add_to(admitted).map_err(|error: OutboundError| error.to_string())
     }
 
-    /// Sends the callback's requests in its order. The outcome is that of all packets together (P-CB-03).
-    async fn send_all(&self, requests: Vec<HttpRequest>, first: &Outgoing<'_>) -> Outcome {
-        let all = requests.len();
-        let mut refused = Vec::new();
-        for (number, request) in (1..).zip(requests) {
-            let which = format!("request {number} of {all}");
-            let request = match self.admit(request) {
-                Ok(request) => request,
-                Err(why) => {
-                    refused.push(format!("{which}: {why}"));
-                    continue;
-                }
-            };
-            let sent = match self.client.send(request).await {
-                Ok(response) => outcome(&response, first.now),
-                Err(error) => Outcome::from(transport_fault(&error)),
-            };
-            match sent {
+    /// Sends a request, if it may go out at all.
+    async fn send_one(&self, request: &StoredRequest, first: &Outgoing<'_>) -> Outcome {
+        let request = match request.request().and_then(|request| self.admit(request)) {
+            Ok(request) => request,
+            Err(why) => return Outcome::Refused(Fault::permanent(FaultCode::Rejected, why)),
+        };
+        match self.client.send(request).await {
+            Ok(response) => outcome(&response, first.now),
+            Err(error) => Outcome::from(transport_fault(&error)),
+        }
+    }
+
+    /// Sends what has not been taken yet, in order. The outcome is that of all packets together (P-CB-03); what comes
+    /// back with it to be stored has none that was taken.
+    async fn send_all(&self, mut chunk: StoredRequests, first: &Outgoing<'_>) -> Outcome {
+        let made = chunk.made;
+        let mut is_changed = false;
+        let mut waiting = std::mem::take(&mut chunk.requests).into_iter();
+        while let Some(mut request) = waiting.next() {
+            match self.send_one(&request, first).await {
                 Outcome::Deferred { fault, not_before } => {
-                    let text = format!("{which}: {}", fault.text);
-                    return Outcome::Deferred { fault: Fault { text, ..fault }, not_before };
+                    let text = format!("request {} of {made}: {}", request.number, fault.text);
+                    let fault = Fault { text, ..fault };
+                    if !is_changed {
+                        return Outcome::Deferred { fault, not_before };
+                    }
+                    chunk.requests = std::iter::once(request).chain(waiting).collect();
+                    return remainder(&chunk, fault, not_before);
                 }
-                Outcome::Refused(fault) => refused.push(format!("{which}: {}", fault.text)),
+                Outcome::Refused(fault) => {
+                    request.refusal = format!("request {} of {made}: {}", request.number, fault.text);
+                    chunk.refused.push(request);
+                }
                 _ => {}
             }
+            is_changed = true;
         }
-        if refused.is_empty() {
-            return Outcome::Delivered(format!("in {all} requests"));
+        if chunk.refused.is_empty() {
+            return Outcome::Delivered(format!("in {made} requests"));
         }
-        Outcome::Refused(Fault::permanent(FaultCode::Rejected, refused.join("; ")))
+        let reasons: Vec<_> = chunk.refused.iter().map(|request| request.refusal.as_str()).collect();
+        let fault = Fault::permanent(FaultCode::Rejected, reasons.join("; "));
+        // Whoever has them sent again means these, and not those that were taken.
+        chunk.requests = std::mem::take(&mut chunk.refused);
+        remainder(&chunk, fault, None)
     }
+}
+
+fn remainder(chunk: &StoredRequests, fault: Fault, not_before: Option<Timestamp>) -> Outcome {
+    match chunk.to_bytes() {
+        Ok(message) => Outcome::Remainder { message, fault, not_before },
+        Err(fault) => Outcome::Refused(fault),
+    }
+}
+
+/// Counts the first deliveries of a batch that are of these packets.
+fn packets_of(chunk: &StoredRequests, batch: &[Outgoing<'_>]) -> usize {
+    let is_next = |(outgoing, id): &(&Outgoing<'_>, &u64)| {
+        payload::from_bytes::<QueuedPacket<'_>>(outgoing.message).is_ok_and(|packet| packet.id == **id)
+    };
+    // The first one's message are the requests.
+    let behind = batch.iter().skip(1).zip(chunk.packets.iter().skip(1));
+    1 + behind.take_while(is_next).count()
 }
 
 /// Reads a stored packet as callbacks get it.
@@ -189,32 +239,47 @@ fn unpacked(message: &[u8]) -> Result<Packet, Fault> {
 
 #[async_trait]
 impl Transport for CallbackTransport {
-    /// Calls the callback for the whole chunk (P-CYC-04 to P-CYC-08).
-    async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let Some(first) = chunk.first() else { return Vec::new() };
+    /// Calls the callback for the whole chunk (P-CYC-04 to P-CYC-08), unless that has been done.
+    async fn bundle(&self, batch: &[Outgoing<'_>]) -> Result<Option<Bundle>, Fault> {
+        let Some(first) = batch.first() else { return Ok(None) };
+        if StoredRequests::from_bytes(first.message).is_some() {
+            return Ok(None);
+        }
+        // After a failure one packet only, so that one that can't be pushed is found and keeps no others.
+        let chunk = if first.failures > 0 { batch.get(..1).unwrap_or(batch) } else { batch };
         let mut packets = Vec::with_capacity(chunk.len());
         for outgoing in chunk {
             match unpacked(outgoing.message) {
                 Ok(packet) => packets.push(packet),
-                Err(fault) if packets.is_empty() => return vec![Outcome::Refused(fault)],
+                Err(fault) if packets.is_empty() => return Err(fault),
+                // It is refused by itself, or has requests of its own.
                 Err(_) => break,
             }
         }
-        let (consumed, requests) = match self.ask(&packets).await {
-            Ok(made) => made,
-            Err(fault) => return vec![Outcome::Deferred { fault, not_before: None }],
-        };
-        if consumed == 0 {
-            let fault = Fault::transient(FaultCode::Callback, "serverPushCb took none of the packets");
+        let (requests, version) = self.ask(&packets).await?;
+        Ok(Some(Bundle { message: requests.to_bytes()?, version: Some(version) }))
+    }
+
+    /// Sends the chunk's requests that have not been taken yet.
+    async fn push(&self, batch: &[Outgoing<'_>]) -> Vec<Outcome> {
+        let Some(first) = batch.first() else { return Vec::new() };
+        let Some(chunk) = StoredRequests::from_bytes(first.message) else {
+            let fault = Fault::transient(FaultCode::Local, "its requests have not been made yet");
             return vec![Outcome::Deferred { fault, not_before: None }];
-        }
-        match self.send_all(requests, first).await {
+        };
+        let (count, others) = (packets_of(&chunk, batch), chunk.packets.len().saturating_sub(1));
+        match self.send_all(chunk, first).await {
             Outcome::Delivered(how) => {
-                let pushed = || Outcome::Delivered(format!("pushed with {} others {how}", consumed - 1));
-                std::iter::repeat_with(pushed).take(consumed).collect()
+                let pushed = || Outcome::Delivered(format!("pushed with {others} others {how}"));
+                std::iter::repeat_with(pushed).take(count).collect()
             }
-            Outcome::Refused(fault) => {
-                std::iter::repeat_with(|| Outcome::Refused(fault.clone())).take(consumed).collect()
+            // The first one keeps what was refused.
+            Outcome::Remainder { message, fault, not_before }
+                if fault.permanence == Permanence::Permanent =>
+            {
+                let behind = std::iter::repeat_with(|| Outcome::Refused(fault.clone())).take(count - 1);
+                let behind: Vec<_> = behind.collect();
+                std::iter::once(Outcome::Remainder { message, fault, not_before }).chain(behind).collect()
             }
             other => vec![other],
         }

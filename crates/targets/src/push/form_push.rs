@@ -132,9 +132,11 @@ impl FormTransport {
 
 #[async_trait]
 impl Transport for FormTransport {
-    /// Pushes all of them, or fewer as long as they are too large (P-HTTP-09).
+    /// Pushes all of them, or fewer as long as they are too large (P-HTTP-09); one packet when the last push failed, so
+    /// that one that can't be pushed is found and keeps no others.
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let Some(Outgoing { message, now, .. }) = chunk.first() else { return Vec::new() };
+        let Some(Outgoing { message, now, failures, .. }) = chunk.first() else { return Vec::new() };
+        let chunk = if *failures > 0 { chunk.get(..1).unwrap_or(chunk) } else { chunk };
         let first: QueuedPacket<'_> = match payload::from_bytes(message) {
             Ok(first) => first,
             Err(fault) => return vec![Outcome::Refused(fault)],

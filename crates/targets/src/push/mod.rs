@@ -3,7 +3,7 @@
 //!
 //! `settings` reads the keys that both have, `decide` tells which events are queued, `packet` makes packets of them
 //! without the empty values that `filter` takes out, `payload` is their stored form, and `send` is the target that
-//! hands them over in chunks: by a callback (`callback_push`, StatusPush) or as a form (`form_push`, HttpStatusPush as
+//! hands them over in chunks: by a callback (`callback_push`, StatusPush, whose `stored_requests` are kept) or as a form (`form_push`, HttpStatusPush as
 //! the manual has it). `build_push` is the later HttpStatusPush, a target of its own with a body for each build
 //! (`build_body`). `endpoint` is an address with its credentials, `signature` signs what goes there.
 //!
@@ -22,6 +22,7 @@ mod payload;
 mod send;
 mod settings;
 mod signature;
+mod stored_requests;
 
 use std::sync::Arc;
 

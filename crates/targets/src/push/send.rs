@@ -7,14 +7,19 @@ use async_trait::async_trait;
 use super::settings::QueueSettings;
 use super::{decide, packet};
 use crate::{
-    Backoff, Context, Fault, FaultCode, Outcome, Outgoing, Prepared, ReloadState, SessionContext, Target,
-    Wanted,
+    Backoff, Bundle, Context, Fault, FaultCode, Outcome, Outgoing, Prepared, ReloadState, SessionContext,
+    Target, Wanted,
 };
 use campanile_model::Event;
 
 /// The way that packets go out.
 #[async_trait]
 pub(super) trait Transport: Send + Sync {
+    /// Puts a batch together, as `Target::bundle` does.
+    async fn bundle(&self, batch: &[Outgoing<'_>]) -> Result<Option<Bundle>, Fault> {
+        let _ = batch;
+        Ok(None)
+    }
     /// Hands a chunk over, which is not empty, and tells the outcomes of the first so many, as `Target::send_batch`
     /// does.
     async fn push(&self, chunk: &[Outgoing<'_>]) -> Vec<Outcome>;
@@ -61,14 +66,12 @@ impl<T: Transport> Target for PacketPush<T> {
         self.settings.chunk_size
     }
 
-    /// Sends as many as go together; one packet when the last push failed, so that one that can't be pushed is found
-    /// and keeps no others (P-CYC-08, P-HTTP-09).
+    async fn bundle(&self, batch: &[Outgoing<'_>]) -> Result<Option<Bundle>, Fault> {
+        self.transport.bundle(batch).await
+    }
+
     async fn send_batch(&self, batch: &[Outgoing<'_>]) -> Vec<Outcome> {
-        let has_failed = batch.first().is_some_and(|first| first.failures > 0);
-        match if has_failed { batch.get(..1).unwrap_or(batch) } else { batch } {
-            [] => Vec::new(),
-            chunk => self.transport.push(chunk).await,
-        }
+        if batch.is_empty() { Vec::new() } else { self.transport.push(batch).await }
     }
 
     fn cooldown(&self) -> Option<Duration> {

@@ -110,8 +110,8 @@ pub(super) async fn force(call: Invocation) -> Reply {
         .force(&call.asker(), &force)
         .await
         .map_err(|error| refused(&error, "builder"))?;
-    let forced =
-        ForcedBuild { builder, buildset: forced.buildset, requests: forced.requests, reason, at: began };
+    let (buildset, requests) = (forced.buildset, forced.requests);
+    let forced = ForcedBuild { builder, buildset, requests, reason, at: began, told_as: None };
     await_start(&call, forced).await
 }
 
