@@ -135,9 +135,11 @@ async fn m_41_m_58_m_61_m_62_m_63_every_text_in_every_place_is_read_back() {
         let number: usize = header(mail, "X-Number").unwrap().parse().unwrap();
         let text = &texts[number];
         is_sound(mail, &["X-Any", "X-Number", "X-100"], text);
-        let subject = on_one_line(&format!("campanile failure in Über-CI \u{1f514} on {text}"));
+        // In a header nothing turns the rest of the line around (M-TXT-05).
+        let legible = text.replace('\u{202e}', "");
+        let subject = on_one_line(&format!("campanile failure in Über-CI \u{1f514} on {legible}"));
         assert_eq!(mail["subject"].as_str().unwrap(), subject.trim(), "M-39, M-41: {text:?}");
-        assert_eq!(header(mail, "X-Any").unwrap(), on_one_line(text).trim(), "M-61: {text:?}");
+        assert_eq!(header(mail, "X-Any").unwrap(), on_one_line(&legible).trim(), "M-61: {text:?}");
         assert_eq!(header(mail, "X-100").unwrap(), "100% %s", "M-61");
         assert_eq!(mail["addresses"]["From"], json!([["Jörg, Ü. \u{1f514}", "ci@example.org"]]), "M-62");
         assert_eq!(mail["addresses"]["To"], json!([["Böb \"B\"", "bob@example.org"]]), "M-62");
