@@ -41,14 +41,19 @@ fn nasty() -> Vec<String> {
     texts
 }
 
-/// A text as a header holds it: each run of line breaks one space, other control characters one each.
+/// A text as a header holds it: each run of line breaks and each tab is a space; other control characters go, and what
+/// turns the rest of the line around (M-TXT-05).
 fn on_one_line(text: &str) -> String {
     let breaks = |c: char| "\n\r\u{b}\u{c}\u{85}\u{2028}\u{2029}".contains(c);
     let mut line = String::new();
     let mut after_break = false;
     for c in text.chars() {
-        if !(breaks(c) && after_break) {
-            line.push(if breaks(c) || c.is_control() { ' ' } else { c });
+        if breaks(c) || c == '\t' {
+            if !(breaks(c) && after_break) {
+                line.push(' ');
+            }
+        } else if !c.is_control() && !matches!(c, '\u{202e}' | '\u{feff}') {
+            line.push(c);
         }
         after_break = breaks(c);
     }
@@ -135,11 +140,9 @@ async fn m_41_m_58_m_61_m_62_m_63_every_text_in_every_place_is_read_back() {
         let number: usize = header(mail, "X-Number").unwrap().parse().unwrap();
         let text = &texts[number];
         is_sound(mail, &["X-Any", "X-Number", "X-100"], text);
-        // In a header nothing turns the rest of the line around (M-TXT-05).
-        let legible = text.replace('\u{202e}', "");
-        let subject = on_one_line(&format!("campanile failure in Über-CI \u{1f514} on {legible}"));
+        let subject = on_one_line(&format!("campanile failure in Über-CI \u{1f514} on {text}"));
         assert_eq!(mail["subject"].as_str().unwrap(), subject.trim(), "M-39, M-41: {text:?}");
-        assert_eq!(header(mail, "X-Any").unwrap(), on_one_line(&legible).trim(), "M-61: {text:?}");
+        assert_eq!(header(mail, "X-Any").unwrap(), on_one_line(text).trim(), "M-61: {text:?}");
         assert_eq!(header(mail, "X-100").unwrap(), "100% %s", "M-61");
         assert_eq!(mail["addresses"]["From"], json!([["Jörg, Ü. \u{1f514}", "ci@example.org"]]), "M-62");
         assert_eq!(mail["addresses"]["To"], json!([["Böb \"B\"", "bob@example.org"]]), "M-62");

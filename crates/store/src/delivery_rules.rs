@@ -97,7 +97,7 @@ pub(super) async fn leases_run_out_and_are_given_back(store: &dyn Store) {
     // Who lost the lease changes nothing, neither before nor after the other one has settled it.
     for late in [&first, &Lease { tenant: "other".into(), ..last.clone() }] {
         assert!(store.save_message(late, b"other bytes", None).await.is_err(), "M-STO-08");
-        assert!(store.renew(&[late.clone()], LEASE, at(62)).await.unwrap().is_empty(), "M-STO-08");
+        assert!(store.renew(std::slice::from_ref(late), LEASE, at(62)).await.unwrap().is_empty(), "M-STO-08");
         store.settle(late, settled(DeliveryState::Dead), at(62)).await.unwrap();
     }
     let (delivery, attempts) = store.delivery(T, id).await.unwrap().unwrap();
