@@ -3,9 +3,16 @@
 //! A CI that says "linux #7 built 68e5df28" leaves out who made that, which the push has said. They meet here, when the
 //! message about the build is prepared: whichever of them comes first.
 
-use super::explain::listed;
+mod reasons;
+mod sameness;
+
 use campanile_model::{Build, BuildId, Change, Results, SourceStamp};
 use campanile_store::{BuildQuery, Page, Store, StoreError};
+
+pub(super) use reasons::{revisions_of, why_unknown};
+use sameness::{
+    WHOLE_HASH, is_same_branch, is_same_codebase, is_same_commit, is_same_repository, is_same_revision,
+};
 
 /// Greatest number of changes that a source stamp is given; of more, the newest.
 const MAX_CHANGES: usize = 100;
@@ -15,10 +22,6 @@ const MAX_BETWEEN: u32 = 2_000;
 const MAX_TELLINGS: u32 = 50;
 /// Greatest number of builds that are looked through for one of another revision.
 const MAX_BUILDS: u32 = 100;
-/// Length of the shortest hash that names a commit in all the world's repositories.
-const WHOLE_HASH: usize = 40;
-/// Length of the shortest beginning that stands for a hash.
-const SHORTEST_HASH: usize = 7;
 
 /// The changes of one source stamp.
 enum OfStamp {
@@ -121,94 +124,6 @@ async fn complete_stamp(
     }
     stamp.changes = changes;
     Ok(OfStamp::Found(rule))
-}
-
-/// Lists the revisions that pushes told of and that this is, or begins: newest first, each once.
-///
-/// # Errors
-/// When the store fails.
-pub(super) async fn revisions_of(
-    store: &dyn Store,
-    tenant: &str,
-    revision: &str,
-) -> Result<Vec<String>, StoreError> {
-    let told = store.changes_to(tenant, revision, MAX_TELLINGS).await?;
-    Ok(distinct(told.into_iter().filter_map(|change| change.revision)))
-}
-
-/// Says why a stamp has no changes though it has a revision.
-///
-/// # Errors
-/// When the store fails.
-pub(super) async fn why_unknown(
-    store: &dyn Store,
-    tenant: &str,
-    stamp: &SourceStamp,
-) -> Result<String, StoreError> {
-    let Some(revision) = stamp.revision.as_deref() else { return Ok("no revision was told".to_owned()) };
-    let all = store.changes_to(tenant, revision, MAX_TELLINGS).await?;
-    if all.is_empty() {
-        return why_nobody_told(store, tenant, revision).await;
-    }
-    let elsewhere = distinct(all.iter().map(place));
-    let found = tellings_for(stamp, all);
-    let is_one_place = found.first().is_none_or(|newest| {
-        found.iter().all(|change| is_same_repository(&change.repository, &newest.repository))
-    });
-    let places = distinct(found.iter().map(place));
-    let revisions = distinct(found.into_iter().filter_map(|change| change.revision));
-    Ok(match revisions.as_slice() {
-        [] => format!(
-            "pushes of {revision} were told of for {}, and the build is of `{}`",
-            listed("repositories", &elsewhere),
-            if stamp.repository.is_empty() { &stamp.codebase } else { &stamp.repository }
-        ),
-        [_, _, ..] => {
-            format!("{revision} is the beginning of {}: tell more of it", listed("revisions", &revisions))
-        }
-        [_] if !is_one_place && revision.len() < WHOLE_HASH => format!(
-            "pushes of {revision} were told of for {}: tell the build's repository",
-            listed("repositories", &places)
-        ),
-        [_] => format!("the push of {revision} is known by now, and no message about the build had it"),
-    })
-}
-
-/// Says why no change has a revision, or begins with it.
-async fn why_nobody_told(store: &dyn Store, tenant: &str, revision: &str) -> Result<String, StoreError> {
-    let nobody = format!("nobody told of a push of {revision}");
-    if !revision.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(nobody);
-    }
-    let lower = revision.to_ascii_lowercase();
-    if lower != revision && !store.changes_to(tenant, &lower, 1).await?.is_empty() {
-        return Ok(format!("{nobody}, but of {lower}: hashes are told in lower case"));
-    }
-    Ok(if revision.len() < SHORTEST_HASH {
-        format!("{nobody}; the beginning of a hash has {SHORTEST_HASH} digits or more")
-    } else {
-        nobody
-    })
-}
-
-/// The place of a change, for people.
-fn place(change: &Change) -> String {
-    if change.repository.is_empty() {
-        format!("codebase `{}`", change.codebase)
-    } else {
-        change.repository.clone()
-    }
-}
-
-/// The different ones, in their order.
-fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
-    for name in names {
-        if !known.contains(&name) {
-            known.push(name);
-        }
-    }
-    known
 }
 
 /// Those of the tellings of a revision that are of a stamp's repository and codebase, and of its branch if any is.
@@ -317,103 +232,4 @@ fn of_same_place(changes: Vec<Change>, head: &Change) -> Vec<Change> {
     }
     same.reverse();
     same
-}
-
-/// True if a commit that a CI told of is this one.
-fn is_same_commit(told: &Change, known: &Change) -> bool {
-    is_same_revision(told.revision.as_deref(), known.revision.as_deref())
-        && (told.who.is_empty() || mailbox(&told.who) == mailbox(&known.who))
-}
-
-/// The mail address of `Name <address>`, or all of it.
-fn mailbox(who: &str) -> &str {
-    who.rsplit_once('<').and_then(|(_, rest)| rest.strip_suffix('>')).unwrap_or(who)
-}
-
-/// True if two revisions are one, or one is the beginning of the other's hash.
-fn is_same_revision(a: Option<&str>, b: Option<&str>) -> bool {
-    let (Some(a), Some(b)) = (a, b) else { return false };
-    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    short == long || (short.len() >= SHORTEST_HASH && long.len() >= WHOLE_HASH && long.starts_with(short))
-}
-
-/// True if both are the same branch; one that is not told is any.
-fn is_same_branch(a: Option<&str>, b: Option<&str>) -> bool {
-    let short = |branch| str::strip_prefix(branch, "refs/heads/").unwrap_or(branch);
-    a.zip(b).is_none_or(|(a, b)| short(a) == short(b))
-}
-
-/// True if both are the same codebase; one that is not told is any.
-fn is_same_codebase(a: &str, b: &str) -> bool {
-    a.is_empty() || b.is_empty() || a == b
-}
-
-/// True if both are addresses of the same repository, whichever protocol they are for; one that is not told is any. A path
-/// without a host (`ada/bells`) is that of any host.
-fn is_same_repository(a: &str, b: &str) -> bool {
-    if a.is_empty() || b.is_empty() || a == b {
-        return true;
-    }
-    let (a, b) = (host_and_path(a), host_and_path(b));
-    let ends_with = |long: &str, short: &str| {
-        long.strip_suffix(short).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
-    };
-    ends_with(&a, &b) || ends_with(&b, &a)
-}
-
-/// Takes protocol, user and `.git` off a repository's address, also of one in the form of `scp`.
-fn host_and_path(repository: &str) -> String {
-    let (is_url, rest) = match repository.split_once("://") {
-        Some((_, rest)) => (true, rest),
-        None => (false, repository),
-    };
-    let rest = match rest.split_once('@') {
-        Some((user, rest)) if !user.contains('/') => rest,
-        _ => rest,
-    };
-    let rest = rest.trim_end_matches('/');
-    let rest = rest.strip_suffix(".git").unwrap_or(rest).to_ascii_lowercase();
-    if is_url { rest } else { rest.replacen(':', "/", 1) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn repositories_are_the_same_by_any_protocol() {
-        let same = [
-            ("https://github.com/ada/bells", "git@github.com:ada/bells.git"),
-            ("https://github.com/ada/bells/", "ssh://git@GitHub.com/ada/bells"),
-            ("ada/bells", "https://github.com/ada/bells.git"),
-            ("", "https://github.com/ada/bells"),
-            ("/srv/git/bells.git", "/srv/git/bells"),
-        ];
-        for (a, b) in same {
-            assert!(is_same_repository(a, b) && is_same_repository(b, a), "{a} {b}");
-        }
-        let other = [
-            ("https://github.com/ada/bells", "https://github.com/eve/bells"),
-            ("ada/bells", "https://github.com/canada/bells"),
-            ("https://github.com/ada/bells", "https://gitlab.com/ada/bells"),
-        ];
-        for (a, b) in other {
-            assert!(!is_same_repository(a, b) && !is_same_repository(b, a), "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn a_revision_may_be_cut_short() {
-        let hash = "68e5df28aa0bbb5b8e2d1f0c9d7e6a5b4c3d2e1f";
-        for (a, b, same) in [
-            (hash, "68e5df2", true),
-            (hash, "68e5df", false),
-            ("1234567", "12345678", false),
-            ("12", "12", true),
-        ] {
-            assert_eq!(is_same_revision(Some(a), Some(b)), same, "{a} {b}");
-            assert_eq!(is_same_revision(Some(b), Some(a)), same, "{b} {a}");
-        }
-        assert!(!is_same_revision(None, None));
-    }
 }
