@@ -56,6 +56,31 @@ async fn a_retry_comes_in_time_while_others_hang() {
     assert_eq!(hanging.sent().len(), 3);
 }
 
+/// So many hang that what is claimed cannot begin, and nothing tells the engine that a retry is due.
+#[tokio::test(start_paused = true)]
+async fn m_dlv_08_a_retry_comes_in_time_while_the_engine_is_full() {
+    let harness = Harness::new().await;
+    let names: Vec<_> = (1..=18).map(|number| format!("slow{number}")).collect();
+    let hanging: Vec<_> = names.iter().map(|name| Arc::new(FakeTarget::hanging(name))).collect();
+    let own = Arc::new(FakeTarget::new("dev", []));
+    let failing = Arc::new(FakeTarget::new("dev", [Step::Defer]));
+    let tenants: Vec<_> =
+        names.iter().map(String::as_str).zip(&hanging).chain([("acme", &failing)]).collect();
+    let engine = harness.start_with_tenants(&own, &tenants, 4).await;
+    for name in &names {
+        engine.builds(name, 1..=8).await;
+    }
+    let under_way = || hanging.iter().map(|target| target.in_flight()).sum::<usize>();
+    eventually("all that may be under way is", || under_way() >= 16 * 4).await;
+    pass(Duration::from_secs(2)).await;
+    assert!(under_way() < 18 * 4, "and no more: {}", under_way());
+    engine.builds("acme", 1..=1).await;
+    eventually("it fails", || failing.sent().len() == 1).await;
+    harness.fails("acme", "busy").await;
+    pass(Duration::from_secs(3)).await;
+    harness.reaches("acme", &[Delivered]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn m_dlv_08_targets_that_hang_hold_up_none_of_their_tenant() {
     let harness = Harness::new().await;

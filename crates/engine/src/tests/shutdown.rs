@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fake_target::{FakeTarget, Step};
-use super::harness::{DRAIN, Harness, eventually, pass};
+use super::harness::{DRAIN, Harness, eventually, pass, settle};
 use campanile_store::DeliveryState::{Delivered, Waiting};
 
 #[tokio::test(start_paused = true)]
@@ -41,6 +41,32 @@ async fn what_is_in_flight_is_finished_and_nothing_new_begun() {
     engine.stopped().await;
     harness.reaches("default", &[Delivered, Waiting]).await;
     assert_eq!(target.sent().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_10_what_is_claimed_and_not_begun_is_free_as_soon_as_a_stop_begins() {
+    let harness = Harness::new().await;
+    let target = Arc::new(FakeTarget::hanging("dev"));
+    let engine = harness.start(&target, 2).await;
+    engine.builds("default", 1..=5).await;
+    eventually("two are sent", || target.sent().len() == 2).await;
+    engine.begin_stop();
+    settle().await;
+    assert!(!engine.has_stopped(), "two are under way");
+    assert_eq!(harness.claimed_by_another("default").await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn m_dlv_10_a_stop_leaves_no_lease() {
+    let harness = Harness::new().await;
+    let target = Arc::new(FakeTarget::hanging("dev"));
+    let engine = harness.start(&target, 2).await;
+    engine.builds("default", 1..=2).await;
+    eventually("they are sent", || target.sent().len() == 2).await;
+    engine.begin_stop();
+    pass(DRAIN + Duration::from_secs(1)).await;
+    engine.stopped().await;
+    assert_eq!(harness.claimed_by_another("default").await.len(), 2, "they were cut off");
 }
 
 #[tokio::test(start_paused = true)]
