@@ -21,6 +21,7 @@ mod people;
 mod property;
 mod queries;
 mod results;
+mod sameness;
 mod schema;
 mod source_stamp;
 mod spelling;
@@ -48,6 +49,10 @@ pub use people::{Owners, gather_owners, non_empty, one_line, owners};
 pub use property::{Properties, Property};
 pub use queries::{short_revision, unique_step_name};
 pub use results::{ParseResultsError, Results, StepFlags};
+pub use sameness::{
+    SHORTEST_HASH, WHOLE_HASH, is_same_branch, is_same_codebase, is_same_commit, is_same_repository,
+    is_same_revision,
+};
 pub use source_stamp::{Patch, SourceStamp};
 pub use spelling::nearest;
 pub use terminal::plain_output;

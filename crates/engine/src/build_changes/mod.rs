@@ -4,15 +4,14 @@
 //! message about the build is prepared: whichever of them comes first.
 
 mod reasons;
-mod sameness;
 
-use campanile_model::{Build, BuildId, Change, Results, SourceStamp};
+use campanile_model::{
+    Build, BuildId, Change, Results, SourceStamp, WHOLE_HASH, is_same_branch, is_same_codebase,
+    is_same_commit, is_same_repository, is_same_revision,
+};
 use campanile_store::{BuildQuery, Page, Store, StoreError};
 
 pub(super) use reasons::{revisions_of, why_unknown};
-use sameness::{
-    WHOLE_HASH, is_same_branch, is_same_codebase, is_same_commit, is_same_repository, is_same_revision,
-};
 
 /// Greatest number of changes that a source stamp is given; of more, the newest.
 const MAX_CHANGES: usize = 100;
@@ -190,11 +189,7 @@ impl EarlierBuilds {
 
 /// The stamp of a build that is of another one's codebase, branch and repository.
 fn stamp_of<'a>(build: &'a Build, stamp: &SourceStamp) -> Option<&'a SourceStamp> {
-    build.source_stamps.iter().find(|other| {
-        other.codebase == stamp.codebase
-            && is_same_branch(other.branch.as_deref(), stamp.branch.as_deref())
-            && is_same_repository(&other.repository, &stamp.repository)
-    })
+    build.source_stamps.iter().find(|other| other.is_same_place(stamp))
 }
 
 /// Changes behind one and up to another, of the branch and repository of the latter, oldest first.

@@ -1,9 +1,8 @@
 //! The revisions that pushes told of, and why a build has no changes of them, in words for people.
 
-use campanile_model::{Change, SourceStamp};
+use campanile_model::{Change, SHORTEST_HASH, SourceStamp, WHOLE_HASH, is_same_repository};
 use campanile_store::{Store, StoreError};
 
-use super::sameness::{SHORTEST_HASH, WHOLE_HASH, is_same_repository};
 use super::{MAX_TELLINGS, tellings_for};
 use crate::explain::listed;
 

@@ -43,7 +43,7 @@ impl PreviousBuild {
         status: &dyn Status,
         counts: fn(Results) -> bool,
     ) -> Result<Option<Results>, StatusError> {
-        let is_meant = |other: &Build| self == Self::Number || branches(other) == branches(build);
+        let is_meant = |other: &Build| self == Self::Number || build.is_of_same_branches(other);
         walk_back(build, status, |other| other.results.filter(|results| is_meant(&other) && counts(*results)))
             .await
     }
@@ -123,10 +123,4 @@ pub(super) async fn compared(
 /// True if a build that ended so says something of its sources.
 fn says_something(results: Results) -> bool {
     matches!(results, Results::Success | Results::Warnings | Results::Failure | Results::Exception)
-}
-
-/// The branch of each codebase.
-pub(super) fn branches(build: &Build) -> Vec<(&str, &str)> {
-    let stamps = build.source_stamps.iter();
-    stamps.map(|stamp| (stamp.codebase.as_str(), stamp.branch.as_deref().unwrap_or_default())).collect()
 }

@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::previous_build::{branches, walk_back};
+use super::previous_build::walk_back;
 use super::{Fault, store_fault};
 use campanile_callbacks::{Status, StatusError};
 use campanile_config::Reader;
@@ -77,10 +77,16 @@ impl ThreadBy {
     async fn last_success(self, build: &Build, status: &dyn Status) -> Result<Option<u64>, StatusError> {
         let ends = |other: &Build| {
             other.results == Some(Results::Success)
-                && (self == Self::Builder || branches(other) == branches(build))
+                && (self == Self::Builder || build.is_of_same_branches(other))
         };
         walk_back(build, status, |other| ends(&other).then_some(other.number)).await
     }
+}
+
+/// The branch of each codebase.
+fn branches(build: &Build) -> Vec<(&str, &str)> {
+    let stamps = build.source_stamps.iter();
+    stamps.map(|stamp| (stamp.codebase.as_str(), stamp.branch.as_deref().unwrap_or_default())).collect()
 }
 
 fn revisions(build: &Build) -> Vec<String> {

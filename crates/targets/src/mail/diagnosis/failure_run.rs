@@ -1,6 +1,6 @@
 //! The run of failed builds that a build belongs to, or that it ended (M-74).
 
-use super::super::previous_build::{branches, walk_back};
+use super::super::previous_build::walk_back;
 use campanile_callbacks::{Status, StatusError};
 use campanile_model::{Build, Results, line_text, listed};
 
@@ -52,7 +52,7 @@ impl FailureRun {
         let mut first = (!is_over).then(|| build.clone());
         let mut builds = usize::from(!is_over);
         let worked_last = walk_back(build, status, |other| {
-            if branches(&other) != branches(build) {
+            if !build.is_of_same_branches(&other) {
                 return None;
             }
             match part(other.results) {

@@ -1,15 +1,16 @@
 //! Sameness of commits, revisions, branches, codebases and repositories, as far as hooks, pollers and CIs tell of them in
 //! ways of their own.
 
-use campanile_model::Change;
+use super::{Build, Change, SourceStamp};
 
 /// Length of the shortest hash that names a commit in all the world's repositories.
-pub(super) const WHOLE_HASH: usize = 40;
+pub const WHOLE_HASH: usize = 40;
 /// Length of the shortest beginning that stands for a hash.
-pub(super) const SHORTEST_HASH: usize = 7;
+pub const SHORTEST_HASH: usize = 7;
 
 /// True if a commit that a CI told of is this one.
-pub(super) fn is_same_commit(told: &Change, known: &Change) -> bool {
+#[must_use]
+pub fn is_same_commit(told: &Change, known: &Change) -> bool {
     is_same_revision(told.revision.as_deref(), known.revision.as_deref())
         && (told.who.is_empty() || mailbox(&told.who) == mailbox(&known.who))
 }
@@ -20,26 +21,30 @@ fn mailbox(who: &str) -> &str {
 }
 
 /// True if two revisions are one, or one is the beginning of the other's hash.
-pub(super) fn is_same_revision(a: Option<&str>, b: Option<&str>) -> bool {
+#[must_use]
+pub fn is_same_revision(a: Option<&str>, b: Option<&str>) -> bool {
     let (Some(a), Some(b)) = (a, b) else { return false };
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
     short == long || (short.len() >= SHORTEST_HASH && long.len() >= WHOLE_HASH && long.starts_with(short))
 }
 
 /// True if both are the same branch; one that is not told is any.
-pub(super) fn is_same_branch(a: Option<&str>, b: Option<&str>) -> bool {
+#[must_use]
+pub fn is_same_branch(a: Option<&str>, b: Option<&str>) -> bool {
     let short = |branch| str::strip_prefix(branch, "refs/heads/").unwrap_or(branch);
     a.zip(b).is_none_or(|(a, b)| short(a) == short(b))
 }
 
 /// True if both are the same codebase; one that is not told is any.
-pub(super) fn is_same_codebase(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn is_same_codebase(a: &str, b: &str) -> bool {
     a.is_empty() || b.is_empty() || a == b
 }
 
 /// True if both are addresses of the same repository, whichever protocol they are for; one that is not told is any. A path
 /// without a host (`ada/bells`) is that of any host.
-pub(super) fn is_same_repository(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn is_same_repository(a: &str, b: &str) -> bool {
     if a.is_empty() || b.is_empty() || a == b {
         return true;
     }
@@ -63,6 +68,31 @@ fn host_and_path(repository: &str) -> String {
     let rest = rest.trim_end_matches('/');
     let rest = rest.strip_suffix(".git").unwrap_or(rest).to_ascii_lowercase();
     if is_url { rest } else { rest.replacen(':', "/", 1) }
+}
+
+impl SourceStamp {
+    /// True if another stamp is of the same codebase, branch and repository.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.codebase == other.codebase
+            && is_same_branch(self.branch.as_deref(), other.branch.as_deref())
+            && is_same_repository(&self.repository, &other.repository)
+    }
+}
+
+impl Build {
+    /// True if another build is of the same codebases, and of the same branch and repository in each. One without a branch
+    /// is the same as another without one only.
+    #[must_use]
+    pub fn is_of_same_branches(&self, other: &Self) -> bool {
+        let has_branch = |stamp: &SourceStamp| stamp.branch.as_deref().is_some_and(|name| !name.is_empty());
+        let (ours, theirs) = (&self.source_stamps, &other.source_stamps);
+        ours.len() == theirs.len()
+            && ours
+                .iter()
+                .zip(theirs)
+                .all(|(ours, theirs)| has_branch(ours) == has_branch(theirs) && ours.is_same_place(theirs))
+    }
 }
 
 #[cfg(test)]
@@ -104,5 +134,32 @@ mod tests {
             assert_eq!(is_same_revision(Some(b), Some(a)), same, "{b} {a}");
         }
         assert!(!is_same_revision(None, None));
+    }
+
+    #[test]
+    fn m_18_builds_of_the_same_branches_are_of_the_same_repositories_too() {
+        let build = |stamps: &[(&str, Option<&str>, &str)]| {
+            let stamp = |(codebase, branch, repository): &(&str, Option<&str>, &str)| SourceStamp {
+                codebase: (*codebase).to_owned(),
+                branch: branch.map(str::to_owned),
+                repository: (*repository).to_owned(),
+                ..SourceStamp::default()
+            };
+            Build { source_stamps: stamps.iter().map(stamp).collect(), ..Build::new("linux", 1) }
+        };
+        let bells = [("", Some("main"), "https://github.com/ada/bells")];
+        for (other, same) in [
+            (&[("", Some("refs/heads/main"), "git@github.com:ada/bells.git")][..], true),
+            (&[("", Some("main"), "")], true),
+            (&[("", Some("main"), "https://github.com/ada/tower")], false),
+            (&[("", Some("next"), "https://github.com/ada/bells")], false),
+            (&[("", None, "https://github.com/ada/bells")], false),
+            (&[("lib", Some("main"), "https://github.com/ada/bells")], false),
+            (&[], false),
+        ] {
+            assert_eq!(build(&bells).is_of_same_branches(&build(other)), same, "{other:?}");
+            assert_eq!(build(other).is_of_same_branches(&build(&bells)), same, "{other:?}");
+        }
+        assert!(build(&[("", None, "")]).is_of_same_branches(&build(&[("", Some(""), "")])));
     }
 }
