@@ -10,6 +10,7 @@ mod docs;
 mod door;
 mod durability;
 mod explain;
+mod filters;
 mod forges;
 mod gerrit;
 mod github;

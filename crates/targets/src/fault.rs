@@ -128,14 +128,13 @@ pub enum Silence {
         /// For people: `success after success`.
         seen: String,
     },
-    /// The builder is not one of those named.
-    Builders,
-    /// The builder has none of the tags named.
-    Tags,
-    /// The build's scheduler is not one of those named (M-X-04).
-    Schedulers,
-    /// The build's branch is not one of those named (M-X-04).
-    Branches,
+    /// The build is not one of those that the target's table is for (M-FLT-01).
+    Filtered {
+        /// The key that leaves it out.
+        key: FilterKey,
+        /// Nothing can ever pass it.
+        can_never_match: bool,
+    },
     /// Another build stands for the request (M-17).
     Retry,
     /// Nobody is left to tell (M-38).
@@ -161,16 +160,45 @@ pub enum Silence {
     },
 }
 
+/// The key of a target's table that says which builds it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterKey {
+    /// Names of builders.
+    Builders,
+    /// Tags of builders.
+    Tags,
+    /// Names of schedulers (M-X-04).
+    Schedulers,
+    /// Branches of the sources (M-X-04).
+    Branches,
+    /// Projects of the sources.
+    Projects,
+    /// Repositories of the sources.
+    Repositories,
+}
+
+impl FilterKey {
+    /// Gives the key as settings have it, and the code that is stored and counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Builders => "builders",
+            Self::Tags => "tags",
+            Self::Schedulers => "schedulers",
+            Self::Branches => "branches",
+            Self::Projects => "projects",
+            Self::Repositories => "repositories",
+        }
+    }
+}
+
 impl Silence {
     /// Gives the code as stored and counted.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Mode { .. } => "mode",
-            Self::Builders => "builders",
-            Self::Tags => "tags",
-            Self::Schedulers => "schedulers",
-            Self::Branches => "branches",
+            Self::Filtered { key, .. } => key.name(),
             Self::Retry => "retry",
             Self::NoRecipients => "no-recipients",
             Self::BuildsetSummary => "buildset-summary",
@@ -186,10 +214,26 @@ impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mode { seen } => write!(f, "no mode of the target asks for {seen}"),
-            Self::Builders => f.write_str("the builder is not among the target's `builders`"),
-            Self::Tags => f.write_str("the builder has none of the target's `tags`"),
-            Self::Schedulers => f.write_str("the build's scheduler is not among the target's `schedulers`"),
-            Self::Branches => f.write_str("the build's branch is not among the target's `branches`"),
+            Self::Filtered { key, can_never_match } => {
+                f.write_str(match key {
+                    FilterKey::Builders => "the builder is not among the target's `builders`",
+                    FilterKey::Tags => "the builder's tags are not those of the target's `tags`",
+                    FilterKey::Schedulers => "the build's scheduler is not among the target's `schedulers`",
+                    FilterKey::Branches => "the build's branch is not among the target's `branches`",
+                    FilterKey::Projects => "the build's project is not among the target's `projects`",
+                    FilterKey::Repositories => {
+                        "the build's repository is not among the target's `repositories`"
+                    }
+                })?;
+                if *can_never_match {
+                    let key = key.name();
+                    write!(
+                        f,
+                        ", which nothing can pass: each of its names is left out again, or there is none (`{key}`)"
+                    )?;
+                }
+                Ok(())
+            }
             Self::Retry => f.write_str("the build was lost and another one stands for it"),
             Self::NoRecipients => {
                 f.write_str("nobody is left to tell: no address of an interested user is known")

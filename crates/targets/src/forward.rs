@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::http::{FORM, deferred, outcome, transport_fault, with_basic_auth};
+use crate::name_filter::NameFilter;
 use crate::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Event};
@@ -25,11 +26,11 @@ struct Forward {
     filter: ChangeFilter,
 }
 
-/// The changes that are handed on: those that have one of each list that is there.
+/// The changes that are handed on: those that pass each list that is there (M-FLT-01).
 struct ChangeFilter {
-    projects: Option<Vec<String>>,
-    repositories: Option<Vec<String>>,
-    branches: Option<Vec<String>>,
+    projects: Option<NameFilter>,
+    repositories: Option<NameFilter>,
+    branches: Option<NameFilter>,
 }
 
 /// Makes a target of the n-th `[[forward]]` table.
@@ -40,9 +41,9 @@ pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
         reader.error("kind", format!("`kind` must be `buildbot`, not `{kind}`"));
     }
     let filter = ChangeFilter {
-        projects: reader.texts("projects"),
-        repositories: reader.texts("repositories"),
-        branches: reader.texts("branches"),
+        projects: NameFilter::read(reader, &["projects"]),
+        repositories: NameFilter::read(reader, &["repositories"]),
+        branches: NameFilter::read(reader, &["branches"]),
     };
     let login = reader.login();
     let client = parts.client(reader);
@@ -66,8 +67,9 @@ fn hook_url(reader: &Reader<'_>) -> Option<Url> {
 
 impl ChangeFilter {
     fn passes(&self, change: &Change) -> bool {
-        let among = |list: &Option<Vec<String>>, value: &str| {
-            list.as_ref().is_none_or(|list| list.iter().any(|one| one == value))
+        let among = |names: &Option<NameFilter>, name: &str| {
+            let told = (!name.is_empty()).then_some(name);
+            names.as_ref().is_none_or(|names| names.passes(told))
         };
         among(&self.projects, &change.project)
             && among(&self.repositories, &change.repository)

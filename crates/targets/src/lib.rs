@@ -6,7 +6,8 @@
 //! Reading order: `target` (the trait), `fault` (reasons: a [`Fault`] of an attempt, a [`Silence`] for nothing being
 //! sent), then any target's folder. These have the same files: `settings` reads the table, `decide` is the pure part
 //! (whether something is said, and of what), `payload` the form that a delivery is stored in, `send` hands that over.
-//! `http` is what those share that send by HTTP; `build_filter` and `callback` are keys that several tables have.
+//! `http` is what those share that send by HTTP; `build_filter`, with `name_filter`, and `callback` are keys that several
+//! tables have.
 //!
 //! Invariant: targets don't know each other, nor the engine, nor the store.
 
@@ -19,6 +20,7 @@ mod gerrit;
 mod http;
 pub mod irc;
 pub mod mail;
+mod name_filter;
 mod payload;
 mod push;
 mod target;
@@ -31,7 +33,7 @@ use campanile_callbacks::Callback;
 use campanile_config::{Problems, Reader, Settings};
 use campanile_outbound::{Client, Outbound};
 
-pub use fault::{Fault, FaultCode, Permanence, Scope, Silence};
+pub use fault::{Fault, FaultCode, FilterKey, Permanence, Scope, Silence};
 pub use target::{
     Backoff, Bundle, Context, Outcome, Outgoing, Prepared, Queue, QueuePosition, ReloadState, SessionContext,
     Target, Wanted,

@@ -32,8 +32,8 @@ pub(super) fn wants(settings: &GerritSettings, event: &Event) -> Option<Wanted> 
 
 /// Finds the patch sets that a build is reviewed for.
 pub(super) fn of_build(settings: &GerritSettings, build: &Build) -> Decision<Vec<PatchSet>> {
-    if !is_reported(settings, build) {
-        return Decision::Silent(Silence::Builders);
+    if let Some(silence) = settings.build_filter.refuses(build) {
+        return Decision::Silent(silence);
     }
     match patch_sets(build) {
         Ok(sets) => Decision::Send(sets),
@@ -53,9 +53,4 @@ pub(super) fn of_buildset(builds: &[Build]) -> (Vec<PatchSet>, Vec<String>) {
         }
     }
     (sets, why_not)
-}
-
-/// True if builds of this one's builder are reviewed (G-CFG-12).
-pub(super) fn is_reported(settings: &GerritSettings, build: &Build) -> bool {
-    settings.builders.as_ref().is_none_or(|builders| builders.contains(&build.builder))
 }

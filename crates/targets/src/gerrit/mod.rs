@@ -27,7 +27,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::build_filter::unknown_builders;
 use crate::{Context, Fault, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use campanile_config::Reader;
 use campanile_model::{Builder, Event};
@@ -60,7 +59,7 @@ impl Target for GerritTarget {
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        unknown_builders(self.settings.builders.as_ref(), builders)
+        self.settings.build_filter.unknown_names(builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {

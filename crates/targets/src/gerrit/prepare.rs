@@ -64,7 +64,7 @@ pub(super) async fn completed(
     let mut builds = builds.map_err(|error| Fault::transient(FaultCode::Store, error.to_string()))?;
     // Of all builds, also of those that are not told of.
     let results = result_of(buildset, builds.iter().filter_map(|build| build.results));
-    builds.retain(|build| decide::is_reported(settings, build));
+    builds.retain(|build| settings.build_filter.refuses(build).is_none());
     let (sets, why_not) = decide::of_buildset(&builds);
     let infos = infos(&builds, &**status);
     if sets.is_empty() || infos.is_empty() {

@@ -1,6 +1,5 @@
 //! The keys of a `[[gerrit]]` table (section 1 of the rules), read with every problem at its line.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::payload::ReviewOptions;
 use super::rest::RestTransport;
 use super::version::Version;
 use crate::Parts;
+use crate::build_filter::BuildFilter;
 use crate::callback::{self, OnCallbackError};
 use campanile_callbacks::{Callback, Kind};
 use campanile_config::{Item, Reader};
@@ -27,7 +27,7 @@ pub(super) struct GerritSettings {
     pub(super) summary_arg: Option<Value>,
     pub(super) on_callback_error: OnCallbackError,
     /// Only builds of these are reviewed (G-CFG-12).
-    pub(super) builders: Option<BTreeSet<String>>,
+    pub(super) build_filter: BuildFilter,
     pub(super) options: ReviewOptions,
     /// True if warnings get a good vote too (G-DEF-03).
     pub(super) warnings_pass: bool,
@@ -98,8 +98,6 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     if !tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:~-".contains(&byte)) {
         reader.error("tag", "`tag` may have letters, digits and any of `._:~-`");
     }
-    let builders: Option<BTreeSet<String>> =
-        reader.texts("builders").map(|builders| builders.into_iter().collect());
     let settings = GerritSettings {
         name: name.unwrap_or(format!("gerrit-{index}")),
         review,
@@ -109,7 +107,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         summary,
         summary_arg: reader.item("summary_arg").map(Item::to_json),
         on_callback_error: OnCallbackError::read(reader, OnCallbackError::Dead),
-        builders,
+        build_filter: BuildFilter::read(reader),
         options: ReviewOptions { tag: (!tag.is_empty()).then_some(tag), notify },
         warnings_pass: reader.boolean("warnings_pass").unwrap_or(false),
         skip_superseded: reader.boolean("skip_superseded").unwrap_or(true),

@@ -1,7 +1,6 @@
 //! GerritVerifyStatusPush: each build as a verification of its own, for servers with the verify-status plugin (G-ADD-02
 //! to G-ADD-05).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::patch_set::change_of;
 use super::rest::RestTransport;
+use crate::build_filter::BuildFilter;
 use crate::http::JSON;
 use crate::{Context, Fault, FaultCode, Outcome, Outgoing, Parts, Prepared, Silence, Target, Wanted};
 use campanile_config::Reader;
@@ -34,7 +34,6 @@ pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
     let verification_name = template("verification_name", "%(prop:buildername)s");
     let reporter = template("reporter", "buildbot");
     let category = if reader.item("category").is_some() { Some(template("category", "")?) } else { None };
-    let builders = reader.texts("builders").map(|builders| builders.into_iter().collect());
     let abstain = reader.boolean("abstain").unwrap_or(false);
     let start_text = template("start_text", "Build started.");
     let end_text = template("end_text", "Build done.");
@@ -42,7 +41,7 @@ pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
     Some(Arc::new(VerifyStatus {
         name: name.unwrap_or(format!("gerrit-verify-status-{index}")),
         rest,
-        builders,
+        build_filter: BuildFilter::read(reader),
         verification_name: verification_name?,
         reporter: reporter?,
         category,
@@ -56,7 +55,7 @@ pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>
 struct VerifyStatus {
     name: String,
     rest: RestTransport,
-    builders: Option<BTreeSet<String>>,
+    build_filter: BuildFilter,
     verification_name: Template,
     reporter: Template,
     category: Option<Template>,
@@ -188,8 +187,8 @@ impl Target for VerifyStatus {
         let (Event::BuildStarted { build } | Event::BuildFinished { build }) = event else {
             return Ok(Prepared::Silent(Silence::Mode { seen: format!("the event `{}`", event.name()) }));
         };
-        if self.builders.as_ref().is_some_and(|builders| !builders.contains(&build.builder)) {
-            return Ok(Prepared::Silent(Silence::Builders));
+        if let Some(silence) = self.build_filter.refuses(build) {
+            return Ok(Prepared::Silent(silence));
         }
         let changes = changes(&build.properties);
         if changes.is_empty() {

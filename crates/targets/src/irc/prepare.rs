@@ -8,7 +8,7 @@ use super::settings::IrcSettings;
 use super::{decide, formatter};
 use crate::{Context, Fault, FaultCode, Prepared, Silence};
 use campanile_callbacks::{self as callbacks, ChatEvent, Status};
-use campanile_model::{Build, Event, Results, tags_match};
+use campanile_model::{Build, Event, Results};
 
 /// Writes what the contacts are told of a build that has begun or ended, or says why they are told nothing.
 pub(super) async fn prepare(
@@ -17,12 +17,12 @@ pub(super) async fn prepare(
     event: &Event,
     context: &Context,
 ) -> Result<Prepared, Fault> {
+    if let Event::BuildStarted { build } | Event::BuildFinished { build } = event
+        && let Some(silence) = settings.build_filter.refuses(build)
+    {
+        return Ok(Prepared::Silent(silence));
+    }
     let written = match event {
-        Event::BuildStarted { build } | Event::BuildFinished { build }
-            if !tags_match(&build.tags, &settings.tags) =>
-        {
-            return Ok(Prepared::Silent(Silence::Tags));
-        }
         Event::BuildStarted { build } => started(bot, settings, build, context).await?,
         Event::BuildFinished { build } => finished(bot, settings, build, context).await?,
         _ => Written::default(),

@@ -13,6 +13,7 @@ use super::announce::Wording;
 use super::authz::Authz;
 use super::commands;
 use super::decide::{Notify, NotifySet};
+use crate::build_filter::BuildFilter;
 use crate::{Parts, callback};
 use campanile_callbacks::{Callback, Kind};
 use campanile_config::{Item, Reader, Secret};
@@ -28,8 +29,8 @@ pub(super) struct IrcSettings {
     tls_ca: Option<PathBuf>,
     /// People who are told as channels are.
     pub(super) pm_to_nicks: Vec<String>,
-    /// Tags of builders that are told of; none for all builders.
-    pub(super) tags: Vec<String>,
+    /// The builds that are told of.
+    pub(super) build_filter: BuildFilter,
     /// Events that channels and `pm_to_nicks` are told of until they ask for others.
     pub(super) notify_events: NotifySet,
     /// Wording of announcements.
@@ -103,7 +104,6 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
             reader.error("pm_to_nicks", format!("`{nick}` is no nickname"));
         }
     }
-    let tags = [reader.texts("tags"), reader.texts("categories")].into_iter().flatten().next();
     let notify_events = notify_events(reader);
     if channels.as_ref().is_some_and(Vec::is_empty) && pm_to_nicks.is_empty() {
         reader.warning("channels", "the bot is in no channel and tells nobody: people can only talk to it");
@@ -135,7 +135,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         client: Arc::new(ClientSettings { server, channels: channels?, rate, notice_on_channel, version }),
         tls_ca,
         pm_to_nicks,
-        tags: tags.unwrap_or_default(),
+        build_filter: BuildFilter::read(reader),
         notify_events,
         wording,
         formatter,

@@ -13,7 +13,7 @@ use super::settings::{self, IrcSettings, Rights};
 use crate::Parts;
 use campanile_config::{Document, Limits, Problems, Reader, Settings};
 use campanile_irc::Delays;
-use campanile_model::{Build, Event, Results};
+use campanile_model::{Build, Builder, Event, Results};
 use campanile_outbound::{Allowed, Outbound, SystemResolver};
 
 const BASE: &str = "host = \"irc.example.org\"\nnick = \"bb\"\nuse_colors = false\n";
@@ -70,7 +70,10 @@ fn defaults_and_the_older_spelling() {
         irc("channels = [\"ci\", { channel = \"&x\", password = \"k\" }]\ncategories = [\"fast\"]\n");
     assert_eq!((settings.client.server.port, settings.client.server.tls.is_none()), (6667, true));
     assert!(settings.notify_events.is_empty() && settings.pm_to_nicks.is_empty());
-    assert_eq!(settings.tags, ["fast"]);
+    let tagged =
+        |tag: &str| Builder { name: "linux".to_owned(), tags: vec![tag.to_owned()], ..Builder::default() };
+    let wants = |settings: &IrcSettings, tag| settings.build_filter.wants_builder(&tagged(tag));
+    assert!(wants(&settings, "fast") && !wants(&settings, "slow"));
     assert!(
         settings.wording.show_blame_list
             && !settings.wording.use_revisions
@@ -80,7 +83,8 @@ fn defaults_and_the_older_spelling() {
     assert_eq!(settings.delays, Delays::default());
     let names: Vec<&str> = settings.client.channels.iter().map(|channel| channel.name.as_str()).collect();
     assert_eq!(names, ["#ci", "&x"]);
-    assert_eq!(irc("channels = []\ntags = [\"a\"]\ncategories = [\"b\"]\n").tags, ["a"]);
+    let both = irc("channels = []\ntags = [\"a\"]\ncategories = [\"b\"]\n");
+    assert!(wants(&both, "a") && wants(&both, "b") && !wants(&both, "c"));
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) async fn decide<'a>(
 
 /// Lets a build through that the filter wants and that has an outcome, which it returns.
 fn admit(settings: &MailSettings, build: &Build) -> Result<Results, Silence> {
-    if let Some(silence) = settings.filter.refuses(build) {
+    if let Some(silence) = settings.build_filter.refuses(build) {
         return Err(silence);
     }
     match build.results {

@@ -102,7 +102,7 @@ async fn m_x_05_the_begin_of_a_build_is_told_of_when_asked_for() {
     assert!(raw.contains("reports a started build on builder linux"), "{raw}");
     assert!(raw.contains("The build has started."), "{raw}");
     let other = Event::BuildStarted { build: Box::new(Build { builder: "mac".to_owned(), ..begun }) };
-    assert_eq!(silence(told_of(&*target, &other, Vec::new()).await), Silence::Builders);
+    assert_eq!(silence(told_of(&*target, &other, Vec::new()).await).code(), "builders");
 }
 
 #[tokio::test]

@@ -21,7 +21,6 @@ mod durations;
 mod eml_folder;
 #[cfg(test)]
 mod event_tests;
-mod filter;
 mod headers;
 mod logs;
 mod mime;
@@ -107,7 +106,7 @@ impl Target for MailTarget {
     }
 
     fn unknown_names(&self, builders: &[Builder]) -> Vec<String> {
-        self.settings.filter.unknown_names(builders)
+        self.settings.build_filter.unknown_names(builders)
     }
 
     fn unwanted(&self, event: &Event) -> String {

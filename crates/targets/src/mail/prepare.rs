@@ -70,7 +70,7 @@ pub(super) async fn started(
     build: &Build,
     context: &Context,
 ) -> Result<Prepared, Fault> {
-    if let Some(silence) = settings.filter.refuses(build) {
+    if let Some(silence) = settings.build_filter.refuses(build) {
         return Ok(Prepared::Silent(silence));
     }
     let recipients = recipients(settings, &[build], context).await;

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use super::address::{Address, is_domain};
-use super::filter::Filter;
 use super::headers::{self, ExtraTemplate, Text};
 use super::logs::AddLogs;
 use super::mode;
@@ -18,6 +17,7 @@ use super::template::MailTemplates;
 use super::threads::ThreadBy;
 use super::watched_workers::WatchedWorkers;
 use crate::Parts;
+use crate::build_filter::BuildFilter;
 use crate::callback::{self, OnCallbackError};
 use campanile_callbacks::{Callback, Kind, Modes};
 use campanile_config::{Reader, Severity};
@@ -28,7 +28,7 @@ use campanile_smtp::{Credentials, Encryption, RelayConfig};
 pub(super) struct MailSettings {
     pub(super) name: String,
     pub(super) from: Address,
-    pub(super) filter: Filter,
+    pub(super) build_filter: BuildFilter,
     pub(super) modes: Modes,
     pub(super) subject: SubjectTemplate,
     pub(super) audience: Audience,
@@ -86,7 +86,12 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
         reader.error("custom_mesg", "customMesg is deprecated; use messageFormatter instead");
     }
     let from = sender(reader);
-    let filter = Filter::read(reader);
+    if reader.item("builders").is_some()
+        && ["tags", "categories"].iter().any(|key| reader.item(key).is_some())
+    {
+        reader.error("builders", "Please specify only builders or tags to include - not both.");
+    }
+    let build_filter = BuildFilter::read(reader);
     let modes = reader.item("mode").map_or(Some(mode::default_modes()), mode::read);
     let subject = subject(reader);
     let lookup = lookup_callback(reader, parts);
@@ -109,7 +114,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let transport = transport(reader, &name, parts);
     Some(MailSettings {
         from: from?,
-        filter,
+        build_filter,
         modes: modes?,
         subject: subject?,
         audience,

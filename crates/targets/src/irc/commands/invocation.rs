@@ -6,7 +6,7 @@ use std::time::Duration;
 use campanile_callbacks::StatusError;
 use campanile_ci::control::{Asker, ControlError};
 use campanile_irc::{OutgoingMessage, Prefix};
-use campanile_model::{Build, Builder, line_text, natural_order, tags_match};
+use campanile_model::{Build, Builder, line_text, natural_order};
 
 use crate::SessionContext;
 use crate::irc::bot::Bot;
@@ -103,7 +103,7 @@ impl Invocation {
     /// Builders of the filter, sorted (I-FLT-01).
     pub(super) async fn builders(&self) -> Result<Vec<Builder>, CommandError> {
         let mut builders = self.context.status.builders().await?;
-        builders.retain(|builder| tags_match(&builder.tags, &self.settings.tags));
+        builders.retain(|builder| self.settings.build_filter.wants_builder(builder));
         builders.sort_by(|a, b| natural_order(&a.name, &b.name));
         Ok(builders)
     }
