@@ -11,6 +11,8 @@ const MAX_LOG_BYTES: usize = 64 << 10;
 /// Cost of a line beside its text, in bytes: that of its record in memory and in the store. An empty line costs it too:
 /// a guest that prints nothing but line ends would otherwise have us keep millions of them.
 const LINE_COST: usize = 32;
+/// The same of an item in the list of an answer.
+pub(super) const ITEM_COST: usize = LINE_COST;
 /// Bytes that are kept of a call's failure, beside its log.
 const MAX_FAULT_BYTES: usize = 16 << 10;
 /// Bytes that are kept of one of its lines.

@@ -9,12 +9,12 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, WasmBacktrace};
 
-use super::call::{CallLimits, CallRecord, CallRecorder, Level, LogLine};
+use super::call::{CallLimits, CallRecord, CallRecorder, Level, LogLine, shortened};
 use super::call_lane::LaneClosedError;
 use super::caller::Caller;
 use super::compile::CompileError;
 use super::cpu_budget::{CpuBudget, TIME_LIMIT};
-use super::error::CallbackError;
+use super::error::{CallbackError, MAX_TEXT};
 use super::fair_semaphore::FairPermit;
 use super::host_state::HostState;
 use super::kind::Kind;
@@ -332,7 +332,7 @@ impl CallFault {
     fn of(trap: &wasmtime::Error, hit: Option<&str>) -> Self {
         let error = match hit {
             Some(limit) => CallbackError::OverLimit(limit.to_owned()),
-            None => CallbackError::Trapped(trap.root_cause().to_string()),
+            None => CallbackError::Trapped(shortened(trap.root_cause().to_string(), MAX_TEXT)),
         };
         let backtrace = trap.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
         Self { error, backtrace }
