@@ -60,7 +60,7 @@ fn write(file: &Path, [imports, lowered, given, defined, body]: [&str; 5]) {
             (func (export "find") (param i32 i32) (result i32) (local $n i32) {body} (i32.const 0)))
           (core instance $main (instantiate $main-module (with "memory" (instance $memory)) {given}))
           (func $find (param "user" string) (result (result (option string) (error string)))
-            (canon lift (core func $main "find") (memory $m) (realloc (func $realloc))))
+            (canon lift (core func $main "find") (memory (core memory $m)) (realloc (core func $realloc))))
           (instance $lookup (export "get-address" (func $find)))
           (export "campanile:notifier/email-lookup@0.1.0" (instance $lookup)))"#
     );
@@ -74,7 +74,7 @@ pub(super) fn quick(file: &Path) {
 
 /// One that logs so many times a text of so many bytes, all of them NUL, and answers.
 pub(super) fn logger(file: &Path, times: u32, bytes: u32) {
-    let lowered = r#"(core func $log (canon lower (func $logging "log") (memory $m)))"#;
+    let lowered = r#"(core func $log (canon lower (func $logging "log") (memory (core memory $m))))"#;
     let given = r#"(with "host" (instance (export "log" (func $log))))"#;
     let defined = r#"(import "host" "log" (func $log (param i32 i32 i32)))"#;
     let body = format!(
@@ -88,7 +88,7 @@ pub(super) fn logger(file: &Path, times: u32, bytes: u32) {
 /// One that prints so many bytes, all of them line ends, in one piece, and answers.
 pub(super) fn line_ends(file: &Path, bytes: u32) {
     let lowered = r#"(core func $get (canon lower (func $stdout "get-stdout")))
-        (core func $write (canon lower (func $streams "[method]output-stream.write") (memory $m) (realloc (func $realloc))))"#;
+        (core func $write (canon lower (func $streams "[method]output-stream.write") (memory (core memory $m)) (realloc (core func $realloc))))"#;
     let given = r#"(with "host" (instance (export "get" (func $get)) (export "write" (func $write))))"#;
     let defined = r#"(import "host" "get" (func $get (result i32)))
         (import "host" "write" (func $write (param i32 i32 i32 i32)))"#;
@@ -105,14 +105,14 @@ pub(super) fn sleeper(file: &Path) {
         (core func $block (canon lower (func $poll "[method]pollable.block")))"#;
     let given =
         r#"(with "host" (instance (export "subscribe" (func $subscribe)) (export "block" (func $block))))"#;
-    let defined = format!(
-        r#"(import "host" "subscribe" (func $subscribe (param i64) (result i32)))
-        (import "host" "block" (func $block (param i32))) {}"#,
-        "(table 1 funcref) ".repeat(20)
-    );
+    let defined = r#"(import "host" "subscribe" (func $subscribe (param i64) (result i32)))
+        (import "host" "block" (func $block (param i32)))"#;
+    // A module has one; a component may have twenty modules with one each.
+    let tables = (1..=20).map(|number| format!("(core instance $t{number} (instantiate $table))"));
+    let imports = format!("{WASI} (core module $table (table 1 funcref)) {}", tables.collect::<String>());
     write(
         file,
-        [WASI, lowered, given, &defined, "(call $block (call $subscribe (i64.const 3600000000000)))"],
+        [&imports, lowered, given, defined, "(call $block (call $subscribe (i64.const 3600000000000)))"],
     );
 }
 

@@ -222,7 +222,7 @@ mod tests {
     fn compiling_has_a_budget_of_its_own() {
         let budget = CpuBudget::new(None, Some(Duration::from_secs(1)));
         assert_eq!(budget.admit_compiling(), Ok(()));
-        budget.compiled(COMPILE_TIME);
+        budget.compiled(COMPILE_TIME + Duration::from_secs(1));
         assert_eq!(budget.admit_compiling(), Err(CompileError::OverLimit));
         let without = CpuBudget::default();
         without.compiled(10 * COMPILE_TIME);
