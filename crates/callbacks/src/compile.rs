@@ -25,8 +25,6 @@ const COMPILERS: usize = 2;
 const COMPILER_MEMORY: u64 = 3 << 30;
 /// CPU time of the compiling process; wall time too.
 const COMPILER_SECONDS: u64 = 60;
-/// Niceness of the compiling process.
-const NICENESS: i32 = 10;
 
 /// Reasons for a component to be unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -180,8 +178,6 @@ pub fn compile_component(output: &Path) -> std::process::ExitCode {
 }
 
 fn compile_within_limits(output: &Path) -> Result<(), String> {
-    // Behind the engine's own threads, which answer and send meanwhile.
-    let _ = rustix::process::setpriority_process(None, NICENESS);
     // Before the first byte is read. The hard limits too, so that nothing in this process can lift them.
     let limit = |value| Rlimit { current: Some(value), maximum: Some(value) };
     setrlimit(Resource::As, limit(COMPILER_MEMORY)).map_err(|error| error.to_string())?;
