@@ -142,7 +142,7 @@ async fn m_cb_04_a_flood_of_empty_lines_costs_no_more_than_one_of_text() {
     }
 }
 
-/// What all host calls of a call copy counts together, not each by itself.
+/// Copies of all host calls of a call count together, not each by itself.
 #[tokio::test]
 async fn m_cb_05_a_call_hands_over_four_mebibytes_at_most() {
     for (times, outcome) in [(4, "ok"), (5, "over-limit")] {

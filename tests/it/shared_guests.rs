@@ -1,4 +1,4 @@
-//! What guests of one tenant cost those of another: they share lanes, instances and the compiler, and take turns there.
+//! Costs that guests of one tenant put on those of another: they share lanes, instances and the compiler, and take turns there.
 //!
 //! No test looks at a clock: one side's guests sleep until a deadline that no test reaches, and the other's answer comes.
 
