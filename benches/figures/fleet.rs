@@ -86,19 +86,23 @@ fn variant(wasm: &[u8], number: u32) -> Vec<u8> {
     variant
 }
 
+async fn variant_of(callback: &Callback, runtime: &Runtime, wasm: &[u8], number: u32) -> Version {
+    Version::from_wasm(runtime, callback.budget(), variant(wasm, number)).await.unwrap()
+}
+
 async fn swaps(runtime: &Runtime, guests: &Path) {
     let wasm = std::fs::read(guests.join("html-mail.wasm")).unwrap();
     let Some(callback) = load(runtime, guests, "html-mail").await else { return };
     let (mut fresh, mut cached) = (Vec::new(), Vec::new());
     for number in 0..20 {
         let began = Instant::now();
-        callback.swap(Arc::new(Version::from_wasm(runtime, variant(&wasm, number)).await.unwrap()));
+        callback.swap(Arc::new(variant_of(&callback, runtime, &wasm, number).await));
         times(&callback, 1).await;
         fresh.push(began.elapsed());
     }
     for number in 0..20 {
         let began = Instant::now();
-        callback.swap(Arc::new(Version::from_wasm(runtime, variant(&wasm, number)).await.unwrap()));
+        callback.swap(Arc::new(variant_of(&callback, runtime, &wasm, number).await));
         times(&callback, 1).await;
         cached.push(began.elapsed());
     }

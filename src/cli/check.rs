@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::{out, printable};
 use super::{ConfigOption, serve};
-use campanile_callbacks::{Inspection, Version, inspect};
+use campanile_callbacks::{CpuBudget, Inspection, Version, inspect};
 use campanile_config::{Problem, Severity};
 use campanile_engine as engine;
 
@@ -88,7 +88,7 @@ async fn check_component(path: &Path, as_json: bool) -> anyhow::Result<ExitCode>
     // Types are known only after linking.
     if validation_errors.is_empty() {
         let runtime = super::preview::runtime()?;
-        if let Err(error) = Version::from_wasm(&runtime, wasm).await {
+        if let Err(error) = Version::from_wasm(&runtime, &CpuBudget::default(), wasm).await {
             validation_errors.push(error.to_string());
         }
     }

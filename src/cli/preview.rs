@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::output::{out, printable};
 use campanile_callbacks::{
-    CallRecord, Callback, FormattedMessage, Kind, Runtime, Sample, Subject, Trial, Version, smoke_test,
+    CallRecord, Callback, CpuBudget, FormattedMessage, Kind, Runtime, Sample, Subject, Trial, Version,
+    smoke_test,
 };
 use campanile_config::CallbackSettings;
 
@@ -95,7 +96,7 @@ fn stamps(options: &Options) -> Vec<Option<SystemTime>> {
 
 /// One look; whether every call gave an answer.
 async fn look(options: &Options, only: Option<Kind>, runtime: &Runtime) -> anyhow::Result<bool> {
-    let version = Version::from_file(runtime, &options.component)
+    let version = Version::from_file(runtime, &CpuBudget::default(), &options.component)
         .await
         .with_context(|| format!("`{}` cannot be used", options.component.display()))?;
     let kinds: Vec<Kind> =

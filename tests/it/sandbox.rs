@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use campanile_testing::{Engine, guest, patiently, program, run, skip};
 
+use super::wat_lookups;
+
 /// With so long a deadline that only what never ends meets it, however busy the machine is.
 fn settings(component: &std::path::Path) -> String {
     settings_until(component, "10s")
@@ -95,11 +97,66 @@ async fn a_flood_of_log_lines_is_cut() {
     engine.build(1, "failure").await;
     engine.outbox(1).await;
     let call = patiently("the call is in the log", async || calls(&engine).await.pop()).await;
-    assert_eq!(call["outcome"], "ok", "the message itself is fine");
+    // 8 MiB in all are more than a call may hand over; what came before is kept as far as the log goes.
+    assert_eq!(call["outcome"], "over-limit", "{call}");
+    assert!(call["lines"].to_string().contains("more in one call than the 4 MiB that it may"), "{call}");
     let kept = call["lines"].to_string().len();
     assert!(kept < 200_000, "{kept} bytes are kept");
-    let last = call["lines"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap().to_owned();
-    assert!(last.contains("more bytes were logged"), "{last}");
+    assert!(call["lines"].to_string().contains("more bytes were logged"), "{call}");
+}
+
+/// Each line costs something, so that a flood of empty ones is one too: printed at once, or logged one by one.
+#[tokio::test]
+async fn m_cb_04_a_flood_of_empty_lines_costs_no_more_than_one_of_text() {
+    for name in ["printed", "logged"] {
+        let folder = tempfile::tempdir().unwrap();
+        let component = folder.path().join("flood.wasm");
+        match name {
+            "printed" => wat_lookups::line_ends(&component, 1 << 20),
+            _ => wat_lookups::logger(&component, 100_000, 0),
+        }
+        let mut engine = Engine::start(&format!(
+            "[limits]\nstored_bytes = \"1 GiB\"\n\n[callbacks.own]\ncomponent = {component:?}\ndeadline = \"10s\"\n\n[[mail]]\n\
+             name = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = {{ callback = \"own\" }}\n"
+        ));
+        let before = resident(&engine);
+        engine.build(1, "failure").await;
+        let mail = engine.outbox(1).await.remove(0);
+        assert!(mail.contains(wat_lookups::ADDRESS), "{name}: the answer itself is fine: {mail}");
+        let call = patiently("the call is in the log", async || calls(&engine).await.pop()).await;
+        assert_eq!(call["outcome"], "ok", "{name}");
+        let lines = call["lines"].as_array().unwrap();
+        assert!(lines.len() <= 2049, "{name}: {} lines are kept", lines.len());
+        assert!(lines.last().unwrap()["text"].as_str().unwrap().contains("more bytes were logged"), "{name}");
+        let after = resident(&engine);
+        assert!(after < before + 64 * 1024, "{name}: {before} KiB before, {after} KiB after");
+        // It counts to what the tenant keeps.
+        engine.kill_and_restart();
+        patiently("stored bytes are counted", async || {
+            let tenants = engine.get("/api/v1/tenants").await;
+            let own =
+                tenants["tenants"].as_array()?.iter().find(|tenant| tenant["name"] == "default")?.clone();
+            own["stored_bytes"].as_u64().filter(|bytes| *bytes > 32_000)
+        })
+        .await;
+    }
+}
+
+/// Copies of all host calls of a call count together, not each by itself.
+#[tokio::test]
+async fn m_cb_05_a_call_hands_over_four_mebibytes_at_most() {
+    for (times, outcome) in [(4, "ok"), (5, "over-limit")] {
+        let folder = tempfile::tempdir().unwrap();
+        let component = folder.path().join("logger.wasm");
+        wat_lookups::logger(&component, times, 1 << 20);
+        let engine = Engine::start(&format!(
+            "[callbacks.own]\ncomponent = {component:?}\ndeadline = \"10s\"\n\n[[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\n\
+             transport = \"file:outbox\"\nextra_recipients = [\"dev@example.org\"]\nlookup = {{ callback = \"own\" }}\n"
+        ));
+        engine.build(1, "failure").await;
+        let call = patiently("the call is in the log", async || calls(&engine).await.pop()).await;
+        assert_eq!(call["outcome"], outcome, "{times} times 1 MiB: {}", call["lines"]);
+    }
 }
 
 #[tokio::test]

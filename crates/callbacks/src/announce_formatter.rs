@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::bindings::chat_announcing::exports::campanile::notifier::announce_formatter as wit;
+use super::call::ITEM_COST;
 use super::callback::{CallCost, Callback, sandboxed_call};
 use super::caller::Caller;
 use super::convert;
@@ -63,8 +64,8 @@ impl Callback {
             sandboxed_call!(self, caller, announce_formatter, Kind::AnnounceFormatter, |store, instance| {
                 instance.campanile_notifier_announce_formatter().call_announce(&mut store, &announcement)
             });
-        let lines = answer.map_err(CallbackError::Answered)?;
-        self.within_output(lines.iter().map(String::len).sum())?;
+        let lines = answer.map_err(CallbackError::answered)?;
+        self.within_output(lines.iter().map(|line| ITEM_COST + line.len()).sum())?;
         Ok((lines, cost))
     }
 }

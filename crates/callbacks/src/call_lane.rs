@@ -5,12 +5,17 @@
 //! threads, where quick callbacks run.
 //!
 //! Interpreters and long calls have a lane each: a long call would hold up every interpreter, and most long calls are
-//! loops that end at their deadline.
+//! loops that end at their deadline. Tenants take turns in both: in the first with calls, in the second with the stretches
+//! of a call between two ticks.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::ready;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+
+use super::fair_semaphore::{FairPermit, FairSemaphore, Share};
 
 /// Niceness of a lane's thread: other threads go before it.
 const NICENESS: i32 = 10;
@@ -18,7 +23,7 @@ const NICENESS: i32 = 10;
 /// One thread that runs calls away from the others.
 pub(super) struct CallLane {
     handle: Handle,
-    permits: Semaphore,
+    turns: FairSemaphore,
     /// Dropped with the lane; then its thread ends.
     _stop: oneshot::Sender<()>,
 }
@@ -38,14 +43,21 @@ impl CallLane {
             // Ends when the other side is dropped.
             let _ = runtime.block_on(stopped);
         })?;
-        Ok(Self { handle, permits: Semaphore::new(1), _stop: stop })
+        Ok(Self { handle, turns: FairSemaphore::new(1, 1), _stop: stop })
     }
 
-    /// The permit for the lane, to be held by an interpreter's call, whose time counts from then on.
-    ///
-    /// The slow lane is used without: its calls have begun, their deadlines run, and they yield at each tick.
-    pub(super) async fn acquire(&self) -> tokio::sync::SemaphorePermit<'_> {
-        self.permits.acquire().await.expect("the semaphore is never closed")
+    /// The lane for one call alone, whose time counts from then on.
+    pub(super) async fn acquire(&self, share: Share) -> FairPermit {
+        self.turns.acquire(share).await
+    }
+
+    /// Runs a call beside others in turns, see [`in_turns`].
+    pub(super) async fn run_in_turns<T: Send + 'static>(
+        &self,
+        share: Share,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, LaneClosedError> {
+        self.run(in_turns(self.turns.clone(), share, work)).await
     }
 
     /// Runs a future on the lane's thread. It is dropped when its caller goes away.
@@ -55,6 +67,23 @@ impl CallLane {
     ) -> Result<T, LaneClosedError> {
         AbortOnDrop(self.handle.spawn(work)).finish().await
     }
+}
+
+/// Runs a call beside others of its thread, in turns by tenant: each poll is a turn, and guests yield at each tick. One
+/// tenant's sixty loops take no more of the thread than another's one call.
+///
+/// Deadlines run meanwhile: these calls have begun.
+async fn in_turns<T>(turns: FairSemaphore, share: Share, work: impl Future<Output = T>) -> T {
+    let (mut work, mut turn) = (pin!(work), Box::pin(turns.acquire(share)));
+    poll_fn(|context| {
+        let permit = ready!(turn.as_mut().poll(context));
+        let polled = work.as_mut().poll(context);
+        // The next turn is asked for when something wakes the call: one that sleeps keeps nobody waiting.
+        turn.set(turns.acquire(share));
+        drop(permit);
+        polled
+    })
+    .await
 }
 
 /// Ends a call whose caller is gone: a task that is only detached would go on until its deadline, and hold up the lane.

@@ -9,20 +9,24 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, WasmBacktrace};
 
-use super::call::{CallLimits, CallRecord, CallRecorder, Level, LogLine};
+use super::call::{CallLimits, CallRecord, CallRecorder, Level, LogLine, shortened};
 use super::call_lane::LaneClosedError;
 use super::caller::Caller;
 use super::compile::CompileError;
-use super::cpu_budget::CpuBudget;
-use super::error::CallbackError;
+use super::cpu_budget::{CpuBudget, TIME_LIMIT};
+use super::error::{CallbackError, MAX_TEXT};
+use super::fair_semaphore::FairPermit;
 use super::host_state::HostState;
 use super::kind::Kind;
 use super::runtime::{MAX_MEMORY, Runtime};
 use super::version::Version;
 use campanile_config::CallbackSettings;
 
-/// A call that takes longer than this goes on in the slow lane. Guests are interrupted every 5 ms.
+/// A compiled call that takes longer than this goes on in the slow lane. Guests are interrupted every 5 ms.
 const QUICK: Duration = Duration::from_millis(4);
+/// An interpreted call that takes longer than this leaves its lane to the next: a loop, or one that sleeps. An ordinary one
+/// takes some milliseconds; the first of a component has its code read from the disk.
+const INTERPRETED_QUICK: Duration = Duration::from_millis(50);
 
 /// A callback in use, by the name that the settings give it. Cheap to clone; all clones follow a swap.
 #[derive(Clone)]
@@ -101,7 +105,7 @@ impl Callback {
         component: &Path,
     ) -> Result<Self, CompileError> {
         let callback = Self::new(runtime, name, settings);
-        callback.swap(Arc::new(Version::from_file(runtime, component).await?));
+        callback.swap(Arc::new(Version::from_file(runtime, callback.budget(), component).await?));
         Ok(callback)
     }
 
@@ -129,6 +133,12 @@ impl Callback {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The budget that it shares with its tenant's others.
+    #[must_use]
+    pub fn budget(&self) -> &CpuBudget {
+        &self.inner.budget
     }
 
     /// True if it can be called as this kind. One without a version may become anything.
@@ -167,40 +177,43 @@ impl Callback {
         E: Send + 'static,
     {
         // From the narrowest share to the widest: a call that waits for its tenant, or for its callback, holds nothing
-        // that others wait for.
-        let _tenants_permit = self.inner.budget.acquire().await?;
-        let _permit = self.inner.permits.acquire().await.expect("the semaphore is never closed");
-        let _instance = self.inner.runtime.instance().await;
-        let lane = version.is_interpreted().then(|| self.inner.runtime.interpreter_lane());
-        let _lane_permit = match lane {
-            Some(lane) => Some(lane.acquire().await),
-            None => None,
+        // that others wait for. What an interpreted call holds while it waits for its lane, compiled ones don't need.
+        let (runtime, share) = (&self.inner.runtime, self.inner.budget.share());
+        let _tenants_permit = match self.inner.budget.acquire().await {
+            Ok(permit) => permit,
+            Err(refusal) => return Err(self.refused(version, caller, refusal)),
         };
-        let _ticks = self.inner.runtime.keep_ticking();
+        let _permit = self.inner.permits.acquire().await.expect("the semaphore is never closed");
+        let (_instance, lane) = if version.is_interpreted() {
+            let instance = runtime.interpreted_call(share).await;
+            (instance, Some(runtime.interpreter_lane().acquire(share).await))
+        } else {
+            (runtime.compiled_call(share).await, None)
+        };
+        let _ticks = runtime.keep_ticking();
         // The time of a call, and its deadline, begin here: waiting for others is not the guest's doing.
         let began = Instant::now();
-        let recorder = Arc::new(CallRecorder::default());
-        let (budget, work) = (
-            Arc::clone(&self.inner.budget),
-            self.sandboxed(version.is_interpreted(), caller, &recorder, call),
-        );
-        let work = async move { budget.measure(work).await };
+        let mut limits = self.inner.limits;
+        if version.is_interpreted() {
+            limits.memory = limits.interpreter_memory;
+        }
+        let recorder = Arc::new(CallRecorder::new(&limits));
+        let (budget, work) =
+            (Arc::clone(&self.inner.budget), self.sandboxed(limits, caller, &recorder, call));
         let answer = match lane {
-            None => self.quick_or_slow(work).await,
-            Some(lane) => lane.run(work).await,
+            None => self.quick_or_slow(async move { budget.measure_computing(work).await }).await,
+            Some(lane) => {
+                self.interpreted_or_slow(lane, async move { budget.measure_holding(work).await }).await
+            }
         };
         let answer = answer.unwrap_or_else(|LaneClosedError| {
             Err(CallFault::plain(CallbackError::Trapped("the engine is stopping".to_owned())))
         });
         let (duration, peak_memory) = (began.elapsed(), recorder.peak_memory());
-        let mut lines = recorder.take_lines();
-        let outcome = match &answer {
-            Ok(Ok(_)) => "ok",
-            Ok(Err(_)) => "answered-error",
-            Err(fault) => {
-                lines.extend(fault.lines());
-                fault.error.outcome()
-            }
+        let (outcome, fault) = match &answer {
+            Ok(Ok(_)) => ("ok", Vec::new()),
+            Ok(Err(_)) => ("answered-error", Vec::new()),
+            Err(fault) => (fault.error.outcome(), fault.lines()),
         };
         caller.status.record(CallRecord {
             callback: Arc::clone(&self.inner.name),
@@ -209,7 +222,8 @@ impl Callback {
             outcome,
             duration,
             peak_memory,
-            lines,
+            lines: recorder.take_lines(fault),
+            refused_by: None,
         });
         let cost = CallCost { version: version.digest().to_owned(), duration, peak_memory };
         answer.map(|answer| (answer, cost)).map_err(|fault| fault.error)
@@ -224,14 +238,60 @@ impl Callback {
         let mut work = Box::pin(work);
         match tokio::time::timeout(QUICK, &mut work).await {
             Ok(answer) => Ok(answer),
-            Err(_) => self.inner.runtime.slow_lane().run(work).await,
+            Err(_) => self.slow(work).await,
         }
+    }
+
+    /// Runs a call in the interpreters' lane for as long as ordinary ones take, and the rest of it in the slow lane, so
+    /// that no tenant keeps another from the lane for longer than that.
+    async fn interpreted_or_slow<T: Send + 'static>(
+        &self,
+        permit: FairPermit,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, LaneClosedError> {
+        let first_part = async move {
+            let mut work = Box::pin(work);
+            match tokio::time::timeout(INTERPRETED_QUICK, &mut work).await {
+                Ok(answer) => Ok(answer),
+                Err(_) => Err(work),
+            }
+        };
+        match self.inner.runtime.interpreter_lane().run(first_part).await? {
+            Ok(answer) => Ok(answer),
+            Err(work) => {
+                drop(permit);
+                self.slow(work).await
+            }
+        }
+    }
+
+    async fn slow<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, LaneClosedError> {
+        self.inner.runtime.slow_lane().run_in_turns(self.inner.budget.share(), work).await
+    }
+
+    /// Has the refusal of a call recorded as a call is: who looks for a missing answer looks there.
+    fn refused(&self, version: &Version, caller: &Caller, refusal: CallbackError) -> CallbackError {
+        let fault = CallFault::plain(refusal);
+        caller.status.record(CallRecord {
+            callback: Arc::clone(&self.inner.name),
+            version: version.digest().to_owned(),
+            delivery: caller.delivery,
+            outcome: fault.error.outcome(),
+            duration: Duration::ZERO,
+            peak_memory: 0,
+            lines: fault.lines(),
+            refused_by: Some(TIME_LIMIT),
+        });
+        fault.error
     }
 
     /// The call itself, in a store of its own; may run on another thread.
     fn sandboxed<T, E, F>(
         &self,
-        interpreted: bool,
+        limits: CallLimits,
         caller: &Caller,
         recorder: &Arc<CallRecorder>,
         call: impl FnOnce(Store<HostState>) -> F + Send + 'static,
@@ -241,11 +301,8 @@ impl Callback {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let mut limits = self.inner.limits;
-        if interpreted {
-            limits.memory = limits.interpreter_memory;
-        }
-        let host_state = HostState::new(Arc::clone(&caller.status), Arc::clone(recorder), &limits);
+        let recorder = Arc::clone(recorder);
+        let host_state = HostState::new(Arc::clone(&caller.status), Arc::clone(&recorder), &limits);
         let mut store = Store::new(self.inner.runtime.engine(), host_state);
         store.limiter(|host_state| host_state);
         store.set_hostcall_fuel(limits.transfer);
@@ -253,10 +310,10 @@ impl Callback {
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         async move {
-            let Ok((store, answer)) = tokio::time::timeout(limits.deadline, call(store)).await else {
+            let Ok((_store, answer)) = tokio::time::timeout(limits.deadline, call(store)).await else {
                 return Err(CallFault::plain(CallbackError::TimedOut(limits.deadline)));
             };
-            answer.map_err(|error| CallFault::of(&error, store.data().hit.as_deref()))
+            answer.map_err(|error| CallFault::of(&error, recorder.limit_met()))
         }
     }
 }
@@ -275,7 +332,7 @@ impl CallFault {
     fn of(trap: &wasmtime::Error, hit: Option<&str>) -> Self {
         let error = match hit {
             Some(limit) => CallbackError::OverLimit(limit.to_owned()),
-            None => CallbackError::Trapped(trap.root_cause().to_string()),
+            None => CallbackError::Trapped(shortened(trap.root_cause().to_string(), MAX_TEXT)),
         };
         let backtrace = trap.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
         Self { error, backtrace }

@@ -6,7 +6,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +14,8 @@ use tokio::io::AsyncWriteExt as _;
 use wasmtime::{Config, Engine};
 
 use super::cache::Cache;
+use super::cpu_budget::CpuBudget;
+use super::fair_semaphore::FairSemaphore;
 
 /// Size of the largest component that is looked at, in bytes.
 pub const MAX_COMPONENT: usize = 32 << 20;
@@ -44,6 +46,11 @@ pub enum CompileError {
     /// It took too much to compile.
     #[error("compiling it took more than {COMPILER_SECONDS} s or {} GiB", COMPILER_MEMORY >> 30)]
     TooCostly,
+    /// Its tenant has had more compiled than it may.
+    #[error(
+        "compiling this tenant's components has taken all of the time that it may: push it again in some minutes"
+    )]
+    OverLimit,
     /// The cache of artifacts failed.
     #[error("the cache of compiled callbacks failed: {0}")]
     Cache(String),
@@ -72,8 +79,9 @@ pub(super) fn code_settings() -> Config {
 pub(super) struct Compiler {
     program: PathBuf,
     cache: Cache,
-    /// Compilers that may run: each one takes a core and up to 3 GiB.
-    permits: tokio::sync::Semaphore,
+    /// Compilers that may run: each one takes a core and up to 3 GiB. A tenant has one, so that those of two who don't
+    /// mean well are needed to have all.
+    permits: FairSemaphore,
 }
 
 impl Compiler {
@@ -84,21 +92,31 @@ impl Compiler {
         let settings = format!("{:016x}", hasher.finish());
         let cache = Cache::open(cache.to_owned(), settings)
             .map_err(|error| CompileError::Cache(format!("{}: {error}", cache.display())))?;
-        Ok(Self { program, cache, permits: tokio::sync::Semaphore::new(COMPILERS) })
+        Ok(Self { program, cache, permits: FairSemaphore::new(COMPILERS, 1) })
     }
 
-    /// The digest of a component, and the file of its artifact. Compiles it unless that is cached.
-    pub(super) async fn compile(&self, wasm: &[u8]) -> Result<(String, PathBuf), CompileError> {
+    /// The digest of a component, and the file of its artifact. Compiles it unless that is cached, in the turn of its tenant,
+    /// whose budget the time counts to, however it ends.
+    pub(super) async fn compile(
+        &self,
+        budget: &CpuBudget,
+        wasm: &[u8],
+    ) -> Result<(String, PathBuf), CompileError> {
         let digest = hex::encode(Sha256::digest(wasm));
         // A component that is cached never waits behind those that are being compiled.
         if let Some(code) = self.cache.find(&digest) {
             return Ok((digest, code));
         }
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let _permit = self.permits.acquire(budget.share()).await;
         // Looked for again: of two loads of the same component, the second one has waited for the first.
         let code = match self.cache.find(&digest) {
             Some(code) => code,
-            None => self.run_compiler(wasm, &digest).await?,
+            None => {
+                let began = Instant::now();
+                let code = self.run_compiler(wasm, &digest).await;
+                budget.compiled(began.elapsed());
+                code?
+            }
         };
         Ok((digest, code))
     }

@@ -20,7 +20,7 @@ impl Callback {
             sandboxed_call!(self, caller, email_lookup, Kind::EmailLookup, |store, instance| {
                 instance.campanile_notifier_email_lookup().call_get_address(&mut store, &user)
             });
-        let address = answer.map_err(CallbackError::Answered)?;
+        let address = answer.map_err(CallbackError::answered)?;
         self.within_output(address.as_ref().map_or(0, String::len))?;
         Ok((address, cost))
     }

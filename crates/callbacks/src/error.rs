@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use super::call::shortened;
 use super::kind::Kind;
+
+/// Bytes of a guest's own error text that are taken.
+pub(super) const MAX_TEXT: usize = 2 << 10;
 
 /// Reasons for a call to give no answer, in words for the one who wrote the callback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +32,11 @@ pub enum CallbackError {
 }
 
 impl CallbackError {
+    /// The error of a guest's own, as much of its text as people read: it is kept and sent wherever an error is told.
+    pub(super) fn answered(text: String) -> Self {
+        Self::Answered(shortened(text, MAX_TEXT))
+    }
+
     /// The outcome in the record of the call.
     pub(super) fn outcome(&self) -> &'static str {
         match self {

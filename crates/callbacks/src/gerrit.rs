@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Status;
 use super::bindings::gerrit_summary::exports::campanile::notifier::summary_callback as wit;
 use super::bindings::host::campanile::notifier::reviews;
+use super::call::ITEM_COST;
 use super::callback::{CallCost, Callback, sandboxed_call};
 use super::caller::Caller;
 use super::convert;
@@ -81,7 +82,7 @@ impl Callback {
                 let exports = instance.campanile_notifier_start_callback();
                 exports.call_announce_start(&mut store, &builder, &record, arg.as_ref())
             });
-        let message = answer.map_err(CallbackError::Answered)?;
+        let message = answer.map_err(CallbackError::answered)?;
         self.within_output(message.as_ref().map_or(0, String::len))?;
         Ok((message, cost))
     }
@@ -111,9 +112,11 @@ impl Callback {
         &self,
         answer: Result<Option<reviews::Review>, String>,
     ) -> Result<Option<Review>, CallbackError> {
-        let Some(review) = answer.map_err(CallbackError::Answered)? else { return Ok(None) };
+        let Some(review) = answer.map_err(CallbackError::answered)? else { return Ok(None) };
         let labels: Vec<_> = review.labels.into_iter().map(|label| (label.name, label.score)).collect();
-        self.within_output(review.message.len() + labels.iter().map(|(name, _)| name.len()).sum::<usize>())?;
+        self.within_output(
+            review.message.len() + labels.iter().map(|(name, _)| ITEM_COST + name.len()).sum::<usize>(),
+        )?;
         Ok(Some(Review { message: review.message, labels }))
     }
 }

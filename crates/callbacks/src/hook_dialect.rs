@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bindings::hook_parsing::exports::campanile::notifier::hook_dialect as wit;
+use super::call::shortened;
 use super::callback::{CallCost, Callback, sandboxed_call};
 use super::caller::Caller;
 use super::convert;
-use super::error::CallbackError;
+use super::error::{CallbackError, MAX_TEXT};
 use super::kind::Kind;
 use campanile_model::Change;
 
@@ -64,9 +65,15 @@ impl Callback {
                 exports.call_parse_request(&mut store, &request, &options)
             });
         let answer = match answer {
-            Ok(parsed) => Ok(parsed_from(parsed)?),
+            Ok(parsed) => {
+                let parsed = parsed_from(parsed)?;
+                // In the form in which changes are kept.
+                self.within_output(serde_json::to_string(&parsed).map_or(usize::MAX, |text| text.len()))?;
+                Ok(parsed)
+            }
             // Success and redirection are not a guest's to promise.
             Err(wit::Rejection { status, message }) => {
+                let message = shortened(message, MAX_TEXT);
                 Err(Rejection { status: if (400..500).contains(&status) { status } else { 400 }, message })
             }
         };
@@ -76,6 +83,6 @@ impl Callback {
 
 fn parsed_from(parsed: wit::Parsed) -> Result<Parsed, CallbackError> {
     let changes: Result<_, String> = parsed.changes.into_iter().map(convert::change_from).collect();
-    let changes = changes.map_err(CallbackError::Answered)?;
+    let changes = changes.map_err(CallbackError::answered)?;
     Ok(Parsed { changes, src: parsed.src, note: parsed.note })
 }

@@ -3,7 +3,8 @@
 //! Reading order: `kind` (the interfaces of the contract), `inspect` (imports and exports of a component), `compile` (in
 //! a process of its own), `cache` (artifacts), `runtime` (the engine, and what guests link), `version` (a component ready
 //! to be called), `callback` (a named one in use), `host_state` and `call` (limits and traces of a call), `cpu_budget`
-//! (what all of a tenant's use together), `call_lane` (threads for interpreters and long calls). Each interface of the
+//! (what all of a tenant's use together), `fair_semaphore` (turns of tenants at what they share), `call_lane` (threads for
+//! interpreters and long calls). Each interface of the
 //! contract is a small file of its own and a line in `kind`; `smoke_test` calls any of them on a `sample` or a stored
 //! build.
 //!
@@ -22,6 +23,7 @@ mod cpu_budget;
 mod email_lookup;
 mod epoch_ticker;
 mod error;
+mod fair_semaphore;
 mod gerrit;
 mod hook_dialect;
 mod host_state;
@@ -44,6 +46,7 @@ pub use caller::Caller;
 pub use compile::{CompileError, MAX_COMPONENT, compile_component};
 pub use cpu_budget::CpuBudget;
 pub use error::CallbackError;
+pub use fair_semaphore::{FairPermit, FairSemaphore, Share};
 pub use gerrit::{BuildInfo, Review};
 pub use hook_dialect::{HookRequest, Parsed, Rejection};
 pub use inspect::{Inspection, inspect};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bindings::message_formatting::exports::campanile::notifier::message_formatter as wit;
+use super::call::ITEM_COST;
 use super::callback::{CallCost, Callback, sandboxed_call};
 use super::caller::Caller;
 use super::convert;
@@ -30,7 +31,7 @@ impl Callback {
                 let exports = instance.campanile_notifier_message_formatter();
                 exports.call_format_message(&mut store, modes.into(), &name, &record, results)
             });
-        let message = FormattedMessage::from(answer.map_err(CallbackError::Answered)?);
+        let message = FormattedMessage::from(answer.map_err(CallbackError::answered)?);
         self.within_output(message.size())?;
         Ok((message, cost))
     }
@@ -67,7 +68,7 @@ impl FormattedMessage {
     fn size(&self) -> usize {
         let texts = [self.subject.as_deref(), Some(&self.body), self.alternative.as_deref()];
         let texts: usize = texts.into_iter().flatten().map(str::len).sum();
-        texts + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        texts + self.headers.iter().map(|(name, value)| ITEM_COST + name.len() + value.len()).sum::<usize>()
     }
 }
 

@@ -28,7 +28,8 @@ impl Callback {
                 exports.call_get_previous_build(&mut store, &record)
             }
         );
-        let id = answer.map_err(CallbackError::Answered)?;
+        let id = answer.map_err(CallbackError::answered)?;
+        self.within_output(id.as_ref().map_or(0, |id| id.builder.len()))?;
         Ok((id.map(convert::build_id_from), cost))
     }
 }

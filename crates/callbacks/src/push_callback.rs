@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bindings::status_pushing::exports::campanile::notifier::push_callback as wit;
+use super::call::ITEM_COST;
 use super::callback::{CallCost, Callback, sandboxed_call};
 use super::caller::Caller;
 use super::error::CallbackError;
@@ -67,7 +68,7 @@ impl Callback {
             sandboxed_call!(self, caller, push_callback, Kind::PushCallback, |store, instance| {
                 instance.campanile_notifier_push_callback().call_push_packets(&mut store, &packets)
             });
-        let pushed = answer.map_err(CallbackError::Answered)?;
+        let pushed = answer.map_err(CallbackError::answered)?;
         let requests: Vec<_> = pushed.requests.into_iter().map(HttpRequest::from).collect();
         self.within_output(requests.iter().map(HttpRequest::size).sum())?;
         Ok((PushOutcome { consumed: pushed.consumed, requests }, cost))
@@ -83,7 +84,8 @@ impl From<wit::HttpRequest> for HttpRequest {
 
 impl HttpRequest {
     fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.url.len() + headers + self.body.len()
+        let headers: usize =
+            self.headers.iter().map(|(name, value)| ITEM_COST + name.len() + value.len()).sum();
+        ITEM_COST + self.url.len() + headers + self.body.len()
     }
 }

@@ -3,20 +3,33 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::host::campanile::notifier::{logging, status};
 use super::call_lane::CallLane;
 use super::compile::{CompileError, Compiler, MAX_COMPONENT, code_settings};
+use super::cpu_budget::CpuBudget;
 use super::epoch_ticker::{EpochTicker, TickGuard};
+use super::fair_semaphore::{FairPermit, FairSemaphore, Share};
 use super::host_state::HostState;
 use super::inspect::inspect;
 use super::kind::Kind;
 
+/// Calls of compiled components that can be under way at once, in all.
+const COMPILED_CALLS: usize = 48;
+/// The same of interpreted ones. They have their own, so that compiled ones never wait for an instance that one holds which
+/// waits for its lane.
+const INTERPRETED_CALLS: usize = 16;
 /// Calls that can be under way at once, in all.
-const MAX_CALLS: u32 = 64;
+#[allow(clippy::cast_possible_truncation)] // 64
+const MAX_CALLS: u32 = (COMPILED_CALLS + INTERPRETED_CALLS) as u32;
+/// Core modules that one component may have instances of. Script languages' have some 40 (docs/callbacks.md).
+const MAX_MODULES: u32 = 64;
+/// Memories that one component may have.
+const MAX_MEMORIES: u32 = 4;
+/// Tables that one component may have.
+const MAX_TABLES: u32 = 20;
 /// No component may have more memory than this, whatever its own limit.
 pub(super) const MAX_MEMORY: usize = 128 << 20;
 
@@ -31,8 +44,9 @@ pub struct Runtime {
     slow_lane: Arc<CallLane>,
     compiler: Arc<Compiler>,
     ticker: Arc<EpochTicker>,
-    /// One for each instance that the pool has room for.
-    instances: Arc<Semaphore>,
+    /// As many as the pool has room for, in turns by tenant.
+    compiled_calls: FairSemaphore,
+    interpreted_calls: FairSemaphore,
 }
 
 /// A component that can be instantiated.
@@ -52,18 +66,19 @@ impl Runtime {
     /// When the machine refuses the address space, or the folder can't be made.
     pub fn new(program: PathBuf, cache: &Path) -> Result<Self, CompileError> {
         let mut pool = PoolingAllocationConfig::new();
-        // A pool, so that a call costs no mapping of memory. It has room for the script languages' components, of some 40
-        // core modules each (docs/callbacks.md).
+        // A pool, so that a call costs no mapping of memory. It has room for all calls at once, each of a component that has
+        // all that it may have: one that is allowed and finds the pool empty would fail for what others hold. The room is
+        // addresses, not memory.
         pool.total_component_instances(MAX_CALLS)
-            .total_core_instances(MAX_CALLS * 40)
-            .total_memories(MAX_CALLS * 2)
-            .total_tables(MAX_CALLS * 4)
+            .total_core_instances(MAX_CALLS * MAX_MODULES)
+            .total_memories(MAX_CALLS * MAX_MEMORIES)
+            .total_tables(MAX_CALLS * MAX_TABLES)
             .total_stacks(MAX_CALLS)
             .max_memory_size(MAX_MEMORY)
             .table_elements(20_000)
-            .max_core_instances_per_component(64)
-            .max_memories_per_component(4)
-            .max_tables_per_component(20)
+            .max_core_instances_per_component(MAX_MODULES)
+            .max_memories_per_component(MAX_MEMORIES)
+            .max_tables_per_component(MAX_TABLES)
             .max_component_instance_size(4 << 20)
             // Without these two, every call's madvise stops the other threads too.
             .linear_memory_keep_resident(1 << 20)
@@ -94,12 +109,14 @@ impl Runtime {
             slow_lane,
             compiler: Arc::new(compiler),
             ticker: Arc::new(ticker),
-            instances: Arc::new(Semaphore::new(MAX_CALLS as usize)),
+            // Nobody has all of them: not even the operator's own callbacks, which no limit binds.
+            compiled_calls: FairSemaphore::new(COMPILED_CALLS, COMPILED_CALLS / 4 * 3),
+            interpreted_calls: FairSemaphore::new(INTERPRETED_CALLS, INTERPRETED_CALLS / 4 * 3),
         })
     }
 
     /// Looks at a component, compiles it or takes its artifact from the cache, and links it.
-    pub(super) async fn load(&self, wasm: Vec<u8>) -> Result<Linked, CompileError> {
+    pub(super) async fn load(&self, budget: &CpuBudget, wasm: Vec<u8>) -> Result<Linked, CompileError> {
         if wasm.len() > MAX_COMPONENT {
             return Err(CompileError::too_large(wasm.len() as u64, MAX_COMPONENT as u64));
         }
@@ -109,7 +126,7 @@ impl Runtime {
         if !validation_errors.is_empty() {
             return Err(CompileError::Refused(validation_errors.join("; ")));
         }
-        let (digest, code) = self.compiler.compile(&wasm).await?;
+        let (digest, code) = self.compiler.compile(budget, &wasm).await?;
         let component = self.map_code(&code)?;
         let linker = if outside.wants_wasi() { &self.with_wasi } else { &self.linker };
         let instance = linker
@@ -128,9 +145,14 @@ impl Runtime {
         &self.interpreter_lane
     }
 
-    /// Room for a call's instance. A call that finds all of it taken waits here: the pool would refuse it.
-    pub(super) async fn instance(&self) -> SemaphorePermit<'_> {
-        self.instances.acquire().await.expect("the semaphore is never closed")
+    /// Room for a compiled call's instance. A call that finds all of it taken waits here: the pool would refuse it.
+    pub(super) async fn compiled_call(&self, share: Share) -> FairPermit {
+        self.compiled_calls.acquire(share).await
+    }
+
+    /// Room for an interpreted call's instance.
+    pub(super) async fn interpreted_call(&self, share: Share) -> FairPermit {
+        self.interpreted_calls.acquire(share).await
     }
 
     pub(super) fn engine(&self) -> &Engine {

@@ -6,6 +6,7 @@ use wasmtime::component::InstancePre;
 
 use super::bindings;
 use super::compile::CompileError;
+use super::cpu_budget::CpuBudget;
 use super::host_state::HostState;
 use super::kind::{Kind, interfaces};
 use super::runtime::{Linked, Runtime};
@@ -48,12 +49,16 @@ pub struct Version {
 }
 
 impl Version {
-    /// Compiles a component, or takes its artifact from the cache, and links it.
+    /// Compiles a component in its tenant's turn, or takes its artifact from the cache, and links it.
     ///
     /// # Errors
     /// When it is no component, doesn't fit the contract, or costs too much to compile.
-    pub async fn from_wasm(runtime: &Runtime, wasm: Vec<u8>) -> Result<Self, CompileError> {
-        let Linked { digest, interpreted, exports, instance } = runtime.load(wasm).await?;
+    pub async fn from_wasm(
+        runtime: &Runtime,
+        budget: &CpuBudget,
+        wasm: Vec<u8>,
+    ) -> Result<Self, CompileError> {
+        let Linked { digest, interpreted, exports, instance } = runtime.load(budget, wasm).await?;
         for kind in exports {
             // It has the name; now it must have the type.
             if let Some(reason) = Exports::type_error(&instance, kind) {
@@ -70,8 +75,8 @@ impl Version {
     ///
     /// # Errors
     /// As `from_wasm`, and when the file can't be read or is too large.
-    pub async fn from_file(runtime: &Runtime, path: &Path) -> Result<Self, CompileError> {
-        Self::from_wasm(runtime, super::compile::read_component(path).await?).await
+    pub async fn from_file(runtime: &Runtime, budget: &CpuBudget, path: &Path) -> Result<Self, CompileError> {
+        Self::from_wasm(runtime, budget, super::compile::read_component(path).await?).await
     }
 
     /// Digest of the component, sha256 in hex.

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use super::call::{CallRecorder, Level};
 
 /// No more random bytes are made at once.
 const MAX_RANDOM: u64 = 64 << 10;
-/// A guest may write so many bytes at once; more than the log keeps is dropped, so that prints never fail.
-const MAX_WRITE: usize = 1 << 20;
+/// A guest may write so many bytes at once, as many as the log keeps in all. More is dropped, so that prints don't fail
+/// before they are more than a call may hand over.
+const MAX_WRITE: usize = 64 << 10;
 
 /// A context without any authority.
 pub(super) fn closed(recorder: &Arc<CallRecorder>) -> WasiCtx {
@@ -55,6 +56,7 @@ impl StdoutStream for Print {
 
 impl OutputStream for Print {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.recorder.copied(bytes.len()).map_err(|met| StreamError::Trap(met.into()))?;
         self.recorder.print(self.level, &bytes);
         Ok(())
     }

@@ -90,13 +90,18 @@ impl Engine {
         wasm: Vec<u8>,
         options: ActivateOptions,
     ) -> Result<Deployment, ActivateError> {
-        callback_of(tenant, name)?;
+        let callback = callback_of(tenant, name)?;
         if let Some(max) = tenant.limits().component_bytes.filter(|max| wasm.len() as u64 > *max) {
             self.metrics.refused(tenant.name(), "component_bytes");
             return Err(CompileError::too_large(wasm.len() as u64, max).into());
         }
+        // Those of files are compiled whatever it costs: a restart must not leave a tenant without them.
+        callback
+            .budget()
+            .admit_compiling()
+            .inspect_err(|_| self.metrics.refused(tenant.name(), "compile_time"))?;
         // Not under the lock: compiling can take a minute, and others may change theirs meanwhile.
-        let version = self.compile(tenant, name, &wasm).await?;
+        let version = self.compile(tenant, callback, &wasm).await?;
         let _changing = self.changing.lock().await;
         let tenant = self.current(tenant)?;
         let callback = callback_of(&tenant, name)?;
@@ -116,7 +121,6 @@ impl Engine {
         name: &str,
         digest: Option<&str>,
     ) -> Result<Deployment, ActivateError> {
-        let _changing = self.changing.lock().await;
         let tenant = self.current(tenant)?;
         let callback = callback_of(&tenant, name)?;
         let current = callback.version().map(|version| version.digest().to_owned());
@@ -133,7 +137,11 @@ impl Engine {
         }
         let wasm = self.store.component(tenant.name(), name, &wanted.digest).await?;
         let wasm = wasm.ok_or_else(|| missing("that version is gone"))?;
-        let version = self.compile(&tenant, name, &wasm).await?;
+        // Not under the lock, as above: what was not used for long is compiled again.
+        let version = self.compile(&tenant, callback, &wasm).await?;
+        let _changing = self.changing.lock().await;
+        let tenant = self.current(&tenant)?;
+        let callback = callback_of(&tenant, name)?;
         // Without comparison: who rolls back wants away from the version in use, which may well do better in trials.
         let options = ActivateOptions { force: true, ..ActivateOptions::default() };
         let new = Candidate { version, wasm, origin: &wanted.origin };
@@ -166,7 +174,7 @@ impl Engine {
             if in_use.get(name).is_some_and(|used| used.file_digest.as_deref() == Some(&digest(&wasm))) {
                 continue;
             }
-            let outcome = match self.compile(&tenant, name, &wasm).await {
+            let outcome = match self.compile(&tenant, callback, &wasm).await {
                 Ok(version) => {
                     let new = Candidate { version, wasm, origin: "file" };
                     let outcome = self.activate(&tenant, callback, new, ActivateOptions::default()).await;
@@ -264,7 +272,7 @@ impl Engine {
         let kept = self.store.component(tenant.name(), callback.name(), digest).await?;
         let wasm = kept
             .ok_or_else(|| ActivateError::NoSuchVersion(format!("version {digest} is not kept any more")))?;
-        callback.swap(Arc::new(Version::from_wasm(&self.runtime, wasm).await?));
+        callback.swap(Arc::new(Version::from_wasm(&self.runtime, callback.budget(), wasm).await?));
         Ok(())
     }
 
@@ -285,10 +293,15 @@ impl Engine {
     }
 
     /// Compiles and links a component. A failure counts as a refused swap.
-    async fn compile(&self, tenant: &Tenant, name: &str, wasm: &[u8]) -> Result<Arc<Version>, ActivateError> {
-        let version = Version::from_wasm(&self.runtime, wasm.to_vec()).await;
+    async fn compile(
+        &self,
+        tenant: &Tenant,
+        callback: &Callback,
+        wasm: &[u8],
+    ) -> Result<Arc<Version>, ActivateError> {
+        let version = Version::from_wasm(&self.runtime, callback.budget(), wasm.to_vec()).await;
         if version.is_err() {
-            self.metrics.swap(tenant.name(), name, "refused");
+            self.metrics.swap(tenant.name(), callback.name(), "refused");
         }
         Ok(Arc::new(version?))
     }

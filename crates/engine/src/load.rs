@@ -202,7 +202,7 @@ async fn load_version(
     {
         return Err(CompileError::too_large(file.len(), max));
     }
-    callback.swap(Arc::new(Version::from_file(runtime, component).await?));
+    callback.swap(Arc::new(Version::from_file(runtime, callback.budget(), component).await?));
     Ok(())
 }
 

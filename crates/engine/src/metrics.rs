@@ -163,6 +163,9 @@ impl Metrics {
     }
 
     pub(super) fn callback(&self, tenant: &str, call: &CallRecord) {
+        if let Some(limit) = call.refused_by {
+            self.refused(tenant, limit);
+        }
         let name = labels([("tenant", tenant), ("callback", &call.callback)]);
         self.call_seconds.get_or_create(&name).observe(call.duration.as_secs_f64());
         self.call_memory.get_or_create(&name).set(i64::try_from(call.peak_memory).unwrap_or(i64::MAX));
@@ -321,6 +324,7 @@ mod tests {
             duration: Duration::from_millis(1),
             peak_memory: 1,
             lines: Vec::new(),
+            refused_by: None,
         };
         metrics.callback("default", &call);
         metrics.pruned(&Pruned::default());

@@ -93,6 +93,8 @@ impl Tenant {
             backfill: backfill.clone(),
             telemetry,
             clock,
+            usage: Arc::clone(&usage),
+            limits: settings.limits.clone(),
         });
         Self {
             name,

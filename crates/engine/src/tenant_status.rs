@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backfill::MasterBackfill;
+use super::usage::Usage;
 use super::{Clock, Metrics, spans};
 use crate::telemetry::Telemetry;
-use campanile_callbacks::{CallRecord, Status, StatusError};
+use campanile_callbacks::{CallRecord, Level, LogLine, Status, StatusError};
+use campanile_config::Limits;
 use campanile_model::{Build, BuildId, Builder, Buildset, Links, LogRef, Named};
 use campanile_store::{CallEntry, Store, StoreError};
 
@@ -23,6 +25,27 @@ pub(super) struct TenantStatus {
     pub(super) backfill: Option<Arc<MasterBackfill>>,
     pub(super) telemetry: Telemetry,
     pub(super) clock: Clock,
+    /// Use of what the tenant has limits of: what its callbacks log counts too.
+    pub(super) usage: Arc<Usage>,
+    pub(super) limits: Limits,
+}
+
+impl TenantStatus {
+    /// The lines of a call that are kept: all, unless the tenant keeps as much as it may.
+    fn admit_lines(&self, lines: &[LogLine]) -> serde_json::Value {
+        let bytes: u64 = lines.iter().map(|line| line.size() as u64).sum();
+        match self.usage.admit_bytes(&self.limits, bytes) {
+            Ok(()) => {
+                self.usage.add_bytes(bytes);
+                serde_json::to_value(lines).unwrap_or_default()
+            }
+            Err(error) => {
+                self.metrics.refused(&self.tenant, error.limit);
+                let text = format!("{} lines are not kept: {error}", lines.len());
+                serde_json::to_value([LogLine { level: Level::Warn, text }]).unwrap_or_default()
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -127,7 +150,7 @@ impl Status for TenantStatus {
             outcome: call.outcome.to_owned(),
             micros: u64::try_from(call.duration.as_micros()).unwrap_or(u64::MAX),
             peak_memory: call.peak_memory as u64,
-            lines: serde_json::to_value(&call.lines).unwrap_or_default(),
+            lines: self.admit_lines(&call.lines),
         };
         self.store.record_call(&self.tenant, entry);
     }

@@ -9,6 +9,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use super::access;
 use super::body::LimitedBody;
 use super::events;
 use super::number_allocator::NumberAllocator;
+use super::parse_turns::ParseTurns;
 use super::problem::{Problem, ProblemCode};
 use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
@@ -28,18 +30,20 @@ use campanile_store::{Appended, StoreError};
 pub(super) async fn handle_base(
     engine: State<Arc<Engine>>,
     numbers: Extension<Arc<NumberAllocator>>,
+    turns: Extension<ParseTurns>,
     request: Request,
 ) -> Response {
-    handle(engine, numbers, "base".to_owned(), request).await
+    handle(engine, (numbers, turns), "base".to_owned(), request).await
 }
 
 pub(super) async fn handle_named(
     engine: State<Arc<Engine>>,
     numbers: Extension<Arc<NumberAllocator>>,
+    turns: Extension<ParseTurns>,
     Path(dialect): Path<String>,
     request: Request,
 ) -> Response {
-    handle(engine, numbers, dialect, request).await
+    handle(engine, (numbers, turns), dialect, request).await
 }
 
 /// The result of a request that was not refused.
@@ -58,7 +62,7 @@ struct HookReceipt {
 
 async fn handle(
     State(engine): State<Arc<Engine>>,
-    Extension(numbers): Extension<Arc<NumberAllocator>>,
+    (Extension(numbers), Extension(turns)): (Extension<Arc<NumberAllocator>>, Extension<ParseTurns>),
     dialect: String,
     request: Request,
 ) -> Response {
@@ -71,7 +75,7 @@ async fn handle(
     }
     let began = Instant::now();
     let wants_json = prefers_json(request.headers());
-    let outcome = process(&engine, &numbers, &tenant, &dialect, request).await;
+    let outcome = process(&engine, (&numbers, &turns), &tenant, &dialect, request).await;
     let response = match &outcome {
         Ok(outcome) => success_response(outcome, wants_json),
         Err(error) => error.response(wants_json),
@@ -110,7 +114,7 @@ async fn handle(
 /// Checks a request in the order of H-GEN-09, then stores its changes; nothing later runs after a failure.
 async fn process(
     engine: &Engine,
-    numbers: &NumberAllocator,
+    allocators: (&NumberAllocator, &ParseTurns),
     tenant: &Arc<Tenant>,
     name: &str,
     request: Request,
@@ -147,9 +151,15 @@ async fn process(
     let source = dialect.builds().and_then(ingest::source);
     if let Some(source) = source.filter(|source| method == Method::Post && source.matches(verified.headers()))
     {
-        return ingest_builds((engine, tenant), numbers, source, &verified).await;
+        return ingest_builds((engine, tenant), allocators, source, &verified).await;
     }
-    let parsed = dialect.parse(&verified, now())?;
+    let whole = verified.whole_body();
+    let (of, name_of) = (Arc::clone(tenant), name.to_owned());
+    let parse = move |_: &Bytes| of.hooks().dialect(&name_of)?.parse(&verified, now());
+    // The turn ends with this function: until then its events are under way.
+    let (parsed, _turn) =
+        allocators.1.run(tenant, whole, parse).await.map_err(|_| HookRefusal::internal())?;
+    let parsed = parsed?;
     let (changes, note) = match parsed.outcome {
         HookOutcome::Changes(changes) => (changes, None),
         HookOutcome::Ignored(reason) => (Vec::new(), Some(reason)),
@@ -189,11 +199,12 @@ async fn process(
 /// Stores a forge's events of builds as `/api/v1/events/{source}` does.
 async fn ingest_builds(
     of: (&Engine, &Tenant),
-    numbers: &NumberAllocator,
+    allocators: (&NumberAllocator, &ParseTurns),
     source: &'static dyn Source,
     verified: &Verified,
 ) -> Result<HookReceipt, HookRefusal> {
-    let receipt = events::ingest_from_source(of, numbers, source, verified.headers(), verified.body()).await;
+    let (headers, body) = (verified.headers().clone(), verified.whole_body());
+    let receipt = events::ingest_from_source(of, allocators, source, headers, body).await;
     let receipt = receipt.map_err(|problem| {
         HookRefusal::new(problem.status(), format!("{}: {}", source.name(), problem.detail()))
     })?;
@@ -207,7 +218,7 @@ async fn ingest_builds(
     })
 }
 
-async fn read_body(body: Body, limit: u64) -> Result<bytes::Bytes, HookRefusal> {
+async fn read_body(body: Body, limit: u64) -> Result<Bytes, HookRefusal> {
     let whole = LimitedBody::new(body, limit).bytes().await;
     whole.map_err(|problem| HookRefusal::new(problem.status(), problem.detail().to_owned()))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::access::{self, CurrentTenant};
 use super::body::LimitedBody;
 use super::extract::Path;
 use super::number_allocator::NumberAllocator;
+use super::parse_turns::ParseTurns;
 use super::problem::{Problem, ProblemCode};
 use campanile_engine::{Engine, Repeat, Tenant, repeats};
 use campanile_inbound::ingest::{self, Form, Source};
@@ -59,6 +61,7 @@ struct NewDelivery {
 ))]
 pub(super) async fn accept(
     State(engine): State<Arc<Engine>>,
+    Extension(turns): Extension<ParseTurns>,
     CurrentTenant(tenant): CurrentTenant,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -67,8 +70,12 @@ pub(super) async fn accept(
     let key = parts.headers.get("idempotency-key").and_then(|value| value.to_str().ok());
     let dedup_key = key.map(|key| format!("events/{key}"));
     let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
-    let events = ingest::parse(&body, form).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let mut response = match engine.ingest(&tenant, events, dedup_key).await? {
+    let parsed = turns.run(&tenant, body.clone(), move |body| ingest::parse(body, form)).await;
+    let (events, turn) = parsed.map_err(|_| Problem::internal())?;
+    let events = events.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let appended = engine.ingest(&tenant, events, dedup_key).await?;
+    drop(turn);
+    let mut response = match appended {
         Appended::Stored { ids, deliveries, .. } => {
             let new = |delivery: StoredDelivery| NewDelivery {
                 kind: tenant.target_kind(&delivery.target),
@@ -81,7 +88,7 @@ pub(super) async fn accept(
     };
     if response.ids.contains(&None)
         // The store has the events by now. Repeats are rare, so they are read once more rather than copied each time.
-        && let Ok(events) = ingest::parse(&body, form)
+        && let Ok((Ok(events), _)) = turns.run(&tenant, body, move |body| ingest::parse(body, form)).await
     {
         response.repeated = repeats(&tenant, engine.store(), &events, &response.ids).await;
     }
@@ -98,6 +105,7 @@ pub(super) async fn accept(
 pub(super) async fn accept_from(
     State(engine): State<Arc<Engine>>,
     Extension(numbers): Extension<Arc<NumberAllocator>>,
+    Extension(turns): Extension<ParseTurns>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     request: Request,
@@ -107,7 +115,7 @@ pub(super) async fn accept_from(
         let text = format!("no system `{}` is known: known are `{known}`", name.escape_debug());
         return Problem::not_found(text).into_response();
     };
-    match authorize_and_ingest(&engine, &numbers, peer, source, request).await {
+    match authorize_and_ingest(&engine, (&numbers, &turns), peer, source, request).await {
         Ok(receipt) => receipt.into_response(),
         Err(problem) => {
             // Senders rarely show an answer's text: who looks for what is missing looks here.
@@ -119,7 +127,7 @@ pub(super) async fn accept_from(
 
 async fn authorize_and_ingest(
     engine: &Engine,
-    numbers: &NumberAllocator,
+    allocators: (&NumberAllocator, &ParseTurns),
     peer: SocketAddr,
     source: &'static dyn Source,
     request: Request,
@@ -129,7 +137,7 @@ async fn authorize_and_ingest(
     let auth = access::authorize_source(engine, &tenant, peer, &parts.headers, source).await?;
     let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
     auth.check(&parts.headers, &body)?;
-    ingest_from_source((engine, &tenant), numbers, source, &parts.headers, &body).await
+    ingest_from_source((engine, &tenant), allocators, source, parts.headers, body).await
 }
 
 /// The answer to another system's request.
@@ -162,12 +170,14 @@ pub(super) struct SourceReceipt {
 /// Batches of one request are stored one by one: after an error the earlier ones stay.
 pub(super) async fn ingest_from_source(
     (engine, tenant): (&Engine, &Tenant),
-    numbers: &NumberAllocator,
-    source: &dyn Source,
-    headers: &HeaderMap,
-    body: &[u8],
+    (numbers, turns): (&NumberAllocator, &ParseTurns),
+    source: &'static dyn Source,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Result<SourceReceipt, Problem> {
-    let batches = source.parse(headers, body).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let parsed = turns.run(tenant, body, move |body| source.parse(&headers, body)).await;
+    let (batches, _turn) = parsed.map_err(|_| Problem::internal())?;
+    let batches = batches.map_err(|error| Problem::bad_request(error.to_string()))?;
     let (mut receipt, mut repeated) = (SourceReceipt::default(), false);
     for batch in batches {
         if batch.events.is_empty() {

@@ -19,6 +19,7 @@ mod lists;
 mod logs;
 mod number_allocator;
 mod openapi;
+mod parse_turns;
 mod problem;
 mod recovery;
 mod server;
@@ -54,6 +55,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .fallback(problem::page_not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(Extension(Arc::new(number_allocator::NumberAllocator::default())))
+        .layer(Extension(parse_turns::ParseTurns::default()))
         .layer(axum::middleware::from_fn(trace_context::propagate))
         .with_state(engine);
     let routes = routes

@@ -1,24 +1,32 @@
 //! Allocates numbers for builds whose sender has none, or uses them twice.
 
-use tokio::sync::Mutex;
+use std::collections::BTreeSet;
 
 use super::problem::Problem;
+use campanile_callbacks::FairSemaphore;
 use campanile_engine::{Engine, Tenant};
 use campanile_inbound::ingest::{BuildNumbering, ParsedBatch};
 use campanile_model::{Build, BuildId, Event};
 use campanile_store::Appended;
 
-/// Earlier builds of a builder that are searched for a run; one before them is taken for new.
-const MAX_RUNS: u32 = 20;
 /// Most attempts of a run under its number; later ones are not stored.
 const MAX_ATTEMPTS: u64 = 99;
 
-/// An allocator that serves one request at a time.
+/// An allocator that serves one request for a builder at a time.
 ///
 /// Two requests of one run may come at once. If both searched before either had stored, each would find its number
 /// free, and the run would become two builds.
-#[derive(Default)]
-pub(super) struct NumberAllocator(Mutex<()>);
+pub(super) struct NumberAllocator {
+    /// Locks by tenant and builder: nobody waits for what others' builders have.
+    builders: FairSemaphore<(String, String)>,
+}
+
+impl Default for NumberAllocator {
+    fn default() -> Self {
+        // More than there are requests under way.
+        Self { builders: FairSemaphore::new(1 << 20, 1) }
+    }
+}
 
 impl NumberAllocator {
     /// Numbers the builds of a batch, and stores it. None if it says nothing new of builds that are known.
@@ -33,7 +41,13 @@ impl NumberAllocator {
         if batch.numbers == BuildNumbering::Given {
             return Ok(Some(engine.ingest(tenant, batch.events, dedup_key).await?));
         }
-        let _one_at_a_time = self.0.lock().await;
+        let mut locks = Vec::new();
+        // In one order, or two batches about the same builders would wait for each other.
+        for builder in
+            batch.events.iter().filter_map(build_of).map(|build| &build.builder).collect::<BTreeSet<_>>()
+        {
+            locks.push(self.builders.acquire((tenant.name().to_owned(), builder.clone())).await);
+        }
         let mut events = Vec::with_capacity(batch.events.len());
         for mut event in batch.events {
             if let Event::BuildStarted { build } | Event::BuildFinished { build } = &mut event {
@@ -45,7 +59,18 @@ impl NumberAllocator {
         if events.is_empty() {
             return Ok(None);
         }
-        Ok(Some(engine.ingest(tenant, events, dedup_key).await?))
+        let appended = engine.ingest(tenant, events, dedup_key).await?;
+        // Only when it is stored may others search.
+        drop(locks);
+        Ok(Some(appended))
+    }
+}
+
+/// The build that an event numbers.
+fn build_of(event: &Event) -> Option<&Build> {
+    match event {
+        Event::BuildStarted { build } | Event::BuildFinished { build } => Some(build),
+        _ => None,
     }
 }
 
@@ -60,12 +85,10 @@ async fn allocate(
     match numbering {
         BuildNumbering::Given => {}
         BuildNumbering::Counted { by } => {
-            let mut all = store.running_builds(tenant, &build.builder).await?;
-            let end = BuildId { builder: build.builder.clone(), number: u64::MAX };
-            all.extend(store.earlier_builds(tenant, &end, MAX_RUNS).await?);
-            free = all.iter().map(|one| one.number).max().unwrap_or_default() + 1;
-            let run = build.properties.value(by);
-            known.extend(all.into_iter().filter(|one| one.properties.value(by) == run));
+            let name = build.properties.value(by).and_then(|value| value.as_str()).unwrap_or_default();
+            let run = store.run(tenant, &build.builder, by, name).await?;
+            free = run.last.unwrap_or_default().saturating_add(1);
+            known = run.builds;
         }
         BuildNumbering::Attempts => {
             let last = free.saturating_add(MAX_ATTEMPTS - 1);

@@ -80,6 +80,14 @@ impl Problem {
     }
 
     /// The 503 of a store that takes nothing now.
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ProblemCode::Internal,
+            "the request could not be read: the log says why",
+        )
+    }
+
     pub(super) fn store_unavailable() -> Self {
         let detail = "the store does not take writes now; the log says why";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Store, detail);

@@ -259,6 +259,22 @@ pub(super) async fn lists_and_earlier_builds(store: &dyn Store) {
     }
     let earlier = store.earlier_builds(T, &bid("gaps", 9), 10).await.unwrap();
     assert_eq!(numbers(earlier), [7, 0], "M-BLD-05");
+    // A run's builds are told by a property, those that run first; the last number counts whatever ended with it.
+    let mut run = Build::new("runs", 3);
+    run.properties.set("run", "main 7", "test");
+    put_one(store, 4, Event::BuildStarted { build: Box::new(run.clone()) }).await;
+    run = Build { number: 2, results: Some(Results::Failure), ..run };
+    put_one(store, 4, Event::BuildFinished { build: Box::new(run) }).await;
+    put_one(store, 4, finished("runs", 4, Results::Retry)).await;
+    let found = store.run(T, "runs", "run", "main 7").await.unwrap();
+    assert_eq!((found.last, numbers(found.builds)), (Some(4), vec![3, 2]));
+    for (tenant, builder, property, text) in
+        [(T, "runs", "run", "main"), (T, "runs", "walk", "main 7"), (T, "a", "run", "main 7")]
+    {
+        let found = store.run(tenant, builder, property, text).await.unwrap();
+        assert_eq!((found.last.is_some(), found.builds.len()), (true, 0), "{builder} {property} {text}");
+    }
+    assert_eq!(store.run("other", "runs", "run", "main 7").await.unwrap(), Run::default());
 }
 
 /// M-22: a buildset's builds in the order of their requests; M-21: what happened to a thing, newest first.

@@ -115,6 +115,15 @@ pub struct BuilderRow {
     pub last_build: Option<u64>,
 }
 
+/// The builds of a run, and the place of its builder's next one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// Highest number that the builder has given.
+    pub last: Option<u64>,
+    /// Those that have not finished before those that have, each newest first.
+    pub builds: Vec<Build>,
+}
+
 /// Parses a payload that a store wrote.
 fn parse<T: serde::de::DeserializeOwned>(what: &str, data: &str) -> Result<T, StoreError> {
     serde_json::from_str(data)
@@ -169,6 +178,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Build>, StoreError>;
     /// Lists builds of a builder that have not finished, lowest number first.
     async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError>;
+    /// Looks for the builds of a run: those of a builder whose property has this text, among the newest thousand that have
+    /// not finished and the newest twenty that have; and for the highest number that the builder has given.
+    async fn run(&self, tenant: &str, builder: &str, property: &str, text: &str) -> Result<Run, StoreError>;
     /// Lists finished builds of a buildset by their first request, then by number (M-22).
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError>;
     /// Reads a buildset as it was last told of.
@@ -377,7 +389,8 @@ pub trait Store: Send + Sync {
 
     /// Counts events of a tenant since a moment. Costs a look at each of them, so it should not be long ago.
     async fn events_since(&self, tenant: &str, since: Timestamp) -> Result<u64, StoreError>;
-    /// Sums up the bytes of a tenant's events, messages, logs and components. Costs a look at each of them.
+    /// Sums up the bytes of a tenant's events, changes, messages, logs, components, records of calls and of requests to the
+    /// CI, and idempotency keys. Costs a look at each of them.
     async fn stored_bytes(&self, tenant: &str) -> Result<u64, StoreError>;
     /// Removes a bounded part of all that is kept of a tenant, its tokens first. False when nothing is left.
     async fn delete_tenant_chunk(&self, tenant: &str) -> Result<bool, StoreError>;

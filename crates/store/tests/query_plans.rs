@@ -353,6 +353,7 @@ async fn take_events_in(store: &SqliteStore) {
         store.append(SMALL, batch, at(1)).await.unwrap();
     }
     store.running_builds(SMALL, "linux").await.unwrap();
+    store.run(SMALL, "linux", "run", "main 7").await.unwrap();
     assert!(store.build(SMALL, &id()).await.unwrap().is_some());
     for event in [
         Event::StepFinished { build: id(), step: step() },

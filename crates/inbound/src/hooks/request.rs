@@ -50,6 +50,12 @@ impl Verified {
         &self.0.body
     }
 
+    /// The body, shared and not copied.
+    #[must_use]
+    pub fn whole_body(&self) -> Bytes {
+        self.0.body.clone()
+    }
+
     pub(super) fn request(&self) -> &RawHook {
         &self.0
     }

@@ -1,5 +1,7 @@
 //! The text in a piece of HTML, as feeds write it: tags go, breaks and paragraphs become lines.
 
+/// Bytes of the longest name of a character reference, its `;` counted: `&nbsp;`, or a number with some zeros before it.
+const MAX_REFERENCE: usize = 16;
 /// Elements that end a line.
 const BREAKS: [&str; 4] = ["br", "/p", "/div", "/li"];
 
@@ -35,8 +37,7 @@ fn decode(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         decoded.push_str(before);
-        let entity = after.split_once(';').and_then(|(name, after)| Some((entity(name)?, after)));
-        match entity {
+        match reference(after) {
             Some((character, after)) => {
                 decoded.push(character);
                 rest = after;
@@ -49,6 +50,16 @@ fn decode(text: &str) -> String {
     }
     decoded.push_str(rest);
     decoded
+}
+
+/// The character that a text begins with by its name, and the rest. Of the text only so much is looked at as a name can
+/// have: with a look for `;` to the end, a text of nothing but `&` would be read once for each of them.
+fn reference(text: &str) -> Option<(char, &str)> {
+    let start = &text[..text.floor_char_boundary(MAX_REFERENCE)];
+    #[cfg(test)]
+    tests::LOOKED_AT.with(|bytes| bytes.set(bytes.get() + start.len()));
+    let (name, _) = start.split_once(';')?;
+    Some((entity(name)?, &text[name.len() + 1..]))
 }
 
 fn entity(name: &str) -> Option<char> {
@@ -79,6 +90,28 @@ mod tests {
         assert_eq!(text("<pre class=\"x\">a &lt;b&gt; &amp;amp; &#39;c&#x27;</pre>"), "a <b> &amp; 'c'");
         assert_eq!(text("<p>one</p>\n<p>two<br/>three<BR>\nfour</p>"), "one\ntwo\nthree\nfour");
         assert_eq!(text("a &unknown; & b &#0; &#7; <open"), "a &unknown; & b &#0; &#7;");
+    }
+
+    thread_local! {
+        /// Bytes in which the end of a reference was looked for.
+        pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    #[test]
+    fn hostile_text_is_read_once() {
+        let size = 100_000;
+        for (piece, ending) in
+            [("&", ""), ("&", ";"), ("&#", ";"), ("&#0", ";"), ("&amp", ";"), ("<", ">"), ("&<", "")]
+        {
+            let html = format!("{}{ending}", piece.repeat(size));
+            LOOKED_AT.set(0);
+            text(&html);
+            let looked = LOOKED_AT.get();
+            assert!(looked <= size * MAX_REFERENCE, "{piece:?}: {looked} bytes for {}", html.len());
+        }
+        let zeros = "0".repeat(1_000);
+        assert_eq!(text(&format!("&#{zeros}38; &#0038;")), format!("&#{zeros}38; &"));
+        assert_eq!(text("&ééééééééé;"), "&ééééééééé;");
     }
 
     proptest::proptest! {

@@ -54,8 +54,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, ClaimQuota, Delivery,
     DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, Lease, LogWriter, Page, PollState,
-    PruneCursor, Pruned, Retention, Settlement, Standing, Store, StoreError, StoreStats, TargetDue, Token,
-    TokenHash,
+    PruneCursor, Pruned, Retention, Run, Settlement, Standing, Store, StoreError, StoreStats, TargetDue,
+    Token, TokenHash,
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use health::Health;
@@ -240,6 +240,11 @@ impl Store for SqliteStore {
     async fn running_builds(&self, tenant: &str, builder: &str) -> Result<Vec<Build>, StoreError> {
         let mut reader = self.reader().await?;
         self.health.noted(reads::running_builds(&mut *reader.begin().await?, tenant, builder).await)
+    }
+
+    async fn run(&self, tenant: &str, builder: &str, property: &str, text: &str) -> Result<Run, StoreError> {
+        let mut reader = self.reader().await?;
+        self.health.noted(reads::run(&mut *reader.begin().await?, (tenant, builder), property, text).await)
     }
 
     async fn builds_of_buildset(&self, tenant: &str, bsid: u64) -> Result<Vec<Build>, StoreError> {

@@ -5,8 +5,13 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteConnection;
 
 use super::merge;
-use crate::{BuildQuery, BuilderRow, EventId, Page, StoreError, parse};
+use crate::{BuildQuery, BuilderRow, EventId, Page, Run, StoreError, parse};
 use campanile_model::{Build, BuildId, Builder, Buildset, Change, Event, Step};
+
+/// Builds of a builder that have not finished among which those of a run are looked for.
+const RUNNING_OF_RUNS: u32 = 1_000;
+/// Builds of a builder that have finished among which those of a run are looked for.
+const FINISHED_OF_RUNS: u32 = 20;
 
 /// Reads an event as it was stored; a finished build in it also has the logs that came since.
 pub(super) async fn event(
@@ -155,6 +160,42 @@ pub(super) async fn running_builds(
     .fetch_all(&mut *reader)
     .await?;
     assemble(reader, rows).await
+}
+
+/// Looks for the builds of a run, those that have not finished first. The store compares, so that what is not of it isn't
+/// read: a builder may have thousands that never end.
+pub(super) async fn run(
+    reader: &mut SqliteConnection,
+    (tenant, builder): (&str, &str),
+    property: &str,
+    text: &str,
+) -> Result<Run, StoreError> {
+    let last: Option<i64> =
+        sqlx::query_scalar("SELECT max(number) FROM builds WHERE tenant = ? AND builder = ?")
+            .bind(tenant)
+            .bind(builder)
+            .fetch_one(&mut *reader)
+            .await?;
+    let mut rows = Vec::new();
+    for (statement, limit) in [
+        (
+            "SELECT id, 0, data FROM (SELECT id, data FROM builds INDEXED BY builds_running \
+             WHERE tenant = ? AND builder = ? AND finished IS NULL ORDER BY number DESC LIMIT ?) \
+             WHERE EXISTS (SELECT 1 FROM json_each(data, '$.properties') WHERE value ->> 0 = ? AND value ->> 1 = ?)",
+            RUNNING_OF_RUNS,
+        ),
+        (
+            "SELECT id, 1, data FROM (SELECT id, data FROM builds INDEXED BY builds_earlier WHERE tenant = ? \
+             AND builder = ? AND finished IS NOT NULL AND results IS NOT 5 ORDER BY number DESC LIMIT ?) \
+             WHERE EXISTS (SELECT 1 FROM json_each(data, '$.properties') WHERE value ->> 0 = ? AND value ->> 1 = ?)",
+            FINISHED_OF_RUNS,
+        ),
+    ] {
+        let query =
+            sqlx::query_as(statement).bind(tenant).bind(builder).bind(limit).bind(property).bind(text);
+        rows.extend(query.fetch_all(&mut *reader).await?);
+    }
+    Ok(Run { last: last.map(i64::cast_unsigned), builds: assemble(reader, rows).await? })
 }
 
 /// Reads a buildset as it was last told of.

@@ -51,7 +51,12 @@ pub(super) async fn stored_bytes(reader: &mut SqliteConnection, tenant: &str) ->
          + (SELECT total(octet_length(c.data)) FROM builds b JOIN logs l ON l.build = b.id \
             JOIN log_chunks c ON c.log = l.id WHERE b.tenant = ?1) \
          + (SELECT total(octet_length(data)) FROM builds WHERE tenant = ?1) \
-         + (SELECT total(octet_length(component)) FROM callback_versions WHERE tenant = ?1)",
+         + (SELECT total(octet_length(component)) FROM callback_versions WHERE tenant = ?1) \
+         + (SELECT total(octet_length(lines)) FROM callback_log WHERE tenant = ?1) \
+         + (SELECT total(octet_length(data)) FROM changes WHERE tenant = ?1) \
+         + (SELECT total(octet_length(key)) FROM dedup WHERE tenant = ?1) \
+         + (SELECT total(octet_length(who) + octet_length(place) + octet_length(what) + octet_length(answer)) \
+            FROM audit WHERE tenant = ?1)",
     )
     .bind(tenant)
     .fetch_one(reader)
