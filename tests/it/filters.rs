@@ -43,7 +43,7 @@ async fn m_flt_01_m_flt_03_patterns_choose_builds_and_explain_says_which_list_le
         match left_out_by {
             None => assert!(told.contains("delivered"), "{builder} {branch}: {told}"),
             Some(key) => {
-                assert!(told.contains(&format!("among the target's `{key}`")), "{builder} {branch}: {told}")
+                assert!(told.contains(&format!("among the target's `{key}`")), "{builder} {branch}: {told}");
             }
         }
     }

@@ -142,7 +142,7 @@ impl Target for IrcTarget {
         Some(Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) })
     }
 
-    /// What a single channel has not heard holds up nobody: the others are told of what comes behind it.
+    /// Nobody is held up by a channel that has not heard something: the others are told of what comes behind it.
     fn order_patience(&self) -> Option<Duration> {
         Some(Duration::ZERO)
     }
