@@ -19,7 +19,7 @@ use super::extract::Path;
 use super::problem::{Problem, ProblemCode};
 use campanile_config::TenantsSettings;
 use campanile_engine::{Engine, Tenant, TenantChangeError};
-use campanile_model::now;
+use campanile_model::{lenient_json, now};
 
 /// Largest body of settings with their secrets, in bytes; components come by another route.
 const MAX_BODY: u64 = 1 << 20;
@@ -151,8 +151,8 @@ pub(super) async fn put(
     body: Body,
 ) -> Result<Json<PutTenantResponse>, Problem> {
     let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
-    let wanted: PutTenantRequest =
-        serde_json::from_slice(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))?;
+    let wanted: PutTenantRequest = serde_json::from_slice(&lenient_json(&body))
+        .map_err(|error| Problem::bad_request(format!("$: {error}")))?;
     let warnings = engine
         .put_tenant(&name, &wanted.settings, &wanted.secrets)
         .await

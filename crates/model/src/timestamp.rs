@@ -10,6 +10,8 @@ use serde::ser::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 const MICROS: i64 = 1_000_000;
+/// 0001-01-03: Go's zero time lies before it in every zone.
+const END_OF_GOS_ZERO: i64 = -62_135_424_000;
 
 impl Timestamp {
     /// From whole microseconds since the epoch.
@@ -65,7 +67,8 @@ impl Timestamp {
         std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
 
-    /// Reads a date as forges and mail write them, to whole seconds (H-CH-06).
+    /// Reads a date as forges and mail write them, to whole seconds (H-CH-06). The year 1, which programs in Go write for
+    /// a time that they don't know, becomes the epoch, which stands for the same here.
     ///
     /// # Errors
     /// Says which text is no date, and which forms are read.
@@ -73,7 +76,11 @@ impl Timestamp {
         let trimmed = text.trim();
         parse_iso(trimmed)
             .or_else(|| jiff::fmt::rfc2822::parse(trimmed).ok().map(|zoned| zoned.timestamp().as_second()))
-            .map(Self::from_seconds)
+            .map(
+                |seconds| {
+                    if seconds < END_OF_GOS_ZERO { Self::default() } else { Self::from_seconds(seconds) }
+                },
+            )
             .ok_or_else(|| ParseDateError(text.chars().take(60).collect()))
     }
 
@@ -228,6 +235,8 @@ mod tests {
             ("2018-05-15T16:51:27 +02", 1_526_395_887),
             ("Tue, 15 May 2018 14:51:27 GMT", 1_526_395_887),
             ("Tue, 15 May 2018 16:51:27 +0200", 1_526_395_887),
+            ("0001-01-01T00:00:00Z", 0),
+            ("0001-01-01T00:00:00+08:00", 0),
         ] {
             assert_eq!(Timestamp::parse_date(text), Ok(Timestamp::from_seconds(seconds)), "{text}");
         }

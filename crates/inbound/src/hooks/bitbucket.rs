@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::bitbucket_cloud::BitbucketCloud;
+use super::bitbucket_events::DELIVERY_IDS;
 use super::bitbucket_events::Options;
 use super::bitbucket_server::{BitbucketServer, is_servers};
 use super::commit::{once_each, one_line};
@@ -12,7 +13,7 @@ use super::outcome::HookOutcome;
 use super::request::{MediaType, RawHook, Verified};
 use super::{Dialect, HookError, ParsedHook, payload};
 use campanile_config::Reader;
-use campanile_model::{Change, Timestamp};
+use campanile_model::{Change, Timestamp, lenient_json};
 
 const NAME: &str = "bitbucket";
 
@@ -45,7 +46,7 @@ impl Dialect for Bitbucket {
         let request = hook.request();
         let key = request.header("x-event-key");
         if let (Some(key), MediaType::Json) = (&key, request.media_type()) {
-            let event: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let event: Value = serde_json::from_slice(&lenient_json(&request.body)).unwrap_or_default();
             return if is_servers(key, &event) {
                 self.server.parse(hook, now)
             } else {
@@ -54,7 +55,7 @@ impl Dialect for Bitbucket {
         }
         let value = payload::read(NAME, request)?;
         let outcome = self.push(&Json::top(NAME, &value)?, now)?;
-        Ok(outcome.parsed(request, key, now))
+        Ok(outcome.parsed(request, key, DELIVERY_IDS, now))
     }
 }
 
@@ -69,7 +70,7 @@ impl Bitbucket {
             repository,
             ..Change::default()
         };
-        let commits = push.at("commits")?.required()?.list()?;
+        let commits = push.listed("commits")?;
         let mut changes: Vec<Change> = Vec::with_capacity(commits.len());
         let mut branch: Option<String> = None;
         // Often only the last commit says which branch it is on; those before it are on the same (H-BB-04).

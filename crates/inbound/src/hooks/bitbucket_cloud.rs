@@ -1,6 +1,8 @@
 //! The dialect `bitbucketcloud`: today's webhooks of bitbucket.org (H-XBC-01 to H-XBC-06).
 
-use super::bitbucket_events::{Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number};
+use super::bitbucket_events::{
+    DELIVERY_IDS, Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number,
+};
 use super::commit::{one_line, person};
 use super::json::Json;
 use super::outcome::HookOutcome;
@@ -46,7 +48,7 @@ impl Dialect for BitbucketCloud {
             }
             _ => HookOutcome::Ignored(format!("Ignored event: {key}")),
         };
-        Ok(outcome.parsed(hook.request(), Some(key), now))
+        Ok(outcome.parsed(hook.request(), Some(key), DELIVERY_IDS, now))
     }
 }
 
@@ -74,7 +76,7 @@ impl BitbucketCloud {
         let page = event.at("repository.links.html.href")?.text()?.unwrap_or_default();
         let actor = person(&event.at("actor")?, "display_name", "nickname")?;
         let mut changes = Vec::new();
-        for element in event.at("push.changes")?.required()?.list()? {
+        for element in event.at("push")?.required()?.listed("changes")? {
             let new = element.at("new")?;
             let (reference, category) = match new.value() {
                 Some(_) => (new, "push"),

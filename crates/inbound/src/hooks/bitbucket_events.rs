@@ -11,6 +11,9 @@ use super::whitelist::Whitelist;
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Timestamp};
 
+/// The header that names a delivery: Cloud's, then Data Center's.
+pub(super) const DELIVERY_IDS: &[&str] = &["x-request-uuid", "x-request-id"];
+
 /// Options of the dialects, checked.
 #[derive(Clone, Default)]
 pub(super) struct Options {

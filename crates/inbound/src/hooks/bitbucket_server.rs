@@ -1,7 +1,7 @@
 //! The dialect `bitbucketserver`: Bitbucket Data Center, by its own webhooks or those of the older plugin (H-XBS-01 to
 //! H-XBS-05).
 
-use super::bitbucket_events::{Options, Pull, PullAction, event_key, first, full_ref, number};
+use super::bitbucket_events::{DELIVERY_IDS, Options, Pull, PullAction, event_key, first, full_ref, number};
 use super::commit::person;
 use super::json::Json;
 use super::outcome::HookOutcome;
@@ -53,6 +53,7 @@ impl Dialect for BitbucketServer {
             return Ok(HookOutcome::Ignored("a ping makes no changes".to_owned()).parsed(
                 request,
                 Some(key),
+                DELIVERY_IDS,
                 now,
             ));
         }
@@ -68,7 +69,7 @@ impl Dialect for BitbucketServer {
             (_, Some(action)) => HookOutcome::Changes(vec![self.pull_request(&event, action, now)?]),
             _ => HookOutcome::Ignored(format!("Ignored event: {key}")),
         };
-        Ok(outcome.parsed(request, Some(key), now))
+        Ok(outcome.parsed(request, Some(key), DELIVERY_IDS, now))
     }
 }
 
@@ -130,7 +131,7 @@ impl BitbucketServer {
         let template = self.template(&place, &repository)?;
         let actor = person(&event.at("actor")?, "displayName", "username")?;
         let mut changes = Vec::new();
-        for element in event.at("push.changes")?.required()?.list()? {
+        for element in event.at("push")?.required()?.listed("changes")? {
             let new = element.at("new")?;
             let (reference, category) = match new.value() {
                 Some(_) => (new, "push"),
@@ -169,7 +170,7 @@ impl BitbucketServer {
             Ok::<_, HookError>(None)
         };
         let mut changes = Vec::new();
-        for element in event.at("changes")?.required()?.list()? {
+        for element in event.listed("changes")? {
             let deleted = element.at("type")?.text()? == Some("DELETE");
             let hash = if deleted { "fromHash" } else { "toHash" };
             let hash = element.at(hash)?.required()?.word()?.unwrap_or_default();

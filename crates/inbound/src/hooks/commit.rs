@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::HookError;
 use super::arguments::Arguments;
 use super::json::Json;
+use super::request::RawHook;
 use campanile_config::Reader;
 use campanile_model::Change;
 pub(super) use campanile_model::one_line;
@@ -58,7 +59,7 @@ pub(super) fn is_deletion(deleted: Option<bool>, after: Option<&str>) -> bool {
     deleted == Some(true) || after.is_some_and(|after| after.bytes().all(|byte| byte == b'0'))
 }
 
-/// `project`, `codebase` and `category` of the request's query, which win over the payload even when blank (H-GEN-17).
+/// `project`, `codebase` and `category` of the request's query or form, which win over the payload even when blank (H-GEN-17).
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     project: Option<String>,
@@ -67,8 +68,9 @@ pub(super) struct Overrides {
 }
 
 impl Overrides {
-    pub(super) fn read(query: &str) -> Self {
-        let arguments = Arguments::query(query);
+    pub(super) fn read(request: &RawHook) -> Self {
+        // A form that cannot be read has been refused for its payload before.
+        let arguments = Arguments::read(request).unwrap_or_default();
         let first = |name| arguments.first(name).map(ToOwned::to_owned);
         Self { project: first("project"), codebase: first("codebase"), category: first("category") }
     }
@@ -127,6 +129,7 @@ impl Codebases {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::hooks::testing::{get, post};
     use serde_json::{Value, json};
 
     fn author_of(person: &Value) -> String {
@@ -171,9 +174,13 @@ mod tests {
     #[test]
     fn h_gen_17_query_values_win_even_when_blank() {
         let mut change = Change { project: "p".into(), category: Some("tag".into()), ..Change::default() };
-        Overrides::read("").apply(&mut change);
+        Overrides::read(&get("")).apply(&mut change);
         assert_eq!((change.project.as_str(), change.category.as_deref()), ("p", Some("tag")));
-        Overrides::read("project=&codebase=c&category=").apply(&mut change);
+        Overrides::read(&get("project=&codebase=c&category=")).apply(&mut change);
         assert_eq!((change.project.as_str(), change.codebase.as_str(), change.category), ("", "c", None));
+        let form = post("application/x-www-form-urlencoded", "payload=%7B%7D&project=bells");
+        let mut change = Change::default();
+        Overrides::read(&RawHook { query: "project=query".to_owned(), ..form }).apply(&mut change);
+        assert_eq!(change.project, "bells", "a field beside the payload");
     }
 }

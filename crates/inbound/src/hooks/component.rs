@@ -15,6 +15,16 @@ use campanile_callbacks::{Callback, HookRequest, Kind};
 use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
 use campanile_model::Timestamp;
 
+/// Headers by which senders name a delivery, and never two of them alike. Not `X-Request-Id`, which proxies make too.
+const DELIVERY_IDS: &[&str] = &[
+    "idempotency-key",
+    "x-github-delivery",
+    "x-gitea-delivery",
+    "x-forgejo-delivery",
+    "x-gogs-delivery",
+    "x-request-uuid",
+];
+
 /// Headers that prove identities, and are kept from guests (H-WASM-02).
 const HIDDEN: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
@@ -90,11 +100,11 @@ impl Dialect for ComponentDialect {
                     .collect(),
                 body: request.body.to_vec(),
             },
-            overrides: Overrides::read(&request.query),
+            overrides: Overrides::read(request),
         };
         Ok(ParsedHook {
             event: None,
-            delivery_id: request.delivery_id(),
+            delivery_id: request.delivery_id(DELIVERY_IDS),
             outcome: HookOutcome::Component(call),
         })
     }

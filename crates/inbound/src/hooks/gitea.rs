@@ -19,6 +19,7 @@ const COMMON: Flavour = Flavour {
     title: "",
     methods: &[Method::Post],
     event_headers: &["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event"],
+    delivery_ids: &["x-forgejo-delivery", "x-gitea-delivery", "x-gogs-delivery", "x-github-delivery"],
     check,
     events: |event| match event {
         "push" => Event::Push,
@@ -44,7 +45,7 @@ pub(super) fn forgejo(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     Box::new(Github { options: GithubOptions::read(options, &FORGEJO), flavour: &FORGEJO })
 }
 
-/// `X-Forgejo-Signature` or `X-Gitea-Signature`, bare hex of HMAC-SHA256; else those of GitHub. What these forges sign
+/// `X-Forgejo-Signature`, `X-Gitea-Signature` or `X-Gogs-Signature`, bare hex of HMAC-SHA256; else those of GitHub. What these forges sign
 /// is the payload, also where a form carries it; a blank header, as of a webhook without a secret, counts as none.
 fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), HookError> {
     let form = match hook.media_type() {
@@ -53,7 +54,9 @@ fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), H
     };
     let body = form.as_ref().map(|form| form.first("payload").unwrap_or_default().to_owned());
     let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
-    let own = ["x-forgejo-signature", "x-gitea-signature"].iter().filter_map(|name| hook.header(name));
+    let own = ["x-forgejo-signature", "x-gitea-signature", "x-gogs-signature"]
+        .iter()
+        .filter_map(|name| hook.header(name));
     match own.into_iter().find(|hex| !hex.trim().is_empty()) {
         Some(hex) if verify_hex_hmac(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
         Some(_) => Err(HookError::forbidden("Hash mismatch")),

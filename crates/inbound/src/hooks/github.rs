@@ -25,6 +25,7 @@ const GITHUB: Flavour = Flavour {
     title: "GitHub",
     methods: BOTH_METHODS,
     event_headers: &["x-github-event"],
+    delivery_ids: &["x-github-delivery"],
     check: signature::check,
     events: |event| match event {
         "push" => Event::Push,
@@ -92,7 +93,7 @@ impl Dialect for Github {
             Event::Unknown => HookOutcome::Ignored(format!("Ignored event: {event}")),
         };
         let is_pull_request = (self.flavour.events)(&event) == Event::PullRequest;
-        let mut parsed = outcome.parsed(request, Some(event), now);
+        let mut parsed = outcome.parsed(request, Some(event), self.flavour.delivery_ids, now);
         if is_pull_request
             && let HookOutcome::Changes(changes) = &mut parsed.outcome
             && let [change] = &mut changes[..]
@@ -114,18 +115,20 @@ impl Github {
             Err(reason) => return Ok(HookOutcome::Ignored(reason)),
         };
         let repository = push::repository(&push)?;
-        let commits = push.at("commits")?.required()?.list()?;
+        let commits = push.listed("commits")?;
         let head = push.at("head_commit")?;
         if let Some(message) = head.at("message")?.text()?
             && let Some(reason) = options.skips.reason(message)
         {
             return Ok(HookOutcome::Ignored(reason));
         }
-        let commits = match (commits.is_empty(), head.value()) {
-            (true, None) => {
+        // `{}` is no commit either: that is how some senders write that there is none.
+        let has_head = head.value().and_then(Value::as_object).is_some_and(|head| !head.is_empty());
+        let commits = match (commits.is_empty(), has_head) {
+            (true, false) => {
                 return Ok(HookOutcome::Ignored(format!("no commits in the push to `{}'", to.name)));
             }
-            (true, Some(_)) => vec![head],
+            (true, true) => vec![head],
             (false, _) => push::distinct(commits, options.non_distinct)?,
         };
         let full_name = push.at("repository.full_name")?.text()?.unwrap_or_default();

@@ -15,6 +15,8 @@ pub(super) struct Flavour {
     pub(super) methods: &'static [Method],
     /// Headers that name the event; the first that is there counts.
     pub(super) event_headers: &'static [&'static str],
+    /// Headers that name the delivery; the first that is there counts.
+    pub(super) delivery_ids: &'static [&'static str],
     /// Checks the signature.
     pub(super) check: fn(&RawHook, &[Secret], Unsigned) -> Result<(), HookError>,
     /// The kind of an event by its name.

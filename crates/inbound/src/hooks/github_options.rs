@@ -28,7 +28,7 @@ impl GithubOptions {
     pub(super) fn read(table: Option<&Reader<'_>>, flavour: &Flavour) -> Self {
         let mut options = Self {
             secrets: Vec::new(),
-            unsigned: Unsigned::Pass,
+            unsigned: Unsigned::Refuse,
             codebases: Codebases::None,
             whitelist: Whitelist::default(),
             skips: Skips::github_defaults(),
@@ -61,14 +61,18 @@ impl GithubOptions {
     fn read_secret(&mut self, table: &Reader<'_>) {
         self.secrets = secrets(table);
         let given = table.item("secret");
-        match (table.boolean("strict") == Some(true), given.is_some()) {
-            (true, false) => table.error("strict", "Strict mode is requested while no secret is provided"),
-            (true, true) => self.unsigned = Unsigned::Refuse,
-            (false, true) => table.warning(
-                "secret",
-                "requests without a signature pass although there is a `secret`: `strict = true` refuses them",
-            ),
-            (false, false) => {}
+        match (table.boolean("strict"), given.is_some()) {
+            (Some(true), false) => {
+                table.error("strict", "Strict mode is requested while no secret is provided");
+            }
+            (Some(false), true) => {
+                self.unsigned = Unsigned::Pass;
+                table.warning(
+                    "strict",
+                    "requests without a signature pass although there is a `secret`: leave `strict` out to refuse them",
+                );
+            }
+            _ => {}
         }
     }
 }

@@ -27,6 +27,10 @@ pub(super) fn pull_request(
     let number = event.at("number")?.required()?.word()?.unwrap_or_default();
     let pull = event.at("pull_request")?.required()?;
     let text = |path: &'static str| Ok::<_, HookError>(pull.at(path)?.text()?.unwrap_or_default());
+    let either = |path: &'static str, of_gogs: &'static str| match pull.at(path)?.text()? {
+        Some(text) => Ok(text),
+        None => text(of_gogs),
+    };
     let (title, body) = (text("title")?, text("body")?);
     // Without a look-up at GitHub these stand in for the head commit's message (H-XGH-13).
     if options.look_ups.is_none()
@@ -39,11 +43,11 @@ pub(super) fn pull_request(
         None => text("html_url")?,
     };
     let repository = repository(&event)?;
-    let project = text("base.repo.full_name")?;
+    let project = either("base.repo.full_name", "base_repo.full_name")?;
     let mut change = Change {
         who: one_line(event.at("sender.login")?.text()?.unwrap_or_default()),
         comments: format!("{} Pull Request #{number}{}\n{title}\n{body}", flavour.title, commits(&pull)?),
-        revision: pull.at("head.sha")?.required()?.word()?,
+        revision: revision(&pull)?,
         branch: Some(format!("refs/pull/{number}/{}", options.pullrequest_ref)),
         when: when(&pull, action)?.unwrap_or(now),
         category: Some("pull".to_owned()),
@@ -56,7 +60,7 @@ pub(super) fn pull_request(
         ..Change::default()
     };
     change.properties.set("pullrequesturl", revlink, "Change");
-    change.properties.set("basename", text("base.ref")?, "Change");
+    change.properties.set("basename", either("base.ref", "base_branch")?, "Change");
     Ok(HookOutcome::Changes(vec![change]))
 }
 
@@ -67,6 +71,12 @@ pub(super) fn look_up(options: &GithubOptions, value: &Value, change: &Change) -
     let full_name = text("/pull_request/base/repo/full_name")?;
     let settings = options.look_ups.as_ref()?;
     settings.about(full_name, number.trim_matches('"'), change.revision.as_deref()?, &options.skips)
+}
+
+/// Its head's revision. Gogs has none to tell, and names its branches at the top instead.
+fn revision(pull: &Json<'_>) -> Result<Option<String>, HookError> {
+    let sha = pull.at("head.sha")?;
+    if pull.at("head_branch")?.value().is_some() { sha.word() } else { sha.required()?.word() }
 }
 
 /// ` (3 commits)`; nothing when the forge does not count them.

@@ -11,9 +11,12 @@ use super::outcome::{HookOutcome, ParsedHook};
 use super::request::{RawHook, Verified};
 use super::{Dialect, HookError, push};
 use campanile_config::Reader;
-use campanile_model::{Change, Timestamp};
+use campanile_model::{Change, Timestamp, lenient_json};
 
 const NAME: &str = "gitlab";
+/// Of GitLab's headers only this one is made for each delivery and kept when it is tried again: `X-Gitlab-Event-UUID` is
+/// the same for all hooks that a chain of events calls, `X-Gitlab-Webhook-UUID` new with each try.
+const DELIVERY_IDS: &[&str] = &["idempotency-key"];
 
 /// The dialect with its options.
 struct Gitlab {
@@ -50,7 +53,7 @@ impl Dialect for Gitlab {
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let request = hook.request();
-        let value: Value = serde_json::from_slice(&request.body)
+        let value: Value = serde_json::from_slice(&lenient_json(&request.body))
             .map_err(|error| HookError::bad_request(format!("Error loading JSON: {error}")))?;
         let event = Json::top(NAME, &value)?;
         let kind = kind(&event, request)?;
@@ -60,7 +63,7 @@ impl Dialect for Gitlab {
             "note" => note(&self.options, &event, now)?,
             other => HookOutcome::Ignored(format!("`{other}' makes no changes")),
         };
-        Ok(outcome.parsed(request, Some(kind), now))
+        Ok(outcome.parsed(request, Some(kind), DELIVERY_IDS, now))
     }
 }
 
@@ -87,7 +90,7 @@ impl Gitlab {
             Err(reason) => return Ok(HookOutcome::Ignored(reason)),
         };
         let repository = self.options.repository_url.of(event)?;
-        let commits = event.at("commits")?.required()?.list()?;
+        let commits = event.listed("commits")?;
         let last = commits.last().map(|commit| commit.at("message")?.text()).transpose()?.flatten();
         if let Some(reason) = last.and_then(|message| self.options.skips.reason(message)) {
             return Ok(HookOutcome::Ignored(reason));

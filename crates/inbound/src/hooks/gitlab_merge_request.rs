@@ -58,7 +58,10 @@ fn one(
     now: Timestamp,
 ) -> Result<HookOutcome, HookError> {
     let text = |path: &'static str| Ok::<_, HookError>(request.at(path)?.text()?.unwrap_or_default());
-    let commit = request.at("last_commit")?.required()?;
+    let commit = request.at("last_commit")?;
+    if commit.value().is_none() {
+        return Ok(HookOutcome::Ignored("the merge request has no commit".to_owned()));
+    }
     if let Some(message) = commit.at("message")?.text()?
         && let Some(reason) = options.skips.reason(message)
     {

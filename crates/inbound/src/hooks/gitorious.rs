@@ -33,7 +33,7 @@ impl Dialect for Gitorious {
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let value = payload::read(NAME, hook.request())?;
         let outcome = self.push(&Json::top(NAME, &value)?, now)?;
-        Ok(outcome.parsed(hook.request(), None, now))
+        Ok(outcome.parsed(hook.request(), None, &[], now))
     }
 }
 
@@ -53,7 +53,7 @@ impl Gitorious {
             src: Some("git".to_owned()),
             ..Change::default()
         };
-        let commits = push.at("commits")?.required()?.list()?;
+        let commits = push.listed("commits")?;
         if commits.is_empty() {
             return Ok(HookOutcome::Ignored(format!("no commits in the push to `{branch}'")));
         }

@@ -9,7 +9,7 @@ use super::outcome::HookOutcome;
 use super::request::{RawHook, Verified};
 use super::{Dialect, HookError, ParsedHook};
 use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
-use campanile_model::{Change, Timestamp};
+use campanile_model::{Change, Timestamp, lenient_json};
 
 const NAME: &str = "googlecode";
 const SIGNATURE: &str = "google-code-project-hosting-hook-hmac";
@@ -58,7 +58,7 @@ impl Dialect for Googlecode {
     }
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
-        let value: Value = serde_json::from_slice(&hook.request().body)
+        let value: Value = serde_json::from_slice(&lenient_json(&hook.request().body))
             .map_err(|error| HookError::bad_request(format!("{NAME}: payload: not JSON: {error}")))?;
         let push = Json::top(NAME, &value)?;
         let repository = push.at("repository_path")?.required()?.text()?.unwrap_or_default();
@@ -70,14 +70,14 @@ impl Dialect for Googlecode {
             src: Some("Google Code".to_owned()),
             ..Change::default()
         };
-        let revisions = push.at("revisions")?.required()?.list()?;
+        let revisions = push.listed("revisions")?;
         let changes: Result<Vec<Change>, HookError> =
             revisions.iter().map(|revision| self.change(revision, &template, now)).collect();
         let outcome = match changes? {
             none if none.is_empty() => HookOutcome::Ignored("no revisions in the push".to_owned()),
             changes => HookOutcome::Changes(changes),
         };
-        Ok(outcome.parsed(hook.request(), None, now))
+        Ok(outcome.parsed(hook.request(), None, &[], now))
     }
 }
 

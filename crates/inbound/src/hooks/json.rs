@@ -143,8 +143,20 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A date or seconds since the epoch (H-CH-06), to whole seconds.
+    /// The list at a key that must be there. Null is an empty one: that is how servers in Go write it.
+    pub(super) fn listed(&self, key: &'static str) -> Result<Vec<Self>, HookError> {
+        let is_there = self.value.and_then(Value::as_object).is_some_and(|object| object.contains_key(key));
+        let place = self.at(key)?;
+        if is_there { place.list() } else { Err(place.error("missing")) }
+    }
+
+    /// A date or seconds since the epoch (H-CH-06), to whole seconds; none for the zeros that stand for no time.
     pub(super) fn date(&self) -> Result<Option<Timestamp>, HookError> {
+        let told = self.told_date()?;
+        Ok(told.filter(|at| *at != Timestamp::default()))
+    }
+
+    fn told_date(&self) -> Result<Option<Timestamp>, HookError> {
         match self.value {
             None => Ok(None),
             Some(Value::String(text)) => {
@@ -210,14 +222,16 @@ mod tests {
 
     #[test]
     fn h_ch_06_numbers_are_seconds_and_fractions_are_dropped() {
-        let payload =
-            json!({"a": 1203116237, "b": 1203116237.9, "c": "2018-05-15 14:51:27 UTC", "d": "soon", "e": []});
+        let payload = json!({"a": 1203116237, "b": 1203116237.9, "c": "2018-05-15 14:51:27 UTC", "d": "soon", "e": [],
+                "zero": 0, "go": "0001-01-01T00:00:00Z"});
         let top = Json::top("x", &payload).unwrap();
         let date = |key: &'static str| top.at(key).unwrap().date().map(|date| date.unwrap().as_seconds());
         assert_eq!(date("a").unwrap(), 1_203_116_237);
         assert_eq!(date("b").unwrap(), 1_203_116_237);
         assert_eq!(date("c").unwrap(), 1_526_395_887);
         assert!(date("d").unwrap_err().message.starts_with("x: d: `soon` is not a date"));
+        assert!(top.at("zero").unwrap().date().unwrap().is_none());
+        assert!(top.at("go").unwrap().date().unwrap().is_none());
         assert_eq!(date("e").unwrap_err().message, "x: e: must be a date, not a list");
         assert!(top.at("none").unwrap().date().unwrap().is_none());
     }

@@ -16,7 +16,9 @@ pub(super) enum Tags {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum NonDistinct {
     Keep,
+    /// They are dropped beside new ones; a push that has no others, as one that moves a branch forward, keeps them.
     #[default]
+    DropBesideNew,
     Drop,
 }
 
@@ -58,7 +60,11 @@ impl Tags {
 impl NonDistinct {
     /// Reads `keep_non_distinct`.
     pub(super) fn read(table: &Reader<'_>) -> Self {
-        if table.boolean("keep_non_distinct") == Some(true) { Self::Keep } else { Self::Drop }
+        match table.boolean("keep_non_distinct") {
+            Some(true) => Self::Keep,
+            Some(false) => Self::Drop,
+            None => Self::DropBesideNew,
+        }
     }
 }
 

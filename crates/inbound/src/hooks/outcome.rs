@@ -46,11 +46,17 @@ impl From<HookOutcome> for ParsedHook {
 }
 
 impl HookOutcome {
-    /// The parsed request, its changes with the overrides of its address (H-GEN-17), the event's name as a property, and
-    /// no time in the future (M-CH-02).
-    pub(super) fn parsed(mut self, request: &RawHook, event: Option<String>, now: Timestamp) -> ParsedHook {
+    /// The parsed request, its changes with the overrides of its arguments (H-GEN-17), the event's name as a property, and
+    /// no time in the future (M-CH-02). One of the headers `ids` names the delivery.
+    pub(super) fn parsed(
+        mut self,
+        request: &RawHook,
+        event: Option<String>,
+        ids: &[&str],
+        now: Timestamp,
+    ) -> ParsedHook {
         if let Self::Changes(changes) = &mut self {
-            let overrides = Overrides::read(&request.query);
+            let overrides = Overrides::read(request);
             for change in changes {
                 if let Some(event) = &event {
                     change.properties.set("event", event.clone(), "Change");
@@ -59,6 +65,6 @@ impl HookOutcome {
                 change.clamp_time(now);
             }
         }
-        ParsedHook { event, delivery_id: request.delivery_id(), outcome: self }
+        ParsedHook { event, delivery_id: request.delivery_id(ids), outcome: self }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, 
     Ok(Ok(to))
 }
 
-/// The commits that count: those that another branch had only if they are kept (H-GH-09).
+/// The commits that count: those that another branch had only if they are kept, or if there are no others (H-GH-09).
 pub(super) fn distinct(
     commits: Vec<Json<'_>>,
     non_distinct: NonDistinct,
@@ -68,12 +68,12 @@ pub(super) fn distinct(
         return Ok(commits);
     }
     let mut taken = Vec::with_capacity(commits.len());
-    for commit in commits {
+    for commit in &commits {
         if commit.at("distinct")?.boolean()? != Some(false) {
-            taken.push(commit);
+            taken.push(*commit);
         }
     }
-    Ok(taken)
+    Ok(if taken.is_empty() && non_distinct == NonDistinct::DropBesideNew { commits } else { taken })
 }
 
 /// One commit of a push (H-GH-10).

@@ -96,18 +96,10 @@ impl RawHook {
         }
     }
 
-    /// The sender's id of this delivery, the same when it is sent again (H-XALL-01).
-    pub(super) fn delivery_id(&self) -> Option<String> {
-        const HEADERS: [&str; 7] = [
-            "x-github-delivery",
-            "x-gitea-delivery",
-            "x-forgejo-delivery",
-            "x-request-uuid",
-            "x-request-id",
-            "idempotency-key",
-            "x-gitlab-event-uuid",
-        ];
-        HEADERS.iter().filter_map(|name| self.header(name)).find(|id| !id.trim().is_empty())
+    /// The sender's id of this delivery, the same when it is sent again and never otherwise: the first of these headers
+    /// that is there and not blank (H-XALL-01).
+    pub(super) fn delivery_id(&self, headers: &[&str]) -> Option<String> {
+        headers.iter().filter_map(|name| self.header(name)).find(|id| !id.trim().is_empty())
     }
 }
 

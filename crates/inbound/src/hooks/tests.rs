@@ -13,6 +13,7 @@ use campanile_config::{Document, Limits, Problems};
 use campanile_model::Change;
 use campanile_outbound::{Allowed, SystemResolver};
 
+mod as_sent;
 mod bitbucket_rules;
 mod dialects;
 mod forge_rules;

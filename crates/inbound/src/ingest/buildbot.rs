@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::ParsedBatch;
 use super::native::{EventsError, bad};
-use super::read::typed;
+use super::read::{json, typed};
 use campanile_ci::buildbot::{
     BuildbotBuild, BuildbotBuildset, BuildbotBuildsetReport, BuildbotRequestReport, results,
 };
@@ -33,7 +33,7 @@ fn parse(body: &[u8]) -> Result<ParsedBatch, EventsError> {
                    leave `generators` away, or use a formatter that gives a dict";
         return Err(bad("$", why));
     }
-    let value: Value = serde_json::from_slice(body).map_err(|error| bad("$", error.to_string()))?;
+    let value: Value = json(body)?;
     if !value.is_object() {
         return Err(bad("$", "must be an object: a build, a buildset or a request"));
     }

@@ -97,6 +97,8 @@ struct Envelope {
 /// Structured mode: envelope and data in one object.
 fn one(event: &Value, path: &str) -> Result<Vec<ParsedBatch>, EventsError> {
     let envelope = typed::<Envelope>(event, path)?;
+    let (version, key) = (&envelope.specversion, (envelope.source.as_str(), envelope.id.as_str()));
+    let Some(kind) = Kind::of(version, &envelope.kind)? else { return Ok(tells_nothing(&envelope.kind)) };
     let data = match (envelope.data, envelope.data_base64) {
         // Data that are JSON but not declared so come as a text.
         (Some(Value::String(text)), _) => json(text.as_bytes()),
@@ -105,11 +107,11 @@ fn one(event: &Value, path: &str) -> Result<Vec<ParsedBatch>, EventsError> {
             Ok(bytes) => json(&bytes),
             Err(error) => Err(bad("$", error.to_string())),
         },
-        (None, None) => Err(bad("$", "missing")),
+        (None, None) => return Ok(has_no_data(&envelope.kind)),
     };
     let path = format!("{path}.data");
     let data = data.map_err(|error| below(&path, error))?;
-    parse_event(&envelope.specversion, (&envelope.source, &envelope.id), &envelope.kind, &data, &path)
+    parse_event(key, kind, &data, &path)
 }
 
 /// Binary mode: the envelope is in headers, percent-encoded where need be, and the body is the data.
@@ -121,7 +123,11 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsEr
     };
     let (version, id) = (attribute("ce-specversion")?, attribute("ce-id")?);
     let (source, kind) = (attribute("ce-source")?, attribute("ce-type")?);
-    parse_event(&version, (&source, &id), &kind, &json(body)?, "$")
+    match Kind::of(&version, &kind)? {
+        None => Ok(tells_nothing(&kind)),
+        Some(_) if body.trim_ascii().is_empty() => Ok(has_no_data(&kind)),
+        Some(of) => parse_event((&source, &id), of, &json(body)?, "$"),
+    }
 }
 
 /// A CDEvent without a CloudEvent around it.
@@ -133,27 +139,52 @@ fn bare(body: &Value) -> Result<Vec<ParsedBatch>, EventsError> {
     cdevents::parse(body, "$", None)
 }
 
+/// Types that are read.
+#[derive(Clone, Copy)]
+enum Kind {
+    Cdevent,
+    Own,
+}
+
+impl Kind {
+    /// By the type's name; none for one that tells nothing of builds, whatever its data are.
+    fn of(version: &str, name: &str) -> Result<Option<Self>, EventsError> {
+        if version != "1.0" {
+            return Err(bad("$", format!("CloudEvents `{version}` are not understood: send 1.0")));
+        }
+        Ok(match name {
+            _ if name.starts_with("dev.cdevents.") => Some(Self::Cdevent),
+            _ if name == "campanile" || name.starts_with("campanile.") => Some(Self::Own),
+            _ => None,
+        })
+    }
+}
+
+fn tells_nothing(kind: &str) -> Vec<ParsedBatch> {
+    ParsedBatch::ignored(format!("events of the type `{kind}` tell nothing of builds"))
+}
+
+/// Data are optional in CloudEvents.
+fn has_no_data(kind: &str) -> Vec<ParsedBatch> {
+    ParsedBatch::ignored(format!("the event of the type `{kind}` has no data"))
+}
+
 fn parse_event(
-    version: &str,
     (source, id): (&str, &str),
-    kind: &str,
+    kind: Kind,
     data: &Value,
     path: &str,
 ) -> Result<Vec<ParsedBatch>, EventsError> {
-    if version != "1.0" {
-        return Err(bad("$", format!("CloudEvents `{version}` are not understood: send 1.0")));
-    }
     // Source and id together are unique; neither is bound to be without any separator.
     let key = format!("{}/{source}/{id}", source.len());
-    if kind.starts_with("dev.cdevents.") {
-        return cdevents::parse(data, path, Some(key));
+    match kind {
+        Kind::Cdevent => cdevents::parse(data, path, Some(key)),
+        Kind::Own => {
+            let events =
+                native::parse(data.to_string().as_bytes(), Form::Json).map_err(|error| below(path, error))?;
+            Ok(ParsedBatch::events(events, Some(key)))
+        }
     }
-    if kind == "campanile" || kind.starts_with("campanile.") {
-        let events =
-            native::parse(data.to_string().as_bytes(), Form::Json).map_err(|error| below(path, error))?;
-        return Ok(ParsedBatch::events(events, Some(key)));
-    }
-    Ok(ParsedBatch::ignored(format!("events of the type `{kind}` tell nothing of builds")))
 }
 
 /// Puts a path before that of an error.

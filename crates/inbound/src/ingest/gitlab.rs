@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::native::{EventsError, bad};
 use super::read::{
@@ -36,7 +37,11 @@ impl Source for Gitlab {
         let body = json(body)?;
         let kind = match body.get("object_kind") {
             Some(kind) => kind.as_str().ok_or_else(|| bad("$.object_kind", "must be a text"))?,
-            None => return Err(bad("$.object_kind", "missing: is this GitLab's webhook?")),
+            None => match body.get("event_name").and_then(Value::as_str) {
+                // System hooks name their events so. A refusal would have GitLab switch the hook off.
+                Some(name) => return Ok(ParsedBatch::ignored(format!("`{name}` tells nothing of builds"))),
+                None => return Err(bad("$.object_kind", "missing: is this GitLab's webhook?")),
+            },
         };
         let parsed = match kind {
             "pipeline" => pipeline(typed::<PipelineHook>(&body, "$")?)?,

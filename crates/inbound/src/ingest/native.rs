@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use campanile_model::{Build, BuildId, BuildRequest, Builder, Buildset, Change, Event, Step, Worker};
+use campanile_model::{
+    Build, BuildId, BuildRequest, Builder, Buildset, Change, Event, Step, Worker, lenient_json,
+};
 
 /// No more events are taken in one request.
 const MAX_EVENTS: usize = 10_000;
@@ -33,7 +35,8 @@ pub struct EventsError {
 /// # Errors
 /// Says where the first bad event is, and what is wrong with it.
 pub fn parse(body: &[u8], form: Form) -> Result<Vec<Event>, EventsError> {
-    let text = std::str::from_utf8(body).map_err(|error| bad("$", format!("not UTF-8: {error}")))?;
+    let body = lenient_json(body);
+    let text = std::str::from_utf8(&body).map_err(|error| bad("$", format!("not UTF-8: {error}")))?;
     let pieces: Vec<(String, &str)> = match form {
         Form::Lines => text
             .lines()

@@ -5,14 +5,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::native::{EventsError, bad, wrong};
-use campanile_model::{Build, BuildId, Event, Properties, Results, Timestamp, build_text, one_line};
+use campanile_model::{
+    Build, BuildId, Event, Properties, Results, Timestamp, build_text, lenient_json, one_line,
+};
 
 /// The body as JSON.
 pub(super) fn json(body: &[u8]) -> Result<Value, EventsError> {
     if body.trim_ascii().is_empty() {
         return Err(bad("$", "the body is empty"));
     }
-    serde_json::from_slice(body).map_err(|error| bad("$", error.to_string()))
+    serde_json::from_slice(&lenient_json(body)).map_err(|error| bad("$", error.to_string()))
 }
 
 /// A value as a `T`.
@@ -75,6 +77,13 @@ const ATTEMPTS: u64 = 100;
 
 /// The event of a build that began, or that ended.
 pub(super) fn build_event(mut build: Build, results: Option<Results>) -> Event {
+    let known = |at: &Timestamp| *at != Timestamp::default();
+    build.started = build.started.filter(known);
+    build.finished = build.finished.filter(known);
+    for step in &mut build.steps {
+        step.started = step.started.filter(known);
+        step.finished = step.finished.filter(known);
+    }
     build.results = results;
     match results {
         None => Event::BuildStarted { build: Box::new(build) },

@@ -33,6 +33,83 @@ struct Recorded {
     expected: Value,
 }
 
+/// The batches or the error of a body under these headers.
+fn parsed(name: &str, sent: &[(&str, &str)], body: &str) -> Result<Vec<ParsedBatch>, String> {
+    let sent = sent.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    source(name)
+        .unwrap()
+        .parse(&headers(&Value::Object(sent)), body.as_bytes())
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_cloudevent_without_data_or_of_another_type_is_a_note_and_costs_its_batch_nothing() {
+    let good = json!({"specversion": "1.0", "id": "g", "source": "/x", "type": "campanile.buildStarted",
+        "data": {"event": "buildStarted", "build": {"builder": "linux", "number": 1}}});
+    let event = |kind: &str| json!({"specversion": "1.0", "id": "m1", "source": "/x", "type": kind});
+    let with = |kind: &str, key: &str, value: Value| {
+        let mut event = event(kind);
+        event[key] = value;
+        event
+    };
+    let structured = [("content-type", "application/cloudevents+json")];
+    let batch = [("content-type", "application/cloudevents-batch+json")];
+    for odd in [
+        event("other"),
+        event("campanile.buildStarted"),
+        event("dev.cdevents.pipelinerun.finished.0.2.0"),
+        with("other", "data", json!("text")),
+        with("other", "data_base64", json!("AAAA")),
+        with("other", "data", json!([1])),
+        with("other", "data", Value::Null),
+    ] {
+        let alone = parsed("cloudevents", &structured, &odd.to_string()).unwrap();
+        assert!(alone.len() == 1 && alone[0].note.is_some() && alone[0].events.is_empty(), "{odd}");
+        let both = parsed("cloudevents", &batch, &json!([odd, good]).to_string()).unwrap();
+        assert_eq!(both.iter().map(|batch| batch.events.len()).collect::<Vec<_>>(), [0, 1], "{odd}");
+    }
+    for (kind, body) in [("other", ""), ("other", "text"), ("campanile.buildStarted", "")] {
+        let attributes = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/x"), ("ce-type", kind)];
+        let told = parsed("cloudevents", &attributes, body).unwrap();
+        assert!(told[0].note.is_some(), "{kind} {body:?}");
+    }
+    let broken = with("campanile.buildStarted", "data", json!({"event": "buildDone"}));
+    let told = parsed("cloudevents", &batch, &json!([good, broken]).to_string()).unwrap_err();
+    assert!(told.starts_with("$[1].data.event: unknown event"), "{told}");
+}
+
+#[test]
+fn a_system_hook_of_gitlab_is_a_note() {
+    let told = parsed("gitlab", &[], r#"{"event_name": "project_create", "name": "x"}"#).unwrap();
+    assert_eq!(told[0].note.as_deref(), Some("`project_create` tells nothing of builds"));
+    assert!(parsed("gitlab", &[], "{}").unwrap_err().contains("missing: is this GitLab's webhook?"));
+}
+
+#[test]
+fn every_source_takes_a_byte_order_mark_half_a_pair_and_gos_zero_time() {
+    for Recorded { source, name, headers, body, expected } in recorded() {
+        let what = format!("{} {name}", source.name());
+        let right = source.parse(&headers, body.to_string().as_bytes());
+        let marked = source.parse(&headers, format!("\u{feff}{body}").as_bytes());
+        assert_eq!(marked.is_ok(), right.is_ok(), "{what}");
+        assert_eq!(marked.ok(), right.ok(), "{what} {expected}");
+        if body.is_object() {
+            let half = body.to_string().replacen('{', r#"{"half": "\ud83d","#, 1);
+            assert!(
+                source.parse(&headers, half.as_bytes()).is_ok() || expected.get("error").is_some(),
+                "{what}"
+            );
+        }
+    }
+    let run = json!({"object_kind": "build", "ref": "main", "sha": "1f0c2d9", "build_id": 3, "build_name": "test",
+        "build_stage": "test", "build_status": "success", "build_started_at": "0001-01-01T00:00:00Z",
+        "build_finished_at": "0001-01-01T00:00:00Z", "pipeline_id": 5, "project_name": "a / b",
+        "project": {"path_with_namespace": "a/b"}});
+    let told = parsed("gitlab", &[], &run.to_string()).unwrap();
+    let Some(Event::BuildFinished { build }) = told[0].events.first() else { panic!("{told:?}") };
+    assert_eq!((build.started, build.finished), (None, None));
+}
+
 fn recorded() -> Vec<Recorded> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder()).unwrap() {

@@ -105,7 +105,10 @@ fn h_gh_09_h_gh_11_commits_that_are_not_distinct() {
     let change = serde_json::to_value(&kept.changes[0]).unwrap();
     assert_eq!((&change["src"], &change["category"]), (&"git".into(), &Value::Null));
     assert_eq!(kept.changes[0].properties.value("event"), Some(&"push".into()));
-    let none = parsed("", &json!({"commits": [old]}));
+    let forward = json!({"commits": [old]});
+    assert_eq!(revisions(&parsed("", &forward)), ["old"], "a branch that moves forward is told");
+    assert_eq!(revisions(&parsed("keep_non_distinct = false", &commits)), ["new"]);
+    let none = parsed("keep_non_distinct = false", &forward);
     assert_eq!(none.note.as_deref(), Some("no distinct commits in the push to `main'"));
 }
 
@@ -245,7 +248,7 @@ fn h_xgh_04_signed_and_unsigned_requests() {
     let signed = |value: &str| with_header(ping(), "x-hub-signature-256", value);
     let status =
         |options: &str, hook: RawHook| run(github(options).as_ref(), hook).map_or_else(|e| e.status, |_| 200);
-    let (loose, strict) = ("secret = \"bell-tower\"", "secret = [\"new\", \"bell-tower\"]\nstrict = true");
+    let (loose, strict) = ("secret = \"bell-tower\"\nstrict = false", "secret = [\"new\", \"bell-tower\"]");
     for options in [loose, strict] {
         assert_eq!(status(options, signed(right)), 200);
         assert_eq!(status(options, signed("sha256=00")), 403);
