@@ -43,7 +43,7 @@ async fn h_wasm_01_h_wasm_04_a_dialect_of_ones_own_takes_pushes() {
         let request =
             http().post(format!("{}/change_hook/sourcehut{query}", engine.url)).header("X-Proof", proof);
         let response =
-            request.header("X-Request-Id", body.len().to_string()).body(body).send().await.unwrap();
+            request.header("Idempotency-Key", body.len().to_string()).body(body).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
     let push = push_of_sourcehut().to_string();
@@ -149,7 +149,7 @@ async fn h_gen_11_h_gen_15_h_gen_16_h_gen_20_answers_and_the_log() {
         let request =
             http().post(format!("{}/change_hook/gitlab", engine.url)).header("X-Gitlab-Token", "bell-tower");
         let request = request.header("Authorization", "Bearer hush").header("Accept", accept);
-        let request = request.header("X-Gitlab-Event-UUID", "e0f1");
+        let request = request.header("Idempotency-Key", "e0f1");
         let response = request.body(body.to_string()).send().await.unwrap();
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         let sniff =

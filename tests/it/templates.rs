@@ -76,7 +76,7 @@ async fn m_x_18_templates_of_buildbot_render_what_buildbot_renders() {
         settings.push_str(&format!(
             "[[mail]]\nname = {name:?}\nfromaddr = \"ci@example.org\"\nsend_to_interested_users = false\n\
              extra_recipients = [\"{name}@example.org\"]\nrelayhost = \"localhost\"\nsmtp_port = {}\nmode = {MODE:?}\n\
-             template_type = {}\ntemplate = {}\nsubject_template = {}\nadd_patch = false\n\n",
+             template_type = {}\ntemplate = {}\nsubject_template = {}\nadd_patch = false\nprevious_build = \"number\"\n\n",
             smtp.port, asked["templates"][name]["type"], template["template"], template["subject"],
         ));
     }

@@ -24,6 +24,8 @@ struct Membership {
     failed: bool,
     /// JOINs sent since we were in it last.
     tries: u32,
+    /// It takes no colours.
+    plain: bool,
 }
 
 impl Channels {
@@ -75,7 +77,8 @@ impl Channels {
     /// The server confirmed our JOIN.
     pub(crate) fn joined(&mut self, name: &str) {
         let membership = self.0.entry(name.to_lowercase()).or_default();
-        *membership = Membership { joined: true, key: membership.key.take(), ..Membership::default() };
+        let (key, plain) = (membership.key.take(), membership.plain);
+        *membership = Membership { joined: true, key, plain, ..Membership::default() };
     }
 
     /// We are out, whoever did it; a channel that is not wanted is not tried again.
@@ -92,6 +95,17 @@ impl Channels {
             membership.due = Some(now + RETURN_AGAIN);
             membership.failed = true;
         }
+    }
+
+    /// False for a channel that takes no colours.
+    pub(crate) fn has_colours(&self, name: &str) -> bool {
+        !self.0.get(&name.to_lowercase()).is_some_and(|membership| membership.plain)
+    }
+
+    /// Sends a channel no more colours. Says whether it had any until now.
+    pub(crate) fn take_colours(&mut self, name: &str) -> bool {
+        let membership = self.0.get_mut(&name.to_lowercase());
+        membership.is_some_and(|membership| !std::mem::replace(&mut membership.plain, true))
     }
 
     /// Time of the next JOIN of all.

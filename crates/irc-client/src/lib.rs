@@ -2,7 +2,7 @@
 //! for one by a PING behind each message, which the server answers only after it has worked on everything before it.
 //!
 //! Reading order: `settings` (server, identity, channels), `message` (lines, parsed and encoded), `split` (long texts in
-//! lines that fit), `outbox` (rate, and receipts), `registration` (capabilities, SASL, nicknames), `channels`
+//! lines that fit), `formatting` (colours), `outbox` (rate, and receipts), `registration` (capabilities, SASL, nicknames), `channels`
 //! (membership), `event` (what goes into a session, and comes out), `session` (one connection's side of the protocol),
 //! `connection` (bytes, by TCP or TLS), `client` (a session over a connection), `backoff` (the wait before the next one).
 //!
@@ -17,6 +17,7 @@ mod channels;
 mod client;
 mod connection;
 mod event;
+mod formatting;
 mod message;
 mod outbox;
 mod registration;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::channels::Channels;
 use crate::event::{OutgoingMessage, Refusal, SessionEvent};
+use crate::formatting::without_formatting;
 use crate::message::{Prefix, ServerCommand, ServerMessage, encode, is_channel, same_name};
 use crate::outbox::{Outbox, OutboxFull, Ticket};
 use crate::registration::{Registration, Step};
@@ -202,6 +203,12 @@ impl Session {
                 Vec::new()
             }
             ServerCommand::Pong(token) => self.delivered(&token),
+            // Forwarded, or put there by an operator: names and authors of builds are not for strangers.
+            ServerCommand::Join(channel) if ours && !self.channels.contains(&channel) => {
+                self.outbox.push_urgent(format!("PART {channel}"));
+                let reason = "nobody asked for it: the server put the bot there".to_owned();
+                vec![SessionEvent::Left { channel, reason }]
+            }
             ServerCommand::Join(channel) if ours => {
                 self.channels.joined(&channel);
                 vec![SessionEvent::Joined { channel }]
@@ -283,10 +290,13 @@ impl Session {
 
     /// The lines of a message, each with its recipient.
     fn lines_of(&self, to: &str, message: &OutgoingMessage) -> Vec<String> {
+        let plain = |text: &str| {
+            if self.channels.has_colours(to) { text.to_owned() } else { without_formatting(text) }
+        };
         match message {
-            OutgoingMessage::Action(text) => self.lines(to, "PRIVMSG", text, "\x01ACTION ", "\x01"),
+            OutgoingMessage::Action(text) => self.lines(to, "PRIVMSG", &plain(text), "\x01ACTION ", "\x01"),
             OutgoingMessage::Text(text) => {
-                let verb = self.verb(to);
+                let (verb, text) = (self.verb(to), plain(text));
                 text.lines().flat_map(|text| self.lines(to, verb, text, "", "")).collect()
             }
         }
@@ -420,6 +430,14 @@ impl Session {
                 return closed(format!("the server refused us ({numeric}): {text}; check `server_password`"));
             }
             900 if self.awaiting_nickserv.is_some() => self.awaiting_nickserv = Some(now),
+            470 if self.channels.contains(about) => {
+                self.channels.refused(about, now);
+                let to = parameters.get(2).map_or("another channel", String::as_str);
+                let reason = format!(
+                    "it forwards to {to}: {text} (470); name the channel that is meant in `channels`"
+                );
+                return vec![SessionEvent::Left { channel: about.to_owned(), reason }];
+            }
             // The same numbers are said of a JOIN and of a message, so it counts whether we are in.
             403 | 405 | 437 | 471..=477 | 489
                 if self.channels.contains(about) && !self.reaches(&about.to_lowercase()) =>
@@ -428,7 +446,13 @@ impl Session {
                 let reason = format!("it cannot be joined ({numeric}): {text}");
                 return vec![SessionEvent::Left { channel: about.to_owned(), reason }];
             }
-            401 | 403 | 404 | 411 | 412 | 442 | 477 | 531 => {
+            404 | 408 if is_about_colours(numeric, text) && self.channels.take_colours(about) => {
+                let reason = format!(
+                    "{about}: {text} ({numeric}): said again without colours; `use_colors = false` never sends any"
+                );
+                return self.refused(Refusal { recipient: about.to_lowercase(), reason, passes: true });
+            }
+            401 | 403 | 404 | 408 | 411 | 412 | 442 | 477 | 531 => {
                 let reason = format!("{about}: {text} ({numeric})");
                 return self.refused(Refusal { recipient: about.to_lowercase(), reason, passes: false });
             }
@@ -473,6 +497,12 @@ impl Session {
             self.keepalive_sent = Some(now);
         }
     }
+}
+
+/// Servers have no number of their own for a channel that takes no colours (mode +c); some say 404, some 408.
+fn is_about_colours(numeric: u16, text: &str) -> bool {
+    let text = text.to_lowercase();
+    numeric == 408 || ["+c", "colo", "control code"].iter().any(|words| text.contains(words))
 }
 
 fn closed(reason: String) -> Vec<SessionEvent> {

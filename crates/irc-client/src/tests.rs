@@ -175,6 +175,64 @@ fn i_con_11_thrown_out_it_comes_back_and_later_less_often() {
 }
 
 #[test]
+fn i_con_12_a_channel_that_nobody_asked_for_is_left_and_hears_nothing() {
+    let now = Instant::now();
+    let mut session = session(ClientSettings { channels: vec![channel("#ci")], ..settings() }, now);
+    receive(&mut session, ":s 001 bb :hi", now);
+    lines(&mut session, now);
+    let told = receive(&mut session, ":s 470 bb #ci ##ci :Forwarding to another channel", now);
+    let [SessionEvent::Left { channel, reason }] = &told[..] else { panic!("{told:?}") };
+    assert!(
+        channel == "#ci" && reason.contains("forwards to ##ci") && reason.contains("`channels`"),
+        "{reason}"
+    );
+    let told = receive(&mut session, ":bb!~bb@host JOIN ##ci", now);
+    assert!(matches!(&told[..], [SessionEvent::Left { channel, .. }] if channel == "##ci"), "{told:?}");
+    assert_eq!(lines(&mut session, now), ["PART ##ci"]);
+    assert!(session.is_settled() && !session.reaches("#ci") && !session.reaches("##ci"));
+    assert!(!lines(&mut session, now + Duration::from_secs(299)).contains(&"JOIN #ci".to_owned()));
+    assert!(
+        lines(&mut session, now + Duration::from_secs(300)).contains(&"JOIN #ci".to_owned()),
+        "as I-CON-11"
+    );
+}
+
+#[test]
+fn i_col_05_a_channel_without_colours_is_told_again_without_them() {
+    for refusal in [
+        "404 bb #ci :Cannot send to channel (+c)",
+        "404 bb #ci :Can't send colors to channel (+c is set)",
+        "408 bb #ci :You cannot use control codes on this channel. Not sent: x",
+    ] {
+        let now = Instant::now();
+        let mut session = in_channel(settings(), now);
+        let message = text("Failure [\x0304failed\x03]");
+        let mut said = |now| {
+            let ticket = session.deliver([("#ci", std::slice::from_ref(&message))].into_iter());
+            let said = lines(&mut session, now);
+            let refused = receive(&mut session, &format!(":s {refusal}"), now);
+            let arrived = said.last().and_then(|ping| ping.strip_prefix("PING :")).unwrap().to_owned();
+            let delivered = receive(&mut session, &format!(":s PONG s :{arrived}"), now);
+            let [SessionEvent::Delivered { ticket: of, refused: passes }] = &delivered[..] else {
+                panic!("{delivered:?}")
+            };
+            assert_eq!((*of, refused.len(), passes.len()), (ticket, 1, 1));
+            (said[0].clone(), passes[0].clone())
+        };
+        let (line, refused) = said(now);
+        assert_eq!(line, "PRIVMSG #ci :Failure [\x0304failed\x03]");
+        assert!(refused.passes && refused.reason.contains("`use_colors = false`"), "{refused:?}");
+        let (line, refused) = said(now + Duration::from_secs(30));
+        assert_eq!(line, "PRIVMSG #ci :Failure [failed]");
+        assert!(!refused.passes, "that was not it: {refused:?}");
+    }
+    let now = Instant::now();
+    let mut session = in_channel(settings(), now);
+    let told = receive(&mut session, ":s 404 bb #ci :Cannot send to channel (+m)", now);
+    assert!(matches!(&told[..], [SessionEvent::Refused(refusal)] if !refusal.passes), "{told:?}");
+}
+
+#[test]
 fn i_out_02_i_out_03_notices_in_every_kind_of_channel_and_actions() {
     let now = Instant::now();
     let mut session = in_channel(ClientSettings { notice_on_channel: true, ..settings() }, now);

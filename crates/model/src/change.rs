@@ -13,18 +13,22 @@ pub struct Change {
     /// Author; blank when not known (H-CH-05).
     pub who: String,
     /// Committer, if it is told apart from the author.
+    #[serde(deserialize_with = "super::lenient_json::unless_blank")]
     pub committer: Option<String>,
     /// Paths touched, in the sender's order.
     pub files: Vec<String>,
     /// Commit message.
     pub comments: String,
     /// Revision; absent means the tip.
+    #[serde(deserialize_with = "super::lenient_json::unless_blank")]
     pub revision: Option<String>,
     /// Branch; absent means the default one.
+    #[serde(deserialize_with = "super::lenient_json::unless_blank")]
     pub branch: Option<String>,
     /// Time of the commit, or as near to it as the sender says.
     pub when: Timestamp,
     /// Free grouping, such as `pull` or `tag`.
+    #[serde(deserialize_with = "super::lenient_json::unless_blank")]
     pub category: Option<String>,
     /// Page that shows it; blank if none.
     pub revlink: String,

@@ -1,6 +1,8 @@
-//! JSON as the world sends it: with a byte order mark, or with half a surrogate pair in a text.
+//! JSON as the world sends it: with a byte order mark, with half a surrogate pair in a text, with blank for absent.
 
 use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
 
 /// The bytes without a byte order mark at their start, and with U+FFFD for every `\uD8xx` that lacks its other half.
 ///
@@ -28,6 +30,11 @@ pub fn lenient_json(bytes: &[u8]) -> Cow<'_, [u8]> {
         };
     }
     mended.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// Reads a text of which a blank one counts as absent: shells hand on variables that have no value as `""`.
+pub(crate) fn unless_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.trim().is_empty()))
 }
 
 /// Which half of a pair an escape stands for.
@@ -76,6 +83,20 @@ mod tests {
         assert_eq!(text("\u{feff}\"a\""), "a");
         assert!(matches!(lenient_json(b"\xEF\xBB\xBF7"), Cow::Borrowed(b"7")));
         assert_eq!(text("\"\u{feff}\""), "\u{feff}");
+    }
+
+    #[test]
+    fn m_ss_07_blank_branches_and_revisions_are_absent() {
+        let stamp: crate::SourceStamp = serde_json::from_str(
+            r#"{"branch": "", "revision": " ", "changes": [{"branch": "", "revision": "", "category": "", "committer": ""}]}"#,
+        )
+        .expect("a source stamp");
+        assert_eq!((stamp.branch, stamp.revision), (None, None));
+        let change = stamp.changes.into_iter().next().expect("its change");
+        assert_eq!(
+            (change.branch, change.revision, change.category, change.committer),
+            (None, None, None, None)
+        );
     }
 
     proptest::proptest! {

@@ -86,12 +86,17 @@ impl Build {
     #[must_use]
     pub fn is_of_same_branches(&self, other: &Self) -> bool {
         let has_branch = |stamp: &SourceStamp| stamp.branch.as_deref().is_some_and(|name| !name.is_empty());
-        let (ours, theirs) = (&self.source_stamps, &other.source_stamps);
+        // A build that says nothing of its sources is one of the default branch.
+        let nothing = [SourceStamp::default()];
+        let ours = if self.source_stamps.is_empty() { &nothing[..] } else { &self.source_stamps };
+        let theirs = if other.source_stamps.is_empty() { &nothing[..] } else { &other.source_stamps };
+        let is_same = |ours: &SourceStamp, theirs: &SourceStamp| {
+            ours.codebase == theirs.codebase
+                && has_branch(ours) == has_branch(theirs)
+                && ours.is_same_place(theirs)
+        };
         ours.len() == theirs.len()
-            && ours
-                .iter()
-                .zip(theirs)
-                .all(|(ours, theirs)| has_branch(ours) == has_branch(theirs) && ours.is_same_place(theirs))
+            && ours.iter().all(|ours| theirs.iter().any(|theirs| is_same(ours, theirs)))
     }
 }
 

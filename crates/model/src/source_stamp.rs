@@ -13,8 +13,10 @@ pub struct SourceStamp {
     /// Codebase; blank in single-codebase set-ups, unique within a build (M-SS-02).
     pub codebase: String,
     /// Branch; absent means the default one.
+    #[serde(deserialize_with = "super::lenient_json::unless_blank")]
     pub branch: Option<String>,
     /// Revision; absent means the tip at checkout time.
+    #[serde(deserialize_with = "super::lenient_json::unless_blank")]
     pub revision: Option<String>,
     /// Repository; may be blank.
     pub repository: String,

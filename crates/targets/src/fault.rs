@@ -236,7 +236,9 @@ impl fmt::Display for Silence {
             }
             Self::Retry => f.write_str("the build was lost and another one stands for it"),
             Self::NoRecipients => {
-                f.write_str("nobody is left to tell: no address of an interested user is known")
+                f.write_str(
+                    "nobody is left to tell: no address of an interested user is known, or all of them are `ignored_addresses`",
+                )
             }
             Self::BuildsetSummary => f.write_str("it waits for the summary of its buildset"),
             Self::Expired { after } => {

@@ -11,7 +11,7 @@ const MAX_NAMES: usize = 1_000;
 const MAX_PATTERN: usize = 256;
 
 /// Names that something must have, and must not have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct NameFilter {
     wanted: Names,
     /// Those with a `!`, without it.

@@ -10,6 +10,7 @@ use sha1::{Digest as _, Sha1};
 use url::Url;
 
 use super::commit_ref::CommitRef;
+use super::description::distinct;
 use super::forge::{About, DefaultAddressing, Defaults, Forge};
 use super::payload::{Details, StoredStatus};
 use super::settings::{Shared, address, text};
@@ -143,7 +144,7 @@ fn body(status: &StoredStatus) -> Value {
     let mut body = json!({
         "state": status.state,
         "key": key,
-        "name": status.detail("name").unwrap_or(&status.context),
+        "name": distinct(status.detail("name").unwrap_or(&status.context), 255),
         "description": status.description,
     });
     if let (Some(url), Some(body)) = (&status.target_url, body.as_object_mut()) {
@@ -166,6 +167,7 @@ impl Forge for BitbucketCloud {
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: true,
+        max_context: 255,
         max_description: 255,
     };
 

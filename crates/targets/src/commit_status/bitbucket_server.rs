@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::bitbucket_cloud::state;
 use super::commit_ref::CommitRef;
+use super::description::distinct;
 use super::forge::{About, DefaultAddressing, Defaults, Forge};
 use super::payload::{Details, StoredStatus};
 use super::settings::{Shared, text};
@@ -17,6 +18,9 @@ use campanile_config::Reader;
 use campanile_model::Timestamp;
 use campanile_model::interpolate::{RenderError, Scope, Text};
 use campanile_outbound::Request;
+
+/// Most characters of keys and names.
+const MAX_NAME: usize = 255;
 
 /// Makes a target of the n-th `[[bitbucket_server]]` table.
 pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
@@ -76,7 +80,10 @@ impl Core {
         details.insert("parent".to_owned(), parent.unwrap_or_else(|| about.builder.to_owned()).into());
         let Some(build) = about.build else { return Ok(details) };
         details.insert("buildNumber".to_owned(), build.number.to_string().into());
-        details.insert("name".to_owned(), format!("{} #{}", build.builder, build.number).into());
+        details.insert(
+            "name".to_owned(),
+            distinct(&format!("{} #{}", build.builder, build.number), MAX_NAME).into(),
+        );
         if let Some(duration) = build.duration() {
             let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             details.insert("duration".to_owned(), millis.into());
@@ -124,6 +131,7 @@ impl Forge for BitbucketServer {
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: true,
+        max_context: MAX_NAME,
         max_description: 255,
     };
 
@@ -143,6 +151,11 @@ impl Forge for BitbucketServer {
         Some(Self { credentials: credentials(reader)?, name, core })
     }
 
+    /// The older API goes by the revision alone (K-05).
+    fn needs_repository(&self) -> bool {
+        self.core.is_some()
+    }
+
     fn details(
         &self,
         about: &About<'_>,
@@ -154,7 +167,7 @@ impl Forge for BitbucketServer {
             None => Details::new(),
         };
         if let Some(name) = rendered(self.name.as_ref(), scope)? {
-            details.insert("name".to_owned(), name.into());
+            details.insert("name".to_owned(), distinct(&name, MAX_NAME).into());
         }
         Ok(Decision::Send(details))
     }

@@ -109,25 +109,36 @@ pub(super) fn head(properties: &Properties, stamp: &SourceStamp, branch: Option<
     names.iter().find_map(|name| text_property(properties, name)).or_else(by_hook)
 }
 
+/// Rules by which a source stamp becomes a commit.
+#[derive(Clone, Copy)]
+pub(super) struct StampRules<'a> {
+    /// The project says more of the repository than the address.
+    pub(super) project_first: bool,
+    /// A stamp without a repository is left out.
+    pub(super) needs_repository: bool,
+    /// Hosts that the repository must be at, if that counts.
+    pub(super) hosts: Option<&'a [String]>,
+}
+
 /// Finds the commits of all source stamps, and a line for the log for each that is left out (GS-ADD-04).
 pub(super) fn of_stamps(
     about: &About<'_>,
     context: &str,
-    project_first: bool,
-    hosts: Option<&[String]>,
+    rules: StampRules<'_>,
 ) -> (Vec<CommitRef>, Vec<String>) {
     let (mut commits, mut skipped) = (Vec::new(), Vec::new());
     for stamp in about.stamps {
         let branch = branch(about.properties, about.stamps, stamp);
         let issue = branch.as_deref().and_then(issue).map(str::to_owned);
-        if hosts.is_some_and(|hosts| !is_at(stamp, hosts)) {
+        if rules.hosts.is_some_and(|hosts| !is_at(stamp, hosts)) {
             skipped.push(format!(
                 "Skipped status update because the repository of codebase '{}' is not at one of the `hosts`.",
                 stamp.codebase
             ));
             continue;
         }
-        let Some((owner, name)) = repository(stamp, project_first) else {
+        let found = repository(stamp, rules.project_first);
+        let Some((owner, name)) = found.or_else(|| (!rules.needs_repository).then(Default::default)) else {
             skipped.push("Skipped status update because required repo information is missing.".to_owned());
             continue;
         };

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::commit_ref::{self, CommitRef};
-use super::description::{duration_text, local_time, truncated};
+use super::commit_ref::{self, CommitRef, StampRules};
+use super::description::{distinct, duration_text, local_time, truncated};
 use super::forge::{About, Forge, Occasion};
 use super::payload::StoredStatus;
 use super::settings::{Addressing, Repository, Shared};
@@ -77,11 +77,16 @@ fn statuses<F: Forge>(
         stamps,
     };
     let scope = Scope::new(&properties, stamps);
-    let status_context = line_text(&shared.context.render(&scope)?).trim().to_owned();
+    let status_context = distinct(line_text(&shared.context.render(&scope)?).trim(), F::DEFAULTS.max_context);
     let (commits, mut skipped) = match &shared.addressing {
         Addressing::EachStamp => {
             let hosts = shared.hosts.as_deref();
-            commit_ref::of_stamps(&about, &status_context, F::DEFAULTS.project_first, hosts)
+            let wanted = StampRules {
+                project_first: F::DEFAULTS.project_first,
+                needs_repository: forge.needs_repository(),
+                hosts,
+            };
+            commit_ref::of_stamps(&about, &status_context, wanted)
         }
         Addressing::Own => (forge.own_commits(&about), Vec::new()),
         Addressing::Templates { repository, sha } => {

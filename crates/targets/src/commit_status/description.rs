@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use campanile_model::Timestamp;
+use sha1::{Digest as _, Sha1};
 
 /// Shortens a description to so many characters (GS-DESC-01).
 pub(super) fn truncated(description: &str, longest: usize) -> String {
@@ -10,6 +11,18 @@ pub(super) fn truncated(description: &str, longest: usize) -> String {
         return description.to_owned();
     }
     description.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Shortens a context to so many characters, so that long ones that differ go on differing (GS-DESC-06): the digest of the
+/// whole stands at its end.
+pub(super) fn distinct(context: &str, longest: usize) -> String {
+    if context.chars().count() <= longest {
+        return context.to_owned();
+    }
+    let digest = hex::encode(Sha1::digest(context.as_bytes()));
+    let digest = digest.get(..10).unwrap_or(&digest);
+    let kept = longest.saturating_sub(digest.len() + 1);
+    context.chars().take(kept).chain(['…']).chain(digest.chars()).collect()
 }
 
 /// Writes a time: `2014-04-19 23:03:46`, with a fraction if it has one, in the zone of this machine (GS-DESC-03).
@@ -39,6 +52,16 @@ mod tests {
     fn gs_desc_01_long_descriptions_are_cut() {
         assert_eq!(truncated(&"ü".repeat(140), 140), "ü".repeat(140));
         assert_eq!(truncated(&"ü".repeat(141), 140), format!("{}…", "ü".repeat(139)));
+    }
+
+    #[test]
+    fn gs_desc_06_long_contexts_stay_apart() {
+        assert_eq!(distinct(&"ü".repeat(255), 255), "ü".repeat(255));
+        let (a, b) = (format!("{}a", "x".repeat(258)), format!("{}b", "x".repeat(258)));
+        let (short_a, short_b) = (distinct(&a, 255), distinct(&b, 255));
+        assert_eq!((short_a.chars().count(), short_b.chars().count()), (255, 255));
+        assert_ne!(short_a, short_b);
+        assert!(short_a.starts_with(&"x".repeat(244)) && distinct(&a, 255) == short_a);
     }
 
     #[test]

@@ -28,6 +28,11 @@ pub(super) trait Forge: Sized + Send + Sync + 'static {
     /// Reads the keys of the table that are its own. Errors are noted; none if it can't be made at all.
     fn read(reader: &Reader<'_>) -> Option<Self>;
 
+    /// True if it must be told the repository beside the revision.
+    fn needs_repository(&self) -> bool {
+        true
+    }
+
     /// Finds the commits that are told of a build where neither templates nor source stamps say so.
     fn own_commits(&self, about: &About<'_>) -> Vec<CommitRef> {
         let _ = about;
@@ -101,6 +106,8 @@ pub(super) struct Defaults {
     pub(super) requests: Option<bool>,
     /// True if it refuses statuses that lead nowhere: the CI's front page then stands for an address that is not known.
     pub(super) needs_url: bool,
+    /// The most characters of a context, or of a name, that it takes.
+    pub(super) max_context: usize,
     /// The most characters of a description that it takes.
     pub(super) max_description: usize,
 }

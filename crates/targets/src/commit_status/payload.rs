@@ -38,6 +38,9 @@ pub(super) fn from_bytes(message: &[u8]) -> Result<Vec<StoredStatus>, Fault> {
 impl StoredStatus {
     /// Names the commit, for people.
     pub(super) fn subject(&self) -> String {
+        if self.name.is_empty() {
+            return self.sha.clone();
+        }
         format!("{}/{} at {}", self.owner, self.name, self.sha)
     }
 

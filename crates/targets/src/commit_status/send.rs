@@ -118,11 +118,17 @@ impl<F: Forge> StatusTarget<F> {
 }
 
 /// Puts an outcome into the words of the forge.
+const RENAMED: &str = "; the repository has another name or owner now: correct it in the settings, or in what the CI tells as the \
+    build's project and repository";
+
 fn worded<F: Forge>(status: &StoredStatus, outcome: Outcome, response: Option<&Response>) -> Outcome {
     match outcome {
         Outcome::Delivered(_) => Outcome::Delivered(F::success_text(status)),
         Outcome::Refused(fault) => {
-            let hint = response.map_or("", |response| F::hint(response.status.as_u16()));
+            let hint = response.map_or("", |response| match response.status.as_u16() {
+                301 | 307 | 308 => RENAMED,
+                code => F::hint(code),
+            });
             Outcome::Refused(Fault {
                 text: format!("{} {}{hint}", F::failure_text(status), fault.text),
                 ..fault

@@ -88,22 +88,23 @@ fn turned(name: &str, then: Results, now: Results) -> bool {
     match name {
         "problem" => good(then) && bad(now),
         "recovery" => bad(then) && good(now),
-        "worse" => severity(now) > severity(then),
-        "better" => severity(now) < severity(then),
+        "worse" => severity(now).zip(severity(then)).is_some_and(|(now, then)| now > then),
+        "better" => severity(now).zip(severity(then)).is_some_and(|(now, then)| now < then),
         _ => transition(then, now) == name,
     }
 }
 
-/// Weight of a result, from harmless to grave (I-ADD-04). That of a retry, which stands for no result, is in the middle.
-fn severity(results: Results) -> u8 {
-    match results {
+/// Weight of a result, from harmless to grave (I-ADD-04). A retry stands for no result and has none.
+fn severity(results: Results) -> Option<u8> {
+    Some(match results {
         Results::Skipped => 0,
         Results::Success => 1,
         Results::Warnings => 2,
-        Results::Failure | Results::Retry => 3,
+        Results::Failure => 3,
         Results::Cancelled => 4,
         Results::Exception => 5,
-    }
+        Results::Retry => return None,
+    })
 }
 
 #[cfg(test)]

@@ -37,7 +37,9 @@ impl Address {
             Some(front) => front.rsplit_once('<').ok_or(InvalidAddress)?,
             None => ("", text),
         };
-        if !display.is_empty() && !display.ends_with(char::is_whitespace) {
+        // A list of addresses is none: it would be one of them with the others for a name.
+        let is_list = !display.starts_with('"') && display.contains(['<', '>']);
+        if is_list || !display.is_empty() && !display.ends_with(char::is_whitespace) {
             return Err(InvalidAddress);
         }
         let (local, domain) = bare.rsplit_once('@').ok_or(InvalidAddress)?;
@@ -169,6 +171,8 @@ mod tests {
             "a,b@example.com",
             "a>@example.com",
             "foo@example.com..",
+            "<a@b.org>, <c@d.org>",
+            "A <a@b.org>, C <c@d.org>",
         ] {
             assert!(Address::parse(text).is_err(), "{text:?}");
         }

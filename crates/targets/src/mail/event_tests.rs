@@ -140,9 +140,9 @@ async fn m_18_the_build_before_may_be_the_one_of_the_same_branch() {
     };
     let earlier = vec![on(8, "topic", Results::Success), on(7, "main", Results::Failure)];
     let event = Event::BuildFinished { build: Box::new(on(9, "main", Results::Failure)) };
-    let by_number = target("mode = \"problem\"");
+    let by_number = target("mode = \"problem\"\nprevious_build = \"number\"");
     mail(told_of(&*by_number, &event, earlier.clone()).await);
-    let by_branch = target("mode = \"problem\"\nprevious_build = \"branch\"");
+    let by_branch = target("mode = \"problem\"");
     let silent = silence(told_of(&*by_branch, &event, earlier.clone()).await);
     assert_eq!(silent, Silence::Mode { seen: "failure after failure".to_owned() });
     let event = Event::BuildFinished { build: Box::new(on(9, "new", Results::Failure)) };

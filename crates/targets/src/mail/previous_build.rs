@@ -13,10 +13,10 @@ const MAX_BUILDS_BACK: usize = 500;
 /// The rule for the build that counts as the one before, unless a callback says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum PreviousBuild {
-    /// The builder's finished build with the next lower number (M-18).
-    #[default]
+    /// The builder's finished build with the next lower number.
     Number,
-    /// The newest of those with the same branch in every codebase.
+    /// The newest of those with the same branch in every codebase (M-18).
+    #[default]
     Branch,
 }
 
@@ -24,14 +24,14 @@ impl PreviousBuild {
     /// Reads `previous_build`.
     pub(super) fn read(reader: &Reader<'_>) -> Self {
         match reader.text("previous_build").as_deref() {
-            None | Some("number") => Self::Number,
-            Some("branch") => Self::Branch,
+            Some("number") => Self::Number,
+            None | Some("branch") => Self::Branch,
             Some(other) => {
                 reader.error(
                     "previous_build",
                     format!("`previous_build` must be `number` or `branch`, not `{other}`"),
                 );
-                Self::Number
+                Self::default()
             }
         }
     }

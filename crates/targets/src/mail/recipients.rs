@@ -1,8 +1,13 @@
 //! Recipients of a mail: those who are interested in a build, their addresses, and each mailbox once (M-27 to M-38).
 
 use super::address::Address;
+use crate::name_filter::NameFilter;
 use campanile_config::User;
 use campanile_model::{Build, owners};
+
+/// Addresses that forges make to hide those of people, and that bounce.
+pub(super) const DEFAULT_IGNORED: [&str; 4] =
+    ["noreply@github.com", "*@users.noreply.*", "*@noreply.*", "*@*.noreply.*"];
 
 /// The people that a mail target tells, and the ways to their addresses.
 #[derive(Clone, Debug)]
@@ -17,6 +22,8 @@ pub(super) struct Audience {
     pub(super) author_addresses: bool,
     /// The user records (M-29).
     pub(super) users: Vec<User>,
+    /// Addresses of interested users that get no mail (M-78).
+    pub(super) ignored: NameFilter,
 }
 
 /// Addressees, each mailbox once.
@@ -62,13 +69,23 @@ impl Audience {
     }
 
     fn told(&self, interested: Vec<Address>) -> Recipients {
-        let to = distinct(interested);
+        let to = distinct(interested.into_iter().filter(|address| !self.ignores(address)).collect());
         let extra = distinct(self.extra.clone());
         if to.is_empty() {
             return Recipients { to: extra, cc: Vec::new() };
         }
         let cc = extra.into_iter().filter(|cc| !to.iter().any(|to| to.is_same_mailbox(cc))).collect();
         Recipients { to, cc }
+    }
+
+    /// True for an address that nobody reads, such as those that a forge puts into commits to hide the real one.
+    fn ignores(&self, address: &Address) -> bool {
+        let address = address.envelope().to_lowercase();
+        let ignores = self.ignored.passes([address.as_str()]);
+        if ignores {
+            tracing::debug!(address, "mail: left out by `ignored_addresses`");
+        }
+        ignores
     }
 
     fn interested_in(&self, build: &Build) -> Vec<Address> {
@@ -106,7 +123,7 @@ impl Audience {
             .chain(by_login)
             .filter_map(|(name, user)| match user {
                 Some(user) => cleaned(user.email.as_deref()?),
-                None if self.author_addresses => Address::parse(name).ok(),
+                None if self.author_addresses => Address::parse(first_address(name)).ok(),
                 None => None,
             })
             .collect()
@@ -120,15 +137,20 @@ fn at_domain(name: &str, domain: &str) -> Option<Address> {
 
 /// An address found by lookup: cut before a second `@`, dropped when it is none (M-33).
 fn cleaned(found: &str) -> Option<Address> {
-    let text = match found.rsplit_once('@') {
-        Some((front, _)) if front.contains('@') => front,
-        _ => found,
-    };
+    let text = first_address(found);
     let address = Address::parse(text).ok();
     if address.is_none() {
         tracing::warn!("mail: INVALID EMAIL: {text:?} is no mail address and gets no mail");
     }
     address
+}
+
+/// A name without what git-svn puts behind its address: cut before a second `@` (M-33).
+fn first_address(name: &str) -> &str {
+    match name.rsplit_once('@') {
+        Some((front, _)) if front.contains('@') => front,
+        _ => name,
+    }
 }
 
 /// Each mailbox once, in the form that has a display name, sorted (M-36, M-37).
@@ -159,6 +181,7 @@ mod tests {
             domain: None,
             author_addresses: false,
             users: Vec::new(),
+            ignored: NameFilter::new(&DEFAULT_IGNORED.map(str::to_owned)).unwrap(),
         }
     }
 
@@ -235,6 +258,33 @@ mod tests {
         assert!(audience().of(&[&build]).is_empty());
         let audience = Audience { author_addresses: true, ..audience() };
         assert_eq!(written(&audience.of(&[&build]).to), ["Ada <ada@y.org>"]);
+        for (who, mailed) in [
+            ("'Bob' <bob@foo.com>@foo.com", &["'Bob' <bob@foo.com>"][..]),
+            ("bob@foo.com@foo.com", &["bob@foo.com"]),
+            ("<a@b.org>, <c@d.org>", &[]),
+        ] {
+            assert_eq!(written(&audience.of(&[&tests::build(&[who])]).to), mailed, "{who}");
+        }
+    }
+
+    #[test]
+    fn m_78_addresses_that_nobody_reads() {
+        let build = build(&[
+            "Ada <123+ada@users.noreply.github.com>",
+            "GitHub <NoReply@GitHub.com>",
+            "1-ada@users.noreply.gitlab.example.org",
+            "Bo <bo@noreply.codeberg.org>",
+            "zoe@x.org",
+        ]);
+        let extra = addresses(&["noreply@github.com"]);
+        let audience = Audience { author_addresses: true, extra, ..audience() };
+        let recipients = audience.of(&[&build]);
+        assert_eq!(written(&recipients.to), ["zoe@x.org"]);
+        assert_eq!(written(&recipients.cc), ["noreply@github.com"], "what settings name is told");
+        let found = audience.of_found(&["123+ada@users.noreply.github.com".to_owned()]);
+        assert_eq!(written(&found.to), ["noreply@github.com"], "a lookup's answers too");
+        let all = Audience { ignored: NameFilter::new(&[]).unwrap(), extra: Vec::new(), ..audience };
+        assert_eq!(all.of(&[&build]).to.len(), 5);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::logs::AddLogs;
 use super::mode;
 use super::order::OrderBy;
 use super::previous_build::PreviousBuild;
-use super::recipients::Audience;
+use super::recipients::{Audience, DEFAULT_IGNORED};
 use super::sendmail::Sendmail;
 use super::smtp_transport::SmtpTransport;
 use super::subject::{self, SubjectTemplate};
@@ -19,6 +19,7 @@ use super::watched_workers::WatchedWorkers;
 use crate::Parts;
 use crate::build_filter::BuildFilter;
 use crate::callback::{self, OnCallbackError};
+use crate::name_filter::NameFilter;
 use campanile_callbacks::{Callback, Kind, Modes};
 use campanile_config::{Reader, Severity};
 use campanile_outbound::{Dialer, TlsConnector, TlsError};
@@ -160,6 +161,7 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
         domain: lookup_domain(reader),
         author_addresses: reader.boolean("author_addresses").unwrap_or(false),
         users: parts.settings.users.clone(),
+        ignored: ignored_addresses(reader),
     };
     check_users(parts);
     let finds =
@@ -173,6 +175,19 @@ fn audience(reader: &Reader<'_>, parts: &Parts<'_>, asks_callback: bool) -> Audi
         reader.warning("fromaddr", format!("this target can reach nobody: {hint}"));
     }
     audience
+}
+
+/// Reads `ignored_addresses`: addresses and patterns of them, compared without case.
+fn ignored_addresses(reader: &Reader<'_>) -> NameFilter {
+    let listed = reader.texts("ignored_addresses");
+    let listed = listed.unwrap_or_else(|| DEFAULT_IGNORED.map(str::to_owned).to_vec());
+    let lower: Vec<String> = listed.iter().map(|address| address.to_lowercase()).collect();
+    NameFilter::new(&lower).unwrap_or_else(|errors| {
+        for error in errors {
+            reader.error("ignored_addresses", format!("`ignored_addresses`: {error}"));
+        }
+        NameFilter::default()
+    })
 }
 
 /// Checks the addresses of user records. They belong to no target, but only here it is known what an address is. Told
