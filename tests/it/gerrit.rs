@@ -443,3 +443,52 @@ async fn g_own_02_old_patch_sets_get_no_votes_and_g_run_01_strangers_no_reviews(
         assert!(String::from_utf8_lossy(&checked.stderr).contains(told), "{told}: {checked:?}");
     }
 }
+
+/// One commit may be a patch set of several changes: a vote goes to the one that was built, by SSH and by REST.
+#[tokio::test]
+async fn g_find_10_a_vote_goes_to_the_change_that_was_built() {
+    let Some(gerrit) = Gerrit::start().await else { return };
+    let (key, known_hosts) = (gerrit.key("ed25519", "").await, gerrit.known_hosts());
+    let change = gerrit.change("ring").await;
+    let other = gerrit.same_commit_for("stable", &change).await;
+    assert_eq!(change.revision, other.revision);
+    assert_ne!(change.number, other.number);
+    let rest = format!(
+        "[outbound]\nallow = [\"127.0.0.1\"]\n\n[[gerrit]]\nname = \"review\"\ntransport = \"rest\"\n\
+         url = \"http://127.0.0.1:{}/\"\nusername = \"admin\"\npassword = \"secret\"\nreview_cb = \"default\"\n",
+        gerrit.http
+    );
+    let ssh = settings(&gerrit, &key, &known_hosts, "review_cb = \"default\"\n");
+    for (way, settings, number) in [("ssh", ssh, 1), ("rest", rest, 101)] {
+        let engine = Engine::start(&settings);
+        let (before, other_before) =
+            (gerrit.messages(&change).await.len(), gerrit.messages(&other).await.len());
+        let reference = format!("refs/changes/{:02}/{}/1", other.number % 100, other.number);
+        let by_ref =
+            json!({"gerrit_branch": reference, "project": "tools/bells", "got_revision": other.revision});
+        let by_branch = json!({"event.change.id": "I1", "event.change.branch": "stable",
+            "event.change.project": "tools/bells", "got_revision": other.revision});
+        for (step, properties) in
+            [properties(&other, &other.revision), by_ref, by_branch].into_iter().enumerate()
+        {
+            let number = number + step as u64;
+            let mut event = finished("linux", number, "failure", &other, &other.revision);
+            event["build"]["properties"] = properties;
+            engine.event(&event).await;
+            let delivery = settled(&engine, "buildFinished", &format!("linux #{number}")).await;
+            assert_eq!(delivery["state"], "delivered", "{way} {step}: {delivery}");
+            assert_eq!(gerrit.messages(&other).await.len(), other_before + step + 1, "{way} {step}");
+        }
+        assert_eq!(gerrit.messages(&change).await.len(), before, "{way}: the other change hears nothing");
+        let mut unknown = finished("linux", number + 9, "failure", &other, &other.revision);
+        unknown["build"]["properties"] =
+            json!({"event.change.id": "I1", "project": "tools/bells", "got_revision": other.revision});
+        engine.event(&unknown).await;
+        let delivery = settled(&engine, "buildFinished", &format!("linux #{}", number + 9)).await;
+        assert_eq!(delivery["state"], "dead", "{way}: {delivery}");
+        assert!(
+            delivery["text"].as_str().unwrap().contains("has 2 changes of `tools/bells`"),
+            "{way}: {delivery}"
+        );
+    }
+}

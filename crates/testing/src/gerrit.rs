@@ -101,6 +101,27 @@ impl Gerrit {
         self.current(&change.id).await
     }
 
+    /// Pushes the commit of a change to be reviewed for another branch too: another change with the same commit.
+    pub async fn same_commit_for(&self, branch: &str, change: &Change) -> Change {
+        let path = format!("projects/tools%2Fbells/branches/{branch}");
+        self.ask(Method::PUT, &path, Some(json!({"revision": "master"}))).await;
+        let clone = self.folder.path().join(format!("clone-{branch}"));
+        let url = format!("http://admin:secret@127.0.0.1:{}/a/tools/bells", self.http);
+        let git = |arguments: &[&str]| {
+            let done = Command::new("git").args(arguments).output().unwrap();
+            assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        };
+        let folder = clone.to_str().unwrap();
+        git(&["init", "-q", folder]);
+        let reference = format!("refs/changes/{:02}/{}/1", change.number % 100, change.number);
+        git(&["-C", folder, "fetch", "-q", &url, &reference]);
+        git(&["-C", folder, "push", "-q", &url, &format!("FETCH_HEAD:refs/for/{branch}")]);
+        let found = self.ask(Method::GET, &format!("changes/?q=branch:{branch}"), None).await;
+        let (id, number) =
+            (found[0]["id"].as_str().unwrap().to_owned(), found[0]["_number"].as_u64().unwrap());
+        Change { revision: self.current(&id).await, id, number }
+    }
+
     async fn current(&self, id: &str) -> String {
         let found = self.ask(Method::GET, &format!("changes/{id}?o=CURRENT_REVISION"), None).await;
         found["current_revision"].as_str().unwrap().to_owned()

@@ -1,15 +1,97 @@
 //! Patch sets that a build was about (G-FIND).
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::{Fault, FaultCode};
 use campanile_model::{Build, Properties, SourceStamp};
 
-/// A patch set that can be reviewed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A patch set that can be reviewed. One commit may be a patch set of several changes, on several branches: change and
+/// branch say which is meant (G-FIND-10).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, from = "StoredPatchSet")]
 pub(super) struct PatchSet {
     pub(super) project: String,
     /// A commit's hash, whole or its beginning.
     pub(super) revision: String,
+    /// The branch that the change is for, if it is known.
+    pub(super) branch: Option<String>,
+    /// The change's number, if it is known.
+    pub(super) change: Option<String>,
+}
+
+/// A stored patch set; messages of older versions have only project and revision.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredPatchSet {
+    Pair(String, String),
+    Whole { project: String, revision: String, branch: Option<String>, change: Option<String> },
+}
+
+impl From<StoredPatchSet> for PatchSet {
+    fn from(stored: StoredPatchSet) -> Self {
+        match stored {
+            StoredPatchSet::Pair(project, revision) => Self { project, revision, branch: None, change: None },
+            StoredPatchSet::Whole { project, revision, branch, change } => {
+                Self { project, revision, branch, change }
+            }
+        }
+    }
+}
+
+impl PatchSet {
+    /// Gerrit's search for the change: by number where it is known, else by branch.
+    pub(super) fn query(&self) -> String {
+        let Self { project, revision, branch, change } = self;
+        let mut query = format!("project:{project} commit:{revision}");
+        match (change, branch) {
+            (Some(number), _) => query.push_str(&format!(" change:{number}")),
+            (None, Some(branch)) => query.push_str(&format!(" branch:{branch}")),
+            (None, None) => {}
+        }
+        query
+    }
+
+    /// The change among those that were found: there must be one, and no other that may be meant as well.
+    ///
+    /// # Errors
+    /// With the fault of a review that has no address.
+    pub(super) fn only_one<T>(&self, found: Vec<T>, server: &str) -> Result<T, Fault> {
+        let many = found.len();
+        let mut found = found.into_iter();
+        match (found.next(), many) {
+            (Some(only), 1) => Ok(only),
+            (None, _) => Err(self.not_found(server)),
+            (Some(_), _) => {
+                let Self { project, revision, .. } = self;
+                let text = format!(
+                    "{server} has {many} changes of `{project}` with the commit {revision}: tell of the build's property \
+                     `event.change.number` or `event.change.branch`, so that it is known which was built"
+                );
+                Err(Fault::permanent(FaultCode::Rejected, text))
+            }
+        }
+    }
+
+    fn not_found(&self, server: &str) -> Fault {
+        let Self { project, revision, change, .. } = self;
+        let text = match change {
+            Some(number) => {
+                format!("{server} has no change {number} of `{project}` with the commit {revision}")
+            }
+            None => format!("{server} has no change of `{project}` with the commit {revision}"),
+        };
+        Fault::permanent(FaultCode::Rejected, text)
+    }
+
+    /// A commit of a project; the change is known by its number, if at all, where that is one.
+    fn new(project: impl Into<String>, revision: impl Into<String>, change: Option<&str>) -> Self {
+        let is_number = |text: &&str| {
+            !text.is_empty() && text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let change = change.filter(is_number).map(str::to_owned);
+        Self { project: project.into(), revision: revision.into(), branch: None, change }
+    }
 }
 
 /// The reason of there being nothing to review, for people.
@@ -62,10 +144,9 @@ fn downloads(properties: &Properties) -> Option<Result<Vec<PatchSet>, Unaddresse
         let entry = asked.as_str().unwrap_or_default();
         let mismatch = || Unaddressed(format!("`repo_downloads` has `{entry}`, which was not downloaded"));
         let (project, wanted) = entry.split_once(' ').ok_or_else(mismatch)?;
-        let change = |patch_set: &str| patch_set.split_once('/').map(|(change, _)| change.to_owned());
-        match pair {
-            [patch_set, revision] if change(wanted).is_some() && change(wanted) == change(patch_set) => {
-                Ok(PatchSet { project: project.to_owned(), revision: (*revision).to_owned() })
+        match (wanted.split_once('/'), pair) {
+            (Some((change, _)), [patch_set, revision]) if wanted == *patch_set => {
+                Ok(PatchSet::new(project, *revision, Some(change)))
             }
             _ => Err(mismatch()),
         }
@@ -101,8 +182,16 @@ fn checkouts(build: &Build, properties: &Properties) -> Result<Vec<PatchSet>, Un
         .or_else(|| of_codebase(properties, "got_revision"))
         .or_else(|| of_codebase(properties, "revision"))
         .or_else(|| of_ref.and_then(|stamp| stamp.revision.clone()));
+    let by_branch = || {
+        let branch = properties.value("gerrit_branch").and_then(Value::as_str);
+        change_in_ref(of_ref.and_then(|stamp| stamp.branch.as_deref()).or(branch)?).map(str::to_owned)
+    };
+    let change = text_of(properties, "event.change.number").or_else(by_branch);
     match (project, revision) {
-        (Some(project), Some(revision)) => Ok(vec![PatchSet { project, revision }]),
+        (Some(project), Some(revision)) => {
+            let branch = text_of(properties, "event.change.branch");
+            Ok(vec![PatchSet { branch, ..PatchSet::new(project, revision, change.as_deref()) }])
+        }
         (None, _) => Err(Unaddressed("its project is not known: set `event.change.project`".to_owned())),
         (_, None) => Err(Unaddressed("its revision is not known: set `got_revision`".to_owned())),
     }
@@ -115,7 +204,8 @@ fn of_each(stamps: &[&SourceStamp], build: &Build) -> Result<Vec<PatchSet>, Unad
     for stamp in stamps {
         let revision = got.get(&stamp.codebase).cloned().or_else(|| stamp.revision.clone());
         let (Some(revision), false) = (revision, stamp.project.is_empty()) else { continue };
-        let patch_set = PatchSet { project: stamp.project.clone(), revision };
+        let change = stamp.branch.as_deref().and_then(change_in_ref);
+        let patch_set = PatchSet::new(stamp.project.as_str(), revision, change);
         if !found.contains(&patch_set) {
             found.push(patch_set);
         }
@@ -175,7 +265,7 @@ mod tests {
         let build =
             made(&[("repo_downloads", asked.clone()), ("repo_downloaded", json!(" 12/3 aaaa 7/1 bbbb "))]);
         assert_eq!(found(&build), Ok(vec![pair("tools/a", "aaaa"), pair("b", "bbbb")]));
-        for downloaded in ["12/3 aaaa", "12/3 aaaa 8/1 bbbb", "", "12 aaaa 7/1 bbbb"] {
+        for downloaded in ["12/3 aaaa", "12/3 aaaa 8/1 bbbb", "12/3 aaaa 7/2 bbbb", "", "12 aaaa 7/1 bbbb"] {
             let git =
                 [("event.change.id", json!("I1")), ("project", json!("p")), ("got_revision", json!("cc"))];
             let repo = [("repo_downloads", asked.clone()), ("repo_downloaded", json!(downloaded))];
@@ -268,6 +358,29 @@ mod tests {
         let build = made(&step);
         assert_eq!(found(&build), Ok(vec![pair("bells", "beef")]));
         assert_eq!(change_of(&build.properties, &build.source_stamps).as_deref(), Some("4"));
+    }
+
+    #[test]
+    fn g_find_10_which_change_a_build_was_for() {
+        let of = |properties: &[(&str, Value)]| {
+            let set = patch_sets(&made(properties)).unwrap().remove(0);
+            (set.branch, set.change)
+        };
+        let facts = [("project", json!("p")), ("got_revision", json!("abcd"))];
+        let event = [
+            ("event.change.id", json!("I1")),
+            ("event.change.number", json!(1234)),
+            ("event.change.branch", json!("stable/1")),
+        ];
+        let (branch, number) = (Some("stable/1".to_owned()), Some("1234".to_owned()));
+        assert_eq!(of(&[&facts[..], &event[..]].concat()), (branch, number.clone()));
+        let step = [("gerrit_branch", json!("refs/changes/34/1234/5"))];
+        assert_eq!(of(&[&facts[..], &step[..]].concat()), (None, number));
+        assert_eq!(of(&[&facts[..], &event[..1]].concat()), (None, None));
+        let odd = [("event.change.id", json!("I1")), ("event.change.number", json!("7 OR 8"))];
+        assert_eq!(of(&[&facts[..], &odd[..]].concat()), (None, None));
+        let repo = [("repo_downloads", json!(["p 12/3"])), ("repo_downloaded", json!("12/3 aaaa"))];
+        assert_eq!(of(&repo), (None, Some("12".to_owned())));
     }
 
     #[test]

@@ -19,8 +19,8 @@ const CUT: &str = "\n... (truncated)";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredReview {
-    /// Those that have not been reviewed yet: project and revision.
-    pub(super) patch_sets: Vec<(String, String)>,
+    /// Those that have not been reviewed yet.
+    pub(super) patch_sets: Vec<PatchSet>,
     pub(super) message: String,
     pub(super) labels: BTreeMap<String, i32>,
 }
@@ -38,7 +38,7 @@ impl StoredReview {
             return Ok(None);
         }
         let refused = |what: String| Fault::permanent(FaultCode::Content, what);
-        for PatchSet { project, revision } in &patch_sets {
+        for PatchSet { project, revision, .. } in &patch_sets {
             if !is_project(project) {
                 return Err(refused(format!("`{}` is no name of a Gerrit project", project.escape_debug())));
             }
@@ -54,7 +54,7 @@ impl StoredReview {
             return Err(refused(format!("`{}` is no label of Gerrit's", label.escape_debug())));
         }
         Ok(Some(Self {
-            patch_sets: patch_sets.into_iter().map(|set| (set.project, set.revision)).collect(),
+            patch_sets: patch_sets.into_iter().map(with_fit_branch).collect(),
             message: truncated(&body_text(&review.message)),
             labels: review.labels.iter().cloned().collect(),
         }))
@@ -97,8 +97,7 @@ impl StoredReview {
     /// of the review that it leaves out.
     pub(super) fn command(
         &self,
-        project: &str,
-        revision: &str,
+        PatchSet { project, revision, .. }: &PatchSet,
         version: Option<&Version>,
         options: &ReviewOptions,
     ) -> (String, Vec<String>) {
@@ -149,6 +148,18 @@ fn is_project(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+~-".contains(&byte))
 }
 
+/// Leaves a branch away that could be more than a word of a command, or of a search.
+fn with_fit_branch(set: PatchSet) -> PatchSet {
+    PatchSet { branch: set.branch.filter(|branch| is_branch(branch)), ..set }
+}
+
+/// Checks the name of a branch: fit for a command without quotes.
+pub(super) fn is_branch(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('-')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+@-".contains(&byte))
+}
+
 /// Checks a commit's hash, whole or its beginning (G-CMD-05).
 fn is_revision(revision: &str) -> bool {
     (4..=64).contains(&revision.len()) && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -179,14 +190,41 @@ mod tests {
 
     fn stored(message: &str, labels: &[(&str, i32)]) -> StoredReview {
         let labels = labels.iter().map(|(label, score)| ((*label).to_owned(), *score)).collect();
-        let patch_set = PatchSet { project: "tools/bells".to_owned(), revision: "abcd1234".to_owned() };
         let review = Review { message: message.to_owned(), labels };
-        StoredReview::new(&review, vec![patch_set]).unwrap().unwrap()
+        StoredReview::new(&review, vec![patch_set("tools/bells", "abcd1234")]).unwrap().unwrap()
+    }
+
+    fn patch_set(project: &str, revision: &str) -> PatchSet {
+        PatchSet { project: project.to_owned(), revision: revision.to_owned(), branch: None, change: None }
+    }
+
+    #[test]
+    fn what_older_versions_stored_is_read_and_odd_branches_are_left_away() {
+        let old =
+            br#"{"patch_sets": [["tools/bells", "abcd1234"]], "message": "m", "labels": {"Verified": 1}}"#;
+        let review = StoredReview::from_bytes(old).unwrap();
+        assert_eq!(review.patch_sets, [patch_set("tools/bells", "abcd1234")]);
+        let branch = |name: &str| {
+            let set = PatchSet {
+                branch: Some(name.to_owned()),
+                change: Some("7".to_owned()),
+                ..patch_set("p", "abcd")
+            };
+            let review = Review { message: "m".to_owned(), labels: Vec::new() };
+            let stored = StoredReview::new(&review, vec![set]).unwrap().unwrap();
+            let read = StoredReview::from_bytes(&stored.to_bytes().unwrap()).unwrap();
+            assert_eq!(read, stored);
+            read.patch_sets.into_iter().next().unwrap().branch
+        };
+        assert_eq!(branch("stable/1.2").as_deref(), Some("stable/1.2"));
+        for odd in ["", "--json", "a b", "a'b", "x;y"] {
+            assert_eq!(branch(odd), None, "{odd}");
+        }
     }
 
     fn line(review: &StoredReview, version: Option<&str>, options: &ReviewOptions) -> (String, Vec<String>) {
         let version = version.and_then(Version::parse);
-        review.command("tools/bells", "abcd1234", version.as_ref(), options)
+        review.command(&patch_set("tools/bells", "abcd1234"), version.as_ref(), options)
     }
 
     fn options(notify: Option<&str>) -> ReviewOptions {
@@ -242,9 +280,8 @@ mod tests {
     #[test]
     fn g_cmd_05_g_cmd_07_what_gerrit_could_not_take_is_refused() {
         let refused = |project: &str, revision: &str, label: &str| {
-            let patch_set = PatchSet { project: project.to_owned(), revision: revision.to_owned() };
             let review = Review { message: "m".to_owned(), labels: vec![(label.to_owned(), 1)] };
-            StoredReview::new(&review, vec![patch_set]).is_err()
+            StoredReview::new(&review, vec![patch_set(project, revision)]).is_err()
         };
         assert!(!refused("a/b-c_d.e+f~g", "abcd", "Code-Review"));
         for project in ["", "a b", "a;b", "a'b", "--help", "a\nb", "ü"] {

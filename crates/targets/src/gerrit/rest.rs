@@ -4,6 +4,7 @@ use http::header::ACCEPT;
 use serde::Deserialize;
 use url::Url;
 
+use super::patch_set::PatchSet;
 use super::payload::{ReviewOptions, StoredReview};
 use super::send::ReviewResult;
 use crate::http::{JSON, deferred, fault_of, outcome};
@@ -65,22 +66,17 @@ impl RestTransport {
     /// With the outcome, which is no success.
     pub(super) async fn post(
         &self,
-        (project, revision): (&str, &str),
+        patch_set: &PatchSet,
         review: &StoredReview,
         options: &ReviewOptions,
         skip_superseded: bool,
         now: Timestamp,
     ) -> Result<ReviewResult, Outcome> {
         let mut search = self.below(&["a", "changes", ""])?;
-        search
-            .query_pairs_mut()
-            .append_pair("q", &format!("project:{project} commit:{revision}"))
-            .append_pair("o", "CURRENT_REVISION");
+        search.query_pairs_mut().append_pair("q", &patch_set.query()).append_pair("o", "CURRENT_REVISION");
         let found: Vec<ChangeInfo> = read(&self.send(Request::get(search), now).await?)?;
-        let Some(change) = found.into_iter().next() else {
-            let text = format!("{} has no change of `{project}` with the commit {revision}", self.url);
-            return Err(Outcome::Refused(Fault::permanent(FaultCode::Rejected, text)));
-        };
+        let revision = patch_set.revision.as_str();
+        let change = patch_set.only_one(found, self.url.as_str()).map_err(Outcome::Refused)?;
         let current = change.current_revision.as_deref().unwrap_or(revision);
         if skip_superseded && !review.labels.is_empty() && !current.starts_with(revision) {
             return Ok(ReviewResult::Superseded);

@@ -1,5 +1,6 @@
 //! Hands a review over, patch set by patch set.
 
+use super::patch_set::PatchSet;
 use super::payload::StoredReview;
 use super::rest::RestTransport;
 use super::settings::{GerritSettings, TransportSettings};
@@ -35,15 +36,15 @@ impl Transport {
 
     async fn post(
         &self,
-        (project, revision): (&str, &str),
+        patch_set: &PatchSet,
         review: &StoredReview,
         settings: &GerritSettings,
         now: Timestamp,
     ) -> Result<ReviewResult, Outcome> {
         let (options, skip) = (&settings.options, settings.skip_superseded);
         match self {
-            Self::Ssh(ssh) => ssh.post(project, revision, review, options, skip).await.map_err(Outcome::from),
-            Self::Rest(rest) => rest.post((project, revision), review, options, skip, now).await,
+            Self::Ssh(ssh) => ssh.post(patch_set, review, options, skip).await.map_err(Outcome::from),
+            Self::Rest(rest) => rest.post(patch_set, review, options, skip, now).await,
         }
     }
 }
@@ -56,8 +57,8 @@ pub(super) async fn post_all(
     now: Timestamp,
 ) -> Outcome {
     let (mut receipt, mut refused) = (None, Vec::<Fault>::new());
-    for (done, (project, revision)) in review.patch_sets.iter().enumerate() {
-        match transport.post((project, revision), &review, settings, now).await {
+    for (done, patch_set) in review.patch_sets.iter().enumerate() {
+        match transport.post(patch_set, &review, settings, now).await {
             Ok(ReviewResult::Posted(text)) => receipt = Some(text),
             Ok(ReviewResult::Superseded) => {}
             Err(Outcome::Refused(fault)) => refused.push(fault),

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::payload::{ReviewOptions, StoredReview};
+use super::patch_set::PatchSet;
+use super::payload::{ReviewOptions, StoredReview, is_branch};
 use super::send::ReviewResult;
 use super::version::Version;
 use crate::{Fault, FaultCode};
@@ -30,7 +32,10 @@ pub(super) struct SshTransport {
 /// A change in the output of `gerrit query`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Queried {
+struct QueriedChange {
+    /// Every change has one; the line of statistics at the end has none.
+    number: Value,
+    branch: Option<String>,
     current_patch_set: Option<QueriedPatchSet>,
 }
 
@@ -48,28 +53,34 @@ impl SshTransport {
     /// Reviews one patch set; `skip_superseded` leaves votes for old ones out.
     pub(super) async fn post(
         &self,
-        project: &str,
-        revision: &str,
+        patch_set: &PatchSet,
         review: &StoredReview,
         options: &ReviewOptions,
         skip_superseded: bool,
     ) -> Result<ReviewResult, Fault> {
-        if skip_superseded
-            && !review.labels.is_empty()
-            && let Some(current) = self.current_revision(project, revision).await?
-            && !current.starts_with(revision)
+        let PatchSet { project, revision, .. } = patch_set;
+        let must_be_newest = skip_superseded && !review.labels.is_empty();
+        let is_asked = must_be_newest || patch_set.branch.is_none();
+        let change = if is_asked { self.change(patch_set).await? } else { None };
+        if must_be_newest
+            && let Some(current) = change.as_ref().and_then(|change| change.current_patch_set.as_ref())
+            && !current.revision.starts_with(revision)
         {
             return Ok(ReviewResult::Superseded);
         }
+        let branch = change.and_then(|change| change.branch).filter(|branch| is_branch(branch));
+        let branch = branch.or_else(|| patch_set.branch.clone());
         let version = self.version().await;
         if version.as_ref().is_none_or(Version::takes_json) {
-            let command = format!("gerrit review --json --project {project} {revision}");
+            // Of several changes with this commit only that of this branch is meant.
+            let of_branch = branch.map(|branch| format!(" --branch {branch}")).unwrap_or_default();
+            let command = format!("gerrit review --json --project {project}{of_branch} {revision}");
             let output = self.run(&command, &review.input(options).to_string()).await?;
             if !output.stderr.contains("is not a valid option") {
                 return self.result(&command, &output);
             }
         }
-        let (command, left_out) = review.command(project, revision, version.as_ref(), options);
+        let (command, left_out) = review.command(patch_set, version.as_ref(), options);
         for warning in left_out {
             tracing::warn!(server = self.ssh.address(), "{warning}");
         }
@@ -126,17 +137,24 @@ impl SshTransport {
         })
     }
 
-    /// Finds the newest patch set of the change that a commit is one of; none if the server does not tell.
-    async fn current_revision(&self, project: &str, revision: &str) -> Result<Option<String>, Fault> {
-        let command =
-            format!("gerrit query --format JSON --current-patch-set project:{project} commit:{revision}");
+    /// Finds the change that a patch set is one of; none if the server does not tell.
+    ///
+    /// # Errors
+    /// Where several may be meant, or it has none such.
+    async fn change(&self, patch_set: &PatchSet) -> Result<Option<QueriedChange>, Fault> {
+        let command = format!("gerrit query --format JSON --current-patch-set {}", patch_set.query());
         let output = self.run(&command, "").await?;
         if output.status != 0 {
             return Ok(None);
         }
-        let changes = output.stdout.lines().filter_map(|line| serde_json::from_str::<Queried>(line).ok());
-        let mut current = changes.filter_map(|change| change.current_patch_set);
-        Ok(current.next().map(|patch_set| patch_set.revision))
+        let changes =
+            output.stdout.lines().filter_map(|line| serde_json::from_str::<QueriedChange>(line).ok());
+        let changes: Vec<QueriedChange> = changes.filter(|change| !change.number.is_null()).collect();
+        if changes.is_empty() {
+            // It may keep from us what it lets us review; then the review's own answer counts.
+            return Ok(None);
+        }
+        patch_set.only_one(changes, &self.ssh.address()).map(Some)
     }
 
     /// Gives the server's version, from the settings, the cache or the server; none if it does not tell.
