@@ -45,6 +45,7 @@ mod shared_guests;
 mod sources;
 mod starts;
 mod store_faults;
+mod strangers;
 mod supervised;
 mod swap;
 mod templates;

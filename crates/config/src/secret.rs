@@ -1,4 +1,4 @@
-//! Secrets: texts that never file_scope logs, errors or callbacks.
+//! Secrets: texts that never reach logs, errors or callbacks.
 
 use std::fmt;
 
@@ -29,10 +29,17 @@ impl Secret {
         &self.0
     }
 
-    /// Compares with `other` in constant time, so that the time does not tell at which byte they differ.
+    /// True if there is nothing in it but white space: no secret at all.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+
+    /// Compares with `other` in constant time, so that the time does not tell at which byte they differ. A blank one
+    /// matches nothing.
     #[must_use]
     pub fn matches(&self, other: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(other).into()
+        bool::from(self.0.as_bytes().ct_eq(other)) && !self.is_blank()
     }
 }
 
@@ -53,5 +60,8 @@ mod tests {
         assert!(secret.matches(b"bell-tower"));
         assert!(!secret.matches(b"bell-towe"));
         assert!(!secret.matches(b""));
+        for blank in ["", " ", "\r\n"] {
+            assert!(!Secret::new(blank).matches(blank.as_bytes()));
+        }
     }
 }

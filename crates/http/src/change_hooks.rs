@@ -16,6 +16,7 @@ use serde_json::json;
 use super::access;
 use super::body::LimitedBody;
 use super::events;
+use super::local;
 use super::number_allocator::NumberAllocator;
 use super::parse_turns::ParseTurns;
 use super::problem::{Problem, ProblemCode};
@@ -134,6 +135,11 @@ async fn process(
         HttpMethod::POST => Some(Method::Post),
         _ => None,
     };
+    // Who must show a password can't be a page: it knows none.
+    if hooks.is_open() {
+        let refusal = local::refuse_foreign_pages(&parts.headers, engine.tenant().hosts());
+        refusal.map_err(|problem| HookRefusal::new(problem.status(), problem.detail().to_owned()))?;
+    }
     let dialect = hooks.dialect(name);
     let allowed = dialect.as_ref().map_or(&[Method::Get, Method::Post][..], |dialect| dialect.methods());
     let Some(method) = method.filter(|method| allowed.contains(method)) else {

@@ -134,7 +134,7 @@ async fn authorize_and_ingest(
 ) -> Result<SourceReceipt, Problem> {
     let (parts, body) = request.into_parts();
     let tenant = access::tenant_of_request(engine, &parts.extensions)?;
-    let auth = access::authorize_source(engine, &tenant, peer, &parts.headers, source).await?;
+    let auth = access::authorize_source(engine, &tenant, peer, &parts, source).await?;
     let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
     auth.check(&parts.headers, &body)?;
     ingest_from_source((engine, &tenant), allocators, source, parts.headers, body).await

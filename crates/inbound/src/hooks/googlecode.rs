@@ -23,11 +23,6 @@ struct Googlecode {
 /// Makes the dialect from its options: `secret_key`, `branch`, `codebase`.
 pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     let secrets = options.map(|table| table.secrets("secret_key")).unwrap_or_default();
-    if let Some(table) = options
-        && secrets.iter().any(|secret| secret.expose().is_empty())
-    {
-        table.error("secret_key", "`secret_key` is blank: anyone could sign with it");
-    }
     let branch = options.and_then(|table| table.text("branch"));
     Box::new(Googlecode {
         secrets,

@@ -269,7 +269,7 @@ fn settings_name_sources_that_can_prove_themselves() {
         ("[events.gihub]\nsecret = \"x\"\n", "unknown key `gihub` in `events`: did you mean `github`?"),
         ("[events.github]\n", "`secret` is missing in `events.github`"),
         ("[events.github]\nsecret = []\n", "`secret` is missing in `events.github`"),
-        ("[events.github]\nsecret = \"\"\n", "`secret` is blank: anyone could sign with it"),
+        ("[events.github]\nsecret = \"\"\n", "`secret` is blank: everybody knows that"),
         ("[events.github]\nsecret = \"x\"\nscret = 1\n", "unknown key `scret`"),
         ("[events.jenkins]\nsecret = \"x\"\n", "`jenkins` signs nothing: send `server.api_token`"),
         ("[events]\ngithub = 5\n", "`github` must be a table"),
