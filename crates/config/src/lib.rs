@@ -23,6 +23,6 @@ pub use problems::{Location, Problem, Problems, Severity};
 pub use reader::{Item, Reader};
 pub use secret::{Secret, random_bytes};
 pub use settings::{CallbackSettings, HookSettings, MetricsAccess, ServerSettings, Settings, TABLES, User};
-pub use signature::{Hash, verify_hex_hmac, verify_hmac};
+pub use signature::{Hash, is_hex_code, verify_hex_hmac, verify_hmac};
 pub use tenants::{TenantsSettings, read_ip_ranges};
 pub use units::parse_duration;

@@ -17,6 +17,7 @@ use super::local;
 use super::problem::{Problem, ProblemCode};
 use campanile_config::{MetricsAccess, Secret};
 use campanile_engine::{Engine, Tenant};
+use campanile_inbound::HeaderProof;
 use campanile_inbound::ingest::{Proof, Source};
 use campanile_model::now;
 use campanile_store::Role;
@@ -151,10 +152,8 @@ impl SourceAuth<'_> {
     pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         match self {
             Self::Granted => Ok(()),
-            Self::Proof(proof, secrets) if proof(headers, body, secrets, now()) => Ok(()),
-            Self::Proof(..) => Err(unauthorized(
-                "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
-            )),
+            Self::Proof(proof, secrets) if (proof.whole)(headers, body, secrets, now()) => Ok(()),
+            Self::Proof(..) => Err(unproven()),
         }
     }
 }
@@ -169,18 +168,34 @@ pub(super) async fn authorize_source<'t>(
     source: &dyn Source,
 ) -> Result<SourceAuth<'t>, Problem> {
     let of_source = tenant.sources().secrets(source.name()).zip(source.proof());
+    let judge = |secrets: &'t [Secret], proof: Proof| match (proof.headers)(&parts.headers, secrets, now()) {
+        Some(HeaderProof::Whole) => Ok(SourceAuth::Granted),
+        Some(HeaderProof::WithBody) => Ok(SourceAuth::Proof(proof, secrets)),
+        None => Err(unproven()),
+    };
     if let (Some((secrets, proof)), None) = (of_source, bearer_or_basic_token(&parts.headers)) {
-        return Ok(SourceAuth::Proof(proof, secrets));
+        return judge(secrets, proof);
     }
     let principal = authenticate(engine, peer, parts, bearer_or_basic_token).await;
     let principal = principal
         .and_then(|principal| principal.at(engine, Some(&AddressedTenant(tenant.name().to_owned()))));
     match (principal, of_source) {
         (Ok(principal), _) if principal.role.includes(Role::Ingest) => Ok(SourceAuth::Granted),
-        (_, Some((secrets, proof))) => Ok(SourceAuth::Proof(proof, secrets)),
+        (_, Some((secrets, proof))) => judge(secrets, proof),
         (Ok(principal), None) => Err(forbidden(&principal, Role::Ingest)),
         (Err(problem), None) => Err(problem),
     }
+}
+
+fn unproven() -> Problem {
+    unauthorized(
+        "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
+    )
+}
+
+/// The one answer to all who have not shown that they belong to the tenant that they name, be there such a tenant or not.
+pub(super) fn stranger() -> Problem {
+    unauthorized("there is no such tenant, or neither a token nor the request's own signature is one of its")
 }
 
 /// Renders a problem, with the challenge that a 401 has to carry.

@@ -58,6 +58,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(Extension(Arc::new(number_allocator::NumberAllocator::default())))
         .layer(Extension(parse_turns::ParseTurns::default()))
+        .layer(Extension(body::UnprovenRoom::default()))
         .layer(axum::middleware::from_fn(trace_context::propagate))
         .with_state(engine);
     let routes = routes

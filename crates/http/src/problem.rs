@@ -110,6 +110,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Busy, detail)
     }
 
+    /// The 503 of a memory for unproven bodies that others have.
+    pub(super) fn no_room_for_bodies() -> Self {
+        let detail =
+            "there is no room now for bodies of senders who have not proven anything: come again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Busy, detail)
+    }
+
     /// The 404 that tells nothing: no route here, no such tenant, or none that the sender may know of.
     pub(super) fn no_such_page() -> Self {
         Self::not_found("there is no such page")
