@@ -52,5 +52,6 @@ mod templates;
 mod tenants;
 mod tokens;
 mod traces;
+mod unproven;
 mod upkeep;
 mod wat_lookups;

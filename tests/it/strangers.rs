@@ -7,14 +7,14 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use campanile_testing::{Engine, http, run, write_settings};
+use campanile_testing::{Engine, http, patiently, run, write_settings};
 
 fn address(engine: &Engine) -> SocketAddr {
     engine.url.strip_prefix("http://").unwrap().trim_end_matches('/').parse().unwrap()
 }
 
 /// A connection from one of this machine's many own addresses, which has said `begin`.
-async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpStream {
+pub async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(IpAddr::from(from), 0)).unwrap();
     let mut stream = socket.connect(address(engine)).await.unwrap();
@@ -23,7 +23,7 @@ async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpStream {
 }
 
 /// What the far side says until it closes; a reset counts as that too.
-async fn rest(mut stream: TcpStream) -> String {
+pub async fn rest(mut stream: TcpStream) -> String {
     let mut told = Vec::new();
     let reading = async {
         let mut part = [0; 4096];
@@ -40,7 +40,7 @@ async fn ask(engine: &Engine, from: [u8; 4], path: &str) -> String {
     rest(connect(engine, from, &head).await).await
 }
 
-fn status(answer: &str) -> &str {
+pub fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
 }
 
@@ -96,7 +96,7 @@ async fn a_full_door_still_tells_its_health() {
         "another's address has its own part"
     );
     drop((silent, busy));
-    campanile_testing::patiently("the places are free again", async || {
+    patiently("the places are free again", async || {
         (status(&ask(&engine, here, "/api/v1/builds").await) == "200").then_some(())
     })
     .await;
@@ -187,7 +187,7 @@ async fn without_a_token_neither_pages_nor_proxies_are_answered() {
     // An image of a stranger's page is no push.
     let hook = format!("{}/change_hook/base?author=evil", engine.url);
     let image = http().get(&hook).header("Sec-Fetch-Site", "cross-site").send().await.unwrap();
-    assert_eq!(image.status(), 403);
+    assert_eq!(image.status(), 403, "H-GEN-22");
     let events =
         http().post(format!("{}/api/v1/events/jenkins", engine.url)).header("Content-Type", "text/plain");
     assert_eq!(events.body("{}").send().await.unwrap().status(), 415);

@@ -231,8 +231,8 @@ async fn a_tenants_hooks_are_its_own() {
             .as_u16()
     };
     assert_eq!(hook("/t/acme/change_hook/base").await, 202);
-    assert_eq!(hook("/t/acme/change_hook/github").await, 400, "not enabled");
-    assert_eq!(hook("/t/nobody/change_hook/base").await, 404);
+    assert_eq!(hook("/t/acme/change_hook/github").await, 401, "not enabled");
+    assert_eq!(hook("/t/nobody/change_hook/base").await, 401);
     let changes = async |token: &str| {
         let answer = ask(&engine, token, Method::GET, "/api/v1/changes", &Value::Null).await.1;
         answer["changes"].as_array().unwrap().len()

@@ -43,6 +43,17 @@ impl Secret {
     }
 }
 
+/// A far side's words with these secrets made unreadable: some quote what they were sent, and that quote would end up in
+/// records and logs. Every protocol's words go through here.
+#[must_use]
+pub fn mask<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Secret>) -> String {
+    let mut secrets: Vec<&str> =
+        secrets.into_iter().filter(|secret| !secret.is_blank()).map(Secret::expose).collect();
+    // One may be a part of another, which would then be readable but for that part.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
@@ -52,6 +63,12 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mask_covers_the_longer_secret_first() {
+        let secrets = ["tower", "bell-tower", ""].map(Secret::new);
+        assert_eq!(mask("sent bell-tower, tower", &secrets), "sent ***, ***");
+    }
 
     #[test]
     fn a_secret_shows_nothing_and_compares_by_content() {

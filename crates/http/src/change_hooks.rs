@@ -233,7 +233,9 @@ async fn process(
             let chosen =
                 poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
             engine.poll_now(tenant, &chosen);
-            let note = Some(format!("told to look: {}", chosen.join(", ")));
+            let told = tenant.pollers().iter().filter(|poller| chosen.contains(&poller.name));
+            let labels: Vec<&str> = told.map(|poller| poller.label.as_str()).collect();
+            let note = Some(format!("told to look: {}", labels.join(", ")));
             return Ok(HookReceipt { note, ..HookReceipt::default() });
         }
     };
