@@ -14,7 +14,7 @@ fn address(engine: &Engine) -> SocketAddr {
 }
 
 /// A connection from one of this machine's many own addresses, which has said `begin`.
-pub async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpStream {
+pub(crate) async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(IpAddr::from(from), 0)).unwrap();
     let mut stream = socket.connect(address(engine)).await.unwrap();
@@ -23,7 +23,7 @@ pub async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpStream {
 }
 
 /// What the far side says until it closes; a reset counts as that too.
-pub async fn rest(mut stream: TcpStream) -> String {
+pub(crate) async fn rest(mut stream: TcpStream) -> String {
     let mut told = Vec::new();
     let reading = async {
         let mut part = [0; 4096];
@@ -40,7 +40,7 @@ async fn ask(engine: &Engine, from: [u8; 4], path: &str) -> String {
     rest(connect(engine, from, &head).await).await
 }
 
-pub fn status(answer: &str) -> &str {
+pub(crate) fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
 }
 

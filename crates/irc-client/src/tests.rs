@@ -289,6 +289,7 @@ fn i_con_04_what_the_server_repeats_is_masked() {
     told.channels = vec![Channel { key: Some(Secret::new("key-of-x")), ..channel("#x") }];
     let mut session = session(told, now);
     receive(&mut session, ":s 001 bb :hi", now);
+    lines(&mut session, now);
     for (line, shown) in [
         (":NickServ!s@services NOTICE bb :IDENTIFY Open-Sesame is wrong", "identify *** is wrong"),
         (

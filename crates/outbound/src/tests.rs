@@ -364,14 +364,10 @@ mod tls {
 #[tokio::test]
 async fn a_refused_name_does_not_tell_a_tenant_where_it_leads() {
     let inside = Scripted::new(&[&["10.1.2.3"]]);
-    let guarded = crate::resolver::Guarded { resolver: inside, allowed: opened(&[]), is_tenants: true };
-    let dialed =
-        crate::Dialer::guarded(guarded.clone()).connect("db.internal", 25).await.unwrap_err().to_string();
-    let asked = get(
-        &Outbound::with_guard(guarded).client(&Tls::default()).unwrap(),
-        "http://db.internal/".parse().unwrap(),
-    );
-    let asked = asked.await.unwrap_err().to_string();
+    let guarded = resolver::Guarded { resolver: inside, allowed: opened(&[]), is_tenants: true };
+    let dialed = Dialer::guarded(guarded.clone()).connect("db.internal", 25).await.unwrap_err().to_string();
+    let client = Outbound::with_guard(guarded).client(&Tls::default()).unwrap();
+    let asked = get(&client, "http://db.internal/".parse().unwrap()).await.unwrap_err().to_string();
     for told in [dialed, asked] {
         assert!(
             told.contains("an address that tenants may not connect to") && !told.contains("10.1"),

@@ -235,7 +235,7 @@ fn each_way_of_proving_a_sender() {
     let secrets = [Secret::new("other"), Secret::new("It's a Secret to Everybody")];
     let now = Timestamp::from_seconds(1_800_000_000);
     let mut headers = HeaderMap::new();
-    let proof = source("github").unwrap().proof().unwrap();
+    let proof = source("github").unwrap().proof().unwrap().whole;
     assert!(!proof(&headers, b"Hello, World!", &secrets, now));
     // The sample of GitHub's documentation.
     let sent = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
@@ -244,7 +244,7 @@ fn each_way_of_proving_a_sender() {
     assert!(!proof(&headers, b"Hello, World?", &secrets, now));
     assert!(!proof(&headers, b"Hello, World!", &secrets[..1], now));
     assert!(!proof(&headers, b"Hello, World!", &[], now));
-    let proof = source("gitlab").unwrap().proof().unwrap();
+    let proof = source("gitlab").unwrap().proof().unwrap().whole;
     assert!(!proof(&headers, b"", &secrets, now));
     headers.insert("x-gitlab-token", "other".parse().unwrap());
     assert!(proof(&headers, b"", &secrets, now) && !proof(&headers, b"", &secrets[1..], now));
