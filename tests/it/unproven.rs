@@ -16,7 +16,7 @@ async fn bodies_of_strangers_have_one_memory() {
     );
     let before = engine.resident_kib();
     let mut open = Vec::new();
-    for number in 0..40 {
+    for number in 0..24 {
         let path = if number % 2 == 0 { "/change_hook/github" } else { "/api/v1/events/github" };
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-GitHub-Event: push\r\n\

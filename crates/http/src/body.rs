@@ -19,7 +19,9 @@ use super::problem::{Problem, ProblemCode};
 const CHUNK_DEADLINE: Duration = Duration::from_secs(30);
 /// The longest time for a whole body.
 const BODY_DEADLINE: Duration = Duration::from_secs(600);
-/// The same for a sender who has not proven anything yet.
+/// The longest wait for the next chunk of a sender who has not proven anything yet.
+const UNPROVEN_CHUNK_DEADLINE: Duration = Duration::from_secs(10);
+/// The longest time for such a sender's whole body.
 const UNPROVEN_DEADLINE: Duration = Duration::from_secs(60);
 /// Memory for bodies of all senders who have not proven anything yet, in KiB.
 const UNPROVEN_KIB: u32 = 64 << 10;
@@ -55,18 +57,27 @@ pub(super) struct LimitedBody {
     left: u64,
     limit: u64,
     until: tokio::time::Instant,
+    /// The longest wait for the next chunk.
+    patience: Duration,
 }
 
 impl LimitedBody {
     pub(super) fn new(body: Body, limit: u64) -> Self {
         let announced = body.size_hint().exact();
-        Self { body, announced, left: limit, limit, until: tokio::time::Instant::now() + BODY_DEADLINE }
+        let until = tokio::time::Instant::now() + BODY_DEADLINE;
+        Self { body, announced, left: limit, limit, until, patience: CHUNK_DEADLINE }
+    }
+
+    /// Has less patience from now on: nothing proves yet that the sender has any right to it.
+    fn hurry(&mut self) {
+        self.until = self.until.min(tokio::time::Instant::now() + UNPROVEN_DEADLINE);
+        self.patience = UNPROVEN_CHUNK_DEADLINE;
     }
 
     /// Reads the next chunk; none at the end. Fails with 408 when it comes too late, with 413 over the limit.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
-            let deadline = self.until.min(tokio::time::Instant::now() + CHUNK_DEADLINE);
+            let deadline = self.until.min(tokio::time::Instant::now() + self.patience);
             let Ok(frame) = tokio::time::timeout_at(deadline, self.body.frame()).await else {
                 return Err(Problem::new(
                     StatusCode::REQUEST_TIMEOUT,
@@ -98,7 +109,7 @@ impl LimitedBody {
         &mut self,
         room: &UnprovenRoom,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
-        self.until = self.until.min(tokio::time::Instant::now() + UNPROVEN_DEADLINE);
+        self.hurry();
         let mut all = BytesMut::new();
         let (mut held, mut held_kib): (Option<OwnedSemaphorePermit>, u32) = (None, 0);
         while let Some(chunk) = self.chunk().await? {
@@ -118,7 +129,7 @@ impl LimitedBody {
 
     /// Reads what comes, and keeps nothing: a refusal takes as long whatever its reason.
     pub(super) async fn discard(&mut self) {
-        self.until = self.until.min(tokio::time::Instant::now() + UNPROVEN_DEADLINE);
+        self.hurry();
         while let Ok(Some(_)) = self.chunk().await {}
     }
 

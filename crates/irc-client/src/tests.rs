@@ -291,7 +291,10 @@ fn i_con_04_what_the_server_repeats_is_masked() {
     receive(&mut session, ":s 001 bb :hi", now);
     lines(&mut session, now);
     for (line, shown) in [
-        (":NickServ!s@services NOTICE bb :IDENTIFY Open-Sesame is wrong", "identify *** is wrong"),
+        (
+            ":NickServ!s@services NOTICE bb :You are now identified by Open-Sesame",
+            "you are now identified by ***",
+        ),
         (
             ":s 475 bb #x :Cannot join channel (+k), not by key-of-x",
             "it cannot be joined (475): Cannot join channel (+k), not by ***",

@@ -126,7 +126,8 @@ fn label_of(address: &str) -> String {
     let of_url = url.as_ref().and_then(url::Url::host_str);
     // As `git@host:path`, which is no URL.
     let of_scp = || {
-        let (before, _) = address.split_once(':').filter(|(before, _)| !before.contains('/'))?;
+        let parts = address.split_once(':').filter(|(before, _)| !before.contains('/'));
+        let (before, _) = parts.filter(|(_, behind)| !behind.starts_with("//"))?;
         Some(before.rsplit('@').next().unwrap_or(before))
     };
     let host = of_url.or_else(of_scp).filter(|host| !host.is_empty()).unwrap_or("here");
