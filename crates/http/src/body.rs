@@ -25,6 +25,8 @@ const UNPROVEN_CHUNK_DEADLINE: Duration = Duration::from_secs(10);
 const UNPROVEN_DEADLINE: Duration = Duration::from_secs(60);
 /// Memory for bodies of all senders who have not proven anything yet, in KiB.
 const UNPROVEN_KIB: u32 = 64 << 10;
+/// Bodies up to this size have their part of it from the beginning, in KiB.
+const SMALL_KIB: u32 = 256;
 /// The longest wait for a part of that memory.
 const ROOM_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,12 @@ impl UnprovenRoom {
             Ok(Ok(room)) => Ok(room),
             _ => Err(Problem::no_room_for_bodies()),
         }
+    }
+
+    /// Takes so many KiB more. Fails with 503 without a wait: those who hold a part and wait for more would have each other
+    /// wait, and everybody else.
+    fn take_at_once(&self, kib: u32) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0).try_acquire_many_owned(kib).map_err(|_| Problem::no_room_for_bodies())
     }
 }
 
@@ -112,15 +120,20 @@ impl LimitedBody {
         self.hurry();
         let mut all = BytesMut::new();
         let (mut held, mut held_kib): (Option<OwnedSemaphorePermit>, u32) = (None, 0);
+        let announced = self.announced.unwrap_or_default().div_ceil(1 << 10);
+        let announced_kib = u32::try_from(announced).unwrap_or(u32::MAX);
         while let Some(chunk) = self.chunk().await? {
             let wanted = u32::try_from((all.len() + chunk.len()).div_ceil(1 << 10)).unwrap_or(u32::MAX);
-            if let more @ 1.. = wanted.saturating_sub(held_kib) {
-                let more = room.take(more).await?;
-                match &mut held {
-                    Some(held) => held.merge(more),
-                    None => held = Some(more),
+            match &mut held {
+                None => {
+                    held_kib = wanted.max(announced_kib.min(SMALL_KIB)).max(1);
+                    held = Some(room.take(held_kib).await?);
                 }
-                held_kib = wanted;
+                Some(held) if wanted > held_kib => {
+                    held.merge(room.take_at_once(wanted - held_kib)?);
+                    held_kib = wanted;
+                }
+                Some(_) => {}
             }
             all.extend_from_slice(&chunk);
         }
