@@ -21,7 +21,13 @@ pub(crate) async fn measure() {
     let (client, url) = (http(), format!("{}/api/v1/events", engine.url));
     let mut taken = BTreeSet::new();
     let mut refused = BTreeSet::new();
-    let mut post = async |number| match client.post(&url).body(build(number).to_string()).send().await {
+    let mut post = async |number| match client
+        .post(&url)
+        .header("content-type", "application/json")
+        .body(build(number).to_string())
+        .send()
+        .await
+    {
         Ok(response) if response.status() == 202 => drop(taken.insert(number)),
         Ok(response) if response.status() == 503 => drop(refused.insert(number)),
         other => println!("build {number} was answered {other:?}"),

@@ -35,7 +35,8 @@ pub(crate) async fn run(engine: &Engine, sinks: &Sinks, seconds: u64) -> Ages {
     for number in 0..PACE * seconds {
         ticks.tick().await;
         posted.insert(number, Instant::now());
-        let request = client.post(&url).body(build(number).to_string());
+        let request =
+            client.post(&url).header("content-type", "application/json").body(build(number).to_string());
         assert_eq!(request.send().await.unwrap().status(), 202);
     }
     let until = Instant::now() + PATIENCE;

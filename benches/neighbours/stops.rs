@@ -39,7 +39,13 @@ async fn stop(neighbour: &str) -> f64 {
     let posting = tokio::spawn(async move {
         let mut taken = 0_u64;
         for number in 0.. {
-            match client.post(&url).body(build(number).to_string()).send().await {
+            match client
+                .post(&url)
+                .header("content-type", "application/json")
+                .body(build(number).to_string())
+                .send()
+                .await
+            {
                 Ok(response) if response.status() == 202 => taken += 1,
                 _ => break,
             }

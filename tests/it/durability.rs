@@ -35,8 +35,12 @@ async fn kill_9_while_events_pour_in_loses_no_acknowledged_mail() {
                         let name = format!("b-{round}-{sender}-{number}");
                         let mut event = build_finished(1, "failure");
                         event["build"]["builder"] = name.clone().into();
-                        let sent =
-                            client.post(format!("{url}/api/v1/events")).body(event.to_string()).send().await;
+                        let sent = client
+                            .post(format!("{url}/api/v1/events"))
+                            .header("content-type", "application/json")
+                            .body(event.to_string())
+                            .send()
+                            .await;
                         match sent {
                             Ok(response) if response.status() == 202 => done.push(name),
                             _ => break,

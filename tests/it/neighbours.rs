@@ -100,7 +100,13 @@ async fn m_dlv_10_news_of_the_end_is_the_last_and_a_hung_relay_costs_its_time_on
         let mut taken = 0_u64;
         for number in 100.. {
             let event = build_finished(number, "success").to_string();
-            match client.post(format!("{url}/api/v1/events")).body(event).send().await {
+            match client
+                .post(format!("{url}/api/v1/events"))
+                .header("content-type", "application/json")
+                .body(event)
+                .send()
+                .await
+            {
                 Ok(response) if response.status() == 202 => taken += 1,
                 _ => break,
             }

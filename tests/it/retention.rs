@@ -28,8 +28,12 @@ async fn an_engine_under_load_removes_what_is_old_and_loses_nothing() {
                 for number in 0..200 {
                     let mut event = build_finished(number, "failure");
                     event["build"]["builder"] = json!(format!("b{sender}"));
-                    let sent =
-                        client.post(format!("{url}/api/v1/events")).body(event.to_string()).send().await;
+                    let sent = client
+                        .post(format!("{url}/api/v1/events"))
+                        .header("content-type", "application/json")
+                        .body(event.to_string())
+                        .send()
+                        .await;
                     assert_eq!(sent.unwrap().status(), 202);
                     let log = format!("{url}/api/v1/builds/b{sender}/{number}/steps/compile/logs/stdio");
                     let sent = client.put(log).body("tower.c:1: error\n".repeat(50)).send().await;

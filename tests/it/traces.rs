@@ -17,7 +17,10 @@ fn push_to(port: u16) -> String {
 }
 
 async fn tell(engine: &Engine, number: u64, traceparent: &str) {
-    let request = http().post(format!("{}/api/v1/events", engine.url)).header("traceparent", traceparent);
+    let request = http()
+        .post(format!("{}/api/v1/events", engine.url))
+        .header("content-type", "application/json")
+        .header("traceparent", traceparent);
     let sent = request.body(build_finished(number, "failure").to_string()).send().await.unwrap();
     assert_eq!(sent.status(), 202);
 }

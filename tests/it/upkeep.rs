@@ -51,7 +51,12 @@ async fn a_backup_under_load_is_a_store_that_an_engine_starts_on() {
         while !end.load(Ordering::Relaxed) {
             let mut event = build_finished(taken + 1, "failure");
             event["build"]["builder"] = "busy".into();
-            let sent = client.post(format!("{url}/api/v1/events")).body(event.to_string()).send().await;
+            let sent = client
+                .post(format!("{url}/api/v1/events"))
+                .header("content-type", "application/json")
+                .body(event.to_string())
+                .send()
+                .await;
             assert_eq!(sent.unwrap().status(), 202);
             taken += 1;
         }

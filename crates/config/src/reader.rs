@@ -345,7 +345,7 @@ impl<'a> Item<'a> {
             self.warning(format!(
                 "`{key}` stands in the file itself: {{ env = \"NAME\" }} or {{ file = \"path\" }} is safer"
             ));
-            return Some(Secret::new(text));
+            return self.unless_blank(key, Secret::new(text));
         }
         let Some(table) = self.table(key) else {
             return self.wrong_type(key, "a secret: { env = \"NAME\" } or { file = \"path\" }");
@@ -391,8 +391,8 @@ impl<'a> Item<'a> {
     #[allow(clippy::disallowed_methods)] // the one place where the environment is read: what a settings file names
     fn secret_from_env(self, key: &str, name: &str) -> Option<Secret> {
         match std::env::var(name) {
-            Ok(text) if !text.is_empty() => Some(Secret::new(text)),
-            _ => {
+            Ok(text) => self.unless_blank(key, Secret::new(text)),
+            Err(_) => {
                 self.error(format!("`{key}`: the environment variable `{name}` is not set"));
                 None
             }
@@ -401,12 +401,23 @@ impl<'a> Item<'a> {
 
     fn secret_from_file(self, key: &str, path: &Path) -> Option<Secret> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
+            Ok(text) => self.unless_blank(key, Secret::new(text.trim_end_matches(['\r', '\n']))),
             Err(error) => {
                 self.error(format!("`{key}`: cannot read `{}`: {error}", path.display()));
                 None
             }
         }
+    }
+
+    /// Refuses a secret that everybody knows.
+    fn unless_blank(self, key: &str, secret: Secret) -> Option<Secret> {
+        if secret.is_blank() {
+            self.error(format!(
+                "`{key}` is blank: everybody knows that; write a secret, or take the key out"
+            ));
+            return None;
+        }
+        Some(secret)
     }
 
     fn report(self, severity: Severity, text: impl Into<String>) {

@@ -1,4 +1,4 @@
-//! Secrets: texts that never file_scope logs, errors or callbacks.
+//! Secrets: texts that never reach logs, errors or callbacks.
 
 use std::fmt;
 
@@ -29,11 +29,29 @@ impl Secret {
         &self.0
     }
 
-    /// Compares with `other` in constant time, so that the time does not tell at which byte they differ.
+    /// True if there is nothing in it but white space: no secret at all.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+
+    /// Compares with `other` in constant time, so that the time does not tell at which byte they differ. A blank one
+    /// matches nothing.
     #[must_use]
     pub fn matches(&self, other: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(other).into()
+        bool::from(self.0.as_bytes().ct_eq(other)) && !self.is_blank()
     }
+}
+
+/// A far side's words with these secrets made unreadable: some quote what they were sent, and that quote would end up in
+/// records and logs. Every protocol's words go through here.
+#[must_use]
+pub fn mask<'s>(text: &str, secrets: impl IntoIterator<Item = &'s Secret>) -> String {
+    let mut secrets: Vec<&str> =
+        secrets.into_iter().filter(|secret| !secret.is_blank()).map(Secret::expose).collect();
+    // One may be a part of another, which would then be readable but for that part.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }
 
 impl fmt::Debug for Secret {
@@ -47,11 +65,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_mask_covers_the_longer_secret_first() {
+        let secrets = ["tower", "bell-tower", ""].map(Secret::new);
+        assert_eq!(mask("sent bell-tower, tower", &secrets), "sent ***, ***");
+    }
+
+    #[test]
     fn a_secret_shows_nothing_and_compares_by_content() {
         let secret = Secret::new("bell-tower");
         assert_eq!(format!("{secret:?}"), "Secret(..)");
         assert!(secret.matches(b"bell-tower"));
         assert!(!secret.matches(b"bell-towe"));
         assert!(!secret.matches(b""));
+        for blank in ["", " ", "\r\n"] {
+            assert!(!Secret::new(blank).matches(blank.as_bytes()));
+        }
     }
 }

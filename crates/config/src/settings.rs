@@ -67,10 +67,24 @@ pub struct ServerSettings {
     pub api_token: Option<Secret>,
     /// Bearer token for those who tell of events and may do nothing else.
     pub events_token: Option<Secret>,
+    /// Names of this machine beside `localhost`, in lower case: requests without a token may call it so.
+    pub hosts: Vec<String>,
+    /// Those who may read the metrics.
+    pub metrics: MetricsAccess,
     /// Path prefix in front of every route, for a proxy that does not strip it (H-GEN-19).
     pub base_path: String,
     /// Time that a drain may take at a stop. By default a few seconds less than `docker stop` waits before it kills.
     pub shutdown_timeout: Duration,
+}
+
+/// Those who may read the metrics: their labels name tenants and targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsAccess {
+    /// Programs on this machine, and bearers of a token of the operator's.
+    #[default]
+    Operator,
+    /// Everybody.
+    Public,
 }
 
 /// `[change_hooks]`.
@@ -233,11 +247,13 @@ impl ServerSettings {
             title: "Campanile".to_owned(),
             api_token: None,
             events_token: None,
+            hosts: Vec::new(),
+            metrics: MetricsAccess::default(),
             base_path: String::new(),
             shutdown_timeout: Duration::from_secs(6),
         };
         let Some(table) = table else { return settings };
-        for key in ["listen", "base_path", "shutdown_timeout"] {
+        for key in ["listen", "base_path", "shutdown_timeout", "hosts", "metrics"] {
             if table.item(key).is_some() {
                 table.deny_to_tenants(key, "it is about the whole engine");
             }
@@ -275,6 +291,15 @@ impl ServerSettings {
         settings.title = table.text("title").unwrap_or(settings.title);
         settings.api_token = table.secret("api_token");
         settings.events_token = table.secret("events_token");
+        settings.hosts = read_hosts(&table);
+        settings.metrics = match table.text("metrics").as_deref() {
+            None | Some("operator") => MetricsAccess::Operator,
+            Some("public") => MetricsAccess::Public,
+            Some(other) => {
+                table.error("metrics", format!("`metrics` must be `operator` or `public`, not `{other}`"));
+                MetricsAccess::Operator
+            }
+        };
         if let Some(prefix) = table.text("base_path") {
             settings.base_path = match prefix.trim_matches('/') {
                 "" => String::new(),
@@ -285,6 +310,19 @@ impl ServerSettings {
         table.finish();
         settings
     }
+}
+
+/// Reads `hosts`: names without scheme and port.
+fn read_hosts(table: &Reader<'_>) -> Vec<String> {
+    let hosts = table.texts("hosts").unwrap_or_default();
+    for host in &hosts {
+        if host.is_empty() || host.contains(['/', ':', '@', '*']) || host.contains(char::is_whitespace) {
+            let text =
+                format!("`hosts`: `{host}` must be a name as in `ci.example.org`, without scheme and port");
+            table.error("hosts", text);
+        }
+    }
+    hosts.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase()).collect()
 }
 
 impl HookSettings {

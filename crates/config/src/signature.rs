@@ -28,9 +28,23 @@ pub fn verify_hex_hmac(hash: Hash, body: &[u8], secrets: &[Secret], digits: &str
     secrets.iter().filter(matches).count() > 0
 }
 
-/// Verifies the HMAC of a body under a key, in constant time.
+/// Tells if `digits` could be such a code at all: it is hex, and of the right length.
+#[must_use]
+pub fn is_hex_code(hash: Hash, digits: &str) -> bool {
+    let bytes = match hash {
+        Hash::Sha256 => 32,
+        Hash::Sha1 => 20,
+        Hash::Md5 => 16,
+    };
+    hex::decode(digits.trim()).is_ok_and(|code| code.len() == bytes)
+}
+
+/// Verifies the HMAC of a body under a key, in constant time. Under a blank key nothing is right.
 #[must_use]
 pub fn verify_hmac(hash: Hash, key: &[u8], body: &[u8], code: &[u8]) -> bool {
+    if key.trim_ascii().is_empty() {
+        return false;
+    }
     match hash {
         Hash::Sha256 => verify::<Hmac<Sha256>>(key, body, code),
         Hash::Sha1 => verify::<Hmac<Sha1>>(key, body, code),

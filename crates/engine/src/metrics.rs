@@ -1,6 +1,8 @@
 //! Metrics, in OpenMetrics' text form: counters of the engine, and figures that are read when somebody asks.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -8,7 +10,7 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
@@ -26,30 +28,65 @@ type Labels = Vec<(&'static str, String)>;
 /// Makes labels. Their values are escaped here, because the encoder does not: names of targets and callbacks are the
 /// users' own, and a quote in one of them would make the whole page unreadable.
 fn labels<const COUNT: usize>(labels: [(&'static str, &str); COUNT]) -> Labels {
-    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     labels.map(|(name, value)| (name, escaped(value))).to_vec()
+}
+
+/// A family that knows the labels it has, so that those of things that are gone can be freed.
+struct Kept<M, C = fn() -> M> {
+    family: Family<Labels, M, C>,
+    known: Mutex<HashSet<Labels>>,
+}
+
+impl<M: Clone, C: MetricConstructor<M>> Kept<M, C> {
+    fn of(family: Family<Labels, M, C>) -> Self {
+        Self { family, known: Mutex::default() }
+    }
+
+    /// Runs `change` on the one with these labels.
+    fn with(&self, labels: Labels, change: impl FnOnce(&M)) {
+        if let Some(metric) = self.family.get(&labels) {
+            return change(&metric);
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&self.family.get_or_create(&labels));
+        known.insert(labels);
+    }
+
+    /// Frees those whose labels are not to be kept.
+    fn retain(&self, is_kept: impl Fn(&Labels) -> bool) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|labels| is_kept(labels) || !self.family.remove(labels));
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn count(counter: &Counter) {
+    counter.inc();
 }
 
 /// Counters of the whole engine. Values of labels come from closed sets and from the settings, never from requests.
 pub struct Metrics {
     registry: Registry,
-    events: Family<Labels, Counter>,
-    refused: Family<Labels, Counter>,
-    hooks: Family<Labels, Counter>,
+    events: Kept<Counter>,
+    refused: Kept<Counter>,
+    hooks: Kept<Counter>,
     append_seconds: Histogram,
-    outcomes: Family<Labels, Counter>,
-    send_seconds: Family<Labels, Histogram>,
-    reloads: Family<Labels, Counter>,
-    calls: Family<Labels, Counter>,
-    swaps: Family<Labels, Counter>,
-    call_seconds: Family<Labels, Histogram>,
-    call_memory: Family<Labels, Gauge>,
+    outcomes: Kept<Counter>,
+    send_seconds: Kept<Histogram>,
+    reloads: Kept<Counter>,
+    calls: Kept<Counter>,
+    swaps: Kept<Counter>,
+    call_seconds: Kept<Histogram>,
+    call_memory: Kept<Gauge>,
     age: Histogram,
-    pruned: Family<Labels, Counter>,
-    polls: Family<Labels, Counter>,
-    poll_changes: Family<Labels, Counter>,
-    poll_seconds: Family<Labels, Histogram>,
-    poll_success: Family<Labels, Gauge>,
+    pruned: Kept<Counter>,
+    polls: Kept<Counter>,
+    poll_changes: Kept<Counter>,
+    poll_seconds: Kept<Histogram>,
+    poll_success: Kept<Gauge>,
 }
 
 /// From 50 microseconds to some seconds.
@@ -70,7 +107,7 @@ impl Metrics {
         let mut counters = |name: &str, help: &str| {
             let family = Family::<Labels, Counter>::default();
             registry.register(name, help, family.clone());
-            family
+            Kept::of(family)
         };
         let events = counters("events_accepted", "Events taken in, by name");
         let refused = counters("tenant_refusals", "What tenants were refused because of a limit");
@@ -105,35 +142,35 @@ impl Metrics {
             hooks,
             append_seconds,
             outcomes,
-            send_seconds,
+            send_seconds: Kept::of(send_seconds),
             reloads,
             calls,
             swaps,
-            call_seconds,
-            call_memory,
+            call_seconds: Kept::of(call_seconds),
+            call_memory: Kept::of(call_memory),
             age,
             pruned,
             polls,
             poll_changes,
-            poll_seconds,
-            poll_success,
+            poll_seconds: Kept::of(poll_seconds),
+            poll_success: Kept::of(poll_success),
         }
     }
 
     pub(super) fn event_accepted(&self, tenant: &str, name: &str) {
-        self.events.get_or_create(&labels([("tenant", tenant), ("event", name)])).inc();
+        self.events.with(labels([("tenant", tenant), ("event", name)]), count);
     }
 
     /// Counts what a tenant was refused because of a limit.
     pub(super) fn refused(&self, tenant: &str, limit: &str) {
-        self.refused.get_or_create(&labels([("tenant", tenant), ("limit", limit)])).inc();
+        self.refused.with(labels([("tenant", tenant), ("limit", limit)]), count);
     }
 
     /// Counts a change hook request. `dialect` must be the name of an enabled one, or `other`.
     pub fn hook_request(&self, tenant: &str, dialect: &str, status: u16) {
         let status = status.to_string();
         let labels = labels([("tenant", tenant), ("dialect", dialect), ("status", &status)]);
-        self.hooks.get_or_create(&labels).inc();
+        self.hooks.with(labels, count);
     }
 
     pub(super) fn delivery(&self, tenant: &str, target: &str, outcome: &str, code: &str) {
@@ -142,7 +179,7 @@ impl Metrics {
 
     pub(super) fn deliveries(&self, tenant: &str, target: &str, outcome: &str, code: &str, count: u64) {
         let labels = labels([("tenant", tenant), ("target", target), ("outcome", outcome), ("code", code)]);
-        self.outcomes.get_or_create(&labels).inc_by(count);
+        self.outcomes.with(labels, |counter| _ = counter.inc_by(count));
     }
 
     pub(super) fn delivered_after(&self, age: Duration) {
@@ -155,11 +192,11 @@ impl Metrics {
 
     pub(super) fn sent(&self, tenant: &str, target: &str, time: Duration) {
         let labels = labels([("tenant", tenant), ("target", target)]);
-        self.send_seconds.get_or_create(&labels).observe(time.as_secs_f64());
+        self.send_seconds.with(labels, |histogram| histogram.observe(time.as_secs_f64()));
     }
 
     pub(super) fn reload(&self, tenant: &str, outcome: &str) {
-        self.reloads.get_or_create(&labels([("tenant", tenant), ("outcome", outcome)])).inc();
+        self.reloads.with(labels([("tenant", tenant), ("outcome", outcome)]), count);
     }
 
     pub(super) fn callback(&self, tenant: &str, call: &CallRecord) {
@@ -167,28 +204,29 @@ impl Metrics {
             self.refused(tenant, limit);
         }
         let name = labels([("tenant", tenant), ("callback", &call.callback)]);
-        self.call_seconds.get_or_create(&name).observe(call.duration.as_secs_f64());
-        self.call_memory.get_or_create(&name).set(i64::try_from(call.peak_memory).unwrap_or(i64::MAX));
+        self.call_seconds.with(name.clone(), |histogram| histogram.observe(call.duration.as_secs_f64()));
+        let peak = i64::try_from(call.peak_memory).unwrap_or(i64::MAX);
+        self.call_memory.with(name, |gauge| _ = gauge.set(peak));
         let labels = labels([("tenant", tenant), ("callback", &call.callback), ("result", call.outcome)]);
-        self.calls.get_or_create(&labels).inc();
+        self.calls.with(labels, count);
     }
 
     pub(super) fn swap(&self, tenant: &str, callback: &str, outcome: &str) {
         let labels = labels([("tenant", tenant), ("callback", callback), ("outcome", outcome)]);
-        self.swaps.get_or_create(&labels).inc();
+        self.swaps.with(labels, count);
     }
 
     pub(super) fn pruned(&self, pruned: &Pruned) {
         for (kind, count) in pruned.counts() {
-            self.pruned.get_or_create(&labels([("kind", kind)])).inc_by(count);
+            self.pruned.with(labels([("kind", kind)]), |counter| _ = counter.inc_by(count));
         }
     }
 
     pub(super) fn polled(&self, tenant: &str, poller: &str, changes: usize, time: Duration, now: Timestamp) {
         let name = labels([("tenant", tenant), ("poller", poller)]);
-        self.poll_changes.get_or_create(&name).inc_by(changes as u64);
-        self.poll_seconds.get_or_create(&name).observe(time.as_secs_f64());
-        self.poll_success.get_or_create(&name).set(now.as_seconds());
+        self.poll_changes.with(name.clone(), |counter| _ = counter.inc_by(changes as u64));
+        self.poll_seconds.with(name.clone(), |histogram| histogram.observe(time.as_secs_f64()));
+        self.poll_success.with(name, |gauge| _ = gauge.set(now.as_seconds()));
         self.poll(tenant, poller, "done", "");
     }
 
@@ -198,7 +236,32 @@ impl Metrics {
 
     fn poll(&self, tenant: &str, poller: &str, outcome: &str, code: &str) {
         let labels = labels([("tenant", tenant), ("poller", poller), ("outcome", outcome), ("code", code)]);
-        self.polls.get_or_create(&labels).inc();
+        self.polls.with(labels, count);
+    }
+
+    /// Frees the labels of tenants, targets, callbacks and pollers that are gone: whoever changes settings often would
+    /// otherwise fill the page and the memory.
+    pub(super) fn free_all_but(&self, there: &LiveLabels) {
+        let is_kept = |labels: &Labels| there.has(labels);
+        for counters in [
+            &self.events,
+            &self.refused,
+            &self.hooks,
+            &self.outcomes,
+            &self.reloads,
+            &self.calls,
+            &self.swaps,
+            &self.polls,
+            &self.poll_changes,
+        ] {
+            counters.retain(is_kept);
+        }
+        for histograms in [&self.send_seconds, &self.call_seconds, &self.poll_seconds] {
+            histograms.retain(is_kept);
+        }
+        for gauges in [&self.call_memory, &self.poll_success] {
+            gauges.retain(is_kept);
+        }
     }
 
     /// Writes the counters and what was read for this page.
@@ -211,6 +274,33 @@ impl Metrics {
             .and_then(|()| encode_eof(&mut text));
         written.expect("writing to a String cannot fail");
         text
+    }
+}
+
+/// Names that are in the settings now, as labels have them.
+#[derive(Default)]
+pub(super) struct LiveLabels {
+    tenants: HashSet<String>,
+    /// Of a tenant, under a label's name.
+    names: HashSet<(String, &'static str, String)>,
+}
+
+impl LiveLabels {
+    /// Adds a tenant with its names, each with the label that has it.
+    pub(super) fn add<'n>(&mut self, tenant: &str, names: impl IntoIterator<Item = (&'static str, &'n str)>) {
+        let tenant = escaped(tenant);
+        let names = names.into_iter().map(|(label, name)| (tenant.clone(), label, escaped(name)));
+        self.names.extend(names);
+        self.tenants.insert(tenant);
+    }
+
+    fn has(&self, labels: &Labels) -> bool {
+        let Some((_, tenant)) = labels.iter().find(|(label, _)| *label == "tenant") else { return true };
+        let is_there = |(label, name): &(&'static str, String)| {
+            !matches!(*label, "target" | "callback" | "poller")
+                || self.names.contains(&(tenant.clone(), *label, name.clone()))
+        };
+        self.tenants.contains(tenant) && labels.iter().all(is_there)
     }
 }
 
@@ -351,6 +441,14 @@ mod tests {
             text.contains(&format!("campanile_delivery_oldest_waiting_seconds{waiting} 30.0\n")),
             "{text}"
         );
+
+        let mut there = LiveLabels::default();
+        there.add("default", [("target", "dev"), ("callback", "html")]);
+        metrics.free_all_but(&there);
+        let mut left = String::new();
+        encode_registry(&mut left, &metrics.registry).unwrap();
+        assert!(left.contains("target=\"dev\"") && left.contains("callback=\"html\""), "{left}");
+        assert!(!left.contains("acme") && !left.contains("bells"), "{left}");
 
         let page = include_str!("../../../docs/operating.md");
         let rows =

@@ -218,7 +218,7 @@ impl Engine {
         let source = poller.source.address();
         let known = self.store.seen(tenant.name(), &poller.name, source).await?;
         let look = poller.source.poll(known.as_ref(), self.clock.now()).await?;
-        let (tenant_name, poller_name) = (tenant.name(), &poller.name);
+        let (tenant_name, poller_name) = (tenant.name(), &poller.label);
         for note in &look.notes {
             tracing::warn!(tenant = tenant_name, poller = poller_name, "poll: {note}");
         }
@@ -232,7 +232,7 @@ impl Engine {
             let seen = Seen { poller: poller.name.clone(), source: source.to_owned(), state: look.state };
             self.ingest_batch(&tenant, events, Batch { seen: Some(seen), ..Batch::default() }).await?;
         }
-        self.metrics.polled(tenant.name(), &poller.name, found, began.elapsed(), self.clock.now());
+        self.metrics.polled(tenant.name(), &poller.label, found, began.elapsed(), self.clock.now());
         let time = began.elapsed();
         if found > 0 {
             tracing::info!(
@@ -260,10 +260,10 @@ impl Engine {
         };
         // Never at once: what just failed hardly works now.
         let pause = pause.max(Duration::from_secs(1));
-        self.metrics.poll_failed(tenant, &poller.name, failure.code());
+        self.metrics.poll_failed(tenant, &poller.label, failure.code());
         tracing::warn!(
             tenant,
-            poller = poller.name,
+            poller = poller.label,
             code = failure.code(),
             failures,
             "poll failed, to be tried again in {} s: {failure}",

@@ -17,7 +17,7 @@ use super::{Clock, Metrics};
 use crate::telemetry::Telemetry;
 use campanile_callbacks::{Callback, Caller, Status};
 use campanile_ci::control::Control;
-use campanile_config::{Limits, Problem, Secret, Settings, TenantsSettings};
+use campanile_config::{Limits, MetricsAccess, Problem, Secret, Settings, TenantsSettings};
 use campanile_inbound::hooks::Hooks;
 use campanile_inbound::ingest::Sources;
 use campanile_inbound::pollers::Poller;
@@ -158,6 +158,18 @@ impl Tenant {
     #[must_use]
     pub fn events_token(&self) -> Option<&Secret> {
         self.settings.server.events_token.as_ref()
+    }
+
+    /// Names of this machine beside `localhost`.
+    #[must_use]
+    pub fn hosts(&self) -> &[String] {
+        &self.settings.server.hosts
+    }
+
+    /// Those who may read the metrics.
+    #[must_use]
+    pub fn metrics_access(&self) -> MetricsAccess {
+        self.settings.server.metrics
     }
 
     /// True for the operator's own.

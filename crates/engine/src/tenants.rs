@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::load::check_tenant;
+use super::metrics::LiveLabels;
 use super::{Engine, Tenant};
 use campanile_config::{Problem, TenantsSettings};
 
@@ -93,9 +94,22 @@ impl Engine {
         self.tenants.load().get(name).cloned()
     }
 
+    /// Frees what the metrics have of names that no settings have any more.
+    fn free_labels(&self) {
+        let mut there = LiveLabels::default();
+        for tenant in self.tenants.load().iter() {
+            let targets = tenant.targets().iter().map(|target| ("target", target.name()));
+            let callbacks = tenant.callbacks().keys().map(|name| ("callback", name.as_str()));
+            let pollers = tenant.pollers().iter().map(|poller| ("poller", poller.label.as_str()));
+            there.add(tenant.name(), targets.chain(callbacks).chain(pollers));
+        }
+        self.metrics.free_all_but(&there);
+    }
+
     /// Puts another one in the place of the operator's own.
     pub(super) fn replace_own(&self, tenant: &Arc<Tenant>) {
         self.tenants.rcu(|tenants| tenants.with_own(Arc::clone(tenant)));
+        self.free_labels();
         self.replaced.notify_one();
     }
 
@@ -176,6 +190,7 @@ impl Engine {
         self.open_targets(&tenant, before.as_deref()).await;
         let tenant = Arc::new(tenant);
         self.tenants.rcu(|tenants| tenants.with(name, Some(Arc::clone(&tenant))));
+        self.free_labels();
         let files = tenant.component_files();
         self.stamps.lock().await.insert(name.to_owned(), stamp(&paths, &files));
         self.replaced.notify_one();
@@ -189,6 +204,7 @@ impl Engine {
     pub(super) async fn unload_tenant(&self, name: &str) {
         let before = self.tenant_named(name);
         self.tenants.rcu(|tenants| tenants.with(name, None));
+        self.free_labels();
         self.stamps.lock().await.remove(name);
         self.replaced.notify_one();
         for target in before.iter().flat_map(|before| before.targets()) {

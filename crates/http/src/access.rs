@@ -13,9 +13,11 @@ use base64::Engine as _;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, StatusCode, header};
 
+use super::local;
 use super::problem::{Problem, ProblemCode};
-use campanile_config::Secret;
+use campanile_config::{MetricsAccess, Secret};
 use campanile_engine::{Engine, Tenant};
+use campanile_inbound::HeaderProof;
 use campanile_inbound::ingest::{Proof, Source};
 use campanile_model::now;
 use campanile_store::Role;
@@ -83,8 +85,10 @@ pub(super) async fn authorize_api(
 ) -> Response {
     let required = required_role(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
     let addressed = request.extensions().get::<AddressedTenant>().cloned();
-    let principal = authenticate(&engine, peer, request.headers(), bearer_token).await;
+    let (parts, body) = request.into_parts();
+    let principal = authenticate(&engine, peer, &parts, bearer_token).await;
     let principal = principal.and_then(|principal| principal.at(&engine, addressed.as_ref()));
+    request = Request::from_parts(parts, body);
     let principal = match principal {
         Ok(principal) if principal.role.includes(required) => principal,
         Ok(principal) => return challenge(forbidden(&principal, required)),
@@ -113,6 +117,28 @@ fn required_role(method: &Method, path: &str) -> Role {
     }
 }
 
+/// Lets a request read the metrics: everybody's where the settings say so, else that of a program on this machine or of
+/// the bearer of a token of the operator's that may read.
+pub(super) async fn authorize_metrics(
+    engine: &Engine,
+    peer: SocketAddr,
+    parts: &Parts,
+) -> Result<(), Problem> {
+    let operators = engine.tenant();
+    if operators.metrics_access() == MetricsAccess::Public {
+        return Ok(());
+    }
+    if bearer_or_basic_token(&parts.headers).is_none() {
+        return local::admit_reader(peer, &parts.headers, operators.hosts());
+    }
+    let principal = authenticate(engine, peer, parts, bearer_or_basic_token).await?;
+    // Labels name all tenants and their targets.
+    if principal.tenant.is_own() && principal.role.includes(Role::Read) {
+        return Ok(());
+    }
+    Err(forbidden(&principal, Role::Read))
+}
+
 /// The outcome of the first check of a source's request: granted, or a proof that waits for the body.
 pub(super) enum SourceAuth<'t> {
     /// It came with the API's token, or may come without.
@@ -126,10 +152,8 @@ impl SourceAuth<'_> {
     pub(super) fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         match self {
             Self::Granted => Ok(()),
-            Self::Proof(proof, secrets) if proof(headers, body, secrets, now()) => Ok(()),
-            Self::Proof(..) => Err(unauthorized(
-                "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
-            )),
+            Self::Proof(proof, secrets) if (proof.whole)(headers, body, secrets, now()) => Ok(()),
+            Self::Proof(..) => Err(unproven()),
         }
     }
 }
@@ -140,22 +164,38 @@ pub(super) async fn authorize_source<'t>(
     engine: &Engine,
     tenant: &'t Tenant,
     peer: SocketAddr,
-    headers: &HeaderMap,
+    parts: &Parts,
     source: &dyn Source,
 ) -> Result<SourceAuth<'t>, Problem> {
     let of_source = tenant.sources().secrets(source.name()).zip(source.proof());
-    if let (Some((secrets, proof)), None) = (of_source, bearer_or_basic_token(headers)) {
-        return Ok(SourceAuth::Proof(proof, secrets));
+    let judge = |secrets: &'t [Secret], proof: Proof| match (proof.headers)(&parts.headers, secrets, now()) {
+        Some(HeaderProof::Whole) => Ok(SourceAuth::Granted),
+        Some(HeaderProof::WithBody) => Ok(SourceAuth::Proof(proof, secrets)),
+        None => Err(unproven()),
+    };
+    if let (Some((secrets, proof)), None) = (of_source, bearer_or_basic_token(&parts.headers)) {
+        return judge(secrets, proof);
     }
-    let principal = authenticate(engine, peer, headers, bearer_or_basic_token).await;
+    let principal = authenticate(engine, peer, parts, bearer_or_basic_token).await;
     let principal = principal
         .and_then(|principal| principal.at(engine, Some(&AddressedTenant(tenant.name().to_owned()))));
     match (principal, of_source) {
         (Ok(principal), _) if principal.role.includes(Role::Ingest) => Ok(SourceAuth::Granted),
-        (_, Some((secrets, proof))) => Ok(SourceAuth::Proof(proof, secrets)),
+        (_, Some((secrets, proof))) => judge(secrets, proof),
         (Ok(principal), None) => Err(forbidden(&principal, Role::Ingest)),
         (Err(problem), None) => Err(problem),
     }
+}
+
+fn unproven() -> Problem {
+    unauthorized(
+        "the request's own signature or token is missing or wrong: the secret must be the one of the settings",
+    )
+}
+
+/// The one answer to all who have not shown that they belong to the tenant that they name, be there such a tenant or not.
+pub(super) fn stranger() -> Problem {
+    unauthorized("there is no such tenant, or neither a token nor the request's own signature is one of its")
 }
 
 /// Renders a problem, with the challenge that a 401 has to carry.
@@ -175,29 +215,22 @@ pub(super) fn challenge(problem: Problem) -> Response {
 async fn authenticate(
     engine: &Engine,
     peer: SocketAddr,
-    headers: &HeaderMap,
+    parts: &Parts,
     token_of: fn(&HeaderMap) -> Option<Vec<u8>>,
 ) -> Result<Principal, Problem> {
     let tenants = engine.tenants();
     let operators = engine.tenant();
     let own = operators.api_token();
-    let Some(given) = token_of(headers) else {
-        // Behind a proxy on this machine everybody looks local.
-        let proxied = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
-        return match own {
-            None if peer.ip().to_canonical().is_loopback() && !proxied => Ok(Principal {
-                name: "somebody on this machine".to_owned(),
-                role: Role::Admin,
-                tenant: operators,
-            }),
-            None => {
-                Err(unauthorized("without `server.api_token` and a token the API answers this machine only"))
-            }
-            Some(_) => Err(unauthorized(
+    let Some(given) = token_of(&parts.headers) else {
+        if own.is_some() {
+            return Err(unauthorized(
                 "send `Authorization: Bearer TOKEN` with the token of `server.api_token`, or one that \
                  `campanile token make` has made",
-            )),
-        };
+            ));
+        }
+        local::admit(peer, parts, operators.hosts())?;
+        let name = "somebody on this machine".to_owned();
+        return Ok(Principal { name, role: Role::Admin, tenant: operators });
     };
     for tenant in tenants.iter() {
         // What a tenant's own settings name is no key to anybody else's.

@@ -6,44 +6,52 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::access;
-use super::body::LimitedBody;
+use super::access::{self, AddressedTenant};
+use super::body::{LimitedBody, UnprovenRoom};
 use super::events;
+use super::local;
 use super::number_allocator::NumberAllocator;
 use super::parse_turns::ParseTurns;
 use super::problem::{Problem, ProblemCode};
 use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
-use campanile_inbound::hooks::{HookError, HookOutcome, Method, RawHook, Verified, answer_text};
+use campanile_inbound::HeaderProof;
+use campanile_inbound::hooks::{HookError, HookOutcome, Hooks, Method, RawHook, Verified, answer_text};
 use campanile_inbound::ingest::{self, Source};
 use campanile_model::{Event, escape_controls, now};
 use campanile_store::{Appended, StoreError};
+
+/// Most bytes that are read of a stranger's body before the refusal.
+const DISCARDED: u64 = 25 << 20;
 
 /// Takes a request at `/change_hook`, which means the dialect `base` (H-GEN-01).
 pub(super) async fn handle_base(
     engine: State<Arc<Engine>>,
     numbers: Extension<Arc<NumberAllocator>>,
     turns: Extension<ParseTurns>,
+    room: Extension<UnprovenRoom>,
     request: Request,
 ) -> Response {
-    handle(engine, (numbers, turns), "base".to_owned(), request).await
+    handle(engine, (numbers, turns, room), "base".to_owned(), request).await
 }
 
 pub(super) async fn handle_named(
     engine: State<Arc<Engine>>,
     numbers: Extension<Arc<NumberAllocator>>,
     turns: Extension<ParseTurns>,
+    room: Extension<UnprovenRoom>,
     Path(dialect): Path<String>,
     request: Request,
 ) -> Response {
-    handle(engine, (numbers, turns), dialect, request).await
+    handle(engine, (numbers, turns, room), dialect, request).await
 }
 
 /// The result of a request that was not refused.
@@ -62,22 +70,38 @@ struct HookReceipt {
 
 async fn handle(
     State(engine): State<Arc<Engine>>,
-    (Extension(numbers), Extension(turns)): (Extension<Arc<NumberAllocator>>, Extension<ParseTurns>),
+    (Extension(numbers), Extension(turns), Extension(room)): (
+        Extension<Arc<NumberAllocator>>,
+        Extension<ParseTurns>,
+        Extension<UnprovenRoom>,
+    ),
     dialect: String,
     request: Request,
 ) -> Response {
-    let tenant = match access::tenant_of_request(&engine, request.extensions()) {
-        Ok(tenant) => tenant,
-        Err(problem) => return problem.into_response(),
-    };
-    if !tenant.hooks().any() {
-        return Problem::no_such_page().into_response();
-    }
-    let began = Instant::now();
+    let is_addressed = request.extensions().get::<AddressedTenant>().is_some();
     let wants_json = prefers_json(request.headers());
-    let outcome = process(&engine, (&numbers, &turns), &tenant, &dialect, request).await;
+    let tenant = access::tenant_of_request(&engine, request.extensions());
+    let Some(tenant) = tenant.ok().filter(|tenant| tenant.hooks().any()) else {
+        if !is_addressed {
+            return Problem::no_such_page().into_response();
+        }
+        LimitedBody::new(request.into_body(), DISCARDED).discard().await;
+        return HookRefusal::stranger().response(wants_json);
+    };
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let mut body = LimitedBody::new(body, tenant.hooks().max_body());
+    let outcome = match prove(&engine, &tenant, &dialect, parts, (&mut body, &room)).await {
+        Ok(verified) => process(&engine, (&numbers, &turns), &tenant, &dialect, verified).await,
+        Err(refusal) => Err(refusal),
+    };
     let response = match &outcome {
         Ok(outcome) => success_response(outcome, wants_json),
+        // Nobody else is to learn which tenants there are, by the answer or by the time that it takes.
+        Err(refusal) if is_addressed && refusal.is_of_stranger => {
+            body.discard().await;
+            HookRefusal::stranger().response(wants_json)
+        }
         Err(error) => error.response(wants_json),
     };
     let known = tenant.hooks().dialect(&dialect).is_ok();
@@ -111,24 +135,47 @@ async fn handle(
     response
 }
 
-/// Checks a request in the order of H-GEN-09, then stores its changes; nothing later runs after a failure.
-async fn process(
+/// Checks a request in the order of H-GEN-09, and reads its body; nothing later runs after a failure.
+async fn prove(
     engine: &Engine,
-    allocators: (&NumberAllocator, &ParseTurns),
-    tenant: &Arc<Tenant>,
+    tenant: &Tenant,
     name: &str,
-    request: Request,
-) -> Result<HookReceipt, HookRefusal> {
+    parts: Parts,
+    (body, room): (&mut LimitedBody, &UnprovenRoom),
+) -> Result<Verified, HookRefusal> {
     let hooks = tenant.hooks();
-    let (parts, body) = request.into_parts();
     if hooks.auth_is_slow() {
         let (hooks, headers) = (Arc::clone(hooks), parts.headers.clone());
         tokio::task::spawn_blocking(move || hooks.authorize(&headers))
             .await
-            .map_err(|_| HookRefusal::internal())??;
+            .map_err(|_| HookRefusal::internal())?
+            .map_err(HookRefusal::of_stranger)?;
     } else {
-        hooks.authorize(&parts.headers)?;
+        hooks.authorize(&parts.headers).map_err(HookRefusal::of_stranger)?;
     }
+    if !hooks.is_open() {
+        return verify(hooks, name, parts, async |_| Ok((limited(body.bytes().await)?, None))).await;
+    }
+    // Who must show a password can't be a page: it knows none.
+    let refusal = local::refuse_foreign_pages(&parts.headers, engine.tenant().hosts());
+    refusal.map_err(|problem| HookRefusal::of_stranger(HookRefusal::from(problem)))?;
+    let read = async |proof| match proof {
+        HeaderProof::Whole => Ok((limited(body.bytes().await)?, None)),
+        HeaderProof::WithBody => limited(body.unproven_bytes(room).await),
+    };
+    verify(hooks, name, parts, read).await.map_err(HookRefusal::of_stranger)
+}
+
+/// A body, and its part of the memory for unproven ones.
+type ReadBody = (Bytes, Option<OwnedSemaphorePermit>);
+
+/// Has the dialect verify a request, whose body `read` brings after all that can be said without it.
+async fn verify(
+    hooks: &Hooks,
+    name: &str,
+    parts: Parts,
+    read: impl AsyncFnOnce(HeaderProof) -> Result<ReadBody, HookRefusal>,
+) -> Result<Verified, HookRefusal> {
     let method = match parts.method {
         HttpMethod::GET => Some(Method::Get),
         HttpMethod::POST => Some(Method::Post),
@@ -145,12 +192,23 @@ async fn process(
         let text = format!("send the body as it is: Content-Encoding `{encoding}` is not taken");
         return Err(HookRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    let body = read_body(body, hooks.max_body()).await?;
+    let (body, _until_proven) = read(dialect.judge_headers(method, &parts.headers)?).await?;
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let verified = dialect.verify(RawHook { method, query, headers: parts.headers, body })?;
+    Ok(dialect.verify(RawHook { method, query, headers: parts.headers, body })?)
+}
+
+/// Stores the changes of a request whose sender is proven as far as the settings ask.
+async fn process(
+    engine: &Engine,
+    allocators: (&NumberAllocator, &ParseTurns),
+    tenant: &Arc<Tenant>,
+    name: &str,
+    verified: Verified,
+) -> Result<HookReceipt, HookRefusal> {
+    let dialect = tenant.hooks().dialect(name)?;
+    let is_post = verified.method() == Method::Post;
     let source = dialect.builds().and_then(ingest::source);
-    if let Some(source) = source.filter(|source| method == Method::Post && source.matches(verified.headers()))
-    {
+    if let Some(source) = source.filter(|source| is_post && source.matches(verified.headers())) {
         return ingest_builds((engine, tenant), allocators, source, &verified).await;
     }
     let whole = verified.whole_body();
@@ -175,7 +233,9 @@ async fn process(
             let chosen =
                 poll.choose(&tenant.pollers().iter().map(|poller| poller.name.clone()).collect::<Vec<_>>())?;
             engine.poll_now(tenant, &chosen);
-            let note = Some(format!("told to look: {}", chosen.join(", ")));
+            let told = tenant.pollers().iter().filter(|poller| chosen.contains(&poller.name));
+            let labels: Vec<&str> = told.map(|poller| poller.label.as_str()).collect();
+            let note = Some(format!("told to look: {}", labels.join(", ")));
             return Ok(HookReceipt { note, ..HookReceipt::default() });
         }
     };
@@ -218,9 +278,8 @@ async fn ingest_builds(
     })
 }
 
-async fn read_body(body: Body, limit: u64) -> Result<Bytes, HookRefusal> {
-    let whole = LimitedBody::new(body, limit).bytes().await;
-    whole.map_err(|problem| HookRefusal::new(problem.status(), problem.detail().to_owned()))
+fn limited<T>(read: Result<T, Problem>) -> Result<T, HookRefusal> {
+    read.map_err(HookRefusal::from)
 }
 
 fn success_response(outcome: &HookReceipt, wants_json: bool) -> Response {
@@ -246,11 +305,22 @@ struct HookRefusal {
     allow: Option<String>,
     /// The wait before another attempt, in seconds.
     retry_after: Option<u64>,
+    /// True if nothing proves yet that the sender belongs to the tenant.
+    is_of_stranger: bool,
 }
 
 impl HookRefusal {
     fn new(status: StatusCode, message: String) -> Self {
-        Self { status, message, allow: None, retry_after: None }
+        Self { status, message, allow: None, retry_after: None, is_of_stranger: false }
+    }
+
+    fn of_stranger(refusal: impl Into<Self>) -> Self {
+        Self { is_of_stranger: true, ..refusal.into() }
+    }
+
+    /// The one answer to all who have not shown that they belong to the tenant that they name (H-AUTH-09).
+    fn stranger() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized".to_owned())
     }
 
     fn internal() -> Self {
@@ -294,6 +364,13 @@ impl HookRefusal {
     }
 }
 
+impl From<Problem> for HookRefusal {
+    fn from(problem: Problem) -> Self {
+        let retry_after = problem.retry_after();
+        Self { retry_after, ..Self::new(problem.status(), problem.detail().to_owned()) }
+    }
+}
+
 impl From<HookError> for HookRefusal {
     fn from(error: HookError) -> Self {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -304,13 +381,7 @@ impl From<HookError> for HookRefusal {
 impl From<IngestError> for HookRefusal {
     fn from(why: IngestError) -> Self {
         match why {
-            IngestError::Limit(over) => {
-                let problem = Problem::from(over);
-                Self {
-                    retry_after: problem.retry_after(),
-                    ..Self::new(problem.status(), problem.detail().to_owned())
-                }
-            }
+            IngestError::Limit(over) => Problem::from(over).into(),
             IngestError::Store(error) => error.into(),
         }
     }
@@ -323,11 +394,7 @@ impl From<StoreError> for HookRefusal {
         }
         if error.is_unavailable() {
             tracing::error!(%error, "hook refused");
-            let problem = Problem::store_unavailable();
-            return Self {
-                retry_after: problem.retry_after(),
-                ..Self::new(problem.status(), problem.detail().to_owned())
-            };
+            return Problem::store_unavailable().into();
         }
         tracing::error!(%error, "hook failed");
         Self::internal()

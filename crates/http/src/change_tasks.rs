@@ -2,20 +2,26 @@
 //! the audit log, also when the client hangs up meanwhile.
 //!
 //! A connection that ends drops its handlers wherever they are: after the change and before its entry, or between two
-//! files of a tenant. A connection's tasks keep its permit, so clients that hang up can't have more under way than others.
+//! files of a tenant. A connection's tasks keep its seat, so clients that hang up can't have more under way than others.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use super::problem::{Problem, ProblemCode};
+use super::seats::Busy;
 
 /// The tasks of all connections; none any more once they have been finished.
 pub(super) struct ChangeTasks(Mutex<Option<JoinSet<()>>>);
@@ -33,13 +39,12 @@ impl ChangeTasks {
         &self,
         router: Router,
         request: Request,
-        permit: Arc<OwnedSemaphorePermit>,
+        busy: Busy,
     ) -> impl Future<Output = Response> + Send + use<> {
         let may_change = may_change(&request);
-        let answering = answer(router, request);
+        let answering = answer(router, request, busy);
         // A connection that ends at once never polls what it is given.
-        let (here, task) =
-            if may_change { (None, self.begin(answering, permit)) } else { (Some(answering), None) };
+        let (here, task) = if may_change { (None, self.begin(answering)) } else { (Some(answering), None) };
         async move {
             match (here, task) {
                 (Some(answering), _) => answering.await,
@@ -54,7 +59,6 @@ impl ChangeTasks {
     fn begin(
         &self,
         answering: impl Future<Output = Response> + Send + 'static,
-        permit: Arc<OwnedSemaphorePermit>,
     ) -> Option<oneshot::Receiver<Response>> {
         let mut tasks = self.tasks();
         let tasks = tasks.as_mut()?;
@@ -63,7 +67,6 @@ impl ChangeTasks {
         tasks.spawn(async move {
             // Nobody listens any more if the client has hung up.
             let _ = done.send(answering.await);
-            drop(permit);
         });
         Some(response)
     }
@@ -91,10 +94,37 @@ fn may_change(request: &Request) -> bool {
     !request.method().is_safe() || request.uri().path().contains("/change_hook")
 }
 
-async fn answer(router: Router, request: Request) -> Response {
+/// Has the router answer. The request counts as under way until the answer's body has been handed to the connection.
+async fn answer(router: Router, request: Request, busy: Busy) -> Response {
     match router.oneshot(request).await {
-        Ok(response) => response,
+        Ok(response) => response.map(|body| Body::new(BusyBody { body, _busy: busy })),
         Err(never) => match never {},
+    }
+}
+
+/// An answer's body, whose request is under way as long as this is there.
+struct BusyBody {
+    body: Body,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for BusyBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

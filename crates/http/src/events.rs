@@ -8,12 +8,13 @@ use axum::Extension;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::{self, CurrentTenant};
-use super::body::LimitedBody;
+use super::access::{self, AddressedTenant, CurrentTenant, SourceAuth};
+use super::body::{LimitedBody, UnprovenRoom};
 use super::extract::Path;
 use super::number_allocator::NumberAllocator;
 use super::parse_turns::ParseTurns;
@@ -106,6 +107,7 @@ pub(super) async fn accept_from(
     State(engine): State<Arc<Engine>>,
     Extension(numbers): Extension<Arc<NumberAllocator>>,
     Extension(turns): Extension<ParseTurns>,
+    Extension(room): Extension<UnprovenRoom>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(name): Path<String>,
     request: Request,
@@ -115,7 +117,7 @@ pub(super) async fn accept_from(
         let text = format!("no system `{}` is known: known are `{known}`", name.escape_debug());
         return Problem::not_found(text).into_response();
     };
-    match authorize_and_ingest(&engine, (&numbers, &turns), peer, source, request).await {
+    match authorize_and_ingest(&engine, (&numbers, &turns, &room), peer, source, request).await {
         Ok(receipt) => receipt.into_response(),
         Err(problem) => {
             // Senders rarely show an answer's text: who looks for what is missing looks here.
@@ -127,17 +129,51 @@ pub(super) async fn accept_from(
 
 async fn authorize_and_ingest(
     engine: &Engine,
-    allocators: (&NumberAllocator, &ParseTurns),
+    (numbers, turns, room): (&NumberAllocator, &ParseTurns, &UnprovenRoom),
     peer: SocketAddr,
     source: &'static dyn Source,
     request: Request,
 ) -> Result<SourceReceipt, Problem> {
     let (parts, body) = request.into_parts();
-    let tenant = access::tenant_of_request(engine, &parts.extensions)?;
-    let auth = access::authorize_source(engine, &tenant, peer, &parts.headers, source).await?;
-    let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
-    auth.check(&parts.headers, &body)?;
-    ingest_from_source((engine, &tenant), allocators, source, parts.headers, body).await
+    let is_addressed = parts.extensions.get::<AddressedTenant>().is_some();
+    let mut body = LimitedBody::new(body, MAX_BODY);
+    let tenant = access::tenant_of_request(engine, &parts.extensions);
+    let proven = match &tenant {
+        Ok(tenant) => prove(engine, tenant, (peer, &parts), source, (&mut body, room)).await,
+        Err(_) => Err(access::stranger()),
+    };
+    let body = match proven {
+        Ok(body) => body,
+        // Nobody else is to learn which tenants there are, by the answer or by the time that it takes.
+        Err(problem) if is_addressed && problem.status() != StatusCode::FORBIDDEN => {
+            tracing::debug!(
+                source = source.name(),
+                reason = problem.detail(),
+                "stranger at a tenant's address"
+            );
+            body.discard().await;
+            return Err(access::stranger());
+        }
+        Err(problem) => return Err(problem),
+    };
+    ingest_from_source((engine, &*tenant?), (numbers, turns), source, parts.headers, body).await
+}
+
+/// Reads the body of a sender who is authorized before, or by it.
+async fn prove(
+    engine: &Engine,
+    tenant: &Tenant,
+    (peer, parts): (SocketAddr, &Parts),
+    source: &'static dyn Source,
+    (body, room): (&mut LimitedBody, &UnprovenRoom),
+) -> Result<Bytes, Problem> {
+    let auth = access::authorize_source(engine, tenant, peer, parts, source).await?;
+    if matches!(auth, SourceAuth::Granted) {
+        return body.bytes().await;
+    }
+    let (whole, _until_proven) = body.unproven_bytes(room).await?;
+    auth.check(&parts.headers, &whole)?;
+    Ok(whole)
 }
 
 /// The answer to another system's request.

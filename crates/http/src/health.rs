@@ -1,11 +1,13 @@
-//! Routes of liveness, readiness and metrics, open to everybody.
+//! Routes of liveness and readiness, open to everybody, and of metrics.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header;
 
+use super::access;
 use super::problem::Problem;
 use campanile_engine::Engine;
 
@@ -31,8 +33,20 @@ pub(super) async fn ready(State(engine): State<Arc<Engine>>) -> Response {
 }
 
 /// Renders all metrics in the OpenMetrics text format.
-pub(super) async fn metrics(State(engine): State<Arc<Engine>>) -> Result<Response, Problem> {
-    let text = engine.render_metrics().await?;
-    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
+pub(super) async fn metrics(
+    State(engine): State<Arc<Engine>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    if let Err(problem) = access::authorize_metrics(&engine, peer, &parts).await {
+        return access::challenge(problem);
+    }
+    match engine.render_metrics().await {
+        Ok(text) => {
+            let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, media_type)], text).into_response()
+        }
+        Err(error) => Problem::from(error).into_response(),
+    }
 }

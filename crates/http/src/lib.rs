@@ -1,6 +1,6 @@
 //! The HTTP server: the API, change hooks, health and metrics.
 //!
-//! `server` accepts connections and keeps limits, `change_tasks` sees what changes something through, `access` authorizes, `body` reads bodies within limits, `problem`
+//! `server` accepts connections, `seats` limits them, `change_tasks` sees what changes something through, `access` authorizes, `local` judges those without a token, `body` reads bodies within limits, `problem`
 //! renders errors, `openapi` describes the API; the other files are the routes, one subject each.
 //!
 //! Invariant: what a request brings is in the store before it is answered with success.
@@ -16,12 +16,14 @@ mod events;
 mod extract;
 mod health;
 mod lists;
+mod local;
 mod logs;
 mod number_allocator;
 mod openapi;
 mod parse_turns;
 mod problem;
 mod recovery;
+mod seats;
 mod server;
 mod tenants;
 mod tokens;
@@ -56,6 +58,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(Extension(Arc::new(number_allocator::NumberAllocator::default())))
         .layer(Extension(parse_turns::ParseTurns::default()))
+        .layer(Extension(body::UnprovenRoom::default()))
         .layer(axum::middleware::from_fn(trace_context::propagate))
         .with_state(engine);
     let routes = routes

@@ -28,6 +28,7 @@ pub(super) struct Problem {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ProblemCode {
     BadRequest,
+    Busy,
     CallbackRefused,
     Exists,
     Forbidden,
@@ -48,6 +49,7 @@ impl ProblemCode {
     fn name(self) -> &'static str {
         match self {
             Self::BadRequest => "bad-request",
+            Self::Busy => "busy",
             Self::CallbackRefused => "callback-refused",
             Self::Exists => "exists",
             Self::Forbidden => "forbidden",
@@ -79,7 +81,6 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, ProblemCode::NotFound, detail)
     }
 
-    /// The 503 of a store that takes nothing now.
     pub(super) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -88,6 +89,7 @@ impl Problem {
         )
     }
 
+    /// The 503 of a store that takes nothing now.
     pub(super) fn store_unavailable() -> Self {
         let detail = "the store does not take writes now; the log says why";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Store, detail);
@@ -100,6 +102,19 @@ impl Problem {
             names.join(", ")
         );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Store, detail)
+    }
+
+    /// The 503 of a door whose connections are all at work.
+    pub(super) fn no_room() -> Self {
+        let detail = "all connections are in use: come again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Busy, detail)
+    }
+
+    /// The 503 of a memory for unproven bodies that others have.
+    pub(super) fn no_room_for_bodies() -> Self {
+        let detail =
+            "there is no room now for bodies of senders who have not proven anything: come again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Busy, detail)
     }
 
     /// The 404 that tells nothing: no route here, no such tenant, or none that the sender may know of.

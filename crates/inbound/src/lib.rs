@@ -7,3 +7,12 @@
 pub mod hooks;
 pub mod ingest;
 pub mod pollers;
+
+/// The part of a sender's proof that its headers give, before a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderProof {
+    /// All of it: they carry the secret itself.
+    Whole,
+    /// The rest needs the body, or nothing is asked for.
+    WithBody,
+}

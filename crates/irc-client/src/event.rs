@@ -1,5 +1,7 @@
 //! Messages that go into a session, and events that come out of it.
 
+use campanile_config::{Secret, mask};
+
 use crate::message::Prefix;
 use crate::outbox::Ticket;
 
@@ -60,6 +62,23 @@ pub enum SessionEvent {
         /// For people.
         reason: String,
     },
+}
+
+impl SessionEvent {
+    /// The event without these secrets in what the server says for people.
+    pub(crate) fn masked(self, secrets: &[Secret]) -> Self {
+        let refusal = |refusal: Refusal| Refusal { reason: mask(&refusal.reason, secrets), ..refusal };
+        match self {
+            Self::NickServReplied { text } => Self::NickServReplied { text: mask(&text, secrets) },
+            Self::Left { channel, reason } => Self::Left { channel, reason: mask(&reason, secrets) },
+            Self::Delivered { ticket, refused } => {
+                Self::Delivered { ticket, refused: refused.into_iter().map(refusal).collect() }
+            }
+            Self::Refused(refused) => Self::Refused(refusal(refused)),
+            Self::Closed { reason } => Self::Closed { reason: mask(&reason, secrets) },
+            other => other,
+        }
+    }
 }
 
 /// A recipient that did not get a message.

@@ -190,6 +190,15 @@ impl Session {
 
     /// Takes a line of the server's.
     pub(crate) fn receive(&mut self, message: ServerMessage, now: Instant) -> Vec<SessionEvent> {
+        let events = self.take(message, now);
+        if events.is_empty() {
+            return events;
+        }
+        let told = self.settings.told();
+        events.into_iter().map(|event| event.masked(&told)).collect()
+    }
+
+    fn take(&mut self, message: ServerMessage, now: Instant) -> Vec<SessionEvent> {
         // Any line is a sign of life, not only the PONG that was asked for.
         (self.last_received, self.keepalive_sent) = (now, None);
         let ServerMessage { prefix: from, command } = message;

@@ -20,6 +20,24 @@ pub struct ClientSettings {
     pub version: String,
 }
 
+impl ClientSettings {
+    /// All that the server is told and may repeat, in each form that it knows.
+    pub(crate) fn told(&self) -> Vec<Secret> {
+        use base64::Engine as _;
+        let server = &self.server;
+        let mut told: Vec<Secret> = self.channels.iter().filter_map(|channel| channel.key.clone()).collect();
+        told.extend(server.server_password.clone());
+        if let AccountAuth::NickServ(password) | AccountAuth::SaslPlain(password) = &server.auth {
+            let plain = format!("{nick}\0{nick}\0{}", password.expose(), nick = server.nick);
+            told.push(Secret::new(base64::engine::general_purpose::STANDARD.encode(plain)));
+            // NickServ's words come in lower case.
+            told.push(Secret::new(password.expose().to_lowercase()));
+            told.push(password.clone());
+        }
+        told
+    }
+}
+
 /// A server, the way to it, and the identity that is used there.
 #[derive(Debug)]
 pub struct ServerSettings {

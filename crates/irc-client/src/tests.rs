@@ -337,6 +337,36 @@ fn deliveries_arrive_with_those_who_did_not_get_them() {
 }
 
 /// Nothing of a password is shown by what is logged or told.
+/// What a server repeats of what it was told goes into no log.
+#[test]
+fn i_con_04_what_the_server_repeats_is_masked() {
+    let now = Instant::now();
+    let mut told = settings();
+    told.server.server_password = Some(Secret::new("belfry-gate"));
+    told.server.auth = AccountAuth::NickServ(Secret::new("Open-Sesame"));
+    told.channels = vec![Channel { key: Some(Secret::new("key-of-x")), ..channel("#x") }];
+    let mut session = session(told, now);
+    receive(&mut session, ":s 001 bb :hi", now);
+    lines(&mut session, now);
+    for (line, shown) in [
+        (
+            ":NickServ!s@services NOTICE bb :You are now identified by Open-Sesame",
+            "you are now identified by ***",
+        ),
+        (
+            ":s 475 bb #x :Cannot join channel (+k), not by key-of-x",
+            "it cannot be joined (475): Cannot join channel (+k), not by ***",
+        ),
+        (
+            "ERROR :you said PASS belfry-gate, IDENTIFY Open-Sesame",
+            "the server said: you said PASS ***, IDENTIFY ***",
+        ),
+    ] {
+        let events = receive(&mut session, line, now);
+        assert!(format!("{events:?}").contains(shown), "{line}: {events:?}");
+    }
+}
+
 #[test]
 fn i_con_04_passwords_go_to_the_server_only() {
     let now = Instant::now();

@@ -55,7 +55,10 @@ impl Outbound {
     /// With these ranges opened, and names looked up there.
     #[must_use]
     pub fn new(allowed: Allowed, resolver: Arc<dyn Resolver>) -> Self {
-        let guarded = Guarded { resolver, allowed };
+        Self::with_guard(Guarded { resolver, allowed, is_tenants: false })
+    }
+
+    pub(super) fn with_guard(guarded: Guarded) -> Self {
         let plain = Client::new(&guarded, &Tls::default())
             .expect("without certificates of its own there is nothing to refuse in a client");
         Self { dialer: Dialer::default(), guarded, plain }
@@ -64,7 +67,8 @@ impl Outbound {
     /// For a tenant, whose mail, chat and SSH are guarded as HTTP is: only these ranges inside are opened.
     #[must_use]
     pub fn for_tenant(allowed: Allowed) -> Self {
-        let outbound = Self::new(allowed, Arc::new(SystemResolver));
+        let outbound =
+            Self::with_guard(Guarded { resolver: Arc::new(SystemResolver), allowed, is_tenants: true });
         Self { dialer: Dialer::guarded(outbound.guarded.clone()), ..outbound }
     }
 
@@ -228,6 +232,6 @@ impl Client {
         let Some(address) = literal else { return Ok(()) };
         self.allowed
             .check(address)
-            .map_err(|class| OutboundError::forbidden(url, ForbiddenError { address, class }))
+            .map_err(|class| OutboundError::forbidden(url, ForbiddenError { address, class, is_told: true }))
     }
 }

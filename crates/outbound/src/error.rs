@@ -1,6 +1,7 @@
 //! Errors of outbound requests, without a word of anything secret.
 
 use std::error::Error;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ pub enum OutboundError {
         class: NonPublicAddress,
         /// Length of the address.
         bits: u8,
+    },
+    /// The same for a tenant, who is not to learn where names lead inside of the operator's network.
+    #[error("{origin} leads to {}", UNTOLD)]
+    Inside {
+        /// `https://host:port`.
+        origin: String,
     },
     /// Nothing that HTTP is spoken at, or with a password in it.
     #[error("{0}")]
@@ -57,12 +64,27 @@ pub enum OutboundError {
 }
 
 /// An address that the resolver won't give out; travels through the client as the cause of its error.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("{address} is {class}")]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ForbiddenError {
     pub(super) address: IpAddr,
     pub(super) class: NonPublicAddress,
+    /// False for tenants, who are told that it is inside and no more.
+    pub(super) is_told: bool,
 }
+
+const UNTOLD: &str =
+    "an address that tenants may not connect to: ask the operator to open it in `[outbound]`";
+
+impl fmt::Display for ForbiddenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { address, class, is_told: true } => write!(f, "{address} is {class}"),
+            _ => write!(f, "the name leads to {UNTOLD}"),
+        }
+    }
+}
+
+impl Error for ForbiddenError {}
 
 /// `https://host:port`, the part of an address that holds no secret.
 pub(super) fn origin(url: &Url) -> String {
@@ -71,7 +93,10 @@ pub(super) fn origin(url: &Url) -> String {
 
 impl OutboundError {
     pub(super) fn forbidden(url: &Url, forbidden: ForbiddenError) -> Self {
-        let ForbiddenError { address, class } = forbidden;
+        let ForbiddenError { address, class, is_told } = forbidden;
+        if !is_told {
+            return Self::Inside { origin: origin(url) };
+        }
         let bits = if address.is_ipv4() { 32 } else { 128 };
         Self::Forbidden { origin: origin(url), address, class, bits }
     }

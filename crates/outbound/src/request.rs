@@ -26,10 +26,28 @@ pub struct Request {
     pub(super) secrets: Vec<Secret>,
 }
 
+/// Texts of an address of this length, in bytes, may be keys: feeds and webhooks have them in queries and paths.
+const MIN_KEY: usize = 8;
+
+/// The parts of an address that a far side must not have repeated in our log: its query, the values in it, and its path.
+fn secrets_of(url: &Url) -> Vec<Secret> {
+    let raw = url
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+    let decoded = url.query_pairs().map(|(_, value)| value.into_owned());
+    let values = raw.chain(decoded).filter(|value| value.len() >= MIN_KEY);
+    let path = Some(url.path()).filter(|path| path.len() >= 2 * MIN_KEY);
+    let whole = url.query().filter(|query| query.len() >= MIN_KEY).into_iter().chain(path);
+    values.chain(whole.map(str::to_owned)).map(Secret::new).collect()
+}
+
 impl Request {
     /// A request with these and nothing else, and the usual limits (P-HTTP-13, GS-API-06).
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
+        let secrets = secrets_of(&url);
         Self {
             method,
             url,
@@ -37,7 +55,7 @@ impl Request {
             body: Bytes::new(),
             timeout: HTTP_EXCHANGE,
             max_response: MAX_RESPONSE,
-            secrets: Vec::new(),
+            secrets,
         }
     }
 

@@ -40,6 +40,8 @@ impl Resolver for SystemResolver {
 pub(super) struct Guarded {
     pub(super) resolver: Arc<dyn Resolver>,
     pub(super) allowed: Allowed,
+    /// True if a tenant uses it, who is not told the addresses that it refuses.
+    pub(super) is_tenants: bool,
 }
 
 impl Guarded {
@@ -51,7 +53,7 @@ impl Guarded {
         for address in found {
             match self.allowed.check(address) {
                 Ok(()) => reachable.push(address),
-                Err(class) => forbidden = Some(ForbiddenError { address, class }),
+                Err(class) => forbidden = Some(ForbiddenError { address, class, is_told: !self.is_tenants }),
             }
         }
         match forbidden {

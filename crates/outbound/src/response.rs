@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName};
 
-use campanile_config::Secret;
+use campanile_config::{Secret, mask};
 
 /// So many characters of a body are shown to people.
 const EXCERPT: usize = 300;
@@ -51,10 +51,7 @@ impl Response {
     /// side may quote what it was sent.
     #[must_use]
     pub fn excerpt(&self) -> String {
-        let mut text = String::from_utf8_lossy(&self.body).into_owned();
-        for secret in self.secrets.iter().filter(|secret| !secret.expose().is_empty()) {
-            text = text.replace(secret.expose(), "***");
-        }
+        let text = mask(&String::from_utf8_lossy(&self.body), &self.secrets);
         let between = |character: char| character.is_whitespace() || character.is_control();
         let words = text.split(between).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let mut shown: String = words.chars().take(EXCERPT).collect();

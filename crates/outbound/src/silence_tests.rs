@@ -74,7 +74,7 @@ async fn m_out_01_an_address_that_swallows_all_leaves_time_for_the_next() {
     let (_listener, _taken, port) = blackhole();
     let other = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
     let allowed = Allowed::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    let guarded = resolver::Guarded { resolver: Arc::new(FirstIsSilent), allowed };
+    let guarded = resolver::Guarded { resolver: Arc::new(FirstIsSilent), allowed, is_tenants: false };
     let began = Instant::now();
     let stream = Dialer::guarded(guarded).connect("relay.example.org", port).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), other.local_addr().unwrap());

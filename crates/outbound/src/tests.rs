@@ -359,3 +359,30 @@ mod tls {
         );
     }
 }
+
+/// A tenant is not told where a name leads inside, by HTTP and by all else.
+#[tokio::test]
+async fn a_refused_name_does_not_tell_a_tenant_where_it_leads() {
+    let inside = Scripted::new(&[&["10.1.2.3"]]);
+    let guarded = resolver::Guarded { resolver: inside, allowed: opened(&[]), is_tenants: true };
+    let dialed = Dialer::guarded(guarded.clone()).connect("db.internal", 25).await.unwrap_err().to_string();
+    let client = Outbound::with_guard(guarded).client(&Tls::default()).unwrap();
+    let asked = get(&client, "http://db.internal/".parse().unwrap()).await.unwrap_err().to_string();
+    for told in [dialed, asked] {
+        assert!(
+            told.contains("an address that tenants may not connect to") && !told.contains("10.1"),
+            "{told}"
+        );
+        assert!(!told.contains("private"), "{told}");
+    }
+}
+
+/// Keys in an address are in nobody's quotes.
+#[test]
+fn a_far_side_that_repeats_the_address_is_not_quoted() {
+    let url: Url =
+        "http://hooks.example.org/services/T0/B0/k3yk3y?key=SECRET-url&q=%41BCDEFGHI&x=1".parse().unwrap();
+    let secrets = Request::get(url).secrets;
+    let said = "GET /services/T0/B0/k3yk3y?key=SECRET-url&q=%41BCDEFGHI&x=1, that is SECRET-url, ABCDEFGHI";
+    assert_eq!(campanile_config::mask(said, &secrets), "GET ***?***, that is ***, ***");
+}

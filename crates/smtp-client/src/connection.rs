@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
+use campanile_config::{Secret, mask};
 use campanile_outbound::limits::{SMTP_LOGIN, SMTP_REPLY};
 use campanile_outbound::{Dialer, TlsConnector, tls_version};
 
@@ -41,6 +42,8 @@ pub(crate) struct SmtpConnection {
     pub(crate) tls: Option<&'static str>,
     /// True when it ends on this machine, where nobody else can read the line.
     pub(crate) is_loopback: bool,
+    /// What the relay is told and may repeat in any later reply, but not in our records.
+    pub(crate) hidden: Vec<Secret>,
 }
 
 /// A relay's reply.
@@ -82,7 +85,7 @@ impl SmtpConnection {
     /// A connection over a stream that nothing was said on yet.
     pub(crate) fn over(stream: Box<dyn Stream>) -> Self {
         let (stream, extensions) = (BufReader::new(stream), EhloExtensions::default());
-        Self { stream, extensions, tls: None, is_loopback: false }
+        Self { stream, extensions, tls: None, is_loopback: false, hidden: Vec::new() }
     }
 
     /// Asks for TLS and agrees on it (M-68). EHLO is to be said again afterwards.
@@ -173,9 +176,16 @@ impl SmtpConnection {
         };
         match reply.code {
             code if code / 100 == digit => Ok(reply),
-            400.. => Err(SmtpError::Reply(reply.code, sanitized(&reply.lines.join(" ")))),
-            _ => Err(SmtpError::Connection(format!("its answers are out of step: {}", reply.shown()))),
+            400.. => {
+                Err(SmtpError::Reply(reply.code, mask(&sanitized(&reply.lines.join(" ")), &self.hidden)))
+            }
+            _ => Err(SmtpError::Connection(format!("its answers are out of step: {}", self.shown(&reply)))),
         }
+    }
+
+    /// A reply for people, without what the relay was told at the login.
+    pub(crate) fn shown(&self, reply: &Reply) -> String {
+        mask(&reply.shown(), &self.hidden)
     }
 
     async fn read_any_reply(&mut self) -> Result<Reply, SmtpError> {
@@ -278,6 +288,18 @@ mod tests {
         assert_eq!((reply.code, reply.lines.join("|").as_str()), (250, "a|b c|d"));
         assert_eq!(read(b"250\n").await.unwrap().lines, [""]);
         assert_eq!(read(b"550 5.1.1 no\r\n").await, Err(SmtpError::Reply(550, "5.1.1 no".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_repeats_the_password_later_is_not_quoted() {
+        let (mut relay, ours) = tokio::io::duplex(1 << 10);
+        relay.write_all(b"550 you said bell-tower\r\n250 bell-tower\r\n").await.unwrap();
+        let mut connection = SmtpConnection::over(Box::new(ours));
+        connection.hidden = vec![Secret::new("bell-tower")];
+        let refused = connection.read_completion(SMTP_REPLY).await;
+        assert_eq!(refused, Err(SmtpError::Reply(550, "you said ***".to_owned())));
+        let reply = connection.read_completion(SMTP_REPLY).await.unwrap();
+        assert!(connection.shown(&reply).ends_with("***"));
     }
 
     #[tokio::test]

@@ -45,16 +45,6 @@ impl SmtpError {
     pub(crate) fn ends_connection(&self) -> bool {
         !matches!(self, Self::Reply(code, _) if *code != 421)
     }
-
-    /// The same error with its text changed.
-    pub(crate) fn map_text(self, change: impl FnOnce(&str) -> String) -> Self {
-        match self {
-            Self::Reply(code, text) => Self::Reply(code, change(&text)),
-            Self::Connection(text) => Self::Connection(change(&text)),
-            Self::Tls(text) => Self::Tls(change(&text)),
-            Self::Timeout => Self::Timeout,
-        }
-    }
 }
 
 impl From<io::Error> for SmtpError {

@@ -10,7 +10,7 @@ use campanile_outbound::limits::SMTP_LOGIN;
 use super::connection::SmtpConnection;
 use super::error::SmtpError;
 use super::extensions::EhloExtensions;
-use campanile_config::Secret;
+use campanile_config::{Secret, mask};
 
 /// A user of the relay's, with the password.
 #[derive(Debug)]
@@ -55,10 +55,14 @@ impl Credentials {
     /// A text of the relay's without the password in any of the forms that the relay was told it in. Some relays quote
     /// the command that they refuse, and that quote would end up in records and logs.
     pub(crate) fn redact(&self, text: &str) -> String {
+        mask(text, &self.told())
+    }
+
+    /// The password in all forms that a relay is told it in.
+    pub(crate) fn told(&self) -> [Secret; 3] {
         let password = self.password.expose();
-        let forms =
-            [STANDARD.encode(plain(&self.user, password)), STANDARD.encode(password), password.to_owned()];
-        forms.iter().fold(text.to_owned(), |text, form| text.replace(form, "..."))
+        [STANDARD.encode(plain(&self.user, password)), STANDARD.encode(password), password.to_owned()]
+            .map(Secret::new)
     }
 }
 
@@ -163,7 +167,7 @@ mod tests {
     fn a_relay_that_repeats_the_password_is_not_quoted() {
         let credentials = Credentials { user: "bell".to_owned(), password: Secret::new("tower") };
         for said in ["no tower", "no dG93ZXI=", "no AGJlbGwAdG93ZXI="] {
-            assert_eq!(credentials.redact(said), "no ...");
+            assert_eq!(credentials.redact(said), "no ***");
         }
     }
 }

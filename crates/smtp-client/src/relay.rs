@@ -164,11 +164,12 @@ impl Relay {
         if usable.is_empty() {
             return Err(ConnectError::UnsafeLogin);
         }
-        login::authenticate(connection, credentials, &usable).await.map(Some).map_err(|error| {
-            // A relay that repeats what it was told must not put the password into anybody's records.
-            let error = error.map_text(|text| credentials.redact(text));
-            ConnectError::Login { user: credentials.redact(&credentials.user), error }
-        })
+        // A relay that repeats what it was told must not put the password into anybody's records.
+        connection.hidden = credentials.told().into();
+        login::authenticate(connection, credentials, &usable)
+            .await
+            .map(Some)
+            .map_err(|error| ConnectError::Login { user: credentials.redact(&credentials.user), error })
     }
 }
 

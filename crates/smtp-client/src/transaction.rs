@@ -87,7 +87,7 @@ pub(crate) async fn transact(
             ))),
             error => TransactionError::Message(error),
         })?;
-        results.receipt = Some(reply.shown());
+        results.receipt = Some(connection.shown(&reply));
     }
     Ok(results)
 }

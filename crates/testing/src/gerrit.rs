@@ -110,12 +110,14 @@ impl Gerrit {
         let git = |arguments: &[&str]| {
             let done = Command::new("git").args(arguments).output().unwrap();
             assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8_lossy(&done.stdout).trim().to_owned()
         };
         let folder = clone.to_str().unwrap();
         git(&["init", "-q", folder]);
         let reference = format!("refs/changes/{:02}/{}/1", change.number % 100, change.number);
         git(&["-C", folder, "fetch", "-q", &url, &reference]);
-        git(&["-C", folder, "push", "-q", &url, &format!("FETCH_HEAD:refs/for/{branch}")]);
+        let base = git(&["-C", folder, "rev-parse", "FETCH_HEAD^"]);
+        git(&["-C", folder, "push", "-q", &url, &format!("FETCH_HEAD:refs/for/{branch}%base={base}")]);
         let found = self.ask(Method::GET, &format!("changes/?q=branch:{branch}"), None).await;
         let (id, number) =
             (found[0]["id"].as_str().unwrap().to_owned(), found[0]["_number"].as_u64().unwrap());

@@ -1,5 +1,7 @@
 //! The dialect `bitbucketcloud`: today's webhooks of bitbucket.org (H-XBC-01 to H-XBC-06).
 
+use http::HeaderMap;
+
 use super::bitbucket_events::{
     DELIVERY_IDS, Options, Pull, PullAction, RepositoryUrl, event_key, first, full_ref, number,
 };
@@ -8,6 +10,7 @@ use super::json::Json;
 use super::outcome::HookOutcome;
 use super::request::{Method, RawHook, Verified};
 use super::{Dialect, HookError, ParsedHook, payload};
+use crate::HeaderProof;
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -31,6 +34,10 @@ impl Dialect for BitbucketCloud {
 
     fn has_secret(&self) -> bool {
         !self.0.secrets.is_empty()
+    }
+
+    fn judge_headers(&self, _method: Method, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        self.0.judge_headers(headers)
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, HookError> {

@@ -1,6 +1,8 @@
 //! Parts that the dialects of Bitbucket Cloud and of Bitbucket Data Center share: options, proof of the sender, event
 //! keys, and the fields of a pull request (H-XBC-01, H-XBC-02, H-XBC-04).
 
+use http::HeaderMap;
+
 use super::HookError;
 use super::commit::Codebases;
 use super::json::Json;
@@ -8,6 +10,7 @@ use super::options::secrets;
 use super::request::{MediaType, RawHook, Verified, unknown_content_type};
 use super::signature::{self, Unsigned};
 use super::whitelist::Whitelist;
+use crate::HeaderProof;
 use campanile_config::{Reader, Secret};
 use campanile_model::{Change, Timestamp};
 
@@ -57,6 +60,14 @@ impl Options {
             }
         };
         Self { repository_url, ..self }
+    }
+
+    /// With a secret, `X-Hub-Signature` must be there, and may be right.
+    pub(super) fn judge_headers(&self, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        if !self.secrets.is_empty() {
+            signature::read(headers, Unsigned::Refuse)?;
+        }
+        Ok(HeaderProof::WithBody)
     }
 
     /// With a secret, `X-Hub-Signature` must be there and right (H-XBC-02).

@@ -1,12 +1,15 @@
 //! The dialect `bitbucketserver`: Bitbucket Data Center, by its own webhooks or those of the older plugin (H-XBS-01 to
 //! H-XBS-05).
 
+use http::HeaderMap;
+
 use super::bitbucket_events::{DELIVERY_IDS, Options, Pull, PullAction, event_key, first, full_ref, number};
 use super::commit::person;
 use super::json::Json;
 use super::outcome::HookOutcome;
 use super::request::{Method, RawHook, Verified};
 use super::{Dialect, HookError, ParsedHook, payload};
+use crate::HeaderProof;
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
 
@@ -40,6 +43,10 @@ impl Dialect for BitbucketServer {
 
     fn has_secret(&self) -> bool {
         !self.0.secrets.is_empty()
+    }
+
+    fn judge_headers(&self, _method: Method, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        self.0.judge_headers(headers)
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, HookError> {

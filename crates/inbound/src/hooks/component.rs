@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::commit::Overrides;
 use super::component_call::ComponentCall;
 use super::request::{Method, RawHook, Verified};
 use super::{Dialect, HookError, HookOutcome, ParsedHook};
+use crate::HeaderProof;
 use campanile_callbacks::{Callback, HookRequest, Kind};
-use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
+use campanile_config::{Hash, Reader, Secret, is_hex_code, verify_hex_hmac};
 use campanile_model::Timestamp;
 
 /// Headers by which senders name a delivery, and never two of them alike. Not `X-Request-Id`, which proxies make too.
@@ -71,11 +73,14 @@ impl Dialect for ComponentDialect {
         self.proof.is_some()
     }
 
+    fn judge_headers(&self, _method: Method, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        let Some(proof) = &self.proof else { return Ok(HeaderProof::WithBody) };
+        proof.judge_headers(headers).ok_or_else(|| self.refused())
+    }
+
     fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
         match &self.proof {
-            Some(proof) if !proof.holds(&request) => {
-                Err(HookError::forbidden(format!("{}: authentication failed", self.name)))
-            }
+            Some(proof) if !proof.holds(&request) => Err(self.refused()),
             _ => Ok(Verified::pass(request)),
         }
     }
@@ -107,6 +112,12 @@ impl Dialect for ComponentDialect {
             delivery_id: request.delivery_id(DELIVERY_IDS),
             outcome: HookOutcome::Component(call),
         })
+    }
+}
+
+impl ComponentDialect {
+    fn refused(&self) -> HookError {
+        HookError::forbidden(format!("{}: authentication failed", self.name))
     }
 }
 
@@ -159,11 +170,31 @@ impl Proof {
         Some(Self { header: header?.to_ascii_lowercase(), algorithm: algorithm?, secrets, prefix })
     }
 
+    fn sent<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        headers.get(&self.header)?.as_bytes().strip_prefix(self.prefix.as_bytes())
+    }
+
+    /// The proof as far as the headers give it; none if they give none, or one that can't be right.
+    fn judge_headers(&self, headers: &HeaderMap) -> Option<HeaderProof> {
+        let sent = self.sent(headers)?;
+        let (may_be, proof) = match self.algorithm {
+            Algorithm::Token => (self.knows(sent), HeaderProof::Whole),
+            Algorithm::Hmac(hash) => {
+                (std::str::from_utf8(sent).is_ok_and(|hex| is_hex_code(hash, hex)), HeaderProof::WithBody)
+            }
+        };
+        may_be.then_some(proof)
+    }
+
+    /// Every secret is tried, so that the time does not tell which one is in use.
+    fn knows(&self, sent: &[u8]) -> bool {
+        self.secrets.iter().filter(|secret| secret.matches(sent)).count() > 0
+    }
+
     fn holds(&self, request: &RawHook) -> bool {
-        let Some(sent) = request.headers.get(&self.header) else { return false };
-        let Some(sent) = sent.as_bytes().strip_prefix(self.prefix.as_bytes()) else { return false };
+        let Some(sent) = self.sent(&request.headers) else { return false };
         match self.algorithm {
-            Algorithm::Token => self.secrets.iter().filter(|secret| secret.matches(sent)).count() > 0,
+            Algorithm::Token => self.knows(sent),
             Algorithm::Hmac(hash) => std::str::from_utf8(sent)
                 .is_ok_and(|hex| verify_hex_hmac(hash, &request.body, &self.secrets, hex)),
         }

@@ -1,15 +1,16 @@
 //! The dialects `gitea` and `forgejo`: they send what GitHub sends, under headers of their own (H-XGT-01 to H-XGT-04).
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::arguments::Arguments;
 use super::github::Github;
 use super::github_flavour::{Event, Flavour};
 use super::github_options::GithubOptions;
-use super::request::{MediaType, Method, RawHook};
+use super::request::{MediaType, Method, RawHook, header_text};
 use super::signature::{self, Unsigned};
 use super::{Dialect, HookError};
-use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
+use campanile_config::{Hash, Reader, Secret, is_hex_code, verify_hex_hmac};
 
 const GITEA: Flavour = Flavour { name: "gitea", title: "Gitea", ..COMMON };
 const FORGEJO: Flavour = Flavour { name: "forgejo", title: "Forgejo", ..COMMON };
@@ -20,6 +21,7 @@ const COMMON: Flavour = Flavour {
     methods: &[Method::Post],
     event_headers: &["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event"],
     delivery_ids: &["x-forgejo-delivery", "x-gitea-delivery", "x-gogs-delivery", "x-github-delivery"],
+    judge_headers,
     check,
     events: |event| match event {
         "push" => Event::Push,
@@ -54,12 +56,25 @@ fn check(hook: &RawHook, secrets: &[Secret], unsigned: Unsigned) -> Result<(), H
     };
     let body = form.as_ref().map(|form| form.first("payload").unwrap_or_default().to_owned());
     let signed = RawHook { body: body.map_or_else(|| hook.body.clone(), Bytes::from), ..hook.clone() };
-    let own = ["x-forgejo-signature", "x-gitea-signature", "x-gogs-signature"]
-        .iter()
-        .filter_map(|name| hook.header(name));
-    match own.into_iter().find(|hex| !hex.trim().is_empty()) {
+    match own_signature(&hook.headers) {
         Some(hex) if verify_hex_hmac(Hash::Sha256, &signed.body, secrets, &hex) => Ok(()),
         Some(_) => Err(HookError::forbidden("Hash mismatch")),
         None => signature::check(&signed, secrets, unsigned),
     }
+}
+
+fn judge_headers(headers: &HeaderMap, unsigned: Unsigned) -> Result<(), HookError> {
+    match own_signature(headers) {
+        Some(hex) if is_hex_code(Hash::Sha256, &hex) => Ok(()),
+        Some(_) => Err(HookError::forbidden("Hash mismatch")),
+        None => signature::read(headers, unsigned).map(drop),
+    }
+}
+
+/// The signature under a name of these forges' own; none if it is blank.
+fn own_signature(headers: &HeaderMap) -> Option<String> {
+    let own = ["x-forgejo-signature", "x-gitea-signature", "x-gogs-signature"]
+        .iter()
+        .filter_map(|name| header_text(headers, name));
+    own.into_iter().find(|hex| !hex.trim().is_empty())
 }

@@ -1,5 +1,6 @@
 //! The dialect `github`, also for the forges that take after it (H-GH-01 to H-GH-13, H-XGH-01 to H-XGH-12).
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::github_flavour::{Event, Flavour};
@@ -11,6 +12,7 @@ use super::outcome::{HookOutcome, ParsedHook};
 use super::request::{Method, RawHook, Verified};
 use super::signature::{self, Unsigned};
 use super::{BOTH_METHODS, Dialect, HookError, payload, push};
+use crate::HeaderProof;
 use campanile_config::Reader;
 use campanile_model::{Change, Properties, Timestamp};
 use campanile_outbound::Outbound;
@@ -26,6 +28,7 @@ const GITHUB: Flavour = Flavour {
     methods: BOTH_METHODS,
     event_headers: &["x-github-event"],
     delivery_ids: &["x-github-delivery"],
+    judge_headers: |headers, unsigned| signature::read(headers, unsigned).map(drop),
     check: signature::check,
     events: |event| match event {
         "push" => Event::Push,
@@ -69,12 +72,20 @@ impl Dialect for Github {
         self.options.builds.of(self.flavour.name)
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
+    fn judge_headers(&self, method: Method, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
         if self.has_secret() {
             // A GET has its payload in the query, which no signature covers.
-            if request.method == Method::Get && self.options.unsigned == Unsigned::Refuse {
+            if method == Method::Get && self.options.unsigned == Unsigned::Refuse {
                 return Err(HookError::forbidden("Request has no required signature"));
             }
+            (self.flavour.judge_headers)(headers, self.options.unsigned)?;
+        }
+        Ok(HeaderProof::WithBody)
+    }
+
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
+        self.judge_headers(request.method, &request.headers)?;
+        if self.has_secret() {
             (self.flavour.check)(&request, &self.options.secrets, self.options.unsigned)?;
         }
         Ok(Verified::pass(request))

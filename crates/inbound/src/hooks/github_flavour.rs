@@ -1,5 +1,7 @@
 //! Differences between GitHub and the forges that take after it.
 
+use http::HeaderMap;
+
 use super::HookError;
 use super::request::{Method, RawHook};
 use super::signature::Unsigned;
@@ -17,6 +19,8 @@ pub(super) struct Flavour {
     pub(super) event_headers: &'static [&'static str],
     /// Headers that name the delivery; the first that is there counts.
     pub(super) delivery_ids: &'static [&'static str],
+    /// Checks that there is a signature that may be right.
+    pub(super) judge_headers: fn(&HeaderMap, Unsigned) -> Result<(), HookError>,
     /// Checks the signature.
     pub(super) check: fn(&RawHook, &[Secret], Unsigned) -> Result<(), HookError>,
     /// The kind of an event by its name.

@@ -1,5 +1,6 @@
 //! The dialect `gitlab`: pushes and tags (H-GL-01 to H-GL-08, H-XGL-01 to H-XGL-03, H-XGL-07).
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::commit::person;
@@ -8,8 +9,9 @@ use super::gitlab_options::GitlabOptions;
 use super::json::Json;
 use super::options::ProjectSource;
 use super::outcome::{HookOutcome, ParsedHook};
-use super::request::{RawHook, Verified};
+use super::request::{Method, RawHook, Verified};
 use super::{Dialect, HookError, push};
+use crate::HeaderProof;
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp, lenient_json};
 
@@ -41,13 +43,21 @@ impl Dialect for Gitlab {
         self.options.builds.of(NAME)
     }
 
-    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
-        let sent = request.headers.get("x-gitlab-token").map_or(&[][..], |value| value.as_bytes());
+    fn judge_headers(&self, _method: Method, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        if !self.has_secret() {
+            return Ok(HeaderProof::WithBody);
+        }
+        let sent = headers.get("x-gitlab-token").map_or(&[][..], |value| value.as_bytes());
         // Every secret is tried, so that the time does not tell which one is in use.
         let right = self.options.secrets.iter().filter(|secret| secret.matches(sent)).count();
-        if self.has_secret() && right == 0 {
+        if right == 0 {
             return Err(HookError::forbidden("Invalid secret"));
         }
+        Ok(HeaderProof::Whole)
+    }
+
+    fn verify(&self, request: RawHook) -> Result<Verified, HookError> {
+        self.judge_headers(request.method, &request.headers)?;
         Ok(Verified::pass(request))
     }
 

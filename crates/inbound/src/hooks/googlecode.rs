@@ -1,14 +1,16 @@
 //! The dialect `googlecode`: pushes of a forge that is no more, and of scripts that still speak its language (H-GC-01
 //! to H-GC-08).
 
+use http::HeaderMap;
 use serde_json::Value;
 
 use super::commit::{Codebases, files, one_line};
 use super::json::Json;
 use super::outcome::HookOutcome;
-use super::request::{RawHook, Verified};
+use super::request::{Method, RawHook, Verified, header_text};
 use super::{Dialect, HookError, ParsedHook};
-use campanile_config::{Hash, Reader, Secret, verify_hex_hmac};
+use crate::HeaderProof;
+use campanile_config::{Hash, Reader, Secret, is_hex_code, verify_hex_hmac};
 use campanile_model::{Change, Timestamp, lenient_json};
 
 const NAME: &str = "googlecode";
@@ -23,11 +25,6 @@ struct Googlecode {
 /// Makes the dialect from its options: `secret_key`, `branch`, `codebase`.
 pub(super) fn from_options(options: Option<&Reader<'_>>) -> Box<dyn Dialect> {
     let secrets = options.map(|table| table.secrets("secret_key")).unwrap_or_default();
-    if let Some(table) = options
-        && secrets.iter().any(|secret| secret.expose().is_empty())
-    {
-        table.error("secret_key", "`secret_key` is blank: anyone could sign with it");
-    }
     let branch = options.and_then(|table| table.text("branch"));
     Box::new(Googlecode {
         secrets,
@@ -47,6 +44,14 @@ impl Dialect for Googlecode {
 
     fn warning(&self) -> Option<&'static str> {
         (!self.has_secret()).then_some("without `secret_key` it takes what nobody has signed")
+    }
+
+    fn judge_headers(&self, _method: Method, headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        let hex = header_text(headers, SIGNATURE).unwrap_or_default();
+        if self.has_secret() && !is_hex_code(Hash::Md5, &hex) {
+            return Err(HookError::forbidden("googlecode: authentication failed"));
+        }
+        Ok(HeaderProof::WithBody)
     }
 
     fn verify(&self, request: RawHook) -> Result<Verified, HookError> {

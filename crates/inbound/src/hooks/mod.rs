@@ -57,6 +57,7 @@ pub use outcome::{HookOutcome, ParsedHook};
 pub use poll_request::PollRequest;
 pub use request::{Method, RawHook, Verified};
 
+use crate::HeaderProof;
 use campanile_callbacks::Callback;
 use campanile_config::{Reader, Settings};
 use campanile_model::Timestamp;
@@ -93,6 +94,14 @@ pub trait Dialect: Send + Sync {
     /// Pollers that it names as those that may be told to look (H-PO-09).
     fn allowed_pollers(&self) -> &[String] {
         &[]
+    }
+
+    /// Judges a request before its body is read: a proof that is missing or can be none is refused here (H-GEN-21).
+    ///
+    /// # Errors
+    /// 403 with the text that `verify` would have.
+    fn judge_headers(&self, _method: Method, _headers: &HeaderMap) -> Result<HeaderProof, HookError> {
+        Ok(HeaderProof::WithBody)
     }
 
     /// Proves the sender by signature or token, before anything is parsed.

@@ -38,6 +38,12 @@ impl Verified {
         Self(request)
     }
 
+    /// Its method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.0.method
+    }
+
     /// All headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
@@ -61,6 +67,11 @@ impl Verified {
     }
 }
 
+/// A header as text; bytes that are no UTF-8 are shown as such.
+pub(super) fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
 /// Media type of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
@@ -79,7 +90,7 @@ pub(super) enum MediaType {
 impl RawHook {
     /// A header as text; bytes that are no UTF-8 are shown as such.
     pub(super) fn header(&self, name: &str) -> Option<String> {
-        self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        header_text(&self.headers, name)
     }
 
     /// The media type, compared without parameters and case (H-GEN-08).

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::native::{self, EventsError, Form, bad};
 use super::read::{header_text, json, media_type, typed};
 use super::{ParsedBatch, Proof, Source, cdevents};
+use crate::HeaderProof;
 use campanile_config::{Hash, Secret, verify_hmac};
 use campanile_model::Timestamp;
 
@@ -28,7 +29,7 @@ impl Source for CloudEvents {
     }
 
     fn proof(&self) -> Option<Proof> {
-        Some(is_proven)
+        Some(Proof { headers: judge_headers, whole: is_proven })
     }
 
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsError> {
@@ -55,19 +56,9 @@ impl Source for CloudEvents {
 
 /// Standard Webhooks: an HMAC over `webhook-id`, `webhook-timestamp` and the body.
 fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Timestamp) -> bool {
-    let sent = |name| header_text(headers, name);
-    let (Some(id), Some(time), Some(signatures)) =
-        (sent("webhook-id"), sent("webhook-timestamp"), sent("webhook-signature"))
-    else {
-        return false;
-    };
-    let is_fresh = time.parse::<i64>().is_ok_and(|time| now.as_seconds().abs_diff(time) <= TOLERANCE);
-    let mut text = format!("{id}.{time}.").into_bytes();
+    let Some((begin, codes)) = signed(headers, now) else { return false };
+    let mut text = begin.into_bytes();
     text.extend_from_slice(body);
-    let codes: Vec<Vec<u8>> = signatures
-        .split(' ')
-        .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
-        .collect();
     let matches = |secret: &&Secret| {
         let secret = secret.expose();
         let key = match secret.strip_prefix("whsec_") {
@@ -77,7 +68,25 @@ fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Timestam
         !key.is_empty() && codes.iter().any(|code| verify_hmac(Hash::Sha256, &key, &text, code))
     };
     // Every secret is tried, so that the time does not tell which one is in use.
-    secrets.iter().filter(matches).count() > 0 && is_fresh
+    secrets.iter().filter(matches).count() > 0
+}
+
+fn judge_headers(headers: &HeaderMap, _: &[Secret], now: Timestamp) -> Option<HeaderProof> {
+    signed(headers, now).map(|_| HeaderProof::WithBody)
+}
+
+/// The signed text as far as the body, and the signatures; none if one of them is missing, the time is not now, or no
+/// signature can be right.
+fn signed(headers: &HeaderMap, now: Timestamp) -> Option<(String, Vec<Vec<u8>>)> {
+    let sent = |name| header_text(headers, name);
+    let (id, time) = (sent("webhook-id")?, sent("webhook-timestamp")?);
+    let is_fresh = time.parse::<i64>().is_ok_and(|time| now.as_seconds().abs_diff(time) <= TOLERANCE);
+    let codes: Vec<Vec<u8>> = sent("webhook-signature")?
+        .split(' ')
+        .filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok())
+        .filter(|code| code.len() == 32)
+        .collect();
+    (is_fresh && !codes.is_empty()).then(|| (format!("{id}.{time}."), codes))
 }
 
 /// Attributes that all events have beside their data.

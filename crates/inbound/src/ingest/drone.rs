@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::native::EventsError;
 use super::read::{build_event, build_number, builder_name, header_text, json, moment, person, set, typed};
 use super::{ParsedBatch, Proof, Source};
+use crate::HeaderProof;
 use campanile_config::{Hash, Secret, verify_hmac};
 use campanile_model::{
     Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
@@ -27,7 +28,7 @@ impl Source for Drone {
     }
 
     fn proof(&self) -> Option<Proof> {
-        Some(is_proven)
+        Some(Proof { headers: judge_headers, whole: is_proven })
     }
 
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsError> {
@@ -39,19 +40,19 @@ impl Source for Drone {
     }
 }
 
-/// Drone signs the headers `date` and `digest`; the digest is the body's.
-fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp) -> bool {
-    let digest = header_text(headers, "digest").and_then(|sent| sent.strip_prefix("SHA-256="));
-    if digest != Some(STANDARD.encode(Sha256::digest(body)).as_str()) {
-        return false;
-    }
-    let Some((text, code)) = header_text(headers, "signature").and_then(|sent| signed(headers, sent)) else {
-        return false;
-    };
+/// Drone signs the headers `date` and `digest`, so that only the digest waits for the body.
+fn judge_headers(headers: &HeaderMap, secrets: &[Secret], _: Timestamp) -> Option<HeaderProof> {
+    let (text, code) = header_text(headers, "signature").and_then(|sent| signed(headers, sent))?;
     let matches =
         |secret: &&Secret| verify_hmac(Hash::Sha256, secret.expose().as_bytes(), text.as_bytes(), &code);
     // Every secret is tried, so that the time does not tell which one is in use.
-    secrets.iter().filter(matches).count() > 0
+    (secrets.iter().filter(matches).count() > 0).then_some(HeaderProof::WithBody)
+}
+
+fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Timestamp) -> bool {
+    let digest = header_text(headers, "digest").and_then(|sent| sent.strip_prefix("SHA-256="));
+    digest == Some(STANDARD.encode(Sha256::digest(body)).as_str())
+        && judge_headers(headers, secrets, now).is_some()
 }
 
 /// The signed text, and the signature: draft-cavage-http-signatures-10, section 2.3, as far as Drone uses it.

@@ -11,7 +11,8 @@ use super::read::{
     typed,
 };
 use super::{ParsedBatch, Proof, Source};
-use campanile_config::{Hash, Secret, verify_hex_hmac};
+use crate::HeaderProof;
+use campanile_config::{Hash, Secret, is_hex_code, verify_hex_hmac};
 use campanile_model::{
     Build, Change, Event, Results, SourceStamp, Step, Timestamp, non_empty, one_line, step_text,
 };
@@ -30,7 +31,7 @@ impl Source for Github {
     }
 
     fn proof(&self) -> Option<Proof> {
-        Some(is_proven)
+        Some(Proof { headers: judge_headers, whole: is_proven })
     }
 
     fn matches(&self, headers: &HeaderMap) -> bool {
@@ -62,9 +63,16 @@ impl Source for Github {
 }
 
 /// GitHub signs the body with the hook's secret.
+fn sent_code(headers: &HeaderMap) -> Option<&str> {
+    header_text(headers, "x-hub-signature-256").and_then(|sent| sent.strip_prefix("sha256="))
+}
+
+fn judge_headers(headers: &HeaderMap, _: &[Secret], _: Timestamp) -> Option<HeaderProof> {
+    sent_code(headers).filter(|hex| is_hex_code(Hash::Sha256, hex)).map(|_| HeaderProof::WithBody)
+}
+
 fn is_proven(headers: &HeaderMap, body: &[u8], secrets: &[Secret], _: Timestamp) -> bool {
-    let sent = header_text(headers, "x-hub-signature-256").and_then(|sent| sent.strip_prefix("sha256="));
-    sent.is_some_and(|hex| verify_hex_hmac(Hash::Sha256, body, secrets, hex))
+    sent_code(headers).is_some_and(|hex| verify_hex_hmac(Hash::Sha256, body, secrets, hex))
 }
 
 /// The JSON itself, or in the field `payload` of a form, which is what GitHub sends unless told otherwise.

@@ -9,6 +9,7 @@ use super::read::{
     attempt_number, build_event, build_number, builder_name, header_text, json, person, set, typed,
 };
 use super::{BuildNumbering, ParsedBatch, Proof, Source};
+use crate::HeaderProof;
 use campanile_config::Secret;
 use campanile_model::{
     Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
@@ -26,7 +27,7 @@ impl Source for Gitlab {
     }
 
     fn proof(&self) -> Option<Proof> {
-        Some(is_proven)
+        Some(Proof { headers: judge_headers, whole: is_proven })
     }
 
     fn matches(&self, headers: &HeaderMap) -> bool {
@@ -59,10 +60,14 @@ impl Source for Gitlab {
 }
 
 /// GitLab sends the hook's secret as it is.
-fn is_proven(headers: &HeaderMap, _: &[u8], secrets: &[Secret], _: Timestamp) -> bool {
+fn judge_headers(headers: &HeaderMap, secrets: &[Secret], _: Timestamp) -> Option<HeaderProof> {
     let sent = headers.get("x-gitlab-token").map_or(&[][..], |value| value.as_bytes());
     // Every secret is tried, so that the time does not tell which one is in use.
-    secrets.iter().filter(|secret| secret.matches(sent)).count() > 0
+    (secrets.iter().filter(|secret| secret.matches(sent)).count() > 0).then_some(HeaderProof::Whole)
+}
+
+fn is_proven(headers: &HeaderMap, _: &[u8], secrets: &[Secret], now: Timestamp) -> bool {
+    judge_headers(headers, secrets, now).is_some()
 }
 
 /// The events, or the reason for which there are none.

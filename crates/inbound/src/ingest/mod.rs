@@ -24,6 +24,7 @@ use http::HeaderMap;
 pub use native::{EventsError, Form, parse};
 pub use settings::Sources;
 
+use crate::HeaderProof;
 use campanile_config::Secret;
 use campanile_model::{Event, Timestamp};
 
@@ -49,8 +50,14 @@ pub trait Source: Sync {
     fn parse(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<ParsedBatch>, EventsError>;
 }
 
-/// Checks that a request with this body, at this time, was made by one who knows one of the secrets.
-pub type Proof = fn(&HeaderMap, &[u8], &[Secret], Timestamp) -> bool;
+/// The check that a request, at this time, was made by one who knows one of the secrets.
+#[derive(Clone, Copy)]
+pub struct Proof {
+    /// The proof as far as the headers give it, before the body is read; none if it is missing, or can't be right.
+    pub headers: fn(&HeaderMap, &[Secret], Timestamp) -> Option<HeaderProof>,
+    /// True if the request with this body is proven.
+    pub whole: fn(&HeaderMap, &[u8], &[Secret], Timestamp) -> bool,
+}
 
 /// Events of a request, or of a part of one.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -312,7 +312,7 @@ fn each_way_of_proving_a_sender() {
     let secrets = [Secret::new("other"), Secret::new("It's a Secret to Everybody")];
     let now = Timestamp::from_seconds(1_800_000_000);
     let mut headers = HeaderMap::new();
-    let proof = source("github").unwrap().proof().unwrap();
+    let proof = source("github").unwrap().proof().unwrap().whole;
     assert!(!proof(&headers, b"Hello, World!", &secrets, now));
     // The sample of GitHub's documentation.
     let sent = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
@@ -321,7 +321,7 @@ fn each_way_of_proving_a_sender() {
     assert!(!proof(&headers, b"Hello, World?", &secrets, now));
     assert!(!proof(&headers, b"Hello, World!", &secrets[..1], now));
     assert!(!proof(&headers, b"Hello, World!", &[], now));
-    let proof = source("gitlab").unwrap().proof().unwrap();
+    let proof = source("gitlab").unwrap().proof().unwrap().whole;
     assert!(!proof(&headers, b"", &secrets, now));
     headers.insert("x-gitlab-token", "other".parse().unwrap());
     assert!(proof(&headers, b"", &secrets, now) && !proof(&headers, b"", &secrets[1..], now));
@@ -346,7 +346,7 @@ fn settings_name_sources_that_can_prove_themselves() {
         ("[events.gihub]\nsecret = \"x\"\n", "unknown key `gihub` in `events`: did you mean `github`?"),
         ("[events.github]\n", "`secret` is missing in `events.github`"),
         ("[events.github]\nsecret = []\n", "`secret` is missing in `events.github`"),
-        ("[events.github]\nsecret = \"\"\n", "`secret` is blank: anyone could sign with it"),
+        ("[events.github]\nsecret = \"\"\n", "`secret` is blank: everybody knows that"),
         ("[events.github]\nsecret = \"x\"\nscret = 1\n", "unknown key `scret`"),
         ("[events.jenkins]\nsecret = \"x\"\n", "`jenkins` signs nothing: send `server.api_token`"),
         ("[events]\ngithub = 5\n", "`github` must be a table"),

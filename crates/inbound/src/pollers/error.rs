@@ -52,7 +52,9 @@ impl PollError {
             Self::Timeout { .. } | Self::Outbound(OutboundError::Timeout { .. }) => "timeout",
             Self::Outbound(OutboundError::Tls { .. }) => "tls",
             Self::Outbound(OutboundError::Connection { .. }) => "connection",
-            Self::Outbound(OutboundError::Forbidden { .. } | OutboundError::Address(_)) => "forbidden",
+            Self::Outbound(
+                OutboundError::Forbidden { .. } | OutboundError::Inside { .. } | OutboundError::Address(_),
+            ) => "forbidden",
             Self::Content(_) => "content",
             Self::Local(_) => "local",
         }

@@ -25,6 +25,7 @@ mod svn_paths;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use campanile_config::Reader;
@@ -68,6 +69,9 @@ pub struct PollResult {
 pub struct Poller {
     /// Unique among pollers: `name`, else the source's address (H-PO-02).
     pub name: String,
+    /// Its name for logs, metrics and answers: an address may have a key in it, so it stands there as its host and a short
+    /// hash (H-PO-10).
+    pub label: String,
     /// Its times.
     pub schedule: Schedule,
     /// Its source.
@@ -116,6 +120,21 @@ const KINDS: &[(&str, u64, bool, SourceFactory)] = &[
     ("googlecode_atom_poller", 3_600, false, atom::from_settings),
 ];
 
+/// Host and short hash of an address: no user, no password, no path, no query.
+fn label_of(address: &str) -> String {
+    let url = url::Url::parse(address).ok();
+    let of_url = url.as_ref().and_then(url::Url::host_str);
+    // As `git@host:path`, which is no URL.
+    let of_scp = || {
+        let parts = address.split_once(':').filter(|(before, _)| !before.contains('/'));
+        let (before, _) = parts.filter(|(_, behind)| !behind.starts_with("//"))?;
+        Some(before.rsplit('@').next().unwrap_or(before))
+    };
+    let host = of_url.or_else(of_scp).filter(|host| !host.is_empty()).unwrap_or("here");
+    let hash = hex::encode(Sha256::digest(address));
+    format!("{host}-{}", hash.get(..8).unwrap_or(&hash))
+}
+
 /// Reads all pollers of the settings. One with an error is left out, and the error noted.
 #[must_use]
 pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>> {
@@ -131,11 +150,12 @@ pub fn from_settings(root: &Reader<'_>, outbound: &Outbound) -> Vec<Arc<Poller>>
             let schedule = Schedule::read(&table, std::time::Duration::from_secs(*interval));
             let source = build(&table, name.as_deref(), outbound);
             if let Some(source) = source {
+                let label = name.clone().unwrap_or_else(|| label_of(source.address()));
                 let name = name.unwrap_or_else(|| source.address().to_owned());
                 if pollers.iter().any(|other| other.name == name) {
                     table.error("name", format!("two pollers are named `{name}`: give each its own `name`"));
                 } else {
-                    pollers.push(Arc::new(Poller { name, schedule, source, wake: Notify::new() }));
+                    pollers.push(Arc::new(Poller { name, label, schedule, source, wake: Notify::new() }));
                 }
             }
             table.finish();

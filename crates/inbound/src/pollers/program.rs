@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
 use super::PollError;
-use campanile_config::Secret;
+use campanile_config::{Secret, mask};
 use campanile_outbound::limits::CONNECT;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -132,10 +132,7 @@ impl Program {
 
     /// The end of a complaint on one line, without secrets and control characters.
     fn shown(&self, complaint: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(complaint).into_owned();
-        for secret in self.secrets.iter().filter(|secret| !secret.expose().is_empty()) {
-            text = text.replace(secret.expose(), "***");
-        }
+        let text = mask(&String::from_utf8_lossy(complaint), &self.secrets);
         let between = |character: char| character.is_whitespace() || character.is_control();
         let words = text.split(between).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let skip = words.chars().count().saturating_sub(MAX_SHOWN);

@@ -14,7 +14,7 @@ use crate::{Fault, FaultCode, Outcome};
 pub(crate) fn transport_fault(error: &OutboundError) -> Fault {
     let text = error.to_string();
     match error {
-        OutboundError::Forbidden { .. } | OutboundError::Address(_) => {
+        OutboundError::Forbidden { .. } | OutboundError::Inside { .. } | OutboundError::Address(_) => {
             Fault::permanent(FaultCode::Rejected, text)
         }
         OutboundError::Connection { .. } => Fault::transient(FaultCode::Connection, text),

@@ -28,7 +28,7 @@ fn sent(dialect: &str, event: &str, payload: &Value) -> Parsed {
 }
 
 #[test]
-fn h_gen_21_a_byte_order_mark_and_half_a_surrogate_pair_refuse_nothing() {
+fn h_gen_23_a_byte_order_mark_and_half_a_surrogate_pair_refuse_nothing() {
     for (dialect, file, event, _) in PUSHES {
         let payload = recorded(dialect, file);
         let text = payload.to_string();
@@ -57,7 +57,7 @@ fn h_gen_21_a_byte_order_mark_and_half_a_surrogate_pair_refuse_nothing() {
 }
 
 #[test]
-fn h_gen_22_null_is_an_empty_list_and_a_list_that_is_not_there_is_an_error() {
+fn h_gen_24_null_is_an_empty_list_and_a_list_that_is_not_there_is_an_error() {
     for (dialect, file, event, list) in PUSHES {
         let mut payload = recorded(dialect, file);
         *payload.pointer_mut(list).unwrap() = Value::Null;
