@@ -90,22 +90,35 @@ impl BitbucketCloud {
                 None => (element.at("old")?.required()?, "ref-deleted"),
             };
             let target = reference.at("target")?.required()?;
-            let hash = target.at("hash")?.required()?.word()?.unwrap_or_default();
-            let raw = target.at("author.raw")?.text()?.map(one_line).filter(|raw| !raw.is_empty());
             let name = reference.at("name")?.text()?.unwrap_or_default();
-            changes.push(Change {
+            let template = Change {
                 branch: full_ref(reference.at("type")?.text()?, name),
-                who: raw.unwrap_or_else(|| actor.clone()),
-                comments: match target.at("message")?.text()? {
-                    Some(message) => message.to_owned(),
-                    None => format!("Bitbucket Cloud commit {hash}"),
-                },
-                when: target.at("date")?.date()?.unwrap_or(now),
-                revlink: if page.is_empty() { String::new() } else { format!("{page}/commits/{hash}") },
-                revision: Some(hash),
                 category: Some(category.to_owned()),
                 ..template.clone()
-            });
+            };
+            // Listed are the newest five, newest first, and the target among them.
+            let mut commits = if category == "push" { element.at("commits")?.list()? } else { Vec::new() };
+            commits.reverse();
+            let end = target.at("hash")?.required()?.word()?;
+            match commits.last() {
+                Some(last) if last.at("hash")?.word()? == end => {}
+                _ => commits = vec![target],
+            }
+            for commit in &commits {
+                let hash = commit.at("hash")?.required()?.word()?.unwrap_or_default();
+                let raw = commit.at("author.raw")?.text()?.map(one_line).filter(|raw| !raw.is_empty());
+                changes.push(Change {
+                    who: raw.unwrap_or_else(|| actor.clone()),
+                    comments: match commit.at("message")?.text()? {
+                        Some(message) => message.to_owned(),
+                        None => format!("Bitbucket Cloud commit {hash}"),
+                    },
+                    when: commit.at("date")?.date()?.unwrap_or(now),
+                    revlink: if page.is_empty() { String::new() } else { format!("{page}/commits/{hash}") },
+                    revision: Some(hash),
+                    ..template.clone()
+                });
+            }
         }
         if changes.is_empty() {
             return Ok(HookOutcome::Ignored("no changes in the push".to_owned()));

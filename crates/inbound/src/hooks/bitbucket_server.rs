@@ -176,21 +176,37 @@ impl BitbucketServer {
             }
             Ok::<_, HookError>(None)
         };
+        let elements = event.listed("changes")?;
+        let is_only = elements.len() == 1;
         let mut changes = Vec::new();
-        for element in event.listed("changes")? {
+        for element in elements {
             let deleted = element.at("type")?.text()? == Some("DELETE");
             let hash = if deleted { "fromHash" } else { "toHash" };
             let hash = element.at(hash)?.required()?.word()?.unwrap_or_default();
-            let comments = message(&hash)?.unwrap_or_else(|| format!("Bitbucket Server commit {hash}"));
-            changes.push(Change {
+            let template = Change {
                 branch: element.at("ref.id")?.required()?.text()?.map(str::to_owned),
                 who: actor.clone(),
-                comments,
                 when,
-                revlink: repository.page(&format!("commits/{hash}")),
-                revision: Some(hash),
                 category: Some(if deleted { "ref-deleted" } else { "push" }.to_owned()),
                 ..template.clone()
+            };
+            // Newest first, and of all refs together: only where there is one is it known whose they are.
+            let newest = match commits.first() {
+                Some(newest) => newest.at("id")?.word()?,
+                None => None,
+            };
+            if is_only && !deleted && newest.as_ref() == Some(&hash) {
+                for commit in commits.iter().rev() {
+                    changes.push(listed(commit, &template, &repository)?);
+                }
+                continue;
+            }
+            let comments = message(&hash)?.unwrap_or_else(|| format!("Bitbucket Server commit {hash}"));
+            changes.push(Change {
+                comments,
+                revlink: repository.page(&format!("commits/{hash}")),
+                revision: Some(hash),
+                ..template
             });
         }
         Ok(outcome(changes))
@@ -236,6 +252,26 @@ impl BitbucketServer {
         };
         Ok(pull.change(&self.0, self.template(&place, &repository)?, now))
     }
+}
+
+/// A commit of the list that newer servers send along.
+fn listed(commit: &Json<'_>, template: &Change, repository: &Repository) -> Result<Change, HookError> {
+    let hash = commit.at("id")?.required()?.word()?.unwrap_or_default();
+    let author = person(&commit.at("author")?, "name", "emailAddress")?;
+    let millis = commit.at("authorTimestamp")?.value().and_then(serde_json::Value::as_i64);
+    Ok(Change {
+        who: if author.is_empty() { template.who.clone() } else { author },
+        comments: match commit.at("message")?.text()? {
+            Some(message) => message.to_owned(),
+            None => format!("Bitbucket Server commit {hash}"),
+        },
+        when: millis
+            .filter(|millis| *millis > 0)
+            .map_or(template.when, |millis| Timestamp::from_seconds(millis.div_euclid(1000))),
+        revlink: repository.page(&format!("commits/{hash}")),
+        revision: Some(hash),
+        ..template.clone()
+    })
 }
 
 fn outcome(changes: Vec<Change>) -> HookOutcome {

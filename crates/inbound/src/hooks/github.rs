@@ -126,7 +126,7 @@ impl Github {
             Err(reason) => return Ok(HookOutcome::Ignored(reason)),
         };
         let repository = push::repository(&push)?;
-        let commits = push.listed("commits")?;
+        let commits = push::oldest_first(&push, push.listed("commits")?)?;
         let head = push.at("head_commit")?;
         if let Some(message) = head.at("message")?.text()?
             && let Some(reason) = options.skips.reason(message)

@@ -100,7 +100,7 @@ impl Gitlab {
             Err(reason) => return Ok(HookOutcome::Ignored(reason)),
         };
         let repository = self.options.repository_url.of(event)?;
-        let commits = event.listed("commits")?;
+        let commits = push::oldest_first(event, event.listed("commits")?)?;
         let last = commits.last().map(|commit| commit.at("message")?.text()).transpose()?.flatten();
         if let Some(reason) = last.and_then(|message| self.options.skips.reason(message)) {
             return Ok(HookOutcome::Ignored(reason));

@@ -53,7 +53,7 @@ impl Gitorious {
             src: Some("git".to_owned()),
             ..Change::default()
         };
-        let commits = push.listed("commits")?;
+        let commits = push::oldest_first(push, push.listed("commits")?)?;
         if commits.is_empty() {
             return Ok(HookOutcome::Ignored(format!("no commits in the push to `{branch}'")));
         }

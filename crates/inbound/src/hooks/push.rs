@@ -59,6 +59,23 @@ pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, 
     Ok(Ok(to))
 }
 
+/// The commits of a push, oldest first (H-CH-02). GitHub lists them so, Gitea and those that come of it the other way
+/// round: the one that the push ends at tells which it is.
+pub(super) fn oldest_first<'a>(
+    push: &Json<'a>,
+    mut commits: Vec<Json<'a>>,
+) -> Result<Vec<Json<'a>>, HookError> {
+    let Some(after) = push.at("after")?.word()? else { return Ok(commits) };
+    let is_end = |commit: Option<&Json<'a>>| match commit {
+        Some(commit) => Ok::<_, HookError>(commit.at("id")?.word()?.as_ref() == Some(&after)),
+        None => Ok(false),
+    };
+    if is_end(commits.first())? && !is_end(commits.last())? {
+        commits.reverse();
+    }
+    Ok(commits)
+}
+
 /// The commits that count: those that another branch had only if they are kept, or if there are no others (H-GH-09).
 pub(super) fn distinct(
     commits: Vec<Json<'_>>,

@@ -191,3 +191,50 @@ fn h_xgl_05_a_merge_request_without_a_commit_makes_no_changes() {
         json!({"object_kind": "note", "object_attributes": {"note": "hm"}, "merge_request": {"iid": 1}});
     assert!(sent("gitlab", "Note Hook", &note).changes.is_empty());
 }
+
+#[test]
+fn h_ch_02_commits_are_stored_oldest_first_however_they_are_listed() {
+    let commit = |id: &str| json!({"id": id, "hash": id, "message": id, "author": {"name": id, "raw": id, "emailAddress": id}});
+    let revisions = |parsed: Parsed| -> Vec<String> {
+        parsed.changes.into_iter().filter_map(|change| change.revision).collect()
+    };
+    for (dialect, file, event, _) in
+        PUSHES.into_iter().filter(|(dialect, ..)| !dialect.starts_with("bitbucket"))
+    {
+        for order in [["a", "b", "c"], ["c", "b", "a"]] {
+            let mut payload = recorded(dialect, file);
+            payload["commits"] = order.map(commit).into();
+            payload["after"] = "c".into();
+            assert_eq!(revisions(sent(dialect, event, &payload)), ["a", "b", "c"], "{dialect} {order:?}");
+        }
+        let mut payload = recorded(dialect, file);
+        payload["commits"] = ["c", "b"].map(commit).into();
+        payload["after"] = "x".into();
+        assert_eq!(
+            revisions(sent(dialect, event, &payload)),
+            ["c", "b"],
+            "{dialect}: nothing says which end is new"
+        );
+    }
+    let mut payload = recorded("bitbucketcloud", "push.json");
+    payload["push"]["changes"][0]["new"]["target"] = commit("c");
+    payload["push"]["changes"][0]["commits"] = ["c", "b", "a"].map(commit).into();
+    let parsed = sent("bitbucketcloud", "repo:push", &payload);
+    assert_eq!(parsed.changes.iter().map(|change| change.who.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    payload["push"]["changes"][0]["commits"] = ["b", "a"].map(commit).into();
+    assert_eq!(
+        revisions(sent("bitbucketcloud", "repo:push", &payload)),
+        ["c"],
+        "without the target they are another's"
+    );
+    let mut payload = recorded("bitbucketserver", "refs-changed.json");
+    payload["changes"][0]["toHash"] = "c".into();
+    payload["commits"] = ["c", "b", "a"].map(commit).into();
+    payload["commits"][1]["authorTimestamp"] = 1_700_000_000_123_i64.into();
+    let parsed = sent("bitbucketserver", "repo:refs_changed", &payload);
+    assert_eq!(parsed.changes[1].when, Timestamp::from_seconds(1_700_000_000));
+    assert_eq!(
+        parsed.changes.iter().map(|change| change.who.as_str()).collect::<Vec<_>>(),
+        ["a <a>", "b <b>", "c <c>"]
+    );
+}
