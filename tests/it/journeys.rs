@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use campanile_testing::{Engine, http, run};
 
 /// A mail to whoever has broken it, and hooks that tell who that is.
-const SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n\n[change_hooks.dialects]\nbase = true\ngithub = true\n\n\
+const SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n\n[change_hooks.dialects]\nbase = true\ngithub = true\ngitea = true\n\n\
     [[mail]]\nname = \"developers\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nmode = \"all\"\n\
     lookup = \"example.org\"\n";
 
@@ -32,6 +32,36 @@ async fn push(engine: &Engine, commits: &[(&str, &str)]) {
         (status.as_u16(), text),
         (202, format!("{} changes found", commits.len()).replace("1 changes", "1 change"))
     );
+}
+
+/// Gitea and Forgejo list the newest commit first: whose push it was is to blame all the same, and nobody of the push before.
+#[tokio::test]
+async fn h_ch_02_m_ch_07_a_forge_that_lists_the_newest_commit_first() {
+    let engine = Engine::start(SETTINGS);
+    let push = async |commits: &[&str]| {
+        let commit = |name: &&str| {
+            json!({"id": name.repeat(20), "message": "ring", "timestamp": "2026-11-30T10:00:00Z",
+                   "author": {"name": name, "email": format!("{name}@example.org")}})
+        };
+        let body = json!({"ref": "refs/heads/main", "after": commits[0].repeat(20), "head_commit": commit(&commits[0]),
+            "commits": commits.iter().map(commit).collect::<Vec<_>>(),
+            "repository": {"full_name": "ada/bells", "html_url": "https://codeberg.org/ada/bells"}});
+        let request =
+            http().post(format!("{}/change_hook/gitea", engine.url)).header("X-Gitea-Event", "push");
+        let answer =
+            request.header("Content-Type", "application/json").body(body.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+    };
+    push(&["cc", "bb", "aa"]).await;
+    report(&engine, 1, &["--revision", &"cc".repeat(20), "--branch", "main"]);
+    push(&["ee", "dd"]).await;
+    report(&engine, 2, &["--revision", &"ee".repeat(20), "--branch", "main"]);
+    engine.outbox(2).await;
+    let people = |names: &[&str]| {
+        names.iter().map(|name| json!(format!("{name} <{name}@example.org>"))).collect::<Vec<_>>()
+    };
+    assert_eq!(blamelist(&engine, 1).await, people(&["aa", "bb", "cc"]));
+    assert_eq!(blamelist(&engine, 2).await, people(&["dd", "ee"]));
 }
 
 /// Tells of a build's end as a CI job does.
@@ -204,7 +234,7 @@ async fn m_ch_09_the_wait_has_an_end() {
     let told = explanation(&engine, "linux/1");
     assert!(told.contains(&format!("changes: none: nobody told of a push of {HEAD}")), "{told}");
     let deaf = SETTINGS.replace(
-        "[change_hooks.dialects]\nbase = true\ngithub = true\n",
+        "[change_hooks.dialects]\nbase = true\ngithub = true\ngitea = true\n",
         "[delivery]\nchange_wait = \"10m\"\n",
     );
     let engine = Engine::start(&format!("{deaf}extra_recipients = [\"all@example.org\"]\n"));
