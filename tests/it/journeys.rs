@@ -64,6 +64,52 @@ async fn h_ch_02_m_ch_07_a_forge_that_lists_the_newest_commit_first() {
     assert_eq!(blamelist(&engine, 2).await, people(&["dd", "ee"]));
 }
 
+/// A push that is told of again, late, or before the one that it followed moves nobody's commits.
+#[tokio::test]
+async fn m_ch_10_pushes_that_come_twice_or_in_another_order() {
+    let engine = Engine::start(SETTINGS);
+    let push = async |before: &str, commits: &[&str]| {
+        let commit = |name: &&str| {
+            json!({"id": name.repeat(20), "message": "ring", "timestamp": "2026-11-30T10:00:00Z",
+                   "author": {"name": name, "email": format!("{name}@example.org")}})
+        };
+        let body = json!({"ref": "refs/heads/main", "before": before.repeat(20), "after": commits[commits.len() - 1].repeat(20),
+            "commits": commits.iter().map(commit).collect::<Vec<_>>(),
+            "repository": {"full_name": "ada/bells", "html_url": "https://github.com/ada/bells"}});
+        let request =
+            http().post(format!("{}/change_hook/github", engine.url)).header("X-GitHub-Event", "push");
+        let answer =
+            request.header("Content-Type", "application/json").body(body.to_string()).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+    };
+    let built = |number: u64, revision: &str| {
+        report(&engine, number, &["--revision", &revision.repeat(20), "--branch", "main"]);
+    };
+    let people = |names: &[&str]| {
+        names.iter().map(|name| json!(format!("{name} <{name}@example.org>"))).collect::<Vec<_>>()
+    };
+    push("00", &["a1", "a2"]).await;
+    built(1, "a2");
+    push("a2", &["a3"]).await;
+    // Sent again by hand, as after an outage.
+    push("00", &["a1", "a2"]).await;
+    push("a3", &["a4"]).await;
+    built(2, "a4");
+    // The later push comes first.
+    push("a5", &["a6"]).await;
+    push("a4", &["a5"]).await;
+    built(3, "a6");
+    push("a6", &["a7"]).await;
+    built(4, "a7");
+    engine.outbox(4).await;
+    assert_eq!(blamelist(&engine, 1).await, people(&["a1", "a2"]));
+    assert_eq!(blamelist(&engine, 2).await, people(&["a3", "a4"]));
+    assert_eq!(blamelist(&engine, 3).await, people(&["a5", "a6"]));
+    assert_eq!(blamelist(&engine, 4).await, people(&["a7"]));
+    let told = explanation(&engine, "linux/3");
+    assert!(told.contains("changes: 2 pushed between "), "{told}");
+}
+
 /// Tells of a build's end as a CI job does.
 fn report(engine: &Engine, number: u64, more: &[&str]) {
     let (server, number) = (engine.url.clone(), number.to_string());
@@ -161,7 +207,8 @@ async fn m_ch_07_a_build_that_came_to_nothing_takes_nobodys_changes() {
         push(&engine, &[(revision, author)]).await;
         report(&engine, number, &["--revision", revision, "--branch", "main", "--results", results]);
     }
-    engine.outbox(2).await;
+    // Of the five, those that came to a success, that were cancelled and that failed are mailed.
+    engine.outbox(3).await;
     let to_blame = blamelist(&engine, 5).await;
     assert_eq!(
         to_blame,

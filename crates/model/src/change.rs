@@ -40,6 +40,10 @@ pub struct Change {
     pub codebase: String,
     /// Properties, source `Change`.
     pub properties: Properties,
+    /// Revision that the branch was at before the push that this came with, if the forge says so: pushes may be told of late,
+    /// twice, or in another order than they were made (M-CH-10).
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "super::lenient_json::unless_blank")]
+    pub before: Option<String>,
     /// Kind of user name that the author is: `git`, `hg`... (H-GEN-16).
     pub src: Option<String>,
 }

@@ -302,6 +302,7 @@ impl From<BuildbotChange> for Change {
             project: change.project,
             codebase: change.codebase,
             properties: change.properties.map(properties).unwrap_or_default(),
+            before: None,
             src: None,
         }
     }

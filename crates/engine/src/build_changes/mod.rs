@@ -19,6 +19,8 @@ const MAX_CHANGES: usize = 100;
 const MAX_BETWEEN: u32 = 2_000;
 /// Greatest number of tellings of one revision that are looked at: hooks and pollers may all have told of it.
 const MAX_TELLINGS: u32 = 50;
+/// Greatest number of pushes that are followed back from one revision to another.
+const MAX_PUSHES: usize = 50;
 /// Greatest number of builds that are looked through for one of another revision.
 const MAX_BUILDS: u32 = 100;
 
@@ -97,7 +99,17 @@ async fn complete_stamp(
         Some((_, before)) => change_of(store, tenant, stamp, before).await?,
         None => None,
     };
+    let chain = match &from {
+        Some(from) => pushes_since(store, tenant, from, &head).await?,
+        None => None,
+    };
     let (changes, rule) = match (before, from) {
+        (Some((build, before)), _) if chain.is_some() => {
+            let changes = chain.unwrap_or_default();
+            let rule =
+                format!("{} pushed between {before} (#{}) and {revision}", changes.len(), build.number);
+            (changes, rule)
+        }
         (Some((build, before)), Some(from)) if from.number < head.number => {
             let between = changes_between(store, tenant, &from, &head).await?;
             let rule =
@@ -192,6 +204,50 @@ fn stamp_of<'a>(build: &'a Build, stamp: &SourceStamp) -> Option<&'a SourceStamp
     build.source_stamps.iter().find(|other| other.is_same_place(stamp))
 }
 
+/// Changes of the pushes that lead from one revision to another, oldest first, by what each push says of the revision
+/// before it (M-CH-10): whatever the order in which they were told of, and however often. None where they do not say so, or
+/// one is missing.
+async fn pushes_since(
+    store: &dyn Store,
+    tenant: &str,
+    from: &Change,
+    head: &Change,
+) -> Result<Option<Vec<Change>>, StoreError> {
+    let mut newest_first: Vec<Change> = Vec::new();
+    let mut end = head.clone();
+    for _ in 0..MAX_PUSHES {
+        let Some(before) = end.before.clone() else { return Ok(None) };
+        for change in changes_of_push(store, tenant, &end).await?.into_iter().rev() {
+            if change.revision == from.revision {
+                newest_first.reverse();
+                return Ok(Some(newest_first));
+            }
+            if !newest_first.iter().any(|known| known.revision == change.revision) {
+                newest_first.push(change);
+            }
+        }
+        if from.revision.as_deref() == Some(&before) {
+            newest_first.truncate(MAX_CHANGES);
+            newest_first.reverse();
+            return Ok(Some(newest_first));
+        }
+        let told = store.changes_to(tenant, &before, MAX_TELLINGS).await?;
+        let Some(next) = told.into_iter().find(|change| is_of_same_place(change, head)) else {
+            return Ok(None);
+        };
+        end = next;
+    }
+    Ok(None)
+}
+
+/// True for changes of the same branch and repository.
+fn is_of_same_place(change: &Change, head: &Change) -> bool {
+    change.branch == head.branch
+        && change.category == head.category
+        && is_same_repository(&change.repository, &head.repository)
+        && change.codebase == head.codebase
+}
+
 /// Changes behind one and up to another, of the branch and repository of the latter, oldest first.
 async fn changes_between(
     store: &dyn Store,
@@ -215,10 +271,7 @@ async fn changes_of_push(store: &dyn Store, tenant: &str, head: &Change) -> Resu
 fn of_same_place(changes: Vec<Change>, head: &Change) -> Vec<Change> {
     let mut same: Vec<Change> = Vec::new();
     for change in changes {
-        let is_same = change.branch == head.branch
-            && change.category == head.category
-            && is_same_repository(&change.repository, &head.repository)
-            && change.codebase == head.codebase;
+        let is_same = is_of_same_place(&change, head);
         // A hook and a poller may both have told of it.
         if is_same && same.len() < MAX_CHANGES && !same.iter().any(|known| known.revision == change.revision)
         {

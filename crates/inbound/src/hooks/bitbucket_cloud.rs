@@ -9,7 +9,7 @@ use super::commit::{one_line, person};
 use super::json::Json;
 use super::outcome::HookOutcome;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, HookError, ParsedHook, payload};
+use super::{Dialect, HookError, ParsedHook, payload, push};
 use crate::HeaderProof;
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
@@ -94,6 +94,7 @@ impl BitbucketCloud {
             let template = Change {
                 branch: full_ref(reference.at("type")?.text()?, name),
                 category: Some(category.to_owned()),
+                before: if category == "push" { before(&element)? } else { None },
                 ..template.clone()
             };
             // Listed are the newest five, newest first, and the target among them.
@@ -151,4 +152,13 @@ impl BitbucketCloud {
         };
         Ok(pull.change(&self.0, self.template(event)?, now))
     }
+}
+
+/// The revision that a ref was at; what a sender leaves out or writes otherwise is nothing to refuse a push for.
+fn before(element: &Json<'_>) -> Result<Option<String>, HookError> {
+    let old = element.at("old")?;
+    if old.value().is_none_or(|old| old.pointer("/target/hash").is_none()) {
+        return Ok(None);
+    }
+    Ok(push::before(&old.at("target.hash")?))
 }

@@ -8,7 +8,7 @@ use super::commit::person;
 use super::json::Json;
 use super::outcome::HookOutcome;
 use super::request::{Method, RawHook, Verified};
-use super::{Dialect, HookError, ParsedHook, payload};
+use super::{Dialect, HookError, ParsedHook, payload, push};
 use crate::HeaderProof;
 use campanile_config::Reader;
 use campanile_model::{Change, Timestamp};
@@ -188,6 +188,7 @@ impl BitbucketServer {
                 who: actor.clone(),
                 when,
                 category: Some(if deleted { "ref-deleted" } else { "push" }.to_owned()),
+                before: if deleted { None } else { push::before(&element.at("fromHash")?) },
                 ..template.clone()
             };
             // Newest first, and of all refs together: only where there is one is it known whose they are.

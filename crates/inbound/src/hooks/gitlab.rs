@@ -116,6 +116,7 @@ impl Gitlab {
             codebase: self.options.codebases.of(&[repository, full_name]),
             repository: repository.to_owned(),
             project: project.to_owned(),
+            before: push::before(&event.at("before")?),
             src: Some("git".to_owned()),
             ..Change::default()
         };

@@ -50,6 +50,7 @@ impl Gitorious {
             codebase: self.codebases.of(&[repository]),
             repository: repository.to_owned(),
             project: push.at("project.name")?.required()?.text()?.unwrap_or_default().to_owned(),
+            before: push::before(&push.at("before")?),
             src: Some("git".to_owned()),
             ..Change::default()
         };

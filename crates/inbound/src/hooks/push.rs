@@ -59,6 +59,12 @@ pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, 
     Ok(Ok(to))
 }
 
+/// The revision that the branch was at before, at this place; none if it is new. No push is refused for it.
+pub(super) fn before(place: &Json<'_>) -> Option<String> {
+    let before = place.value()?.as_str()?;
+    (!is_deletion(None, Some(before))).then(|| before.to_owned())
+}
+
 /// The commits of a push, oldest first (H-CH-02). GitHub lists them so, Gitea and those that come of it the other way
 /// round: the one that the push ends at tells which it is.
 pub(super) fn oldest_first<'a>(

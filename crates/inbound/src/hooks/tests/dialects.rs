@@ -20,6 +20,7 @@ const RULES: &[Rules] = &[
         dialect: "gitlab",
         payloads: 14,
         named: &[
+            "before",
             "object_kind",
             "event_name",
             "ref",
@@ -51,6 +52,7 @@ const RULES: &[Rules] = &[
         dialect: "bitbucketcloud",
         payloads: 8,
         named: &[
+            "push.changes.old",
             "actor.display_name",
             "actor.nickname",
             "repository.scm",
@@ -123,6 +125,7 @@ const RULES: &[Rules] = &[
         dialect: "gitorious",
         payloads: 4,
         named: &[
+            "before",
             "ref",
             "after",
             "commits",
