@@ -170,3 +170,52 @@ async fn gs_api_06_gs_api_07_gs_api_08_limits_order_and_refusals() {
     }
     assert!(!engine.log().contains("bell-tower"));
 }
+
+/// Hook and target with their defaults fit: the hook leaves the project blank, the address says which repository it is.
+#[tokio::test]
+async fn gs_cfg_14_a_pushed_commit_is_marked_by_the_repositorys_address() {
+    let (port, asked) = api(|_, _| (StatusCode::CREATED, "{}").into_response()).await;
+    let engine = Engine::start(&format!("{}\n[change_hooks.dialects]\ngithub = true\n", settings(port, "")));
+    let sha = "68e5df28aa0bbb5b8e2d1f0c9d7e6a5b4c3d2e1f";
+    let push = json!({"ref": "refs/heads/main", "after": sha, "commits": [{"id": sha, "message": "ring"}],
+        "repository": {"full_name": "quad/bells", "html_url": "https://github.com/quad/bells"}});
+    let request = campanile_testing::http().post(format!("{}/change_hook/github", engine.url));
+    let request = request.header("X-GitHub-Event", "push").header("Content-Type", "application/json");
+    assert_eq!(request.body(push.to_string()).send().await.unwrap().status(), 202);
+    let change = engine.get("/api/v1/changes").await["changes"][0].take();
+    let stamp = json!({"repository": change["repository"], "project": change["project"], "branch": change["branch"],
+        "revision": change["revision"]});
+    assert_eq!(stamp["project"], "");
+    let mut told = event("buildFinished", 1, Some("failure"));
+    told["build"]["source_stamps"] = json!([stamp]);
+    told["build"]["builder"] = format!("matrix {}", "axis=value ".repeat(40)).trim().into();
+    engine.event(&told).await;
+    let deliveries = settled(&engine, 1).await;
+    assert_eq!(deliveries[0]["state"], "delivered", "{}", deliveries[0]);
+    let (path, body) = asked.lock().unwrap()[0].clone();
+    assert_eq!(path, format!("/repos/quad/bells/statuses/{sha}"));
+    let context = body["context"].as_str().unwrap();
+    assert!(
+        context.starts_with("buildbot/matrix axis=value") && context.chars().count() == 255,
+        "GS-DESC-06: {context}"
+    );
+}
+
+/// GitHub answers so for a repository that was renamed.
+#[tokio::test]
+async fn gs_api_06_a_renamed_repository_is_said_to_be_one() {
+    let moved = |_, _: &Value| {
+        let to = [("location", "https://api.github.com/repositories/1/statuses")];
+        (StatusCode::TEMPORARY_REDIRECT, to, "{\"message\": \"Moved Permanently\"}").into_response()
+    };
+    let (port, _) = api(moved).await;
+    let engine = Engine::start(&settings(port, ""));
+    engine.event(&event("buildFinished", 1, Some("failure"))).await;
+    let deliveries = settled(&engine, 1).await;
+    assert_eq!(deliveries[0]["state"], "dead");
+    let text = deliveries[0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("the repository has another name or owner now: correct it in the settings"),
+        "{text}"
+    );
+}

@@ -155,20 +155,29 @@ fn by_templates<F: Forge>(
     let render = |text: &Text| text.render(scope).map(|text| text.trim().to_owned());
     let (owner, name) = match repository {
         Repository::OwnerAndName(owner, name) => (render(owner)?, render(name)?),
-        Repository::Both(both) => match render(both)?.split('/').collect::<Vec<_>>().as_slice() {
-            [owner, name] => ((*owner).to_owned(), (*name).to_owned()),
-            _ => Default::default(),
-        },
+        Repository::Both(both) | Repository::OfStamp(both) => {
+            match render(both)?.split('/').collect::<Vec<_>>().as_slice() {
+                [owner, name] => ((*owner).to_owned(), (*name).to_owned()),
+                _ => Default::default(),
+            }
+        }
     };
-    if owner.is_empty() || name.is_empty() {
-        let why = "its repository is not known: `repo` must come to `owner/name`";
-        return Ok(Decision::Silent(why.to_owned()));
-    }
     let main = about.stamps.iter().find(|stamp| stamp.codebase.is_empty());
     let stamp: Option<&SourceStamp> = main.or(match about.stamps {
         [only] => Some(only),
         _ => None,
     });
+    // A hook leaves the project blank by default, and then the address says the same.
+    let by_address = || match (repository, stamp) {
+        (Repository::OfStamp(_), Some(stamp)) => commit_ref::repository(stamp, true),
+        _ => None,
+    };
+    let (owner, name) =
+        if owner.is_empty() || name.is_empty() { by_address().unwrap_or_default() } else { (owner, name) };
+    if owner.is_empty() || name.is_empty() {
+        let why = "its repository is not known: `repo` must come to `owner/name`";
+        return Ok(Decision::Silent(why.to_owned()));
+    }
     if let (Some(hosts), Some(stamp)) = (hosts, stamp)
         && !commit_ref::is_at(stamp, hosts)
     {

@@ -52,6 +52,8 @@ pub(super) enum Addressing {
 pub(super) enum Repository {
     OwnerAndName(Text, Text),
     Both(Text),
+    /// Where the settings say nothing: what this comes to, else the repository's address.
+    OfStamp(Text),
 }
 
 /// Reads the n-th table of a forge. Errors are noted; none if the target can't be made at all.
@@ -138,7 +140,8 @@ fn repository(reader: &Reader<'_>) -> Option<Repository> {
         (true, true, false) => {
             Some(Repository::OwnerAndName(text(reader, "repo_owner", "")?, text(reader, "repo_name", "")?))
         }
-        (false, false, _) => Some(Repository::Both(text(reader, "repo", "%(src::project)s")?)),
+        (false, false, true) => Some(Repository::Both(text(reader, "repo", "%(src::project)s")?)),
+        (false, false, false) => Some(Repository::OfStamp(Text::from("%(src::project)s"))),
         _ => {
             let key = if owner { "repo_owner" } else { "repo_name" };
             reader.error(key, "Specify both or none of repoOwner and repoName");

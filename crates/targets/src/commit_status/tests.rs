@@ -52,7 +52,7 @@ fn gs_cfg_01_gs_cfg_12_defaults_and_what_empty_values_mean() {
         assert_eq!(source(&settings.end_description), "Build done.");
         assert_eq!(settings.base_url.as_str(), "https://api.github.com/");
         let Addressing::Templates { repository, sha: None } = &settings.addressing else { panic!("{more}") };
-        let Repository::Both(both) = &**repository else { panic!("{more}") };
+        let (Repository::Both(both) | Repository::OfStamp(both)) = &**repository else { panic!("{more}") };
         assert_eq!(source(both), "%(src::project)s");
         assert_eq!(settings.name, "github-1");
         assert!(settings.requests.is_none());
