@@ -29,7 +29,10 @@ impl Engine {
         let taken = self.store.take_over(NODE, self.clock.now()).await?;
         if taken.suspects > 0 {
             let suspects = taken.suspects;
-            tracing::warn!(suspects, "deliveries were under way when the engine died: they are begun one by one");
+            tracing::warn!(
+                suspects,
+                "deliveries were under way when the engine died: they are begun one by one"
+            );
         }
         for poisoned in taken.poisoned {
             let (tenant, target) = (&*poisoned.tenant, &*poisoned.target);
@@ -59,7 +62,11 @@ impl Engine {
                 let _opening = self.openings.openings.write().await;
                 if let Err(error) = self.store.begin_suspect(&suspect.lease()).await {
                     // Its lease runs out, or is renewed and it is tried again: nothing of it has begun.
-                    tracing::warn!(tenant = suspect.tenant, delivery = suspect.id, "delivery cannot begin: {error}");
+                    tracing::warn!(
+                        tenant = suspect.tenant,
+                        delivery = suspect.id,
+                        "delivery cannot begin: {error}"
+                    );
                     return Vec::new();
                 }
                 tokio::time::timeout(OPENING, &mut attempting).await
@@ -82,7 +89,11 @@ impl Engine {
         let lease = suspect.lease();
         let clearing = async {
             if let Err(error) = self.store.clear_suspect(&lease).await {
-                tracing::warn!(tenant = lease.tenant, delivery = lease.delivery, "delivery stays suspect: {error}");
+                tracing::warn!(
+                    tenant = lease.tenant,
+                    delivery = lease.delivery,
+                    "delivery stays suspect: {error}"
+                );
             }
         };
         futures_util::future::join(sending, clearing).await.0

@@ -134,7 +134,8 @@ impl Engine {
     /// A claimed delivery, and as many of those behind it, claimed now, as its target takes at once.
     async fn claim_batch(&self, first: Delivery, leases: &mut HeldLeases) -> Vec<Delivery> {
         // A suspect goes alone: in company, nobody could tell what the engine dies of.
-        let longest = self.target_of(&first).filter(|_| !first.is_suspect).map_or(1, |target| target.max_batch());
+        let longest =
+            self.target_of(&first).filter(|_| !first.is_suspect).map_or(1, |target| target.max_batch());
         let mut batch = vec![first];
         if let (Some(first), true) = (batch.first(), longest > 1)
             && first.ordering_key.is_some()

@@ -48,8 +48,10 @@ pub(super) async fn take_over(
     .execute(tx)
     .await?
     .rows_affected();
-    let poisoned =
-        poisoned.into_iter().map(|(delivery, tenant, target)| Poisoned { tenant, delivery, target }).collect();
+    let poisoned = poisoned
+        .into_iter()
+        .map(|(delivery, tenant, target)| Poisoned { tenant, delivery, target })
+        .collect();
     Ok(OperationResult::TakenOver(TakenOver { suspects, poisoned }))
 }
 

@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::logs::{LogPart, PlainChunk};
 use super::write_connection::WriteConnection;
 use super::{
-    StoreOptions, append, audit, callbacks, completion, deliveries, interrupted, logs, outcomes, prune, recovery, tokens,
-    usage,
+    StoreOptions, append, audit, callbacks, completion, deliveries, interrupted, logs, outcomes, prune,
+    recovery, tokens, usage,
 };
 use crate::{
     Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Lease, PruneCursor,
