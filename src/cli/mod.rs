@@ -102,6 +102,9 @@ enum Command {
         /// Where to write the code
         output: PathBuf,
     },
+    /// Render templates from standard input within limits; the engine calls this itself
+    #[command(hide = true)]
+    RenderTemplates,
 }
 
 /// The settings file to use.
@@ -119,6 +122,9 @@ pub(crate) fn main() -> ExitCode {
     if let Command::CompileComponent { output } = &cli.command {
         // Without a runtime, so that the limits on memory and CPU time count for the compiler alone.
         return campanile_callbacks::compile_component(output);
+    }
+    if let Command::RenderTemplates = &cli.command {
+        return campanile_callbacks::render_templates();
     }
     // Fails only if somebody else was first, and then there is one too.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -147,7 +153,7 @@ pub(crate) fn main() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::Completions(options) => pages::completions(&options, Cli::command()),
             Command::Man(options) => pages::man(&options, Cli::command()),
-            Command::CompileComponent { .. } => Ok(ExitCode::SUCCESS),
+            Command::CompileComponent { .. } | Command::RenderTemplates => Ok(ExitCode::SUCCESS),
         }
     });
     // What still blocks somewhere has had its time to drain.

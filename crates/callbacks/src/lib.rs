@@ -4,7 +4,7 @@
 //! a process of its own), `cache` (artifacts), `runtime` (the engine, and what guests link), `version` (a component ready
 //! to be called), `callback` (a named one in use), `host_state` and `call` (limits and traces of a call), `cpu_budget`
 //! (what all of a tenant's use together), `fair_semaphore` (turns of tenants at what they share), `call_lane` (threads for
-//! interpreters and long calls). Each interface of the
+//! interpreters and long calls). `template_renderer`: templates of settings, in a process of their own too. Each interface of the
 //! contract is a small file of its own and a line in `kind`; `smoke_test` calls any of them on a `sample` or a stored
 //! build.
 //!
@@ -36,6 +36,7 @@ mod runtime;
 mod sample;
 mod smoke_test;
 mod status;
+mod template_renderer;
 mod version;
 mod wasi;
 
@@ -57,4 +58,5 @@ pub use runtime::Runtime;
 pub use sample::{Sample, SampleError};
 pub use smoke_test::{Subject, Trial, smoke_test};
 pub use status::{Status, StatusError};
+pub use template_renderer::{TemplateRenderer, render_templates};
 pub use version::Version;

@@ -15,6 +15,7 @@ use super::fair_semaphore::{FairPermit, FairSemaphore, Share};
 use super::host_state::HostState;
 use super::inspect::inspect;
 use super::kind::Kind;
+use super::template_renderer::{RenderPool, TemplateRenderer};
 
 /// Calls of compiled components that can be under way at once, in all.
 const COMPILED_CALLS: usize = 48;
@@ -43,6 +44,7 @@ pub struct Runtime {
     interpreter_lane: Arc<CallLane>,
     slow_lane: Arc<CallLane>,
     compiler: Arc<Compiler>,
+    templates: RenderPool,
     ticker: Arc<EpochTicker>,
     /// As many as the pool has room for, in turns by tenant.
     compiled_calls: FairSemaphore,
@@ -100,6 +102,7 @@ impl Runtime {
         let (interpreter_lane, slow_lane) =
             (Arc::new(lane("callback-scripts")?), Arc::new(lane("callback-slow")?));
         let ticker = EpochTicker::start(&engine).map_err(|error| CompileError::Engine(error.to_string()))?;
+        let templates = RenderPool::new(Some(program.clone()));
         let compiler = Compiler::new(program, cache, &engine)?;
         Ok(Self {
             engine,
@@ -108,11 +111,18 @@ impl Runtime {
             interpreter_lane,
             slow_lane,
             compiler: Arc::new(compiler),
+            templates,
             ticker: Arc::new(ticker),
             // Nobody has all of them: not even the operator's own callbacks, which no limit binds.
             compiled_calls: FairSemaphore::new(COMPILED_CALLS, COMPILED_CALLS / 4 * 3),
             interpreted_calls: FairSemaphore::new(INTERPRETED_CALLS, INTERPRETED_CALLS / 4 * 3),
         })
+    }
+
+    /// The renderer of the templates of a tenant, whose budget this is.
+    #[must_use]
+    pub fn template_renderer(&self, budget: &CpuBudget) -> TemplateRenderer {
+        self.templates.for_tenant(budget.share())
     }
 
     /// Looks at a component, compiles it or takes its artifact from the cache, and links it.

@@ -129,7 +129,7 @@ impl Engine {
         let take_over = async || {
             // The supervisor's watchdog is about a loop that hangs; this one does not.
             self.passes.send_modify(|passes| *passes = passes.wrapping_add(1));
-            self.store.release(NODE).await?;
+            self.take_over_deliveries().await?;
             self.resume_clock().await
         };
         let log = |progress: Progress<'_>| match progress {

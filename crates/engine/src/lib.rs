@@ -5,7 +5,7 @@
 //! - [`Engine`] (here): takes events in (`ingest`), reloads settings;
 //! - `load`, `tenant`, `tenants`, `tenant_files`: from settings to tenants in use; `usage`: their use of their limits;
 //! - `delivery_loop` claims in the order of `scheduler`, which shares `slots` out; `workers`: prepare, store, send, settle,
-//!   under `leases`; `retry`: times of further attempts;
+//!   under `leases`; `suspects`: what an earlier run died of; `retry`: times of further attempts;
 //! - `polling`: pollers' times; `backfill`: asks the master for what nobody told; `build_changes`: a
 //!   push and the builds of it meet;
 //! - `components`: deployment of callback versions;
@@ -41,6 +41,7 @@ mod session_context;
 mod slots;
 mod spans;
 mod store_retry;
+mod suspects;
 mod telemetry;
 mod tenant;
 mod tenant_files;
@@ -70,6 +71,7 @@ use drop_log::DropLog;
 use leases::Leases;
 use recovery::{ReturnedTargets, TargetHealth};
 use services::EndedServices;
+use suspects::AttemptOpenings;
 use tenant::TenantParts;
 
 pub use components::{ActivateError, ActivateOptions, Deployment};
@@ -150,6 +152,7 @@ pub struct Engine {
     health: Arc<TargetHealth>,
     returned: Arc<ReturnedTargets>,
     leases: Arc<Leases>,
+    openings: AttemptOpenings,
     ended: EndedServices,
     telemetry: Telemetry,
     tokens: Tokens,
@@ -202,6 +205,7 @@ impl Engine {
             health: Arc::default(),
             returned: Arc::default(),
             leases: Arc::default(),
+            openings: AttemptOpenings::default(),
             ended: EndedServices::default(),
             telemetry,
             tokens,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::telemetry::Collector;
 use crate::tenants::TenantPaths;
 use campanile_callbacks::{Callback, CompileError, CpuBudget, Runtime, Version};
@@ -98,66 +100,85 @@ async fn make(
     // Before anything is refused: whatever else is wrong is told together with what is wrong with components.
     let loaded = load_callbacks(&settings, runtime, &budget).await;
 
-    let root = Reader::root(document, &problems);
-    let mut callbacks = BTreeMap::new();
-    let mut unloaded = BTreeMap::new();
-    for (name, result) in loaded {
-        let (callback, error) = result;
-        if let Some(error) = error {
-            unloaded.extend(unloadable(document, &name, &error).map(|problem| (name.clone(), problem)));
+    beside_the_runtime(|| {
+        let root = Reader::root(document, &problems);
+        let mut callbacks = BTreeMap::new();
+        let mut unloaded = BTreeMap::new();
+        for (name, result) in loaded {
+            let (callback, error) = result;
+            if let Some(error) = error {
+                unloaded.extend(unloadable(document, &name, &error).map(|problem| (name.clone(), problem)));
+            }
+            callbacks.insert(name, callback);
         }
-        callbacks.insert(name, callback);
-    }
-    let outbound = match operators {
-        None => Outbound::from_settings(&root),
-        Some(operators) => Outbound::for_tenant(Allowed::new(operators.allow.clone())),
-    };
-    let collector = operators.is_none().then(|| Collector::from_settings(&root, &outbound)).flatten();
-    let connected = buildbot::from_settings(&root, &outbound);
-    let steering = control::from_settings(&root, &outbound, connected.as_ref());
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
-    let targets = targets::from_settings(&root, &parts);
-    let kinds = targets.iter().map(|(kind, target)| (target.name().to_owned(), *kind)).collect();
-    let targets: Vec<_> = targets.into_iter().map(|(_, target)| target).collect();
-    let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
-    let sources = Sources::from_settings(&root);
-    let pollers = pollers::from_settings(&root, &outbound);
-    let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
-    hooks.warn_of_unknown_pollers(&root, &names);
-    warn_of_local_links(&root, &settings, &targets);
-    if let Some(max) = settings.limits.targets
-        && targets.len() > max
-    {
-        let location = Location { file: document.file().to_owned(), line: 1 };
-        let text = format!("{} targets are more than `targets` of the limits allows: {max}", targets.len());
-        problems.add(Severity::Error, location, text);
-    }
-    for table in TABLES {
-        root.item(table);
-    }
-    root.finish();
+        let outbound = match operators {
+            None => Outbound::from_settings(&root),
+            Some(operators) => Outbound::for_tenant(Allowed::new(operators.allow.clone())),
+        };
+        let collector = operators.is_none().then(|| Collector::from_settings(&root, &outbound)).flatten();
+        let connected = buildbot::from_settings(&root, &outbound);
+        let steering = control::from_settings(&root, &outbound, connected.as_ref());
+        let templates = runtime.template_renderer(&budget);
+        let parts = Parts {
+            settings: &settings,
+            callbacks: &callbacks,
+            outbound: &outbound,
+            templates: &templates,
+            problems: &problems,
+        };
+        let targets = targets::from_settings(&root, &parts);
+        let kinds = targets.iter().map(|(kind, target)| (target.name().to_owned(), *kind)).collect();
+        let targets: Vec<_> = targets.into_iter().map(|(_, target)| target).collect();
+        let hooks = Hooks::from_settings(&root, &settings, &callbacks, &outbound);
+        let sources = Sources::from_settings(&root);
+        let pollers = pollers::from_settings(&root, &outbound);
+        let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
+        hooks.warn_of_unknown_pollers(&root, &names);
+        warn_of_local_links(&root, &settings, &targets);
+        if let Some(max) = settings.limits.targets
+            && targets.len() > max
+        {
+            let location = Location { file: document.file().to_owned(), line: 1 };
+            let text =
+                format!("{} targets are more than `targets` of the limits allows: {max}", targets.len());
+            problems.add(Severity::Error, location, text);
+        }
+        for table in TABLES {
+            root.item(table);
+        }
+        root.finish();
 
-    if problems.any_error() {
-        let problems = problems.into_sorted().into_iter().chain(unloaded.into_values()).collect();
-        return (None, problems);
+        if problems.any_error() {
+            let problems = problems.into_sorted().into_iter().chain(unloaded.into_values()).collect();
+            return (None, problems);
+        }
+        (
+            Some(Checked {
+                settings,
+                connected,
+                steering,
+                targets,
+                kinds,
+                hooks,
+                sources,
+                pollers,
+                callbacks,
+                unloaded,
+                collector,
+            }),
+            problems.into_sorted(),
+        )
+    })
+}
+
+/// Computes on a thread of the runtime whose other work goes on elsewhere meanwhile: a tenant's patterns and templates take
+/// some time.
+fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // Of tests, which have nothing else to do.
+        _ => work(),
     }
-    (
-        Some(Checked {
-            settings,
-            connected,
-            steering,
-            targets,
-            kinds,
-            hooks,
-            sources,
-            pollers,
-            callbacks,
-            unloaded,
-            collector,
-        }),
-        problems.into_sorted(),
-    )
 }
 
 /// The problem of a component, at its place in the file.

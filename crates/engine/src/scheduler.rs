@@ -305,6 +305,7 @@ mod tests {
             trace: None,
             message: None,
             lease_token: None,
+            is_suspect: false,
             payload: None,
         }
     }

@@ -9,6 +9,11 @@ use super::load::check_tenant;
 use super::metrics::LiveLabels;
 use super::{Engine, Tenant};
 use campanile_config::{Problem, TenantsSettings};
+use campanile_store::POISON;
+use sha2::{Digest as _, Sha256};
+
+/// Ends of the engine while it loaded the same settings, after which it goes without them.
+const MAX_DEATHS: u64 = 2;
 
 /// All tenants in use. Never changed: a change makes another set, so who holds one sees no half of a change.
 pub struct Tenants {
@@ -150,7 +155,16 @@ impl Engine {
             if self.stamps.lock().await.get(&name) == Some(&stamp) {
                 continue;
             }
-            match self.load_tenant(&name).await {
+            if self.ended_starts(&name).await {
+                // Told once; another version of its files differs from this one at the next look.
+                self.stamps.lock().await.insert(name, stamp);
+                continue;
+            }
+            let loaded = self.load_tenant(&name).await;
+            if let Err(error) = self.store.end_load(&name).await {
+                tracing::warn!(tenant = name, "tenant may be left out at a later start: {error}");
+            }
+            match loaded {
                 Ok(problems) => {
                     problems.iter().for_each(|problem| tracing::warn!(tenant = name, "settings: {problem}"));
                     tracing::info!(tenant = name, "tenant's settings are in use");
@@ -159,6 +173,36 @@ impl Engine {
                     problems.iter().for_each(|problem| tracing::error!(tenant = name, "settings: {problem}"));
                     tracing::error!(tenant = name, "tenant's settings have errors: all stays as it was");
                 }
+            }
+        }
+    }
+
+    /// Notes that loading a tenant begins. True if the engine has died of these settings twice: then they are left out, and
+    /// everybody else has an engine.
+    async fn ended_starts(&self, name: &str) -> bool {
+        let own = self.tenant();
+        let Some(settings) = own.tenants_settings() else { return false };
+        // Without components: which ones there are is known only of a tenant that has been loaded.
+        let files = stamp(&TenantPaths::of(settings, name), &[]);
+        let version = hex::encode(Sha256::digest(format!("{files:?}")));
+        match self.store.begin_load(name, &version).await {
+            Ok(begun) if begun > MAX_DEATHS => {
+                self.metrics.reload(name, POISON);
+                tracing::error!(
+                    tenant = name,
+                    code = POISON,
+                    "tenant is left out: the engine died twice while it loaded these settings; change the file `{}`",
+                    TenantPaths::of(settings, name).settings.display()
+                );
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::warn!(
+                    tenant = name,
+                    "nobody would know that the engine died of its settings: {error}"
+                );
+                false
             }
         }
     }

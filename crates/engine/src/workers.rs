@@ -42,7 +42,7 @@ impl Engine {
         let batch = self.claim_batch(first, &mut leases).await;
         // Caught here and not by a task of its own, which would go on sending when this one is cut off. A panic leaves
         // nothing half done that is used again: what an attempt has of its own is dropped.
-        let attempting = AssertUnwindSafe(self.attempt(&batch)).catch_unwind();
+        let attempting = AssertUnwindSafe(self.attempt_in_turn(&batch)).catch_unwind();
         let attempted = tokio::select! {
             attempted = attempting => attempted,
             () = leases.lost() => return self.give_up(&batch).await,
@@ -133,15 +133,20 @@ impl Engine {
 
     /// A claimed delivery, and as many of those behind it, claimed now, as its target takes at once.
     async fn claim_batch(&self, first: Delivery, leases: &mut HeldLeases) -> Vec<Delivery> {
-        let longest = self.target_of(&first).map_or(1, |target| target.max_batch());
+        // A suspect goes alone: in company, nobody could tell what the engine dies of.
+        let longest =
+            self.target_of(&first).filter(|_| !first.is_suspect).map_or(1, |target| target.max_batch());
         let mut batch = vec![first];
         if let (Some(first), true) = (batch.first(), longest > 1)
             && first.ordering_key.is_some()
         {
             match self.store.claim_run(NODE, &first.lease(), longest - 1, LEASE, self.clock.now()).await {
-                Ok(more) => {
+                Ok(mut more) => {
+                    let suspects = more.iter().position(|delivery| delivery.is_suspect).unwrap_or(more.len());
+                    let later = more.split_off(suspects);
                     leases.add(more.iter().map(Delivery::lease));
                     batch.extend(more);
+                    self.give_back(&later.iter().map(Delivery::lease).collect::<Vec<_>>()).await;
                 }
                 Err(error) => {
                     let Delivery { id, tenant, target, .. } = first;
@@ -154,7 +159,7 @@ impl Engine {
 
     /// Prepares the deliveries of a batch and sends them. One settlement each, in their order; none for those that
     /// nothing was done about.
-    async fn attempt(&self, batch: &[Delivery]) -> Vec<Option<Settlement>> {
+    pub(super) async fn attempt(&self, batch: &[Delivery]) -> Vec<Option<Settlement>> {
         let Some(first) = batch.first() else { return Vec::new() };
         let Some(target) = self.target_of(first) else {
             let settled = batch.iter().map(|delivery| self.settle_orphan(delivery));
@@ -191,7 +196,8 @@ impl Engine {
         let traces: Vec<_> = ready.iter().map(|ready| self.span_of(ready.delivery)).collect();
         // Of a batch that goes out at once, the first one's trace goes along.
         let sending = trace::within(traces.first().copied().flatten(), target.send_batch(&outgoing));
-        let sent = tokio::time::timeout(MAX_ATTEMPT, sending).await;
+        let sending = tokio::time::timeout(MAX_ATTEMPT, sending);
+        let sent = self.cleared_by_time(batch, sending).await;
         self.metrics.sent(&first.tenant, &first.target, elapsed.elapsed());
         let outcomes = sent.unwrap_or_else(|_| {
             let fault = Fault::transient(FaultCode::Timeout, "the attempt took longer than 10 minutes");

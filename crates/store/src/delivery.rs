@@ -107,6 +107,9 @@ pub struct Delivery {
     /// Token of its claim, while it is claimed.
     #[serde(skip)]
     pub lease_token: Option<i64>,
+    /// True if it was under way when the engine died: its attempt is to be begun alone.
+    #[serde(skip)]
+    pub is_suspect: bool,
     /// Event as JSON, of a delivery that was just claimed and has yet to be prepared, so that it need not be asked for
     /// once more. None for a finished build, which is read when it is prepared: logs may have come since.
     #[serde(skip)]

@@ -230,6 +230,60 @@ pub(super) async fn a_lease_is_renewed_by_its_owner_only(store: &dyn Store) {
     assert!(store.renew(&leases[..1], LEASE, at(62)).await.unwrap().is_empty());
 }
 
+pub(super) async fn what_an_engine_died_of_twice_is_set_aside(store: &dyn Store) {
+    for number in 1..=3 {
+        put(store, 0, vec![to(started("linux", number), &[("mail", Some("k"))])]).await;
+        put(store, 0, vec![to(started("mac", number), &[("push", None)])]).await;
+    }
+    let claim = async |at| store.claim("me", &each(9), LEASE, at).await.unwrap();
+    // Two free ones of the key's target and the other's three; the key has one.
+    let first = claim(at(0)).await;
+    assert_eq!((first.len(), first.iter().any(|one| one.is_suspect)), (4, false));
+    let another = store.take_over("another", at(1)).await.unwrap();
+    assert_eq!(another, TakenOver::default(), "they are not its own");
+    let taken = store.take_over("me", at(1)).await.unwrap();
+    assert_eq!((taken.suspects, taken.poisoned), (4, Vec::new()));
+
+    let again = claim(at(2)).await;
+    assert!(again.iter().all(|one| one.is_suspect), "{again:?}");
+    let of_the_key = again.iter().find(|one| one.target == "mail").unwrap();
+    let pushes: Vec<_> = again.iter().filter(|one| one.target == "push").collect();
+    store.begin_suspect(&Lease { token: 7, ..pushes[0].lease() }).await.unwrap();
+    store.begin_suspect(&pushes[1].lease()).await.unwrap();
+    store.clear_suspect(&pushes[1].lease()).await.unwrap();
+    store.begin_suspect(&pushes[2].lease()).await.unwrap();
+    store.settle(&pushes[2].lease(), settled(DeliveryState::Waiting), at(3)).await.unwrap();
+    store.begin_suspect(&of_the_key.lease()).await.unwrap();
+    let taken = store.take_over("me", at(4)).await.unwrap();
+    let poisoned = Poisoned { tenant: T.to_owned(), delivery: of_the_key.id, target: "mail".to_owned() };
+    assert_eq!((taken.suspects, taken.poisoned), (2, vec![poisoned]), "{}", "M-DLV-12");
+    let (dead, attempts) = store.delivery(T, of_the_key.id).await.unwrap().unwrap();
+    assert_eq!((dead.state, dead.code.as_deref(), dead.attempts), (DeliveryState::Dead, Some(POISON), 1));
+    assert_eq!(attempts.last().unwrap().code.as_deref(), Some(POISON));
+    // The next one of its key goes, and a stop is no death.
+    let claimed = claim(at(99)).await;
+    let behind = claimed.iter().find(|one| one.target == "mail").unwrap();
+    assert!(behind.id > of_the_key.id && !behind.is_suspect);
+    store.begin_suspect(&behind.lease()).await.unwrap();
+    store.release("me").await.unwrap();
+    let claimed = claim(at(99)).await;
+    assert!(claimed.iter().find(|one| one.id == behind.id).unwrap().is_suspect);
+    assert_eq!(store.take_over("me", at(99)).await.unwrap().poisoned, []);
+
+    // A person's retry takes the suspicion away.
+    assert_eq!(store.retry(T, &[(of_the_key.id, Duration::ZERO)], at(100)).await.unwrap(), 1);
+    let claimed = claim(at(101)).await;
+    assert!(!claimed.iter().find(|one| one.id == of_the_key.id).unwrap().is_suspect);
+}
+
+pub(super) async fn begun_loads_are_counted_by_version(store: &dyn Store) {
+    let begin = async |tenant, version| store.begin_load(tenant, version).await.unwrap();
+    assert_eq!((begin(T, "a").await, begin(T, "a").await, begin("other", "a").await), (1, 2, 1));
+    assert_eq!((begin(T, "b").await, begin(T, "b").await), (1, 2), "{}", "M-DLV-13");
+    store.end_load(T).await.unwrap();
+    assert_eq!((begin(T, "b").await, begin("other", "a").await), (1, 2));
+}
+
 fn due(tenant: &str, target: &str, seconds: i64) -> TargetDue {
     TargetDue { tenant: tenant.to_owned(), target: target.to_owned(), due: at(seconds) }
 }

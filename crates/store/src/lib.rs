@@ -18,6 +18,7 @@ mod delivery;
 #[cfg(test)]
 mod delivery_rules;
 mod error;
+mod interrupted;
 mod poll;
 mod query;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use delivery::{
     QueuePosition, Settlement, Standing, Wait,
 };
 pub use error::StoreError;
+pub use interrupted::{POISON, Poisoned, TakenOver};
 pub use poll::{PollState, Seen};
 pub use query::{BuildQuery, DeliveryQuery, Page};
 pub use retention::{PruneCursor, Pruned, Retention};
@@ -275,9 +277,22 @@ pub trait Store: Send + Sync {
     /// the attempt is listed, and the delivery stays as it is. May be asked again when nobody knows if it was done: the
     /// attempt is listed once.
     async fn settle(&self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
-    /// Releases all leases of `owner`, as at a clean stop, or at a start under the same name. Costs a look at each
-    /// waiting delivery.
+    /// Releases all leases of `owner`, as at a clean stop. Costs a look at each waiting delivery.
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
+    /// Releases all leases of an earlier run of `owner`, which died under them, at a start under the same name. What it was
+    /// at when it died for the second time is set aside as dead, with the code [`POISON`]. Costs a look at each waiting
+    /// delivery.
+    async fn take_over(&self, owner: &str, now: Timestamp) -> Result<TakenOver, StoreError>;
+    /// Notes that the attempt at a suspect begins: should this run die before the delivery is settled or cleared, it died
+    /// of it. One at a time, or the innocent are blamed too.
+    async fn begin_suspect(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Notes that a delivery is not what an earlier run died of.
+    async fn clear_suspect(&self, lease: &Lease) -> Result<(), StoreError>;
+    /// Notes that loading this version of a tenant's settings begins. Returns how often that has begun, with this one,
+    /// and not ended since.
+    async fn begin_load(&self, tenant: &str, version: &str) -> Result<u64, StoreError>;
+    /// Notes that loading a tenant's settings has ended, well or not.
+    async fn end_load(&self, tenant: &str) -> Result<(), StoreError>;
     /// Extends leases to `time` from now. Returns the deliveries of those that still count, in any order: the others
     /// were ended or taken over.
     async fn renew(

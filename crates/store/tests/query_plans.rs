@@ -34,7 +34,7 @@ const WALKS: &[(&str, &str, &str)] = &[
         "metrics want all that waits, and the index holds nothing else",
     ),
     (
-        "SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
+        "WHERE state = 'waiting' AND lease_owner = ?",
         "SCAN deliveries USING INDEX deliveries_waiting",
         "once at a start and once at a stop; an index of leases would be written twice for each delivery",
     ),
@@ -450,7 +450,12 @@ async fn deliver(store: &SqliteStore) {
     store.tick(1, at(9)).await.unwrap();
     store.last_tick().await.unwrap();
     store.defer_target(SMALL, "push", "linux", at(99)).await.unwrap();
+    store.begin_suspect(&push.lease()).await.unwrap();
+    store.clear_suspect(&push.lease()).await.unwrap();
     store.release("me").await.unwrap();
+    store.take_over("me", at(9)).await.unwrap();
+    store.begin_load(SMALL, "v").await.unwrap();
+    store.end_load(SMALL).await.unwrap();
     assert!(store.due().await.unwrap().len() > 2);
     assert!(store.delivery(SMALL, push.id).await.unwrap().is_some());
     store.delivery_counts().await.unwrap();

@@ -29,7 +29,7 @@ mod testing;
 
 use std::sync::Arc;
 
-use campanile_callbacks::Callback;
+use campanile_callbacks::{Callback, TemplateRenderer};
 use campanile_config::{Problems, Reader, Settings};
 use campanile_outbound::{Client, Outbound};
 
@@ -49,6 +49,8 @@ pub struct Parts<'a> {
     pub callbacks: &'a std::collections::BTreeMap<String, Callback>,
     /// The guarded client, through which everything goes that goes out.
     pub outbound: &'a Outbound,
+    /// The renderer of templates.
+    pub templates: &'a TemplateRenderer,
     /// The list that problems are added to.
     pub problems: &'a Problems,
 }

@@ -21,8 +21,14 @@ pub(crate) fn read_table<T>(
     let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
     let callbacks = BTreeMap::new();
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let templates = campanile_callbacks::TemplateRenderer::in_process();
+    let parts = Parts {
+        settings: &settings,
+        callbacks: &callbacks,
+        outbound: &outbound,
+        templates: &templates,
+        problems: &problems,
+    };
     let value = read(&reader, &parts);
     reader.finish();
     (value, problems.into_sorted().iter().map(ToString::to_string).collect())

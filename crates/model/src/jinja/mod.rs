@@ -1,13 +1,16 @@
 //! Jinja templates, native: for messages that need no component.
 //!
-//! A template sees what it is given and nothing else: it can't read files, include others, or run for long. Fuel pays
-//! for its instructions and for the bytes that it makes, so it bounds time and memory alike.
+//! A template sees what it is given and nothing else: it can't read files or include others. Fuel pays for its instructions
+//! and for the bytes that it makes; it does not pay for walking through a list that is never there as a whole, nor for the
+//! depth of one. So templates are read and rendered in a process of their own, which may die of them: see [`TemplateJob`].
 //!
 //! Templates that were written for Buildbot work as they are (M-X-18): methods of Python's values are there, `%` behind a
 //! text fills it in, and values are escaped as Jinja does it for Python.
 //!
 //! Invariant: mistakes that can be seen without a build are found when the settings are read.
 
+mod data;
+mod job;
 mod names;
 mod python;
 
@@ -17,16 +20,22 @@ use std::sync::Arc;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use names::{Miss, Misses};
+use serde::{Deserialize, Serialize};
+
+pub use data::{ListWithText, TupleOf};
+pub use job::{Task, TemplateJob, TemplateOutcome};
 
 /// One fuel pays for one instruction, or for 64 bytes: this is some 10 ms of work and 32 MiB at most.
 const FUEL: u64 = 500_000;
 /// The largest source of a template, in bytes.
 const MAX_SOURCE: usize = 256 * 1024;
+/// The longest text that a template makes, in bytes.
+const MAX_TEXT: usize = 16 << 20;
 /// Templates have no names of their own; each is alone in its environment.
 const NAME: &str = "template";
 
 /// Treatment of `<`, `&` and the like in values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Escape {
     /// They stay.
     Nothing,
@@ -34,12 +43,12 @@ pub enum Escape {
     Html,
 }
 
-/// A template that has been read.
+/// A template that has been parsed.
 #[derive(Clone, Debug)]
-pub struct Template(Arc<Environment<'static>>);
+pub(crate) struct Template(Arc<Environment<'static>>);
 
 /// Error of a template, or of its rendering for a build.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("line {line} of the template: {text}")]
 pub struct JinjaError {
     /// Line in the template, from 1.
@@ -55,30 +64,16 @@ impl Template {
     /// have is a mistake. Names below those in `open`, such as `build.properties`, may be any. The list is empty if all
     /// is well.
     #[must_use]
-    pub fn read(
+    pub(crate) fn read(
         source: &str,
         escape: Escape,
         sample: &Value,
         open: &[&str],
     ) -> (Option<Self>, Vec<JinjaError>) {
-        if source.len() > MAX_SOURCE {
-            let text = format!("it has {} bytes; {MAX_SOURCE} are the most", source.len());
-            return (None, vec![JinjaError { line: 1, text, always: true }]);
-        }
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(move |_| match escape {
-            Escape::Nothing => AutoEscape::None,
-            Escape::Html => AutoEscape::Html,
-        });
-        // A property that a build doesn't have is blank; nobody shall miss a mail for that.
-        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(names::call_method);
-        environment.set_formatter(python::write_value);
-        if let Err(error) = environment.add_template_owned(NAME, python::with_format_filters(source)) {
-            return (None, vec![fault(&error)]);
-        }
-        let template = Self(Arc::new(environment));
+        let template = match Self::parse(source, escape) {
+            Ok(template) => template,
+            Err(fault) => return (None, vec![fault]),
+        };
         let mut misses = template.unknown_names(source, sample, open);
         let trial = Misses::default();
         let tried = template.render(&trial.watch(sample, "", open));
@@ -96,12 +91,43 @@ impl Template {
         (Some(template), faults)
     }
 
-    /// Renders the template with these values. It may take some milliseconds of computing: call it where that is allowed.
+    /// Parses a template.
     ///
     /// # Errors
-    /// When the template fails with them, or takes too long.
-    pub fn render(&self, values: &Value) -> Result<String, JinjaError> {
-        self.0.get_template(NAME).and_then(|template| template.render(values)).map_err(|error| fault(&error))
+    /// When it is too long, or no template.
+    pub(crate) fn parse(source: &str, escape: Escape) -> Result<Self, JinjaError> {
+        if source.len() > MAX_SOURCE {
+            let text = format!("it has {} bytes; {MAX_SOURCE} are the most", source.len());
+            return Err(JinjaError { line: 1, text, always: true });
+        }
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(move |_| match escape {
+            Escape::Nothing => AutoEscape::None,
+            Escape::Html => AutoEscape::Html,
+        });
+        // A property that a build doesn't have is blank; nobody shall miss a mail for that.
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        environment.set_fuel(Some(FUEL));
+        environment.set_unknown_method_callback(names::call_method);
+        environment.set_formatter(python::write_value);
+        environment
+            .add_template_owned(NAME, python::with_format_filters(source))
+            .map_err(|error| fault(&error))?;
+        Ok(Self(Arc::new(environment)))
+    }
+
+    /// Renders the template with these values.
+    ///
+    /// # Errors
+    /// When the template fails with them, or makes too much.
+    pub(crate) fn render(&self, values: &Value) -> Result<String, JinjaError> {
+        let rendered = self.0.get_template(NAME).and_then(|template| template.render(values));
+        let text = rendered.map_err(|error| fault(&error))?;
+        if text.len() > MAX_TEXT {
+            let text = format!("it makes more than {} MiB of text", MAX_TEXT >> 20);
+            return Err(JinjaError { line: 1, text, always: false });
+        }
+        Ok(text)
     }
 
     fn unknown_names(&self, source: &str, sample: &Value, open: &[&str]) -> BTreeSet<Miss> {

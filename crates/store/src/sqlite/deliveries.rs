@@ -133,7 +133,7 @@ pub(super) async fn release_unattempted(
     leases: &[Lease],
 ) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries AS d SET lease_owner = NULL, due = not_before FROM json_each(?) r \
+        "UPDATE deliveries AS d SET lease_owner = NULL, due = not_before, interrupted = min(interrupted, 1) FROM json_each(?) r \
          WHERE d.id = r.value->>0 AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting'",
     )
     .bind(rows(leases))
@@ -163,7 +163,7 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
 /// same, what came of it counts until the next claim.
 pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, due = not_before WHERE state = 'waiting' AND lease_owner = ?",
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before, interrupted = min(interrupted, 1) WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
     .execute(tx)
@@ -321,7 +321,7 @@ pub(super) async fn standings(
 
 /// Columns that a delivery is read from; its predecessor, message and payload, or none in their places, come behind these.
 const COLUMNS: &str = "d.id, d.tenant, d.event, e.name, e.subject, d.target, d.ordering_key, d.state, d.attempts, \
-     d.created, d.not_before, d.code, d.text, d.callback_version, d.lease_token, d.number, d.traceparent, \
+     d.created, d.not_before, d.code, d.text, d.callback_version, d.lease_token, d.interrupted, d.number, d.traceparent, \
      q.started";
 /// Tables of these columns, beside `deliveries d`.
 const JOINS: &str = "JOIN events e ON e.id = d.event \
@@ -363,6 +363,7 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         trace: row.try_get::<Option<&str>, _>("traceparent")?.and_then(TraceContext::parse),
         message: row.try_get("message")?,
         lease_token: row.try_get("lease_token")?,
+        is_suspect: row.try_get::<i64, _>("interrupted")? > 0,
         payload: row.try_get("payload")?,
     })
 }

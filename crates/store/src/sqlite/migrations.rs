@@ -34,6 +34,7 @@ const STEPS: &[(i64, &str, &str)] = steps![
     17 "due_by_target" "0017_due_by_target.sql",
     18 "pushes" "0018_pushes.sql",
     19 "lease_tokens" "0019_lease_tokens.sql",
+    20 "interrupted" "0020_interrupted.sql",
 ];
 
 /// All steps, in order. Not by sqlx's macro: that builds a second SQLite, for the compiler.

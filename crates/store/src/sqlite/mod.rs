@@ -15,6 +15,7 @@ mod deliveries;
 #[cfg(test)]
 mod fault_tests;
 mod health;
+mod interrupted;
 mod log_reads;
 mod logs;
 mod merge;
@@ -54,8 +55,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Appended, Attempt, AuditEntry, Batch, BuildQuery, BuilderRow, CallEntry, ClaimQuota, Delivery,
     DeliveryId, DeliveryQuery, DeliveryState, EventId, InUse, KeptVersion, Lease, LogWriter, Page, PollState,
-    PruneCursor, Pruned, Retention, Run, Settlement, Standing, Store, StoreError, StoreStats, TargetDue,
-    Token, TokenHash,
+    PruneCursor, Pruned, Retention, Run, Settlement, Standing, Store, StoreError, StoreStats, TakenOver,
+    TargetDue, Token, TokenHash,
 };
 use campanile_model::{Build, BuildId, Buildset, Change, Event, LogRef, Timestamp};
 use health::Health;
@@ -386,6 +387,30 @@ impl Store for SqliteStore {
 
     async fn release(&self, owner: &str) -> Result<(), StoreError> {
         self.writer.submit(Operation::Release { owner: owner.to_owned() }).await.map(drop)
+    }
+
+    async fn take_over(&self, owner: &str, now: Timestamp) -> Result<TakenOver, StoreError> {
+        match self.writer.submit(Operation::TakeOver { owner: owner.to_owned(), now }).await? {
+            OperationResult::TakenOver(taken) => Ok(taken),
+            other => other.unexpected(),
+        }
+    }
+
+    async fn begin_suspect(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writer.submit(Operation::NoteSuspect { lease: lease.clone(), interrupted: 2 }).await.map(drop)
+    }
+
+    async fn clear_suspect(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writer.submit(Operation::NoteSuspect { lease: lease.clone(), interrupted: 0 }).await.map(drop)
+    }
+
+    async fn begin_load(&self, tenant: &str, version: &str) -> Result<u64, StoreError> {
+        let (tenant, version) = (tenant.to_owned(), version.to_owned());
+        self.writer.count(Operation::BeginLoad { tenant, version }).await
+    }
+
+    async fn end_load(&self, tenant: &str) -> Result<(), StoreError> {
+        self.writer.submit(Operation::EndLoad { tenant: tenant.to_owned() }).await.map(drop)
     }
 
     async fn renew(

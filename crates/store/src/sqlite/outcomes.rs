@@ -88,7 +88,8 @@ async fn settle_each_once(tx: &mut SqliteConnection, settled: Vec<Settled<'_>>) 
     );
     writes.put(
         "UPDATE deliveries AS d SET state = r.value->>1, code = r.value->>2, text = r.value->>3, \
-         not_before = r.value->>4, due = r.value->>4, lease_owner = NULL, lease_token = NULL, held = r.value->>7 \
+         not_before = r.value->>4, due = r.value->>4, lease_owner = NULL, lease_token = NULL, held = r.value->>7, \
+         interrupted = 0 \
          FROM json_each(?) r WHERE d.id = r.value->>0 AND d.lease_token = r.value->>8 AND d.tenant = r.value->>9 \
          AND d.state = 'waiting'",
         &rows,

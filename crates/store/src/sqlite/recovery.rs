@@ -45,7 +45,7 @@ pub(super) async fn retry(
          not_before = iif(d.state = 'waiting', min(d.due, ?1 + (r.value ->> 1)), ?1 + (r.value ->> 1)), \
          due = iif(d.state = 'waiting', min(d.due, ?1 + (r.value ->> 1)), ?1 + (r.value ->> 1)), \
          blocked = iif(d.state = 'waiting', d.blocked, 0), code = iif(d.state = 'waiting', d.code, NULL), \
-         text = iif(d.state = 'waiting', d.text, NULL), held = 0, state = 'waiting' \
+         text = iif(d.state = 'waiting', d.text, NULL), held = 0, interrupted = 0, state = 'waiting' \
          FROM json_each(?2) r WHERE d.id = (r.value ->> 0) AND d.tenant = ?3 AND d.state IN ('dead', 'delivered', 'waiting') \
          AND d.lease_owner IS NULL RETURNING id",
     )

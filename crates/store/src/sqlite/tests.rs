@@ -62,6 +62,8 @@ conforms!(
     each_tenant_has_its_share,
     each_target_has_its_share,
     a_lease_is_renewed_by_its_owner_only,
+    what_an_engine_died_of_twice_is_set_aside,
+    begun_loads_are_counted_by_version,
 );
 
 conforms!(

@@ -78,6 +78,7 @@ pub(super) async fn delete_tenant_chunk(
         "DELETE FROM queues WHERE tenant = ?",
         "DELETE FROM orphans WHERE tenant = ?",
         "DELETE FROM polls WHERE tenant = ?",
+        "DELETE FROM begun_loads WHERE tenant = ?",
         "DELETE FROM callbacks_in_use WHERE tenant = ?",
         "DELETE FROM callback_versions WHERE id IN (SELECT id FROM callback_versions WHERE tenant = ? LIMIT 20)",
         "DELETE FROM builders WHERE tenant = ?",

@@ -20,12 +20,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::logs::{LogPart, PlainChunk};
 use super::write_connection::WriteConnection;
 use super::{
-    StoreOptions, append, audit, callbacks, completion, deliveries, logs, outcomes, prune, recovery, tokens,
-    usage,
+    StoreOptions, append, audit, callbacks, completion, deliveries, interrupted, logs, outcomes, prune,
+    recovery, tokens, usage,
 };
 use crate::{
     Appended, AuditEntry, Batch, CallEntry, Delivery, DeliveryId, InUse, KeptVersion, Lease, PruneCursor,
-    Pruned, Retention, Settlement, StoreError, Token, TokenHash,
+    Pruned, Retention, Settlement, StoreError, TakenOver, Token, TokenHash,
 };
 use campanile_model::{Build, Timestamp};
 
@@ -56,6 +56,10 @@ pub(super) enum Operation {
     DeferTarget { tenant: String, target: String, key: String, until: Timestamp },
     ReleaseUnattempted { leases: Vec<Lease> },
     Release { owner: String },
+    TakeOver { owner: String, now: Timestamp },
+    NoteSuspect { lease: Lease, interrupted: u8 },
+    BeginLoad { tenant: String, version: String },
+    EndLoad { tenant: String },
     Renew { leases: Vec<Lease>, until: Timestamp },
     Retry { tenant: String, ids: Vec<(DeliveryId, Duration)>, now: Timestamp },
     RetryNow { tenant: String, target: String, most: u32, spacing: Duration, now: Timestamp },
@@ -84,6 +88,7 @@ pub(super) enum Operation {
 pub(super) enum OperationResult {
     Appended(Appended),
     Claimed(Vec<Delivery>),
+    TakenOver(TakenOver),
     Renewed(Vec<DeliveryId>),
     Found(bool),
     Counted(u64),
@@ -323,6 +328,12 @@ async fn perform(
             }
             Operation::ReleaseUnattempted { leases } => deliveries::release_unattempted(tx, leases).await?,
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
+            Operation::TakeOver { owner, now } => interrupted::take_over(tx, owner, *now).await?,
+            Operation::NoteSuspect { lease, interrupted } => {
+                interrupted::note(tx, lease, *interrupted).await?
+            }
+            Operation::BeginLoad { tenant, version } => interrupted::begin_load(tx, tenant, version).await?,
+            Operation::EndLoad { tenant } => interrupted::end_load(tx, tenant).await?,
             Operation::Renew { leases, until } => deliveries::renew(tx, leases, *until).await?,
             Operation::Retry { tenant, ids, now } => recovery::retry(tx, tenant, ids, *now).await?,
             Operation::RetryNow { tenant, target, most, spacing, now } => {

@@ -130,8 +130,14 @@ fn targets(port: u16) -> Vec<Arc<dyn Target>> {
     let outbound =
         Outbound::new(Allowed::new(vec!["127.0.0.1/32".parse().unwrap()]), Arc::new(SystemResolver));
     let callbacks = BTreeMap::new();
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let templates = campanile_callbacks::TemplateRenderer::in_process();
+    let parts = Parts {
+        settings: &settings,
+        callbacks: &callbacks,
+        outbound: &outbound,
+        templates: &templates,
+        problems: &problems,
+    };
     let targets = crate::from_settings(&reader, &parts);
     let problems: Vec<_> = problems.into_sorted().iter().map(ToString::to_string).collect();
     assert_eq!(targets.len(), 12, "{problems:?}");

@@ -25,8 +25,14 @@ fn read(source: &str) -> (Option<IrcSettings>, Vec<String>) {
     let settings = Settings::read(&Reader::root(&document, &Problems::new()), &Limits::default());
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
     let callbacks = BTreeMap::new();
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let templates = campanile_callbacks::TemplateRenderer::in_process();
+    let parts = Parts {
+        settings: &settings,
+        callbacks: &callbacks,
+        outbound: &outbound,
+        templates: &templates,
+        problems: &problems,
+    };
     let settings = settings::read(&reader, 1, &parts);
     reader.finish();
     (settings, problems.into_sorted().iter().map(ToString::to_string).collect())

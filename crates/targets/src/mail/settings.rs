@@ -98,7 +98,7 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let lookup = lookup_callback(reader, parts);
     let audience = audience(reader, parts, lookup.is_some());
     let formatter = callback::read(reader, parts, "message_formatter", Kind::MessageFormatter);
-    let templates = MailTemplates::read(reader, parts.problems);
+    let templates = MailTemplates::read(reader, parts);
     let previous_build = PreviousBuild::read(reader);
     let previous_build_getter =
         callback::read(reader, parts, "previous_build_getter", Kind::PreviousBuildGetter);

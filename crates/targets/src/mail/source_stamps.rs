@@ -1,18 +1,15 @@
 //! Source stamps and changes as templates have them (M-X-08).
 
-use std::fmt;
-use std::sync::Arc;
-
-use minijinja::Value;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use serde::Serialize;
 
 use super::built_in_text::{headline, source};
 use super::diagnosis::short_name;
+use campanile_model::jinja::ListWithText;
 use campanile_model::{Build, Change, Patch, SourceStamp, short_revision};
 
-#[derive(Serialize)]
-struct SourceStampValues<'a> {
+/// A source stamp as templates have it.
+#[derive(Clone, Serialize)]
+pub(super) struct SourceStampValues<'a> {
     codebase: &'a str,
     project: &'a str,
     repository: &'a str,
@@ -22,7 +19,7 @@ struct SourceStampValues<'a> {
     changes: Vec<ChangeValues<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct PatchValues<'a> {
     author: &'a str,
     comment: &'a str,
@@ -32,7 +29,7 @@ struct PatchValues<'a> {
 }
 
 /// A change as templates have it.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct ChangeValues<'a> {
     who: &'a str,
     /// The name that Buildbot has for `who`.
@@ -70,43 +67,11 @@ impl<'a> ChangeValues<'a> {
 }
 
 /// The source stamps of a build: a list, which reads as Buildbot's text about them.
-#[derive(Debug)]
-pub(super) struct SourceStamps {
-    stamps: Vec<Value>,
-    text: String,
-}
-
-impl SourceStamps {
-    /// Those of this build.
-    pub(super) fn of(build: &Build) -> Self {
-        let stamps = build.source_stamps.iter();
-        Self {
-            stamps: stamps.clone().map(|stamp| Value::from(Serde(values(stamp)))).collect(),
-            text: stamps.map(|stamp| format!("Build Source Stamp{}\n", source(stamp))).collect(),
-        }
-    }
-
-    /// A mere list of them.
-    pub(super) fn as_list(&self) -> Value {
-        Value::from(self.stamps.clone())
-    }
-}
-
-impl Object for SourceStamps {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Iterable
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.stamps.get(key.as_usize()?).cloned()
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.stamps.clone())
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+pub(super) fn of(build: &Build) -> ListWithText<Vec<SourceStampValues<'_>>> {
+    let stamps = build.source_stamps.iter();
+    ListWithText {
+        items: stamps.clone().map(values).collect(),
+        text: stamps.map(|stamp| format!("Build Source Stamp{}\n", source(stamp))).collect(),
     }
 }
 

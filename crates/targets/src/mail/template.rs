@@ -6,11 +6,11 @@ use super::logs::LogChoice;
 use super::template_context;
 use super::{Context, Fault};
 use crate::FaultCode;
-use campanile_callbacks::{FormattedMessage, MessageKind};
-use campanile_config::{Item, Location, Problems, Reader, Severity};
+use crate::Parts;
+use campanile_callbacks::{FormattedMessage, MessageKind, TemplateRenderer};
+use campanile_config::{Item, Location, Reader, Severity};
 use campanile_model::Build;
-use campanile_model::jinja::{Escape, JinjaError, Template};
-use minijinja::Value;
+use campanile_model::jinja::{Escape, JinjaError, Task, TemplateJob};
 
 /// The page of those who ask for html and write none.
 const DEFAULT_PAGE: &str = include_str!("page.html.jinja");
@@ -22,13 +22,14 @@ pub(super) struct MailTemplates {
     body: Option<Template>,
     kind: MessageKind,
     subject: Option<Template>,
+    renderer: TemplateRenderer,
     /// Logs whose text templates get.
     contents: LogChoice,
 }
 
 impl MailTemplates {
     /// Reads the keys about templates; none if there are none.
-    pub(super) fn read(reader: &Reader<'_>, problems: &Problems) -> Option<Self> {
+    pub(super) fn read(reader: &Reader<'_>, parts: &Parts<'_>) -> Option<Self> {
         let kind = kind(reader);
         let source = source(reader, "template");
         let subject = source_text(reader, "subject_template");
@@ -61,12 +62,12 @@ impl MailTemplates {
         }
         let escape = if kind == MessageKind::Html { Escape::Html } else { Escape::Nothing };
         let body = match (source, kind) {
-            (Some(source), _) => source.compile(escape, problems),
-            (None, MessageKind::Html) => default_page(),
+            (Some(source), _) => source.check(escape, parts),
+            (None, MessageKind::Html) => Some(default_page()),
             (None, MessageKind::Plain) => None,
         };
-        let subject = subject.and_then(|subject| subject.compile(Escape::Nothing, problems));
-        Some(Self { body, kind, subject, contents })
+        let subject = subject.and_then(|subject| subject.check(Escape::Nothing, parts));
+        Some(Self { body, kind, subject, contents, renderer: parts.templates.clone() })
     }
 
     /// Renders the message about a build; a page has the built-in text beside it for those who read no html.
@@ -83,7 +84,7 @@ impl MailTemplates {
         };
         let subject = match &self.subject {
             Some(subject) => {
-                let rendered = rendered(subject, values.clone()).await;
+                let rendered = self.rendered(subject, values.clone()).await;
                 Some(rendered.map_err(|fault| failed("subject template", &fault))?)
             }
             None => None,
@@ -91,24 +92,38 @@ impl MailTemplates {
         let Some(body) = &self.body else {
             return Ok(plain(subject, built_in_text::finished(build, inputs)));
         };
-        let body = rendered(body, values).await.map_err(|fault| failed("template", &fault))?;
+        let body = self.rendered(body, values).await.map_err(|fault| failed("template", &fault))?;
         let alternative = (self.kind == MessageKind::Html).then(|| built_in_text::finished(build, inputs));
         Ok(FormattedMessage { subject, body, kind: self.kind, alternative, headers: Vec::new() })
+    }
+
+    async fn rendered(&self, template: &Template, values: serde_json::Value) -> Result<String, JinjaError> {
+        let mut outcome = self.renderer.run(template.job(values, Task::Render)).await;
+        match (outcome.text, outcome.faults.pop()) {
+            (Some(text), _) => Ok(text),
+            (None, Some(fault)) => Err(fault),
+            (None, None) => Ok(String::new()),
+        }
+    }
+}
+
+/// A template that has been checked.
+#[derive(Debug)]
+pub(super) struct Template {
+    source: String,
+    escape: Escape,
+}
+
+impl Template {
+    /// Makes a job of it, for a renderer.
+    pub(super) fn job(&self, values: serde_json::Value, task: Task) -> TemplateJob {
+        TemplateJob { source: self.source.clone(), escape: self.escape, values, task }
     }
 }
 
 /// The page of our own (M-X-10).
-pub(super) fn default_page() -> Option<Template> {
-    Template::read(DEFAULT_PAGE, Escape::Html, &template_context::sample(), template_context::OPEN).0
-}
-
-/// Renders off the runtime's threads: a long template must not hold up what else they have to do.
-async fn rendered(template: &Template, values: Value) -> Result<String, JinjaError> {
-    let template = template.clone();
-    let rendered = tokio::task::spawn_blocking(move || template.render(&values)).await;
-    rendered.unwrap_or_else(|stopped| {
-        Err(JinjaError { line: 1, text: format!("it was broken off: {stopped}"), always: false })
-    })
+pub(super) fn default_page() -> Template {
+    Template { source: DEFAULT_PAGE.to_owned(), escape: Escape::Html }
 }
 
 fn kind(reader: &Reader<'_>) -> MessageKind {
@@ -137,21 +152,23 @@ enum Origin {
 }
 
 impl Source {
-    fn compile(&self, escape: Escape, problems: &Problems) -> Option<Template> {
-        let (template, faults) =
-            Template::read(&self.text, escape, &template_context::sample(), template_context::OPEN);
-        for fault in faults {
+    fn check(self, escape: Escape, parts: &Parts<'_>) -> Option<Template> {
+        let template = Template { source: self.text, escape };
+        let open = template_context::OPEN.iter().map(|name| (*name).to_owned()).collect();
+        let outcome =
+            parts.templates.run_blocking(template.job(template_context::sample(), Task::Check(open)));
+        for fault in outcome.faults {
             // One that fails with the sample may get on with real builds.
             let severity =
-                if fault.always || template.is_none() { Severity::Error } else { Severity::Warning };
+                if fault.always || !outcome.is_usable { Severity::Error } else { Severity::Warning };
             let (place, text) = match &self.place {
                 Origin::Settings(place) => (place.clone(), fault.to_string()),
                 Origin::File(file) => (Location { file: file.clone(), line: fault.line }, fault.text),
             };
             let tried = if severity == Severity::Warning { "tried on a sample build, " } else { "" };
-            problems.add(severity, place, format!("{tried}{text}"));
+            parts.problems.add(severity, place, format!("{tried}{text}"));
         }
-        template
+        outcome.is_usable.then_some(template)
     }
 }
 

@@ -4,21 +4,22 @@
 
 use std::collections::BTreeMap;
 
-use minijinja::Value;
-use minijinja::value::{Serde, Tuple};
 use serde::Serialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::built_in_text::{TextInputs, newest_changes, news, projects, status_detected, summary};
 use super::diagnosis::Diagnosis;
 use super::logs::LogChoice;
-use super::source_stamps::{ChangeValues, SourceStamps};
+use super::source_stamps::{self, ChangeValues, SourceStampValues};
 use super::{Fault, durations, store_fault};
 use campanile_callbacks::{Sample, Status};
+use campanile_model::jinja::{ListWithText, TupleOf};
 use campanile_model::{Build, LogRef, LogSummary, Results, Step, brief_text, plain_output};
 
 /// Most bytes of a log that a template gets: of a longer one the last part.
 const MOST_LOG_BYTES: usize = 1 << 20;
+/// The same of all logs together.
+const MOST_BYTES_OF_LOGS: usize = 16 << 20;
 
 /// Names below which a template may look for anything: what is there depends on the build.
 pub(super) const OPEN: &[&str] = &["build.properties"];
@@ -43,7 +44,7 @@ struct TemplateContext<'a> {
     previous_results: Option<u8>,
     previous_result: Option<&'static str>,
     results_style: [&'static str; 7],
-    mode: Value,
+    mode: TupleOf<Vec<&'static str>>,
     buildername: &'a str,
     workername: &'a str,
     worker: &'a str,
@@ -63,7 +64,7 @@ struct TemplateContext<'a> {
     blamelist: Vec<String>,
     changes: Vec<ChangeValues<'a>>,
     older_changes: usize,
-    sourcestamps: Value,
+    sourcestamps: ListWithText<Vec<SourceStampValues<'a>>>,
     build_url: Option<&'a str>,
     title: &'a str,
     url: Option<&'a str>,
@@ -85,7 +86,7 @@ struct BuildValues<'a> {
     complete: bool,
     started_at: Option<f64>,
     complete_at: Option<f64>,
-    properties: Value,
+    properties: BTreeMap<String, TupleOf<(Value, String)>>,
     buildset: BuildsetValues<'a>,
     parentbuild: Option<()>,
     parentbuilder: Option<()>,
@@ -103,7 +104,7 @@ struct BuilderValues<'a> {
 struct BuildsetValues<'a> {
     bsid: Option<u64>,
     reason: &'a str,
-    sourcestamps: Value,
+    sourcestamps: Vec<SourceStampValues<'a>>,
 }
 
 /// The run of failures that the build belongs to, or ended (M-74).
@@ -153,7 +154,7 @@ struct StepValues<'a> {
     complete_at: Option<f64>,
     duration: Option<String>,
     hidden: bool,
-    urls: Vec<Map<String, serde_json::Value>>,
+    urls: Vec<Map<String, Value>>,
     logs: Vec<LogValues<'a>>,
 }
 
@@ -176,10 +177,11 @@ pub(super) async fn for_build(
 ) -> Result<Value, Fault> {
     let shown = build.legible();
     let mut steps = Vec::with_capacity(build.steps.len());
+    let mut room = MOST_BYTES_OF_LOGS;
     for (number, pair) in build.steps.iter().zip(&shown.steps).enumerate() {
-        steps.push(one_step(build, number, pair, contents, status).await?);
+        steps.push(one_step(build, number, pair, (contents, &mut room), status).await?);
     }
-    Ok(Value::from(Serde(context(&shown, inputs, steps))))
+    Ok(as_json(&context(&shown, inputs, steps)))
 }
 
 /// The values about a build of nobody's, to try a template on: every name that there is.
@@ -209,14 +211,22 @@ pub(super) fn sample() -> Value {
         logs: step.logs.iter().map(log).collect(),
         ..bare_step(number, step)
     });
-    Value::from(Serde(context(build, inputs, steps.collect())))
+    as_json(&context(build, inputs, steps.collect()))
+}
+
+/// The values as renderers get them.
+fn as_json(context: &TemplateContext<'_>) -> Value {
+    serde_json::to_value(context).expect("all keys of its maps are texts")
 }
 
 fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'a>>) -> TemplateContext<'a> {
     let TextInputs { modes, results, previous, title, build_url, url, diagnosis, .. } = inputs;
-    let source_stamps = SourceStamps::of(build);
-    let buildset =
-        BuildsetValues { bsid: build.buildset, reason: &build.reason, sourcestamps: source_stamps.as_list() };
+    let sourcestamps = source_stamps::of(build);
+    let buildset = BuildsetValues {
+        bsid: build.buildset,
+        reason: &build.reason,
+        sourcestamps: sourcestamps.items.clone(),
+    };
     let (changes, older_changes) = newest_changes(build);
     TemplateContext {
         results: results.code(),
@@ -225,7 +235,7 @@ fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'
         previous_results: previous.map(Results::code),
         previous_result: previous.map(Results::name),
         results_style: RESULTS_STYLE,
-        mode: tuple(modes.iter().map(campanile_callbacks::Mode::name)),
+        mode: TupleOf(modes.iter().map(campanile_callbacks::Mode::name).collect()),
         buildername: &build.builder,
         // As the original says it; `worker` says it as everywhere else here.
         workername: if matches!(build.worker.as_str(), "" | Build::NO_WORKER) {
@@ -249,7 +259,7 @@ fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'
         blamelist: build.responsible_users(),
         changes: changes.into_iter().map(ChangeValues::of).collect(),
         older_changes,
-        sourcestamps: Value::from_object(source_stamps),
+        sourcestamps,
         build: BuildValues {
             number: build.number,
             builder: BuilderValues { name: &build.builder, tags: &build.tags },
@@ -279,18 +289,13 @@ fn context<'a>(build: &'a Build, inputs: TextInputs<'a>, steps: Vec<StepValues<'
     }
 }
 
-fn tuple<T: Into<Value>>(values: impl Iterator<Item = T>) -> Value {
-    Value::from(Tuple::new(values.map(Into::into).collect()))
-}
-
 /// All properties, name to value and source (M-PR-02, M-PR-04, M-PR-05).
-fn properties(build: &Build) -> Value {
+fn properties(build: &Build) -> BTreeMap<String, TupleOf<(Value, String)>> {
     let all = build.all_properties();
     let pairs = all.iter().map(|(name, property)| {
-        let pair = [Value::from(Serde(&property.value)), Value::from(property.source.as_str())];
-        (name.to_owned(), Value::from(Tuple::from(pair)))
+        (name.to_owned(), TupleOf((property.value.clone(), property.source.clone())))
     });
-    Value::from(pairs.collect::<BTreeMap<String, Value>>())
+    pairs.collect()
 }
 
 /// The end of the build in the words of Buildbot's templates.
@@ -362,15 +367,17 @@ async fn one_step<'a>(
     build: &Build,
     number: usize,
     (step, shown): (&Step, &'a Step),
-    contents: &LogChoice,
+    (contents, room): (&LogChoice, &mut usize),
     status: &dyn Status,
 ) -> Result<StepValues<'a>, Fault> {
     let mut logs = Vec::with_capacity(step.logs.len());
     for (log, shown_log) in step.logs.iter().zip(&shown.logs) {
         let place = LogRef { build: build.id(), step: step.name.clone(), log: log.name.clone() };
-        let content = if contents.wants(step, log) {
-            let text = status.log_tail(&place, u32::MAX, MOST_LOG_BYTES).await;
-            text.map_err(|error| store_fault(&error))?.map(|text| plain_output(&text))
+        let content = if contents.wants(step, log) && *room > 0 {
+            let text = status.log_tail(&place, u32::MAX, MOST_LOG_BYTES.min(*room)).await;
+            let text = text.map_err(|error| store_fault(&error))?;
+            *room = room.saturating_sub(text.as_ref().map_or(0, String::len));
+            text.map(|text| plain_output(&text))
         } else {
             None
         };

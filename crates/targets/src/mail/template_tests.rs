@@ -8,7 +8,8 @@ use super::template::default_page;
 use super::template_context;
 use super::tests::{BASE, build, context, mail, read, target, told_of};
 use crate::Prepared;
-use campanile_callbacks::{Sample, Status};
+use campanile_callbacks::{Sample, Status, TemplateRenderer};
+use campanile_model::jinja::Task;
 use campanile_model::{Build, Change, Event, Results, SourceStamp, Step};
 
 /// A build with something of everything, and markup in what comes from outside.
@@ -146,7 +147,16 @@ async fn page_of(build: &Build, status: &dyn Status) -> String {
         diagnosis: &diagnosis,
     };
     let values = template_context::for_build(build, inputs, &LogChoice::None, status).await.unwrap();
-    default_page().unwrap().render(&values).unwrap()
+    let outcome = TemplateRenderer::in_process().run(default_page().job(values, Task::Render)).await;
+    outcome.text.unwrap()
+}
+
+#[test]
+fn m_x_10_the_page_of_our_own_has_no_mistakes() {
+    let open = template_context::OPEN.iter().map(|name| (*name).to_owned()).collect();
+    let job = default_page().job(template_context::sample(), Task::Check(open));
+    let outcome = TemplateRenderer::in_process().run_blocking(job);
+    assert!(outcome.is_usable && outcome.faults.is_empty(), "{outcome:?}");
 }
 
 #[tokio::test]

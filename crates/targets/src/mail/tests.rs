@@ -28,8 +28,14 @@ pub(super) fn read(source: &str) -> (Option<Arc<dyn Target>>, Vec<String>) {
     let settings = Settings::read(&root, &Limits::default());
     let callbacks = BTreeMap::new();
     let outbound = Outbound::new(Allowed::default(), Arc::new(SystemResolver));
-    let parts =
-        Parts { settings: &settings, callbacks: &callbacks, outbound: &outbound, problems: &problems };
+    let templates = campanile_callbacks::TemplateRenderer::in_process();
+    let parts = Parts {
+        settings: &settings,
+        callbacks: &callbacks,
+        outbound: &outbound,
+        templates: &templates,
+        problems: &problems,
+    };
     let target = crate::from_settings(&root, &parts).pop().map(|(_, target)| target);
     (target, problems.into_sorted().iter().map(ToString::to_string).collect())
 }
