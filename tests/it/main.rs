@@ -50,6 +50,7 @@ mod strangers;
 mod supervised;
 mod swap;
 mod templates;
+mod tenant_ceilings;
 mod tenant_templates;
 mod tenants;
 mod tokens;

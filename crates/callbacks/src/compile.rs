@@ -16,6 +16,7 @@ use wasmtime::{Config, Engine};
 use super::cache::Cache;
 use super::cpu_budget::CpuBudget;
 use super::fair_semaphore::FairSemaphore;
+use campanile_config::RegularFile;
 
 /// Size of the largest component that is looked at, in bytes.
 pub const MAX_COMPONENT: usize = 32 << 20;
@@ -153,7 +154,7 @@ impl Compiler {
     }
 }
 
-/// Reads a component's file, unless it is too large to be looked at.
+/// Reads a component's file, unless it is too large to be looked at, or no regular file.
 pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError> {
     let failed =
         |error: std::io::Error| CompileError::Read { path: path.to_owned(), reason: error.to_string() };
@@ -161,7 +162,9 @@ pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError>
     if size > MAX_COMPONENT as u64 {
         return Err(CompileError::too_large(size, MAX_COMPONENT as u64));
     }
-    tokio::fs::read(path).await.map_err(failed)
+    let file = RegularFile::new(path);
+    let read = tokio::task::spawn_blocking(move || file.read(MAX_COMPONENT as u64)).await;
+    read.map_err(|stopped| failed(std::io::Error::other(stopped)))?.map_err(failed)
 }
 
 /// Runs the hidden command `compile-component OUTPUT`: limits itself, reads a component from standard input and writes

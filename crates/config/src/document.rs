@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{FileScope, Location, Problems, Severity};
+use super::{FileScope, Location, Problems, RegularFile, Severity};
+
+/// Size of the largest settings file, in bytes.
+const MAX_FILE: u64 = 16 << 20;
+/// The same of a tenant's, as much as comes by the API.
+const MAX_TENANTS_FILE: u64 = 1 << 20;
 
 /// A settings file, read and parsed.
 #[derive(Debug)]
@@ -74,7 +79,17 @@ impl Document {
     /// Reads and parses a file; what is wrong goes to `problems`, and what can still be read comes back.
     #[must_use]
     pub fn read(file: &Path, problems: &Problems) -> Option<Self> {
-        match std::fs::read_to_string(file) {
+        Self::read_up_to(file, MAX_FILE, problems)
+    }
+
+    /// As [`read`](Self::read), for the settings of a tenant.
+    #[must_use]
+    pub fn read_tenants(file: &Path, problems: &Problems) -> Option<Self> {
+        Self::read_up_to(file, MAX_TENANTS_FILE, problems)
+    }
+
+    fn read_up_to(file: &Path, max: u64, problems: &Problems) -> Option<Self> {
+        match RegularFile::new(file).read_text(max) {
             Ok(source) => Some(Self::parse(file, &source, problems)),
             Err(error) => {
                 let location = Location { file: file.to_owned(), line: 1 };
@@ -115,6 +130,17 @@ impl Document {
         let Some((folder, staged)) = &self.staged else { return path };
         let staged = path.strip_prefix(folder).ok().map(|below| staged.join(below));
         staged.filter(|staged| staged.is_file()).unwrap_or(path)
+    }
+
+    /// The file at a path, opened no further than these settings reach.
+    pub(super) fn regular_file(&self, path: &Path) -> RegularFile {
+        match &self.file_scope {
+            // What is staged lies beside that folder, and was just written by the engine.
+            FileScope::Folder(folder) if path.starts_with(folder) => {
+                RegularFile::beneath(path.to_owned(), folder)
+            }
+            _ => RegularFile::new(path),
+        }
     }
 
     /// The file itself.

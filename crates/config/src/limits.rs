@@ -27,6 +27,12 @@ pub struct Limits {
     pub in_flight: Option<usize>,
     /// Number of targets that may be set up.
     pub targets: Option<usize>,
+    /// Number of pollers that may be set up.
+    pub pollers: Option<usize>,
+    /// Number of tokens for the API.
+    pub tokens: Option<usize>,
+    /// Bytes of one event, as it is stored.
+    pub event_bytes: Option<u64>,
 }
 
 impl Limits {
@@ -45,6 +51,9 @@ impl Limits {
             component_bytes: Some(16 << 20),
             in_flight: Some(8),
             targets: Some(50),
+            pollers: Some(20),
+            tokens: Some(1_000),
+            event_bytes: Some(4 << 20),
         }
     }
 
@@ -78,6 +87,9 @@ impl Limits {
             }),
             in_flight: limit(table, "in_flight", defaults.in_flight, || size(count("in_flight", 1_024))),
             targets: limit(table, "targets", defaults.targets, || size(count("targets", 100_000))),
+            pollers: limit(table, "pollers", defaults.pollers, || size(count("pollers", 100_000))),
+            tokens: limit(table, "tokens", defaults.tokens, || size(count("tokens", 1_000_000))),
+            event_bytes: limit(table, "event_bytes", defaults.event_bytes, || table.size("event_bytes")),
         }
     }
 }

@@ -8,7 +8,12 @@ use std::time::Duration;
 use super::document::{Document, Node, Value};
 use super::spelling::{is_camel_case_of, quoted_list};
 use super::units::{parse_duration, parse_size};
-use super::{FileScope, Location, Problems, Secret, Severity};
+use super::{FileScope, Location, Problems, RegularFile, Secret, Severity};
+
+/// Size of the largest file of a secret, in bytes.
+const MAX_SECRET: u64 = 1 << 20;
+/// Memory of a compiled regular expression, in bytes.
+const MAX_PATTERN: usize = 1 << 20;
 
 /// One table that is being read. `finish` reports the keys that nobody asked for.
 ///
@@ -157,6 +162,38 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// The file at a path of these settings. A tenant's is opened beneath the tenant's folder.
+    #[must_use]
+    pub fn regular_file(&self, path: &Path) -> RegularFile {
+        self.document.regular_file(path)
+    }
+
+    /// A size in bytes, which tenants may set to `most` at most.
+    pub fn size_up_to(&self, key: &str, most: u64) -> Option<u64> {
+        let size = self.size(key)?;
+        if self.is_tenants() && size > most {
+            let (unit, shift) = if most >= 1 << 20 { ("MiB", 20) } else { ("KiB", 10) };
+            self.error(
+                key,
+                format!("`{key}` may be {} {unit} at most in a tenant's settings", most >> shift),
+            );
+            return None;
+        }
+        Some(size)
+    }
+
+    /// A regular expression, which may take 1 MiB when it is compiled; an error is noted at `key`.
+    pub fn pattern(&self, key: &str, pattern: &str) -> Option<regex::Regex> {
+        let compiled = regex::RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build();
+        let told = |error: regex::Error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                format!("`{key}`: a regular expression takes more than 1 MiB: repeat less in it")
+            }
+            error => format!("`{key}` is no regular expression: {error}"),
+        };
+        compiled.map_err(|error| self.error(key, told(error))).ok()
     }
 
     /// True for a tenant's settings, false for the operator's own.
@@ -400,7 +437,7 @@ impl<'a> Item<'a> {
     }
 
     fn secret_from_file(self, key: &str, path: &Path) -> Option<Secret> {
-        match std::fs::read_to_string(path) {
+        match self.document.regular_file(path).read_text(MAX_SECRET) {
             Ok(text) => self.unless_blank(key, Secret::new(text.trim_end_matches(['\r', '\n']))),
             Err(error) => {
                 self.error(format!("`{key}`: cannot read `{}`: {error}", path.display()));

@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::{Item, Limits, Location, Reader, Secret, TenantsSettings};
 use campanile_model::{Links, UrlPattern, UrlStyle};
 
+/// Size of a hook's body, in bytes: as it is unless settings say otherwise, and as much as a tenant may take.
+const MAX_BODY: u64 = 25 << 20;
+
 /// Top-level tables that are read here; all others belong to targets and pollers.
 pub const TABLES: &[&str] =
     &["server", "store", "change_hooks", "callbacks", "users", "delivery", "outbound", "limits", "tenants"];
@@ -138,7 +141,7 @@ impl Settings {
             max_log_bytes: 64 << 20,
             keep: Some(Duration::from_secs(365 * 86_400)),
             orphans: Duration::from_secs(7 * 86_400),
-            hooks: HookSettings { auth: None, max_body: 25 << 20 },
+            hooks: HookSettings { auth: None, max_body: MAX_BODY },
             callbacks: BTreeMap::new(),
             users: root.tables("users").into_iter().map(User::read).collect(),
             max_age: Duration::from_secs(5 * 86_400),
@@ -331,7 +334,7 @@ impl HookSettings {
             Some(text) => Some(vec![text.to_owned()]),
             None => item.texts("auth"),
         });
-        Self { auth, max_body: table.size("max_body").unwrap_or(25 << 20) }
+        Self { auth, max_body: table.size_up_to("max_body", MAX_BODY).unwrap_or(MAX_BODY) }
     }
 }
 

@@ -304,8 +304,15 @@ impl Engine {
     ) -> Result<Appended, IngestError> {
         let admitted = tenant.usage().admit(tenant.limits(), events.len(), self.clock.now());
         admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
-        if tenant.limits().stored_bytes.is_some() {
-            tenant.usage().add_bytes(events.iter().map(size).sum());
+        if tenant.limits().stored_bytes.is_some() || tenant.limits().event_bytes.is_some() {
+            let sizes = events.iter().map(size);
+            let mut all = 0_u64;
+            for bytes in sizes {
+                let admitted = Usage::admit_event(tenant.limits(), bytes);
+                admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
+                all = all.saturating_add(bytes);
+            }
+            tenant.usage().add_bytes(all);
         }
         let names: Vec<&'static str> = events.iter().map(Event::name).collect();
         let events: Vec<NewEvent> =

@@ -67,7 +67,7 @@ pub(super) async fn check_tenant(
     runtime: &Runtime,
 ) -> (Option<Checked>, Vec<Problem>) {
     let problems = Problems::new();
-    let Some(document) = Document::read(file, &problems) else {
+    let Some(document) = Document::read_tenants(file, &problems) else {
         return (None, problems.into_sorted());
     };
     make(&document.confined_to(folder), problems, runtime, Some(operators)).await
@@ -135,13 +135,15 @@ async fn make(
         let names: Vec<&str> = pollers.iter().map(|poller| poller.name.as_str()).collect();
         hooks.warn_of_unknown_pollers(&root, &names);
         warn_of_local_links(&root, &settings, &targets);
-        if let Some(max) = settings.limits.targets
-            && targets.len() > max
-        {
-            let location = Location { file: document.file().to_owned(), line: 1 };
-            let text =
-                format!("{} targets are more than `targets` of the limits allows: {max}", targets.len());
-            problems.add(Severity::Error, location, text);
+        for (key, count, max) in [
+            ("targets", targets.len(), settings.limits.targets),
+            ("pollers", pollers.len(), settings.limits.pollers),
+        ] {
+            if let Some(max) = max.filter(|max| count > *max) {
+                let location = Location { file: document.file().to_owned(), line: 1 };
+                let text = format!("{count} {key} are more than `{key}` of the limits allows: {max}");
+                problems.add(Severity::Error, location, text);
+            }
         }
         for table in TABLES {
             root.item(table);

@@ -32,6 +32,11 @@ pub enum TokenError {
     /// Its name can't be shown in a line.
     #[error("`name` must say in up to {MAX_NAME} bytes and on one line what the token is for")]
     Name,
+    /// Its tenant has as many as it may have.
+    #[error(
+        "there are {0} tokens, which is what `tokens` of the limits allows: revoke those that nobody needs"
+    )]
+    TooMany(usize),
     /// The machine gives no random numbers.
     #[error("this machine gives no random numbers")]
     Random,
@@ -64,13 +69,13 @@ impl Tokens {
         Ok(known.insert(read).get(&hash).filter(is_good).cloned())
     }
 
-    /// Makes a token. Its text is given once and kept nowhere.
+    /// Makes a token, if its tenant has fewer than `max`. Its text is given once and kept nowhere.
     ///
     /// # Errors
     /// When the name won't do, or the store fails.
     pub async fn make(
         &self,
-        tenant: &str,
+        (tenant, max): (&str, Option<usize>),
         name: &str,
         role: Role,
         lasts: Option<Duration>,
@@ -90,6 +95,13 @@ impl Tokens {
             expires: lasts.map(|lasts| created.after(lasts)),
         };
         let mut known = self.known.write().await;
+        // Under the lock: of two that come together, the second one counts the first.
+        if let Some(max) = max {
+            let count = self.list(tenant).await?.len();
+            if count >= max {
+                return Err(TokenError::TooMany(count));
+            }
+        }
         self.store.add_token(&token, Sha256::digest(&text).into()).await?;
         *known = Some(self.read().await?);
         Ok((token, Secret::new(text)))

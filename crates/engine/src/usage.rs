@@ -102,6 +102,16 @@ impl Usage {
         Ok(())
     }
 
+    /// Admits an event of this size.
+    ///
+    /// # Errors
+    /// When the limit of one event does not allow it.
+    pub(super) fn admit_event(limits: &Limits, bytes: u64) -> Result<(), LimitError> {
+        let Some(max) = limits.event_bytes.filter(|max| bytes > *max) else { return Ok(()) };
+        let text = format!("an event of {bytes} bytes is more than the {max} that one may have");
+        Err(LimitError { limit: "event_bytes", retry_after: None, text })
+    }
+
     /// Admits so many bytes more. They don't count before `add_bytes`.
     ///
     /// # Errors

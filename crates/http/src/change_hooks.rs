@@ -21,6 +21,7 @@ use super::local;
 use super::number_allocator::NumberAllocator;
 use super::parse_turns::ParseTurns;
 use super::problem::{Problem, ProblemCode};
+use super::slow_auth::SlowAuth;
 use campanile_callbacks::Caller;
 use campanile_engine::{Engine, IngestError, Tenant};
 use campanile_inbound::HeaderProof;
@@ -145,11 +146,9 @@ async fn prove(
 ) -> Result<Verified, HookRefusal> {
     let hooks = tenant.hooks();
     if hooks.auth_is_slow() {
-        let (hooks, headers) = (Arc::clone(hooks), parts.headers.clone());
-        tokio::task::spawn_blocking(move || hooks.authorize(&headers))
-            .await
-            .map_err(|_| HookRefusal::internal())?
-            .map_err(HookRefusal::of_stranger)?;
+        let slow = parts.extensions.get::<SlowAuth>().cloned().unwrap_or_default();
+        let authorized = slow.authorize(tenant, &parts.headers).await.map_err(|_| HookRefusal::internal())?;
+        authorized.map_err(HookRefusal::of_stranger)?;
     } else {
         hooks.authorize(&parts.headers).map_err(HookRefusal::of_stranger)?;
     }

@@ -25,6 +25,7 @@ mod problem;
 mod recovery;
 mod seats;
 mod server;
+mod slow_auth;
 mod tenants;
 mod tokens;
 mod trace_context;
@@ -59,6 +60,7 @@ pub fn router(engine: Arc<Engine>, base_path: &str) -> Router {
         .layer(Extension(Arc::new(number_allocator::NumberAllocator::default())))
         .layer(Extension(parse_turns::ParseTurns::default()))
         .layer(Extension(body::UnprovenRoom::default()))
+        .layer(Extension(slow_auth::SlowAuth::default()))
         .layer(axum::middleware::from_fn(trace_context::propagate))
         .with_state(engine);
     let routes = routes

@@ -93,10 +93,14 @@ pub(super) async fn make(
                 .ok_or_else(|| Problem::bad_request("$.lasts: must be a time such as `90d` or `12h`"))?,
         ),
     };
-    let made = engine.tokens().make(principal.tenant.name(), &wanted.name, role, lasts).await;
+    let of = (principal.tenant.name(), principal.tenant.limits().tokens);
+    let made = engine.tokens().make(of, &wanted.name, role, lasts).await;
     let (token, text) = made.map_err(|error| match error {
         TokenError::Store(error) => error.into(),
         TokenError::Name => Problem::bad_request(format!("$.name: {error}")),
+        TokenError::TooMany(_) => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, ProblemCode::OverLimit, error.to_string())
+        }
         TokenError::Random => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, ProblemCode::Internal, error.to_string())
         }

@@ -115,7 +115,7 @@ impl Tls {
         tls.identity = match (table.file("tls_cert"), table.file("tls_key")) {
             (None, None) => None,
             (Some(cert), Some(key)) => pem(table, "tls_cert", &cert, |cert| {
-                let key = std::fs::read(&key).unwrap_or_else(|error| {
+                let key = table.regular_file(&key).read(MAX_PEM).unwrap_or_else(|error| {
                     table.error("tls_key", format!("cannot read `{}`: {error}", key.display()));
                     Vec::new()
                 });
@@ -128,6 +128,9 @@ impl Tls {
     }
 }
 
+/// Size of the largest file of certificates, in bytes.
+const MAX_PEM: u64 = 4 << 20;
+
 fn missing(table: &Reader<'_>, key: &str, other: &str) -> Option<Identity> {
     table.error(key, format!("`{key}` needs `{other}` beside it"));
     None
@@ -139,7 +142,7 @@ fn pem<T>(
     file: &Path,
     parse: impl FnOnce(&[u8]) -> reqwest::Result<T>,
 ) -> Option<T> {
-    let bytes = match std::fs::read(file) {
+    let bytes = match table.regular_file(file).read(MAX_PEM) {
         Ok(bytes) => bytes,
         Err(error) => {
             table.error(key, format!("cannot read `{}`: {error}", file.display()));

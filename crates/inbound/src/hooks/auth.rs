@@ -1,10 +1,10 @@
 //! The guard of all hooks: HTTP Basic against a file or a list in the settings (H-AUTH-01 to H-AUTH-08).
 //!
 //! Reading the file is the one piece of I/O in `hooks`; it is read anew for each request, so that an edit counts at
-//! once.
+//! once. Passwords that were verified by a slow hash are remembered (`verified`), so that a forge pays for it once.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 
 use argon2::password_hash::{PasswordVerifier as _, phc::PasswordHash};
 use base64::Engine as _;
@@ -13,18 +13,32 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::HookError;
-use campanile_config::Reader;
+use super::verified::Verified;
+use campanile_config::{Reader, RegularFile};
+
+/// Size of the largest file of passwords, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+/// Most memory of an argon2 hash, in KiB, its passes, and its lanes.
+const MAX_ARGON2: (u32, u32, u32) = (64 << 10, 8, 8);
+/// Greatest cost of a bcrypt hash: each one more doubles the time, and this is half a second.
+const MAX_BCRYPT: u32 = 13;
 
 /// The guard in front of all dialects: a request that any checker accepts may pass (H-AUTH-06).
 #[derive(Debug)]
-pub(super) struct Auth(Vec<Checker>);
+pub(super) struct Auth {
+    checkers: Vec<Checker>,
+    verified: Verified,
+}
 
 enum Checker {
-    File(PathBuf),
+    File(RegularFile),
     Memory(Vec<User>),
 }
 
+/// A user and the stored form of the password.
+///
 /// Bytes, not text: a password in another encoding must not come to equal one with replacement characters.
+#[derive(Clone)]
 struct User {
     name: Vec<u8>,
     password: Vec<u8>,
@@ -44,14 +58,17 @@ impl Auth {
         for description in descriptions {
             match (checker(description, table), table) {
                 (Some(checker), Some(table)) => {
-                    if let Checker::File(path) = &checker
-                        && let Err(error) = std::fs::read(path)
+                    if let Checker::File(file) = &checker
+                        && let Err(error) = file.read(MAX_FILE)
                     {
-                        let path = path.display();
+                        let path = file.path().display();
                         table.warning(
                             "auth",
                             format!("`{path}` cannot be read ({error}): every hook will be refused"),
                         );
+                    }
+                    if checker.users().iter().any(|user| user.is_too_costly()) {
+                        table.error("auth", costly());
                     }
                     checkers.push(checker);
                 }
@@ -60,23 +77,44 @@ impl Auth {
                 (None, None) => {}
             }
         }
-        Self(checkers)
+        Self { checkers, verified: Verified::default() }
     }
 
     /// Lets a request with a known user's password through; 401 for all others (H-AUTH-07).
     pub(super) fn authorize(&self, headers: &HeaderMap) -> Result<(), HookError> {
-        let sent = credentials(headers);
-        // Without credentials no file is read and no hash computed.
-        let accepted = sent.is_some_and(|(user, password)| {
-            // All of them are asked, so that the time does not tell which one knows the user.
-            self.0.iter().fold(false, |accepted, checker| accepted | checker.accepts(&user, &password))
+        let accepted = self.accepts(headers, &|user, password| {
+            let is_right = user.has_password(password);
+            if is_right && user.scheme() != PasswordScheme::Plain {
+                self.verified.insert(&user.password, password);
+            }
+            is_right
         });
         if accepted { Ok(()) } else { Err(HookError { status: 401, message: "Unauthorized".to_owned() }) }
     }
 
+    /// True if a request may pass by what was verified before: no slow hash is computed.
+    pub(super) fn remembers(&self, headers: &HeaderMap) -> bool {
+        self.accepts(headers, &|user, password| match user.scheme() {
+            PasswordScheme::Plain => user.has_password(password),
+            PasswordScheme::Bcrypt | PasswordScheme::Argon2 => {
+                self.verified.contains(&user.password, password)
+            }
+        })
+    }
+
+    fn accepts(&self, headers: &HeaderMap, is_right: &dyn Fn(&User, &[u8]) -> bool) -> bool {
+        // Without credentials no file is read and no hash computed.
+        credentials(headers).is_some_and(|(name, password)| {
+            // All of them are asked, so that the time does not tell which one knows the user.
+            self.checkers.iter().fold(false, |accepted, checker| {
+                accepted | accepts(&checker.users(), &name, &password, is_right)
+            })
+        })
+    }
+
     /// True if a check may block: on a file, or on computing a hash.
     pub(super) fn is_slow(&self) -> bool {
-        self.0.iter().any(|checker| match checker {
+        self.checkers.iter().any(|checker| match checker {
             Checker::File(_) => true,
             Checker::Memory(users) => users.iter().any(|user| user.scheme() != PasswordScheme::Plain),
         })
@@ -84,14 +122,15 @@ impl Auth {
 }
 
 impl Checker {
-    fn accepts(&self, user: &[u8], password: &[u8]) -> bool {
+    /// Its users as they are now.
+    fn users(&self) -> Cow<'_, [User]> {
         match self {
-            Self::Memory(users) => accepts(users, user, password),
-            Self::File(path) => match std::fs::read(path) {
-                Ok(bytes) => accepts(&users_of(&bytes), user, password),
+            Self::Memory(users) => Cow::Borrowed(users),
+            Self::File(file) => match file.read(MAX_FILE) {
+                Ok(bytes) => Cow::Owned(users_of(&bytes)),
                 Err(error) => {
-                    tracing::error!(file = %path.display(), "password file of change_hooks.auth cannot be read: {error}");
-                    false
+                    tracing::error!(file = %file.path().display(), "password file of change_hooks.auth cannot be read: {error}");
+                    Cow::Owned(Vec::new())
                 }
             },
         }
@@ -101,7 +140,7 @@ impl Checker {
 impl fmt::Debug for Checker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::File(file) => write!(f, "file:{}", file.path().display()),
             Self::Memory(users) => write!(f, "memory:({} users)", users.len()),
         }
     }
@@ -119,7 +158,36 @@ impl User {
         }
     }
 
+    /// True if a check of this hash would take more than anybody is given.
+    fn is_too_costly(&self) -> bool {
+        let Ok(hash) = std::str::from_utf8(&self.password) else { return false };
+        match self.scheme() {
+            PasswordScheme::Plain => false,
+            PasswordScheme::Bcrypt => {
+                let cost = hash.get(4..6).and_then(|cost| cost.parse::<u32>().ok());
+                cost.is_some_and(|cost| cost > MAX_BCRYPT)
+            }
+            PasswordScheme::Argon2 => {
+                let costs = hash.split('$').nth(3).unwrap_or_default();
+                costs.split(',').filter_map(|cost| cost.split_once('=')).any(|(name, value)| {
+                    let most = match name {
+                        "m" => MAX_ARGON2.0,
+                        "t" => MAX_ARGON2.1,
+                        "p" => MAX_ARGON2.2,
+                        _ => return false,
+                    };
+                    value.parse::<u32>().map_or(true, |value| value > most)
+                })
+            }
+        }
+    }
+
     fn has_password(&self, sent: &[u8]) -> bool {
+        if self.is_too_costly() {
+            // In a file, which may change at any time; those of the settings are refused there.
+            tracing::error!("change_hooks.auth: a user is refused: {}", costly());
+            return false;
+        }
         let hash = std::str::from_utf8(&self.password);
         match self.scheme() {
             // Digests are compared, so that not even the length shows in the time.
@@ -135,7 +203,7 @@ impl User {
 
 /// Checks one password of each kind that the list has, the user's own or else the first of that kind, so that an
 /// unknown user costs as much as a known one (H-AUTH-04). Only the user's own counts.
-fn accepts(users: &[User], name: &[u8], password: &[u8]) -> bool {
+fn accepts(users: &[User], name: &[u8], password: &[u8], is_right: &dyn Fn(&User, &[u8]) -> bool) -> bool {
     let mut own = None;
     for user in users {
         let same: Choice = Sha256::digest(&user.name).ct_eq(&Sha256::digest(name));
@@ -147,7 +215,7 @@ fn accepts(users: &[User], name: &[u8], password: &[u8]) -> bool {
     for scheme in [PasswordScheme::Plain, PasswordScheme::Bcrypt, PasswordScheme::Argon2] {
         let mine = own.filter(|user| user.scheme() == scheme);
         if let Some(tried) = mine.or_else(|| users.iter().find(|user| user.scheme() == scheme)) {
-            let matches = tried.has_password(password);
+            let matches = is_right(tried, password);
             accepted |= matches && mine.is_some() && !tried.password.is_empty();
         }
     }
@@ -158,8 +226,8 @@ fn checker(description: &str, table: Option<&Reader<'_>>) -> Option<Checker> {
     let (scheme, argument) = description.split_once(':')?;
     match scheme {
         "file" if !argument.is_empty() => Some(Checker::File(match table {
-            Some(table) => table.path_at("auth", argument)?,
-            None => PathBuf::from(argument),
+            Some(table) => table.regular_file(&table.path_at("auth", argument)?),
+            None => RegularFile::new(argument),
         })),
         "memory" => {
             let parts: Vec<&str> = argument.split(':').collect();
@@ -173,6 +241,15 @@ fn checker(description: &str, table: Option<&Reader<'_>>) -> Option<Checker> {
         }
         _ => None,
     }
+}
+
+/// The objection to a hash that costs too much.
+fn costly() -> String {
+    let (memory, passes, lanes) = MAX_ARGON2;
+    format!(
+        "a password's hash costs too much: at most `m={memory},t={passes},p={lanes}` of argon2id, and a cost of \
+         {MAX_BCRYPT} of bcrypt"
+    )
 }
 
 /// Names the scheme only: what follows it may be a password.
@@ -269,6 +346,31 @@ mod tests {
         }
         assert!(!passes(&auth, &format!("ada:{bcrypt}")), "a hash is not the password");
         assert!(!passes(&auth, "bad:$2b$nonsense"));
+        // What was verified is remembered, and nothing else is.
+        let remembers = |sent: &str| auth.remembers(&basic(sent));
+        assert!(remembers("ada:tower") && remembers("bob:bell") && remembers("eve:plain"), "H-AUTH-10");
+        for wrong in ["ada:bell", "bob:tower", "mallory:tower", "bob:", "ada:"] {
+            assert!(!remembers(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn h_auth_10_hashes_that_cost_too_much_are_no_passwords() {
+        let of = |password: &str| User { name: b"ada".to_vec(), password: password.as_bytes().to_vec() };
+        for (hash, too_costly) in [
+            ("$2b$31$abc", true),
+            ("$2y$14$abc", true),
+            ("$2b$13$abc", false),
+            ("$2b$nonsense", false),
+            ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", false),
+            ("$argon2id$v=19$m=700000,t=1,p=1$c2FsdA$aGFzaA", true),
+            ("$argon2id$v=19$m=64,t=4294967295,p=1$c2FsdA$aGFzaA", true),
+            ("$argon2id$v=19$m=64,t=99999999999,p=1$c2FsdA$aGFzaA", true),
+            ("plain", false),
+        ] {
+            assert_eq!(of(hash).is_too_costly(), too_costly, "{hash}");
+        }
+        assert!(!of("$2b$31$abcdefghijklmnopqrstuuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123").has_password(b"x"));
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod verified;
 mod whitelist;
 
 use std::collections::BTreeMap;
@@ -216,6 +217,13 @@ impl Hooks {
     /// 401, to be sent with `WWW-Authenticate: Basic realm="Protected area"`.
     pub fn authorize(&self, headers: &HeaderMap) -> Result<(), HookError> {
         self.auth.as_ref().map_or(Ok(()), |auth| auth.authorize(headers))
+    }
+
+    /// True if a request may pass by a password that was verified before, without computing its hash once more. May read a
+    /// file.
+    #[must_use]
+    pub fn remembers(&self, headers: &HeaderMap) -> bool {
+        self.auth.as_ref().is_some_and(|auth| auth.remembers(headers))
     }
 
     /// The enabled dialect of this name.

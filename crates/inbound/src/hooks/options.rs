@@ -93,6 +93,9 @@ pub(super) fn secrets(table: &Reader<'_>) -> Vec<Secret> {
     secrets
 }
 
+/// Most patterns of a list of `skips`: each may take a megabyte.
+const MAX_SKIPS: usize = 20;
+
 /// Messages that make no changes (H-XGH-10).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Skips(Vec<Regex>);
@@ -107,14 +110,11 @@ impl Skips {
     /// Reads `skips`, regular expressions; none if the key is not there.
     pub(super) fn read(table: &Reader<'_>) -> Option<Self> {
         let patterns = table.texts("skips")?;
-        let compile = |pattern: &String| {
-            let compiled = Regex::new(pattern);
-            if compiled.is_err() {
-                table.error("skips", format!("`skips`: `{pattern}` is not a regular expression"));
-            }
-            compiled.ok()
-        };
-        Some(Self(patterns.iter().filter_map(compile).collect()))
+        if patterns.len() > MAX_SKIPS {
+            table.error("skips", format!("`skips` may have {MAX_SKIPS} patterns at most"));
+            return None;
+        }
+        Some(Self(patterns.iter().filter_map(|pattern| table.pattern("skips", pattern)).collect()))
     }
 
     /// The reason for which a message asks to be skipped, if it does.

@@ -17,6 +17,9 @@ pub struct Schedule {
     pub delay_max: Duration,
 }
 
+/// Shortest interval of a tenant's poller.
+const SHORTEST: Duration = Duration::from_secs(10);
+
 impl Schedule {
     /// Reads `poll_interval` (or `pollinterval`), `poll_at_launch`, `poll_random_delay_min` and
     /// `poll_random_delay_max`. Times are texts such as `"10m"`, or seconds as in the manual.
@@ -29,6 +32,13 @@ impl Schedule {
                 interval
             }
         };
+        if table.is_tenants() && !interval.is_zero() && interval < SHORTEST {
+            let key = if table.item("pollinterval").is_some() { "pollinterval" } else { "poll_interval" };
+            table.error(
+                key,
+                format!("`{key}` must be {} s at least in a tenant's settings", SHORTEST.as_secs()),
+            );
+        }
         let delay_min = time(table, "poll_random_delay_min").unwrap_or_default();
         // A little spread keeps many pollers of one forge from asking all at once.
         let delay_max = time(table, "poll_random_delay_max").unwrap_or(delay_min.max(interval / 20));

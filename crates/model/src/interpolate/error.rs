@@ -107,4 +107,7 @@ pub enum RenderError {
     /// N-OLD-01.
     #[error("the build has no property `{0}`: give a default, as in `%({0}:-none)s`")]
     MissingProperty(String),
+    /// More than anybody reads.
+    #[error("the text has more than 1 MiB")]
+    TooLong,
 }

@@ -9,6 +9,9 @@ use crate::{Dicts, Links, is_true, push_value_text};
 use super::parse::{Align, Format, Modifier, Part, Selector, Substitution};
 use super::{Argument, RenderError, Scope, Template};
 
+/// The longest text that a template makes, in bytes.
+const MAX_TEXT: usize = 1 << 20;
+
 /// Appends a template's text.
 pub(super) fn push_template(
     template: &Template,
@@ -63,6 +66,9 @@ impl<'a> Renderer<'a> {
                         Ok(())
                     })?;
                 }
+            }
+            if out.len() > MAX_TEXT {
+                return Err(RenderError::TooLong);
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Values of templates as they go from one process to another: JSON, with marks for what JSON has no form for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ pub(super) fn value_of(data: serde_json::Value) -> Value {
                 let items = items.iter().cloned().map(value_of).collect();
                 return Value::from_object(TextList { items, text: text.clone() });
             }
-            map.into_iter().map(|(key, data)| (key, value_of(data))).collect()
+            let map = map.into_iter().map(|(key, data)| (key, value_of(data)));
+            Value::from(map.collect::<BTreeMap<String, Value>>())
         }
         serde_json::Value::Array(items) => items.into_iter().map(value_of).collect::<Vec<_>>().into(),
         plain => Value::from(Serde(plain)),
@@ -84,5 +86,27 @@ impl Object for TextList {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jinja::{Escape, Task, TemplateJob};
+
+    #[test]
+    fn m_x_08_values_are_the_same_on_the_other_side() {
+        let values = serde_json::json!({
+            "tuple": TupleOf(vec!["a", "b"]), "one": {"two": [1, null, 2.5]},
+            "list": ListWithText { items: vec![7, 8], text: "seven, eight".to_owned() },
+        });
+        let source = "{{ tuple }} {{ one.two }} {{ list }} {{ list[1] }} {{ list | length }}{% for n in list %} {{ n }}{% endfor %}";
+        let job =
+            TemplateJob { source: source.to_owned(), escape: Escape::Nothing, values, task: Task::Render };
+        // As it arrives.
+        let job: TemplateJob =
+            serde_json::from_str(&serde_json::to_string(&job).unwrap_or_default()).unwrap_or(job);
+        let text = job.run().text;
+        assert_eq!(text.as_deref(), Some("('a', 'b') [1, None, 2.5] seven, eight 8 2 7 8"));
     }
 }

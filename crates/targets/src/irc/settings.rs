@@ -306,9 +306,7 @@ fn patterns(reader: &Reader<'_>) -> Option<Patterns> {
     let pattern = |key: &str, default: &str| {
         let own = reader.text(key);
         let source = own.as_deref().unwrap_or(default);
-        Regex::new(&format!(r"\A(?:{source})\z"))
-            .map_err(|error| reader.error(key, format!("`{key}` is no regular expression: {error}")))
-            .ok()
+        reader.pattern(key, &format!(r"\A(?:{source})\z"))
     };
     let branch = pattern("branch_pattern", r"[\w.+/~-]*");
     let revision = pattern("revision_pattern", r"[ \w.\-/]*");

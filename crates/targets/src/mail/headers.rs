@@ -77,6 +77,11 @@ pub(super) fn encoded_words(text: &str) -> Vec<String> {
     words
 }
 
+/// The longest value of an extra header, in bytes.
+const MAX_VALUE: usize = 8 << 10;
+/// The longest that all extra headers of a mail are together, in bytes: relays take no more.
+pub(super) const MAX_VALUES: usize = 64 << 10;
+
 /// A header that settings or a formatter add, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Extra {
@@ -95,6 +100,15 @@ impl Extra {
         }
         if is_ours(name) {
             tracing::warn!(header = name, "mail: an extra header is left out: the mail has it already");
+            return None;
+        }
+        if value.len() > MAX_VALUE {
+            let bytes = value.len();
+            tracing::warn!(
+                header = name,
+                bytes,
+                "mail: an extra header is left out: it is longer than {MAX_VALUE} bytes"
+            );
             return None;
         }
         Some(Self { name: name.to_owned(), value: one_line(value).trim().to_owned() })

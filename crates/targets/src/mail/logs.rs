@@ -11,6 +11,8 @@ use campanile_model::{Build, LogRef, LogSummary, Step};
 
 /// Most bytes of one log that are attached, by default: of a longer one the last part.
 const DEFAULT_MAX_BYTES: u64 = 1 << 20;
+/// The same that a tenant may set.
+const MAX_TENANTS_ATTACHMENT: u64 = 25 << 20;
 
 /// The logs that go with a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,8 @@ pub(super) enum LogChoice {
 impl AddLogs {
     /// Reads `add_logs` and `max_attachment_bytes`, for mails of at most `max_total` bytes.
     pub(super) fn read(reader: &Reader<'_>, max_total: u64) -> Self {
-        let max_bytes = reader.size("max_attachment_bytes").unwrap_or(DEFAULT_MAX_BYTES);
+        let max_bytes =
+            reader.size_up_to("max_attachment_bytes", MAX_TENANTS_ATTACHMENT).unwrap_or(DEFAULT_MAX_BYTES);
         Self {
             which: LogChoice::read(reader, "add_logs"),
             max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),

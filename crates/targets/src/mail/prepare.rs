@@ -2,7 +2,7 @@
 
 use super::body::{self, RenderedMessage, plain};
 use super::decide::{MailedBuild, decide};
-use super::headers::Extra;
+use super::headers::{self, Extra};
 use super::mime::{self, Attachment, Draft};
 use super::payload::{Envelope, StoredMail};
 use super::recipients::Recipients;
@@ -164,7 +164,14 @@ async fn mail_about(
 }
 
 fn extra_headers(settings: &MailSettings, scope: &Scope<'_>) -> Vec<Extra> {
-    settings.extra_headers.iter().filter_map(|extra| extra.render(scope)).collect()
+    let mut bytes = 0;
+    let rendered = settings.extra_headers.iter().filter_map(|extra| extra.render(scope));
+    rendered
+        .take_while(|extra| {
+            bytes += extra.name.len() + extra.value.len();
+            bytes <= headers::MAX_VALUES
+        })
+        .collect()
 }
 
 async fn thread(settings: &MailSettings, build: &Build, context: &Context) -> Result<Option<String>, Fault> {

@@ -79,6 +79,8 @@ impl Transport {
 
 /// Most bytes of a mail by default: most relays take that much, and no person reads more.
 const DEFAULT_MAX_MESSAGE: u64 = 10 << 20;
+/// The same that a tenant may set: a mail is in memory several times while it is written.
+const MAX_TENANTS_MESSAGE: u64 = 25 << 20;
 
 /// Reads the n-th `[[mail]]` table. Whatever is wrong is noted; nothing comes back if the target can't be made at all.
 pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<MailSettings> {
@@ -108,7 +110,8 @@ pub(super) fn read(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Opti
     let report_new = reader.boolean("report_new").unwrap_or(false);
     let watched_workers = WatchedWorkers::read(reader);
     let add_patch = reader.boolean("add_patch").unwrap_or(true);
-    let max_message_bytes = reader.size("max_message_bytes").unwrap_or(DEFAULT_MAX_MESSAGE);
+    let max_message_bytes =
+        reader.size_up_to("max_message_bytes", MAX_TENANTS_MESSAGE).unwrap_or(DEFAULT_MAX_MESSAGE);
     let add_logs = AddLogs::read(reader, max_message_bytes);
     let (thread_by, order_by) = (ThreadBy::read(reader), OrderBy::read(reader));
     let dump_mails_to_log = dump_mails_to_log(reader);

@@ -12,6 +12,9 @@ use campanile_config::{Item, Location, Reader, Severity};
 use campanile_model::Build;
 use campanile_model::jinja::{Escape, JinjaError, Task, TemplateJob};
 
+/// Size of the largest file of a template, in bytes.
+const MAX_FILE: u64 = 256 << 10;
+
 /// The page of those who ask for html and write none.
 const DEFAULT_PAGE: &str = include_str!("page.html.jinja");
 
@@ -188,7 +191,7 @@ fn source(reader: &Reader<'_>, key: &str) -> Option<Source> {
     };
     table.required_text("file");
     let file = table.file("file");
-    let source = file.and_then(|file| match std::fs::read_to_string(&file) {
+    let source = file.and_then(|file| match table.regular_file(&file).read_text(MAX_FILE) {
         Ok(text) => Some(Source { text, place: Origin::File(file) }),
         Err(error) => {
             table.error("file", format!("cannot read the template `{}`: {error}", file.display()));
