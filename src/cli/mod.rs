@@ -87,7 +87,7 @@ enum Command {
         after_help = "Example: campanile init --buildbot http://127.0.0.1:8010/ --listen 127.0.0.1:8020"
     )]
     Init(init::Options),
-    /// Show on a temporary store what the engine does with a push and three builds
+    /// Show on a temporary store what the engine does with a push and four builds
     #[command(after_help = "Example: campanile demo --keep")]
     Demo(demo::Options),
     /// Print a shell's completions

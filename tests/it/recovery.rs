@@ -153,3 +153,46 @@ async fn m_dlv_05_what_stays_as_it_is_has_its_reason() {
     assert_eq!(deliveries(&engine, &["drop", "--target", "loud", "--yes"]).1, Some(0));
     assert_eq!(deliveries(&engine, &["list", "--target", "laud"]).1, Some(1));
 }
+
+/// A relay that has no room refuses every mail, whosever it is: when one gets through, all others are due.
+#[tokio::test]
+async fn m_dlv_04_a_relay_that_had_no_room_gets_all_that_waited() {
+    let Some(smtp) = SmtpServer::start(&[]) else { return };
+    let engine = Engine::start(&settings(smtp.port));
+    smtp.behave(&serde_json::json!({"mail": "452 4.3.1 Insufficient system storage"}));
+    let told = async |builder: &str| {
+        engine
+            .event(&serde_json::json!({"event": "buildFinished",
+            "build": {"builder": builder, "number": 1, "results": "failure"}}))
+            .await;
+    };
+    for builder in ["a", "b", "c", "d", "e"] {
+        told(builder).await;
+    }
+    let waiting = engine.failed("busy").await;
+    let text = waiting["text"].as_str().unwrap();
+    assert!(text.contains("452 4.3.1") && !text.contains("fromaddr"), "{text}");
+    patiently("each has been tried once", async || {
+        engine.deliveries().await.iter().all(|delivery| delivery["attempts"] == 1).then_some(())
+    })
+    .await;
+    // Shorter outages are none (M-DLV-04).
+    tokio::time::sleep(std::time::Duration::from_secs(11)).await;
+    smtp.behave(&serde_json::json!({}));
+    told("f").await;
+    smtp.wait_for(6).await;
+    for id in 1..=5 {
+        let shown = engine.get(&format!("/api/v1/deliveries/{id}")).await;
+        let attempts: Vec<f64> = shown["attempts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|attempt| attempt["at"].as_f64().unwrap())
+            .collect();
+        let [first, second] = attempts[..] else { panic!("{shown}") };
+        assert!(
+            second - first < 30.0,
+            "by its own time it would have been tried after half a minute: {shown}"
+        );
+    }
+}

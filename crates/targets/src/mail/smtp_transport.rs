@@ -132,7 +132,8 @@ impl SmtpTransport {
         let label = self.label();
         let (error, what, hint) = match broken {
             TransactionError::Sender(error) if !error.is_about_content() => {
-                (error, format!("did not take the sender `{}`", mail.envelope.sender), ": check `fromaddr`")
+                let hint = if is_the_relays(error) { "" } else { ": check `fromaddr`" };
+                (error, format!("did not take the sender `{}`", mail.envelope.sender), hint)
             }
             TransactionError::Recipients(error) => {
                 (error, "broke off while recipients were named".to_owned(), "")
@@ -150,8 +151,8 @@ impl SmtpTransport {
             }
         };
         let fault = reply_fault(error, format!("{label} {what} ({error}){hint}"), FaultCode::Rejected);
-        // A relay that answered and stays is there for other mails.
-        let fault = if error.code().is_some_and(|code| code != 421) { fault.of_message() } else { fault };
+        // A relay that answered and stays is there for other mails, unless the trouble is its own.
+        let fault = if error.code().is_some() && !is_the_relays(error) { fault.of_message() } else { fault };
         // Better a mail without its attachments than none.
         match error.is_about_content().then(|| mail.without_attachments()).flatten() {
             Some(bare) => {
@@ -199,6 +200,16 @@ impl SmtpTransport {
     }
 }
 
+/// True for an answer that is about the relay and not about the mail: it hangs up, has no room, or has trouble of its own. What
+/// policy puts off (450, 4.7.1), as greylisting does, is about the mail.
+fn is_the_relays(error: &SmtpError) -> bool {
+    match error {
+        SmtpError::Reply(421 | 452, _) => true,
+        SmtpError::Reply(451, text) => !text.starts_with("4.7."),
+        _ => false,
+    }
+}
+
 /// The fault of a mail that the relay puts off for its recipients' sake: greylisting, a full mailbox.
 fn put_off(text: String) -> Fault {
     Fault::transient(FaultCode::Busy, text).tried_again_from(NOT_NOW_DELAY).of_message()
@@ -236,6 +247,22 @@ impl MessageContent for StoredMail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn m_dlv_04_trouble_of_the_relay_is_not_the_mails() {
+        let is_the_relays = |code, text: &str| is_the_relays(&SmtpError::Reply(code, text.to_owned()));
+        for (code, text) in
+            [(421, "4.3.2 shutting down"), (452, "4.3.1 no room"), (451, "4.3.0 local error"), (451, "")]
+        {
+            assert!(is_the_relays(code, text), "{code} {text}");
+        }
+        for (code, text) in
+            [(450, "4.7.1 greylisted"), (451, "4.7.1 greylisted"), (550, "no"), (554, "5.7.1 no")]
+        {
+            assert!(!is_the_relays(code, text), "{code} {text}");
+        }
+        assert!(!super::is_the_relays(&SmtpError::Timeout));
+    }
 
     #[test]
     fn m_67_what_an_answer_means() {
