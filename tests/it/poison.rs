@@ -1,4 +1,4 @@
-//! What the engine dies of: the second time, it is set aside, and everything else goes on.
+//! Deliveries and settings that the engine dies of: the second time they are set aside, and everything else goes on.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
