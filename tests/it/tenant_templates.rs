@@ -92,7 +92,7 @@ async fn m_x_19_deep_and_endless_templates_are_refused_and_nobody_notices() {
         let ((status, answer), seen) = tokio::join!(put(&engine, "acme", template), others);
         assert_eq!((status, seen), (400, 200), "{answer}");
         let detail = answer["detail"].as_str().unwrap();
-        assert!(detail.contains("acme.toml:9: error") && detail.contains(told), "{detail}");
+        assert!(detail.contains("acme.toml:10: error") && detail.contains(told), "{detail}");
     }
     assert!(!engine.folder.join("tenants.d/acme.toml").exists(), "nothing of it is kept");
     assert!(mailed(&engine, "bolt", 2).await.contains("failure of linux"));

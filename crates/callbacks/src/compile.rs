@@ -155,7 +155,10 @@ impl Compiler {
 }
 
 /// Reads a component's file, unless it is too large to be looked at, or no regular file.
-pub(super) async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError> {
+///
+/// # Errors
+/// When it can't be read, or is one of these.
+pub async fn read_component(path: &Path) -> Result<Vec<u8>, CompileError> {
     let failed =
         |error: std::io::Error| CompileError::Read { path: path.to_owned(), reason: error.to_string() };
     let size = tokio::fs::metadata(path).await.map_err(failed)?.len();

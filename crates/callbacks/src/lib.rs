@@ -44,7 +44,7 @@ pub use announce_formatter::{Announcement, ChatEvent};
 pub use call::{CallRecord, Level, LogLine};
 pub use callback::{CallCost, Callback};
 pub use caller::Caller;
-pub use compile::{CompileError, MAX_COMPONENT, compile_component};
+pub use compile::{CompileError, MAX_COMPONENT, compile_component, read_component};
 pub use cpu_budget::CpuBudget;
 pub use error::CallbackError;
 pub use fair_semaphore::{FairPermit, FairSemaphore, Share};

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::{Engine, Tenant};
-use campanile_callbacks::{Callback, CompileError, Kind, Subject, Trial, Version, smoke_test};
+use campanile_callbacks::{
+    Callback, CompileError, Kind, Subject, Trial, Version, read_component, smoke_test,
+};
 use campanile_config::Problem;
 use campanile_model::Build;
 use campanile_store::{BuildQuery, InUse, KeptVersion, Page, StoreError};
@@ -162,7 +164,7 @@ impl Engine {
         let in_use = self.files_in_use(&tenant).await;
         for (name, callback) in tenant.callbacks() {
             let Some(file) = tenant.component_file(name) else { continue };
-            let Ok(wasm) = tokio::fs::read(file).await else {
+            let Ok(wasm) = read_component(file).await else {
                 tracing::warn!(
                     tenant = tenant.name(),
                     callback = name,
@@ -252,7 +254,7 @@ impl Engine {
         version: Arc<Version>,
     ) -> Result<(), ActivateError> {
         let Some(file) = tenant.component_file(callback.name()) else { return Ok(()) };
-        let Ok(wasm) = tokio::fs::read(file).await else { return Ok(()) };
+        let Ok(wasm) = read_component(file).await else { return Ok(()) };
         self.restore_version(tenant, callback, used).await?;
         let new = Candidate { version, wasm, origin: "file" };
         self.activate(tenant, callback, new, ActivateOptions::default()).await.map(drop)
@@ -284,7 +286,7 @@ impl Engine {
         version: Option<String>,
     ) -> Result<(), ActivateError> {
         let (Some(file), Some(version)) = (tenant.component_file(name), version) else { return Ok(()) };
-        let Ok(wasm) = tokio::fs::read(file).await else { return Ok(()) };
+        let Ok(wasm) = read_component(file).await else { return Ok(()) };
         // Whoever writes the file just now is seen at the next look.
         if digest(&wasm) == version {
             self.store_version(tenant, name, &version, Some(version.clone()), "file", wasm).await?;
@@ -421,7 +423,7 @@ impl Engine {
     /// stays as it is, it does not win over that version.
     async fn current_file_digest(&self, tenant: &Tenant, name: &str) -> Option<String> {
         let file = tenant.component_file(name)?;
-        tokio::fs::read(file).await.ok().map(|wasm| digest(&wasm))
+        read_component(file).await.ok().map(|wasm| digest(&wasm))
     }
 
     /// Counts a swap, or that it was refused.

@@ -1,8 +1,8 @@
 //! Suspects: deliveries that were under way when an earlier run of the engine died, of which one may be the cause.
 //!
 //! A run has many deliveries under way, and a person may have killed it: to blame all would lose messages. So each suspect's
-//! next attempt begins while no other one does, and is noted in the store before. Should the engine die once more, the store
-//! knows of whom (`Store::take_over`), sets that one aside, and the next start is free of it.
+//! next attempt begins while no other one does, and is noted in the store before. Should the engine die of
+//! the same one twice more, the store sets it aside (`Store::take_over`), and the next start is free of it.
 
 use std::time::Duration;
 

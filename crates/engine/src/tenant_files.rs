@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use super::Engine;
 use super::load::{Checked, check_staged};
 use super::tenants::TenantPaths;
-use campanile_config::{Problem, TenantsSettings};
+use campanile_config::{Problem, RegularFile, TenantsSettings};
 use campanile_store::StoreError;
+
+/// Size of the largest file that is put back when a change fails, in bytes.
+const MAX_BACKUP: u64 = 16 << 20;
 
 /// The reason why a tenant was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +152,7 @@ impl FileBackup {
 }
 
 fn read(file: &Path) -> std::io::Result<Option<Vec<u8>>> {
-    match fs::read(file) {
+    match RegularFile::new(file).read(MAX_BACKUP) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -19,7 +19,7 @@ use russh::{ChannelMsg, Preferred};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::{Dialer, limits};
-use campanile_config::Secret;
+use campanile_config::{RegularFile, Secret};
 
 /// The most commands at once: servers allow few channels on a connection.
 const MAX_CONCURRENT: usize = 4;
@@ -303,10 +303,16 @@ impl SshConfig {
     }
 }
 
+/// Size of the largest key file, in bytes.
+const MAX_KEY: u64 = 64 << 10;
+
 /// Reads the first of the key files that there is.
 async fn first_file(files: &[PathBuf]) -> Result<(Secret, PathBuf), SshError> {
     for file in files {
-        match tokio::fs::read_to_string(file).await {
+        // Off the runtime, and only a regular file: a pipe in its place would hold this for ever.
+        let key = RegularFile::new(file);
+        let read = tokio::task::spawn_blocking(move || key.read_text(MAX_KEY)).await;
+        match read.unwrap_or_else(|stopped| Err(std::io::Error::other(stopped))) {
             Ok(text) => return Ok((Secret::new(text), file.clone())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {

@@ -29,7 +29,7 @@ pub enum Task {
     Render,
 }
 
-/// What came of a job.
+/// The outcome of a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TemplateOutcome {
     /// The rendered text, where that was asked for and worked.

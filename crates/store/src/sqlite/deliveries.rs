@@ -133,7 +133,7 @@ pub(super) async fn release_unattempted(
     leases: &[Lease],
 ) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries AS d SET lease_owner = NULL, due = not_before, interrupted = min(interrupted, 1) FROM json_each(?) r \
+        "UPDATE deliveries AS d SET lease_owner = NULL, due = not_before, interrupted = interrupted - (interrupted IN (2, 4)) FROM json_each(?) r \
          WHERE d.id = r.value->>0 AND d.lease_token = r.value->>1 AND d.tenant = r.value->>2 AND d.state = 'waiting'",
     )
     .bind(rows(leases))
@@ -163,7 +163,7 @@ async fn claimed(tx: &mut SqliteConnection, ids: Vec<DeliveryId>) -> Result<Oper
 /// same, what came of it counts until the next claim.
 pub(super) async fn release(tx: &mut SqliteConnection, owner: &str) -> Result<OperationResult, StoreError> {
     sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, due = not_before, interrupted = min(interrupted, 1) WHERE state = 'waiting' AND lease_owner = ?",
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before, interrupted = interrupted - (interrupted IN (2, 4)) WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
     .execute(tx)

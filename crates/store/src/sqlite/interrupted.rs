@@ -1,7 +1,9 @@
 //! Deliveries and loads of settings that were under way when the engine died.
 //!
-//! `interrupted` of a delivery is 0, or 1 after such an end: then many are suspected, and one is to blame. Each suspect's next
-//! attempt is begun by itself and noted with 2, so that a second end blames that one alone, however many were under way.
+//! `interrupted` of a delivery is 0, or 1 after such an end: then many are suspected, and at most one is to blame. Each suspect's
+//! next attempt is begun by itself and noted with 2; an end that finds it so leaves 3, and the attempt after that is 4. One that
+//! is found at 4 has twice been the only one that began when the engine died. Once would not do: a person who kills the engine
+//! hits one of them too, but hardly the same one again, since the oldest come first.
 
 use sqlx::sqlite::SqliteConnection;
 
@@ -24,7 +26,7 @@ pub(super) async fn take_over(
     let poisoned: Vec<(DeliveryId, String, String)> = sqlx::query_as(
         "UPDATE deliveries SET state = 'dead', code = ?, text = ?, attempts = attempts + 1, interrupted = 0, \
          lease_owner = NULL, lease_token = NULL, due = not_before \
-         WHERE state = 'waiting' AND lease_owner = ? AND interrupted = 2 RETURNING id, tenant, target",
+         WHERE state = 'waiting' AND lease_owner = ? AND interrupted = 4 RETURNING id, tenant, target",
     )
     .bind(POISON)
     .bind(POISON_TEXT)
@@ -41,7 +43,7 @@ pub(super) async fn take_over(
     writes.put(outcomes::FREE_NEXT, &rows);
     writes.run(tx).await?;
     let suspects = sqlx::query(
-        "UPDATE deliveries SET lease_owner = NULL, due = not_before, interrupted = 1 \
+        "UPDATE deliveries SET lease_owner = NULL, due = not_before, interrupted = interrupted | 1 \
          WHERE state = 'waiting' AND lease_owner = ?",
     )
     .bind(owner)
@@ -55,17 +57,22 @@ pub(super) async fn take_over(
     Ok(OperationResult::TakenOver(TakenOver { suspects, poisoned }))
 }
 
-/// Notes how far the attempt of a suspect is.
-pub(super) async fn note(
+/// Notes that the attempt of a suspect begins.
+pub(super) async fn begin(tx: &mut SqliteConnection, lease: &Lease) -> Result<OperationResult, StoreError> {
+    note(tx, lease, "UPDATE deliveries SET interrupted = min((interrupted | 1) + 1, 4) WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'").await
+}
+
+/// Takes the suspicion away.
+pub(super) async fn clear(tx: &mut SqliteConnection, lease: &Lease) -> Result<OperationResult, StoreError> {
+    note(tx, lease, "UPDATE deliveries SET interrupted = 0 WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'").await
+}
+
+async fn note(
     tx: &mut SqliteConnection,
     lease: &Lease,
-    interrupted: u8,
+    sql: &'static str,
 ) -> Result<OperationResult, StoreError> {
-    let noted = sqlx::query(
-        "UPDATE deliveries SET interrupted = ? WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'",
-    );
-    let noted = noted.bind(interrupted).bind(lease.delivery).bind(lease.token).bind(&lease.tenant);
-    noted.execute(tx).await?;
+    sqlx::query(sql).bind(lease.delivery).bind(lease.token).bind(&lease.tenant).execute(tx).await?;
     Ok(OperationResult::Done)
 }
 

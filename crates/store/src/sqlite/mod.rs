@@ -397,11 +397,11 @@ impl Store for SqliteStore {
     }
 
     async fn begin_suspect(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.writer.submit(Operation::NoteSuspect { lease: lease.clone(), interrupted: 2 }).await.map(drop)
+        self.writer.submit(Operation::BeginSuspect { lease: lease.clone() }).await.map(drop)
     }
 
     async fn clear_suspect(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.writer.submit(Operation::NoteSuspect { lease: lease.clone(), interrupted: 0 }).await.map(drop)
+        self.writer.submit(Operation::ClearSuspect { lease: lease.clone() }).await.map(drop)
     }
 
     async fn begin_load(&self, tenant: &str, version: &str) -> Result<u64, StoreError> {

@@ -57,7 +57,8 @@ pub(super) enum Operation {
     ReleaseUnattempted { leases: Vec<Lease> },
     Release { owner: String },
     TakeOver { owner: String, now: Timestamp },
-    NoteSuspect { lease: Lease, interrupted: u8 },
+    BeginSuspect { lease: Lease },
+    ClearSuspect { lease: Lease },
     BeginLoad { tenant: String, version: String },
     EndLoad { tenant: String },
     Renew { leases: Vec<Lease>, until: Timestamp },
@@ -329,9 +330,8 @@ async fn perform(
             Operation::ReleaseUnattempted { leases } => deliveries::release_unattempted(tx, leases).await?,
             Operation::Release { owner } => deliveries::release(tx, owner).await?,
             Operation::TakeOver { owner, now } => interrupted::take_over(tx, owner, *now).await?,
-            Operation::NoteSuspect { lease, interrupted } => {
-                interrupted::note(tx, lease, *interrupted).await?
-            }
+            Operation::BeginSuspect { lease } => interrupted::begin(tx, lease).await?,
+            Operation::ClearSuspect { lease } => interrupted::clear(tx, lease).await?,
             Operation::BeginLoad { tenant, version } => interrupted::begin_load(tx, tenant, version).await?,
             Operation::EndLoad { tenant } => interrupted::end_load(tx, tenant).await?,
             Operation::Renew { leases, until } => deliveries::renew(tx, leases, *until).await?,
