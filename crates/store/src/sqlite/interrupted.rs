@@ -59,20 +59,24 @@ pub(super) async fn take_over(
 
 /// Notes that the attempt of a suspect begins.
 pub(super) async fn begin(tx: &mut SqliteConnection, lease: &Lease) -> Result<OperationResult, StoreError> {
-    note(tx, lease, "UPDATE deliveries SET interrupted = min((interrupted | 1) + 1, 4) WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'").await
+    let noted = "UPDATE deliveries SET interrupted = min((interrupted | 1) + 1, 4) \
+         WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'";
+    note(tx, lease, noted).await
 }
 
 /// Takes the suspicion away.
 pub(super) async fn clear(tx: &mut SqliteConnection, lease: &Lease) -> Result<OperationResult, StoreError> {
-    note(tx, lease, "UPDATE deliveries SET interrupted = 0 WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'").await
+    let noted = "UPDATE deliveries SET interrupted = 0 \
+         WHERE id = ? AND lease_token = ? AND tenant = ? AND state = 'waiting'";
+    note(tx, lease, noted).await
 }
 
 async fn note(
     tx: &mut SqliteConnection,
     lease: &Lease,
-    sql: &'static str,
+    statement: &'static str,
 ) -> Result<OperationResult, StoreError> {
-    sqlx::query(sql).bind(lease.delivery).bind(lease.token).bind(&lease.tenant).execute(tx).await?;
+    sqlx::query(statement).bind(lease.delivery).bind(lease.token).bind(&lease.tenant).execute(tx).await?;
     Ok(OperationResult::Done)
 }
 
