@@ -61,8 +61,9 @@ async fn m_dlv_12_a_delivery_that_kills_the_engine_twice_is_set_aside() {
     engine.outbox(1).await;
     engine.build(2, "failure").await;
     let states = engine.deliveries().await;
-    let of =
-        |target: &str| states.iter().filter(|one| one["target"] == target).map(|one| &one["state"]).last();
+    let of = |target: &str| {
+        states.iter().filter(|one| one["target"] == target).map(|one| &one["state"]).next_back()
+    };
     assert_eq!(
         (of("silent"), of("good")),
         (Some(&"waiting".into()), Some(&"delivered".into())),

@@ -22,7 +22,7 @@ pub(crate) async fn connect(engine: &Engine, from: [u8; 4], begin: &str) -> TcpS
     stream
 }
 
-/// What the far side says until it closes; a reset counts as that too.
+/// Bytes that the far side says until it closes; a reset counts as that too.
 pub(crate) async fn rest(mut stream: TcpStream) -> String {
     let mut told = Vec::new();
     let reading = async {

@@ -8,8 +8,8 @@ pub(crate) fn without_formatting(text: &str) -> String {
         match character {
             // Bold, end, fixed width, inverse, italic, struck through, underlined.
             '\x02' | '\x0f' | '\x11' | '\x16' | '\x1d' | '\x1e' | '\x1f' => {}
-            '\x03' => skip_colours(&mut rest, 2, |digit| digit.is_ascii_digit()),
-            '\x04' => skip_colours(&mut rest, 6, |digit| digit.is_ascii_hexdigit()),
+            '\x03' => skip_colours(&mut rest, 2, char::is_ascii_digit),
+            '\x04' => skip_colours(&mut rest, 6, char::is_ascii_hexdigit),
             _ => plain.push(character),
         }
     }

@@ -208,7 +208,7 @@ fn i_col_05_a_channel_without_colours_is_told_again_without_them() {
         let mut session = in_channel(settings(), now);
         let message = text("Failure [\x0304failed\x03]");
         let mut said = |now| {
-            let ticket = session.deliver([("#ci", std::slice::from_ref(&message))].into_iter());
+            let ticket = session.deliver([("#ci", std::slice::from_ref(&message))]);
             let said = lines(&mut session, now);
             let refused = receive(&mut session, &format!(":s {refusal}"), now);
             let arrived = said.last().and_then(|ping| ping.strip_prefix("PING :")).unwrap().to_owned();

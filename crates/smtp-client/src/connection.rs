@@ -42,7 +42,7 @@ pub(crate) struct SmtpConnection {
     pub(crate) tls: Option<&'static str>,
     /// True when it ends on this machine, where nobody else can read the line.
     pub(crate) is_loopback: bool,
-    /// What the relay is told and may repeat in any later reply, but not in our records.
+    /// Texts that the relay is told and may repeat in any later reply, but that stand in no record of ours.
     pub(crate) hidden: Vec<Secret>,
 }
 

@@ -67,7 +67,7 @@ impl Auth {
                             format!("`{path}` cannot be read ({error}): every hook will be refused"),
                         );
                     }
-                    if checker.users().iter().any(|user| user.is_too_costly()) {
+                    if checker.users().iter().any(User::is_too_costly) {
                         table.error("auth", costly());
                     }
                     checkers.push(checker);

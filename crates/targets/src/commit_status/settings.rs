@@ -52,7 +52,7 @@ pub(super) enum Addressing {
 pub(super) enum Repository {
     OwnerAndName(Text, Text),
     Both(Text),
-    /// Where the settings say nothing: what this comes to, else the repository's address.
+    /// The default: what this comes to, else the repository's address.
     OfStamp(Text),
 }
 
