@@ -340,7 +340,7 @@ async fn what_a_reporter_leaves_out_is_fetched() {
          user = \"campanile\"\npassword = \"tower\"\n\n[control]\nkind = \"buildbot\"\n\n\
          [[irc]]\nhost = \"localhost\"\nport = {}\nnick = \"bb\"\nchannels = [\"#ci\"]\nallow_force = true\n\
          flood_burst = 40\nnotify_events = [\"finished\"]\n\n[[mail]]\nfromaddr = \"ci@example.org\"\n\
-         transport = \"file:outbox\"\nmode = \"problem\"\nmessage_formatter = \"html\"\nauthor_addresses = true\n\n\
+         transport = \"file:outbox\"\nmode = \"problem\"\nprevious_build = \"number\"\nmessage_formatter = \"html\"\nauthor_addresses = true\n\n\
          [callbacks.html]\ncomponent = {words:?}\ndeadline = \"10s\"\n\n\
          [[http_status_push]]\nserver_url = \"http://127.0.0.1:{}/\"\nbuffer_delay = 0.05\n\n\
          [server]\nlisten = \"127.0.0.1:{own}\"\nurl = \"https://ci.example.org/\"\nurl_style = \"default\"\napi_token = \"tower\"\n",

@@ -18,7 +18,7 @@ const SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\nurl = \"https://ci.e
     [events]\ngithub = { secret = [\"old\", \"bell-tower\"] }\ngitlab = { secret = \"bell-tower\" }\n\
     drone = { secret = \"bell-tower\" }\ncloudevents = { secret = \"bell-tower\" }\n\n\
     [[mail]]\nname = \"dev\"\nfromaddr = \"ci@example.org\"\ntransport = \"file:outbox\"\nlookup = \"example.org\"\n\
-    mode = [\"failing\", \"warnings\", \"passing\"]\n";
+    mode = [\"failing\", \"warnings\", \"passing\"]\nignored_addresses = []\n";
 
 /// A request that was published, or is made of one.
 #[derive(Clone)]
