@@ -23,7 +23,7 @@ pub use limits::Limits;
 pub use problems::{Location, Problem, Problems, Severity};
 pub use reader::{Item, Reader};
 pub use regular_file::RegularFile;
-pub use secret::{Secret, mask, random_bytes};
+pub use secret::{Secret, is_one_of, mask, random_bytes};
 pub use settings::{CallbackSettings, HookSettings, MetricsAccess, ServerSettings, Settings, TABLES, User};
 pub use signature::{Hash, is_hex_code, verify_hex_hmac, verify_hmac};
 pub use tenants::{TenantsSettings, read_ip_ranges};

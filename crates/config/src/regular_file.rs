@@ -1,6 +1,6 @@
 //! Files that settings name: opened for what they are, and no further than they may reach.
 //!
-//! What a path leads to can change between a look and a use: a file becomes a link to another tenant's, or a pipe that nobody
+//! The file that a path leads to can change between a look and a use: a file becomes a link to another tenant's, or a pipe that nobody
 //! writes to, which would hold whoever opens it for ever.
 
 use std::fs::File;

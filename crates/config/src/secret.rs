@@ -43,6 +43,12 @@ impl Secret {
     }
 }
 
+/// True if one of these secrets is what was sent. Every one is tried, so that the time does not tell which is in use.
+#[must_use]
+pub fn is_one_of(sent: &[u8], secrets: &[Secret]) -> bool {
+    secrets.iter().filter(|secret| secret.matches(sent)).count() > 0
+}
+
 /// A far side's words with these secrets made unreadable: some quote what they were sent, and that quote would end up in
 /// records and logs. Every protocol's words go through here.
 #[must_use]

@@ -305,9 +305,8 @@ impl Engine {
         let admitted = tenant.usage().admit(tenant.limits(), events.len(), self.clock.now());
         admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
         if tenant.limits().stored_bytes.is_some() || tenant.limits().event_bytes.is_some() {
-            let sizes = events.iter().map(size);
             let mut all = 0_u64;
-            for bytes in sizes {
+            for bytes in events.iter().map(size) {
                 let admitted = Usage::admit_event(tenant.limits(), bytes);
                 admitted.inspect_err(|over| self.metrics.refused(tenant.name(), over.limit))?;
                 all = all.saturating_add(bytes);

@@ -11,9 +11,11 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
+use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::{Problem, ProblemCode};
+use campanile_model::read_json;
 
 /// The longest wait for the next chunk of a body.
 const CHUNK_DEADLINE: Duration = Duration::from_secs(30);
@@ -138,6 +140,15 @@ impl LimitedBody {
             all.extend_from_slice(&chunk);
         }
         Ok((all.freeze(), held))
+    }
+
+    /// Reads all of it as JSON.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and 400 for what is no `T`.
+    pub(super) async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        let body = self.bytes().await?;
+        read_json(&body).map_err(|error| Problem::bad_request(format!("$: {error}")))
     }
 
     /// Reads what comes, and keeps nothing: a refusal takes as long whatever its reason.

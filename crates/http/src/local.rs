@@ -11,6 +11,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::problem::{Problem, ProblemCode};
+use campanile_inbound::ingest::media_type;
 
 /// Headers that proxies add, beside all that begin with `x-forwarded`.
 const PROXIED: [&str; 14] = [
@@ -125,8 +126,7 @@ fn has_body(headers: &HeaderMap) -> bool {
 
 /// Tells the types that a page can't send to another site without asking first.
 fn is_json(headers: &HeaderMap) -> bool {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = media_type(headers);
     let Some(kind) = media.strip_prefix("application/") else { return false };
     matches!(kind, "json" | "x-ndjson" | "ndjson" | "jsonl") || kind.ends_with("+json")
 }

@@ -14,7 +14,7 @@ use super::deliveries::{require_target, state_named};
 use super::extract::Path;
 use super::problem::Problem;
 use campanile_engine::{Engine, Tenant};
-use campanile_model::{Timestamp, lenient_json};
+use campanile_model::Timestamp;
 use campanile_store::{DeliveryId, DeliveryQuery, DeliveryState, Page, Standing, StoreError};
 
 /// Most deliveries that one request is about.
@@ -207,8 +207,7 @@ fn is_dropped(state: DeliveryState, code: Option<&str>) -> bool {
 }
 
 async fn read(request: Request) -> Result<Selection, Problem> {
-    let body = LimitedBody::new(request.into_body(), MAX_BODY).bytes().await?;
-    serde_json::from_slice(&lenient_json(&body)).map_err(|error| Problem::bad_request(format!("$: {error}")))
+    LimitedBody::new(request.into_body(), MAX_BODY).json().await
 }
 
 /// Finds the deliveries that are meant, oldest first; `states` are those that may be.

@@ -19,7 +19,7 @@ use super::extract::Path;
 use super::problem::{Problem, ProblemCode};
 use campanile_config::TenantsSettings;
 use campanile_engine::{Engine, Tenant, TenantChangeError};
-use campanile_model::{lenient_json, now};
+use campanile_model::now;
 
 /// Largest body of settings with their secrets, in bytes; components come by another route.
 const MAX_BODY: u64 = 1 << 20;
@@ -150,9 +150,7 @@ pub(super) async fn put(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json<PutTenantResponse>, Problem> {
-    let body = LimitedBody::new(body, MAX_BODY).bytes().await?;
-    let wanted: PutTenantRequest = serde_json::from_slice(&lenient_json(&body))
-        .map_err(|error| Problem::bad_request(format!("$: {error}")))?;
+    let wanted: PutTenantRequest = LimitedBody::new(body, MAX_BODY).json().await?;
     let warnings = engine
         .put_tenant(&name, &wanted.settings, &wanted.secrets)
         .await

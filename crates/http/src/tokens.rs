@@ -15,7 +15,6 @@ use super::extract::Path;
 use super::problem::{Problem, ProblemCode};
 use campanile_config::parse_duration;
 use campanile_engine::{Engine, TokenError};
-use campanile_model::lenient_json;
 use campanile_store::{Role, Token};
 
 /// Largest body of a token's request, in bytes.
@@ -70,9 +69,7 @@ pub(super) async fn make(
     Extension(principal): Extension<Principal>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let body = LimitedBody::new(request.into_body(), MAX_BODY).bytes().await?;
-    let wanted: CreateTokenRequest = serde_json::from_slice(&lenient_json(&body))
-        .map_err(|error| Problem::bad_request(format!("$: {error}")))?;
+    let wanted: CreateTokenRequest = LimitedBody::new(request.into_body(), MAX_BODY).json().await?;
     let role = Role::from_name(&wanted.role).ok_or_else(|| {
         let known = Role::ALL.map(Role::name).join("`, `");
         Problem::bad_request(format!("$.role: must be one of `{known}`"))

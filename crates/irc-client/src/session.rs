@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_config::Secret;
 use campanile_outbound::limits::IRC_WELCOME;
 use tokio::time::Instant;
 
@@ -30,6 +31,8 @@ const CTCP_BACKLOG: usize = 20;
 /// A session, from the first line of the registration until the connection is over.
 pub struct Session {
     settings: Arc<ClientSettings>,
+    /// Texts that the server is told and may repeat.
+    told: Vec<Secret>,
     registration: Registration,
     /// We, as others see us; user and host are empty until the server has told them.
     own: Prefix,
@@ -64,6 +67,7 @@ impl Session {
             began: now,
             last_received: now,
             keepalive_sent: None,
+            told: settings.told(),
             settings,
         };
         for line in session.registration.first_lines(&session.settings.server) {
@@ -181,6 +185,7 @@ impl Session {
         for name in dropped {
             self.part(&name);
         }
+        self.told = settings.told();
         self.settings = settings;
         self.want_channels();
         if self.is_ready() {
@@ -191,11 +196,7 @@ impl Session {
     /// Takes a line of the server's.
     pub(crate) fn receive(&mut self, message: ServerMessage, now: Instant) -> Vec<SessionEvent> {
         let events = self.take(message, now);
-        if events.is_empty() {
-            return events;
-        }
-        let told = self.settings.told();
-        events.into_iter().map(|event| event.masked(&told)).collect()
+        events.into_iter().map(|event| event.masked(&self.told)).collect()
     }
 
     fn take(&mut self, message: ServerMessage, now: Instant) -> Vec<SessionEvent> {

@@ -337,7 +337,7 @@ fn deliveries_arrive_with_those_who_did_not_get_them() {
 }
 
 /// Nothing of a password is shown by what is logged or told.
-/// What a server repeats of what it was told goes into no log.
+/// Words of a server that repeat what it was told go into no log.
 #[test]
 fn i_con_04_what_the_server_repeats_is_masked() {
     let now = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 /// The bytes without a byte order mark at their start, and with U+FFFD for every `\uD8xx` that lacks its other half.
@@ -30,6 +31,14 @@ pub fn lenient_json(bytes: &[u8]) -> Cow<'_, [u8]> {
         };
     }
     mended.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// Reads JSON that comes from outside, as [`lenient_json`] mends it.
+///
+/// # Errors
+/// When it is none, or no `T`.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(&lenient_json(bytes))
 }
 
 /// Reads a text of which a blank one counts as absent: shells hand on variables that have no value as `""`.
@@ -64,7 +73,7 @@ mod tests {
     use super::*;
 
     fn text(json: &str) -> String {
-        serde_json::from_slice(&lenient_json(json.as_bytes())).expect("it is a JSON text")
+        read_json(json.as_bytes()).expect("it is a JSON text")
     }
 
     #[test]
@@ -103,9 +112,9 @@ mod tests {
         #[test]
         fn whatever_serde_reads_is_read_the_same(text in ".{0,30}", escapes in "(\\\\u[dD89][89a-fA-F0-9]{3}|\\\\\\\\|a){0,6}") {
             let written = serde_json::to_string(&text).unwrap_or_default();
-            proptest::prop_assert_eq!(serde_json::from_slice::<String>(&lenient_json(written.as_bytes())).ok(), Some(text));
+            proptest::prop_assert_eq!(read_json::<String>(written.as_bytes()).ok(), Some(text));
             let written = format!("\"{escapes}\"");
-            let lenient = serde_json::from_slice::<String>(&lenient_json(written.as_bytes()));
+            let lenient = read_json::<String>(written.as_bytes());
             match serde_json::from_str::<String>(&written) {
                 Ok(read) => proptest::prop_assert_eq!(lenient.ok(), Some(read)),
                 Err(_) => proptest::prop_assert!(lenient.is_ok()),

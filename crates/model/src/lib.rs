@@ -41,7 +41,7 @@ pub use clock::now;
 pub use dict::{BuilderActivity, Dicts, worker_info};
 pub use event::{Event, LogChannel, LogRef, StepRef};
 pub use legible::{body_text, line_text, web_link};
-pub use lenient_json::lenient_json;
+pub use lenient_json::{lenient_json, read_json};
 pub(crate) use literal::{is_true, push_value_text};
 pub use order::{
     build_number_at, last_finished, natural_order, previous_conclusive, sort_changes, tags_match,

@@ -196,7 +196,7 @@ fn bounded(all: &[String], most: usize) -> (&[String], usize) {
 
 /// A time for people, like `Sat 19 Apr 2014 23:03:46`; none for the epoch itself, which stands for "not known".
 pub(super) fn local_text(when: Timestamp, zone: &TimeZone) -> Option<String> {
-    if when == Timestamp::default() {
+    if !when.is_known() {
         return None;
     }
     let timestamp = jiff::Timestamp::from_second(when.as_seconds()).ok()?;

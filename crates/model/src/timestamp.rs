@@ -34,6 +34,12 @@ impl Timestamp {
         seconds.is_finite().then(|| Self((seconds * 1e6).round() as i64))
     }
 
+    /// False for the epoch itself, which stands for a time that nobody knows (M-CH-03).
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Microseconds since the epoch.
     #[must_use]
     pub const fn as_micros(self) -> i64 {
@@ -76,11 +82,8 @@ impl Timestamp {
         let trimmed = text.trim();
         parse_iso(trimmed)
             .or_else(|| jiff::fmt::rfc2822::parse(trimmed).ok().map(|zoned| zoned.timestamp().as_second()))
-            .map(
-                |seconds| {
-                    if seconds < END_OF_GOS_ZERO { Self::default() } else { Self::from_seconds(seconds) }
-                },
-            )
+            .map(|seconds| if seconds < END_OF_GOS_ZERO { 0 } else { seconds })
+            .map(Self::from_seconds)
             .ok_or_else(|| ParseDateError(text.chars().take(60).collect()))
     }
 
@@ -172,7 +175,7 @@ impl fmt::Display for Timestamp {
 /// Reads a point in time that may be unknown: left out, null, or the zero that feeds write for it (M-B-08).
 pub(crate) fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let told = Option::<Timestamp>::deserialize(deserializer)?;
-    Ok(told.filter(|at| *at != Timestamp::default()))
+    Ok(told.filter(Timestamp::is_known))
 }
 
 impl Serialize for Timestamp {

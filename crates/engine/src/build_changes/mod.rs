@@ -99,25 +99,23 @@ async fn complete_stamp(
         Some((_, before)) => change_of(store, tenant, stamp, before).await?,
         None => None,
     };
-    let chain = match &from {
+    let pushed = match &from {
         Some(from) => pushes_since(store, tenant, from, &head).await?,
         None => None,
     };
-    let (changes, rule) = match (before, from) {
-        (Some((build, before)), _) if chain.is_some() => {
-            let changes = chain.unwrap_or_default();
-            let rule =
-                format!("{} pushed between {before} (#{}) and {revision}", changes.len(), build.number);
-            (changes, rule)
+    let (changes, rule) = match (before, from, pushed) {
+        (Some((build, before)), _, Some(pushed)) => {
+            let rule = format!("{} pushed between {before} (#{}) and {revision}", pushed.len(), build.number);
+            (pushed, rule)
         }
-        (Some((build, before)), Some(from)) if from.number < head.number => {
+        (Some((build, before)), Some(from), None) if from.number < head.number => {
             let between = changes_between(store, tenant, &from, &head).await?;
             let rule =
                 format!("{} told of between {before} (#{}) and {revision}", between.len(), build.number);
             (between, rule)
         }
         // An older one, built anew: it has its own commit only.
-        (Some(_), Some(_)) => (vec![head], format!("what was told of {revision}")),
+        (Some(_), Some(_), None) => (vec![head], format!("what was told of {revision}")),
         _ => match changes_of_push(store, tenant, &head).await? {
             pushed if pushed.len() > 1 => {
                 let rule = format!("{} told of in one push up to {revision}", pushed.len());
@@ -217,19 +215,12 @@ async fn pushes_since(
     let mut end = head.clone();
     for _ in 0..MAX_PUSHES {
         let Some(before) = end.before.clone() else { return Ok(None) };
-        for change in changes_of_push(store, tenant, &end).await?.into_iter().rev() {
-            if change.revision == from.revision {
-                newest_first.reverse();
-                return Ok(Some(newest_first));
-            }
-            if !newest_first.iter().any(|known| known.revision == change.revision) {
-                newest_first.push(change);
-            }
-        }
-        if from.revision.as_deref() == Some(&before) {
-            newest_first.truncate(MAX_CHANGES);
-            newest_first.reverse();
-            return Ok(Some(newest_first));
+        let mut of_push = changes_of_push(store, tenant, &end).await?;
+        of_push.reverse();
+        let until = of_push.iter().position(|change| change.revision == from.revision);
+        newest_first.extend(of_push.into_iter().take(until.unwrap_or(usize::MAX)));
+        if until.is_some() || from.revision.as_deref() == Some(&before) {
+            return Ok(Some(of_same_place(newest_first, head)));
         }
         let told = store.changes_to(tenant, &before, MAX_TELLINGS).await?;
         let Some(next) = told.into_iter().find(|change| is_of_same_place(change, head)) else {

@@ -8,7 +8,7 @@ use super::json::Json;
 use super::request::{MediaType, Method, RawHook, Verified};
 use super::{Dialect, HookError, HookOutcome, ParsedHook};
 use campanile_config::Reader;
-use campanile_model::{Change, Timestamp, lenient_json};
+use campanile_model::{Change, Timestamp, read_json};
 
 const NAME: &str = "base";
 
@@ -122,14 +122,14 @@ fn values(hook: &RawHook) -> Result<Map<String, Value>, HookError> {
         let Some(text) = arguments.first(name) else { continue };
         let value = match name {
             "files" | "properties" if text.trim().is_empty() => continue,
-            "files" | "properties" => serde_json::from_slice(&lenient_json(text.as_bytes()))
+            "files" | "properties" => read_json(text.as_bytes())
                 .map_err(|error| HookError::bad_request(format!("{NAME}: {name}: not JSON: {error}")))?,
             _ => text.into(),
         };
         values.insert(name.to_owned(), value);
     }
     if hook.method == Method::Post && hook.media_type() == MediaType::Json {
-        let body: Value = serde_json::from_slice(&lenient_json(&hook.body))
+        let body: Value = read_json(&hook.body)
             .map_err(|error| HookError::bad_request(format!("{NAME}: the body is not JSON: {error}")))?;
         let Value::Object(members) = body else {
             return Err(HookError::bad_request(format!("{NAME}: the body must be a JSON object")));

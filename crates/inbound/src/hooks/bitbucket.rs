@@ -13,7 +13,7 @@ use super::outcome::HookOutcome;
 use super::request::{MediaType, RawHook, Verified};
 use super::{Dialect, HookError, ParsedHook, payload};
 use campanile_config::Reader;
-use campanile_model::{Change, Timestamp, lenient_json};
+use campanile_model::{Change, Timestamp, read_json};
 
 const NAME: &str = "bitbucket";
 
@@ -46,7 +46,7 @@ impl Dialect for Bitbucket {
         let request = hook.request();
         let key = request.header("x-event-key");
         if let (Some(key), MediaType::Json) = (&key, request.media_type()) {
-            let event: Value = serde_json::from_slice(&lenient_json(&request.body)).unwrap_or_default();
+            let event: Value = read_json(&request.body).unwrap_or_default();
             return if is_servers(key, &event) {
                 self.server.parse(hook, now)
             } else {

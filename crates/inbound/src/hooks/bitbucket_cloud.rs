@@ -91,10 +91,11 @@ impl BitbucketCloud {
             };
             let target = reference.at("target")?.required()?;
             let name = reference.at("name")?.text()?.unwrap_or_default();
+            let old = element.value().and_then(|element| element.pointer("/old/target/hash"));
             let template = Change {
                 branch: full_ref(reference.at("type")?.text()?, name),
                 category: Some(category.to_owned()),
-                before: if category == "push" { before(&element)? } else { None },
+                before: if category == "push" { push::before(old) } else { None },
                 ..template.clone()
             };
             // Listed are the newest five, newest first, and the target among them.
@@ -152,13 +153,4 @@ impl BitbucketCloud {
         };
         Ok(pull.change(&self.0, self.template(event)?, now))
     }
-}
-
-/// The revision that a ref was at; what a sender leaves out or writes otherwise is nothing to refuse a push for.
-fn before(element: &Json<'_>) -> Result<Option<String>, HookError> {
-    let old = element.at("old")?;
-    if old.value().is_none_or(|old| old.pointer("/target/hash").is_none()) {
-        return Ok(None);
-    }
-    Ok(push::before(&old.at("target.hash")?))
 }

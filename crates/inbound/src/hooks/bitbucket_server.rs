@@ -146,16 +146,14 @@ impl BitbucketServer {
             };
             let hash = reference.at("target.hash")?.required()?.word()?.unwrap_or_default();
             let name = reference.at("name")?.text()?.unwrap_or_default();
-            changes.push(Change {
+            let template = Change {
                 branch: full_ref(reference.at("type")?.text()?, name),
                 who: actor.clone(),
-                comments: format!("Bitbucket Server commit {hash}"),
                 when: now,
-                revlink: repository.page(&format!("commits/{hash}")),
-                revision: Some(hash),
                 category: Some(category.to_owned()),
                 ..template.clone()
-            });
+            };
+            changes.push(commit_change(hash, None, template, &repository));
         }
         Ok(outcome(changes))
     }
@@ -171,7 +169,7 @@ impl BitbucketServer {
         let message = |hash: &str| {
             for commit in &commits {
                 if commit.at("id")?.word()?.as_deref() == Some(hash) {
-                    return Ok(commit.at("message")?.text()?.map(str::to_owned));
+                    return commit.at("message")?.text();
                 }
             }
             Ok::<_, HookError>(None)
@@ -188,7 +186,7 @@ impl BitbucketServer {
                 who: actor.clone(),
                 when,
                 category: Some(if deleted { "ref-deleted" } else { "push" }.to_owned()),
-                before: if deleted { None } else { push::before(&element.at("fromHash")?) },
+                before: if deleted { None } else { push::before(element.at("fromHash")?.value()) },
                 ..template.clone()
             };
             // Newest first, and of all refs together: only where there is one is it known whose they are.
@@ -202,13 +200,8 @@ impl BitbucketServer {
                 }
                 continue;
             }
-            let comments = message(&hash)?.unwrap_or_else(|| format!("Bitbucket Server commit {hash}"));
-            changes.push(Change {
-                comments,
-                revlink: repository.page(&format!("commits/{hash}")),
-                revision: Some(hash),
-                ..template
-            });
+            let message = message(&hash)?;
+            changes.push(commit_change(hash, message, template, &repository));
         }
         Ok(outcome(changes))
     }
@@ -260,19 +253,24 @@ fn listed(commit: &Json<'_>, template: &Change, repository: &Repository) -> Resu
     let hash = commit.at("id")?.required()?.word()?.unwrap_or_default();
     let author = person(&commit.at("author")?, "name", "emailAddress")?;
     let millis = commit.at("authorTimestamp")?.value().and_then(serde_json::Value::as_i64);
-    Ok(Change {
+    let template = Change {
         who: if author.is_empty() { template.who.clone() } else { author },
-        comments: match commit.at("message")?.text()? {
-            Some(message) => message.to_owned(),
-            None => format!("Bitbucket Server commit {hash}"),
-        },
         when: millis
             .filter(|millis| *millis > 0)
             .map_or(template.when, |millis| Timestamp::from_seconds(millis.div_euclid(1000))),
+        ..template.clone()
+    };
+    Ok(commit_change(hash, commit.at("message")?.text()?, template, repository))
+}
+
+/// The change of a commit, over one that knows the rest.
+fn commit_change(hash: String, message: Option<&str>, template: Change, repository: &Repository) -> Change {
+    Change {
+        comments: message.map_or_else(|| format!("Bitbucket Server commit {hash}"), str::to_owned),
         revlink: repository.page(&format!("commits/{hash}")),
         revision: Some(hash),
-        ..template.clone()
-    })
+        ..template
+    }
 }
 
 fn outcome(changes: Vec<Change>) -> HookOutcome {

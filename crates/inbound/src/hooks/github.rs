@@ -150,7 +150,7 @@ impl Github {
             repository: repository.to_owned(),
             project: options.project.of(full_name),
             properties: options.whitelist.properties(flavour.name, Some(value)),
-            before: push::before(&push.at("before")?),
+            before: push::before(push.at("before")?.value()),
             src: Some("git".to_owned()),
             ..Change::default()
         };

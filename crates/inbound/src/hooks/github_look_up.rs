@@ -9,7 +9,7 @@ use url::Url;
 use super::commit::once_each;
 use super::options::Skips;
 use campanile_config::{Reader, Secret};
-use campanile_model::{Change, lenient_json};
+use campanile_model::{Change, read_json};
 use campanile_outbound::{Client, Outbound, Request, Tls};
 
 /// GitHub's own API.
@@ -164,7 +164,6 @@ impl LookUp {
         if !response.status.is_success() {
             return Err(format!("{} {}", response.status, response.excerpt()).trim_end().to_owned());
         }
-        serde_json::from_slice(&lenient_json(&response.body))
-            .map_err(|error| format!("the answer is no JSON: {error}"))
+        read_json(&response.body).map_err(|error| format!("the answer is no JSON: {error}"))
     }
 }

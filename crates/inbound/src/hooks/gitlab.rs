@@ -12,8 +12,8 @@ use super::outcome::{HookOutcome, ParsedHook};
 use super::request::{Method, RawHook, Verified};
 use super::{Dialect, HookError, push};
 use crate::HeaderProof;
-use campanile_config::Reader;
-use campanile_model::{Change, Timestamp, lenient_json};
+use campanile_config::{Reader, is_one_of};
+use campanile_model::{Change, Timestamp, read_json};
 
 const NAME: &str = "gitlab";
 /// Of GitLab's headers only this one is made for each delivery and kept when it is tried again: `X-Gitlab-Event-UUID` is
@@ -48,9 +48,7 @@ impl Dialect for Gitlab {
             return Ok(HeaderProof::WithBody);
         }
         let sent = headers.get("x-gitlab-token").map_or(&[][..], |value| value.as_bytes());
-        // Every secret is tried, so that the time does not tell which one is in use.
-        let right = self.options.secrets.iter().filter(|secret| secret.matches(sent)).count();
-        if right == 0 {
+        if !is_one_of(sent, &self.options.secrets) {
             return Err(HookError::forbidden("Invalid secret"));
         }
         Ok(HeaderProof::Whole)
@@ -63,7 +61,7 @@ impl Dialect for Gitlab {
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
         let request = hook.request();
-        let value: Value = serde_json::from_slice(&lenient_json(&request.body))
+        let value: Value = read_json(&request.body)
             .map_err(|error| HookError::bad_request(format!("Error loading JSON: {error}")))?;
         let event = Json::top(NAME, &value)?;
         let kind = kind(&event, request)?;
@@ -116,7 +114,7 @@ impl Gitlab {
             codebase: self.options.codebases.of(&[repository, full_name]),
             repository: repository.to_owned(),
             project: project.to_owned(),
-            before: push::before(&event.at("before")?),
+            before: push::before(event.at("before")?.value()),
             src: Some("git".to_owned()),
             ..Change::default()
         };

@@ -50,7 +50,7 @@ impl Gitorious {
             codebase: self.codebases.of(&[repository]),
             repository: repository.to_owned(),
             project: push.at("project.name")?.required()?.text()?.unwrap_or_default().to_owned(),
-            before: push::before(&push.at("before")?),
+            before: push::before(push.at("before")?.value()),
             src: Some("git".to_owned()),
             ..Change::default()
         };

@@ -11,7 +11,7 @@ use super::request::{Method, RawHook, Verified, header_text};
 use super::{Dialect, HookError, ParsedHook};
 use crate::HeaderProof;
 use campanile_config::{Hash, Reader, Secret, is_hex_code, verify_hex_hmac};
-use campanile_model::{Change, Timestamp, lenient_json};
+use campanile_model::{Change, Timestamp, read_json};
 
 const NAME: &str = "googlecode";
 const SIGNATURE: &str = "google-code-project-hosting-hook-hmac";
@@ -63,7 +63,7 @@ impl Dialect for Googlecode {
     }
 
     fn parse(&self, hook: &Verified, now: Timestamp) -> Result<ParsedHook, HookError> {
-        let value: Value = serde_json::from_slice(&lenient_json(&hook.request().body))
+        let value: Value = read_json(&hook.request().body)
             .map_err(|error| HookError::bad_request(format!("{NAME}: payload: not JSON: {error}")))?;
         let push = Json::top(NAME, &value)?;
         let repository = push.at("repository_path")?.required()?.text()?.unwrap_or_default();

@@ -153,7 +153,7 @@ impl<'a> Json<'a> {
     /// A date or seconds since the epoch (H-CH-06), to whole seconds; none for the zeros that stand for no time.
     pub(super) fn date(&self) -> Result<Option<Timestamp>, HookError> {
         let told = self.told_date()?;
-        Ok(told.filter(|at| *at != Timestamp::default()))
+        Ok(told.filter(Timestamp::is_known))
     }
 
     fn told_date(&self) -> Result<Option<Timestamp>, HookError> {

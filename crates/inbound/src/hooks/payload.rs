@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::HookError;
 use super::arguments::Arguments;
 use super::request::{MediaType, Method, RawHook, unknown_content_type};
-use campanile_model::lenient_json;
+use campanile_model::read_json;
 
 /// Reads the payload by media type; a GET has it in the query.
 ///
@@ -25,6 +25,6 @@ pub(super) fn read(dialect: &str, hook: &RawHook) -> Result<Value, HookError> {
         (Method::Post, MediaType::Other(sent)) => return Err(unknown_content_type(&sent)),
     };
     let bytes = bytes.filter(|bytes| !bytes.trim_ascii().is_empty()).ok_or_else(none)?;
-    serde_json::from_slice(&lenient_json(&bytes))
+    read_json(&bytes)
         .map_err(|error| HookError::bad_request(format!("{dialect}: payload: not JSON: {error}")))
 }

@@ -1,5 +1,7 @@
 //! Parts of pushes that GitHub and all that take after it share: refs, and commits (H-GH-05 to H-GH-10).
 
+use serde_json::Value;
+
 use super::HookError;
 use super::commit::{author, files, is_deletion};
 use super::json::Json;
@@ -59,9 +61,9 @@ pub(super) fn pushed<'a>(push: &Json<'a>, tags: Tags) -> Result<Result<Ref<'a>, 
     Ok(Ok(to))
 }
 
-/// The revision that the branch was at before, at this place; none if it is new. No push is refused for it.
-pub(super) fn before(place: &Json<'_>) -> Option<String> {
-    let before = place.value()?.as_str()?;
+/// The revision that the branch was at before, as the sender wrote it; none if it is new. No push is refused for it.
+pub(super) fn before(told: Option<&Value>) -> Option<String> {
+    let before = told?.as_str()?;
     (!is_deletion(None, Some(before))).then(|| before.to_owned())
 }
 

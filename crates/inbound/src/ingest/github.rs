@@ -62,7 +62,7 @@ impl Source for Github {
     }
 }
 
-/// GitHub signs the body with the hook's secret.
+/// The signature that was sent: GitHub signs the body with the hook's secret.
 fn sent_code(headers: &HeaderMap) -> Option<&str> {
     header_text(headers, "x-hub-signature-256").and_then(|sent| sent.strip_prefix("sha256="))
 }

@@ -10,7 +10,7 @@ use super::read::{
 };
 use super::{BuildNumbering, ParsedBatch, Proof, Source};
 use crate::HeaderProof;
-use campanile_config::Secret;
+use campanile_config::{Secret, is_one_of};
 use campanile_model::{
     Build, Change, Results, SourceStamp, Step, Timestamp, non_empty, step_text, unique_step_name,
 };
@@ -62,8 +62,7 @@ impl Source for Gitlab {
 /// GitLab sends the hook's secret as it is.
 fn judge_headers(headers: &HeaderMap, secrets: &[Secret], _: Timestamp) -> Option<HeaderProof> {
     let sent = headers.get("x-gitlab-token").map_or(&[][..], |value| value.as_bytes());
-    // Every secret is tried, so that the time does not tell which one is in use.
-    (secrets.iter().filter(|secret| secret.matches(sent)).count() > 0).then_some(HeaderProof::Whole)
+    is_one_of(sent, secrets).then_some(HeaderProof::Whole)
 }
 
 fn is_proven(headers: &HeaderMap, _: &[u8], secrets: &[Secret], now: Timestamp) -> bool {

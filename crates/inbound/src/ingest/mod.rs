@@ -22,6 +22,7 @@ mod tests;
 use http::HeaderMap;
 
 pub use native::{EventsError, Form, parse};
+pub use read::media_type;
 pub use settings::Sources;
 
 use crate::HeaderProof;

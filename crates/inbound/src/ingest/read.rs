@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::native::{EventsError, bad, wrong};
 use campanile_model::{
-    Build, BuildId, Event, Properties, Results, Timestamp, build_text, lenient_json, one_line,
+    Build, BuildId, Event, Properties, Results, Timestamp, build_text, one_line, read_json,
 };
 
 /// The body as JSON.
@@ -14,7 +14,7 @@ pub(super) fn json(body: &[u8]) -> Result<Value, EventsError> {
     if body.trim_ascii().is_empty() {
         return Err(bad("$", "the body is empty"));
     }
-    serde_json::from_slice(&lenient_json(body)).map_err(|error| bad("$", error.to_string()))
+    read_json(body).map_err(|error| bad("$", error.to_string()))
 }
 
 /// A value as a `T`.
@@ -34,7 +34,8 @@ pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h 
 }
 
 /// The body's media type, without parameters, in lower case.
-pub(super) fn media_type(headers: &HeaderMap) -> String {
+#[must_use]
+pub fn media_type(headers: &HeaderMap) -> String {
     let given = header_text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
@@ -77,12 +78,11 @@ const ATTEMPTS: u64 = 100;
 
 /// The event of a build that began, or that ended.
 pub(super) fn build_event(mut build: Build, results: Option<Results>) -> Event {
-    let known = |at: &Timestamp| *at != Timestamp::default();
-    build.started = build.started.filter(known);
-    build.finished = build.finished.filter(known);
+    build.started = build.started.filter(Timestamp::is_known);
+    build.finished = build.finished.filter(Timestamp::is_known);
     for step in &mut build.steps {
-        step.started = step.started.filter(known);
-        step.finished = step.finished.filter(known);
+        step.started = step.started.filter(Timestamp::is_known);
+        step.finished = step.finished.filter(Timestamp::is_known);
     }
     build.results = results;
     match results {

@@ -28,7 +28,7 @@ pub(super) fn complete_build(build: &mut Build, known: Build) {
 /// Gives changes without a time the one that they were told with before, or else that of receipt (M-CH-02).
 pub(super) fn date_changes(stamps: &mut [SourceStamp], known: &[SourceStamp], now: Timestamp) {
     for change in stamps.iter_mut().flat_map(|stamp| &mut stamp.changes) {
-        if change.when == Timestamp::default() {
+        if !change.when.is_known() {
             let same = |other: &&Change| {
                 (&other.revision, &other.who, &other.comments)
                     == (&change.revision, &change.who, &change.comments)

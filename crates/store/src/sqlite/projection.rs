@@ -162,7 +162,7 @@ impl Projection {
                 let mut change = change.clone();
                 change.number = *number;
                 *number += 1;
-                if change.when == Timestamp::default() {
+                if !change.when.is_known() {
                     change.when = now;
                 }
                 change.clamp_time(now);

@@ -144,7 +144,7 @@ fn body(status: &StoredStatus) -> Value {
     let mut body = json!({
         "state": status.state,
         "key": key,
-        "name": distinct(status.detail("name").unwrap_or(&status.context), 255),
+        "name": distinct(status.detail("name").unwrap_or(&status.context)),
         "description": status.description,
     });
     if let (Some(url), Some(body)) = (&status.target_url, body.as_object_mut()) {
@@ -167,7 +167,6 @@ impl Forge for BitbucketCloud {
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: true,
-        max_context: 255,
         max_description: 255,
     };
 

@@ -19,9 +19,6 @@ use campanile_model::Timestamp;
 use campanile_model::interpolate::{RenderError, Scope, Text};
 use campanile_outbound::Request;
 
-/// Most characters of keys and names.
-const MAX_NAME: usize = 255;
-
 /// Makes a target of the n-th `[[bitbucket_server]]` table.
 pub(crate) fn from_settings(reader: &Reader<'_>, index: usize, parts: &Parts<'_>) -> Option<Arc<dyn Target>> {
     super::target::<BitbucketServer>(reader, index, parts)
@@ -80,10 +77,7 @@ impl Core {
         details.insert("parent".to_owned(), parent.unwrap_or_else(|| about.builder.to_owned()).into());
         let Some(build) = about.build else { return Ok(details) };
         details.insert("buildNumber".to_owned(), build.number.to_string().into());
-        details.insert(
-            "name".to_owned(),
-            distinct(&format!("{} #{}", build.builder, build.number), MAX_NAME).into(),
-        );
+        details.insert("name".to_owned(), distinct(&format!("{} #{}", build.builder, build.number)).into());
         if let Some(duration) = build.duration() {
             let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             details.insert("duration".to_owned(), millis.into());
@@ -131,7 +125,6 @@ impl Forge for BitbucketServer {
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: true,
-        max_context: MAX_NAME,
         max_description: 255,
     };
 
@@ -167,7 +160,7 @@ impl Forge for BitbucketServer {
             None => Details::new(),
         };
         if let Some(name) = rendered(self.name.as_ref(), scope)? {
-            details.insert("name".to_owned(), distinct(&name, MAX_NAME).into());
+            details.insert("name".to_owned(), distinct(&name).into());
         }
         Ok(Decision::Send(details))
     }

@@ -68,7 +68,6 @@ impl Forge for BitbucketServerComment {
         start_description: None,
         requests: None,
         needs_url: false,
-        max_context: 255,
         max_description: 32_768,
     };
 

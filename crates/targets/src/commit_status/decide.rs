@@ -77,7 +77,7 @@ fn statuses<F: Forge>(
         stamps,
     };
     let scope = Scope::new(&properties, stamps);
-    let status_context = distinct(line_text(&shared.context.render(&scope)?).trim(), F::DEFAULTS.max_context);
+    let status_context = distinct(line_text(&shared.context.render(&scope)?).trim());
     let (commits, mut skipped) = match &shared.addressing {
         Addressing::EachStamp => {
             let hosts = shared.hosts.as_deref();

@@ -13,15 +13,18 @@ pub(super) fn truncated(description: &str, longest: usize) -> String {
     description.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Shortens a context to so many characters, so that long ones that differ go on differing (GS-DESC-06): the digest of the
+/// Most characters of a status's context, key or name: all forges take as many.
+const LONGEST_CONTEXT: usize = 255;
+
+/// Shortens a context to what forges take, so that long ones that differ go on differing (GS-DESC-06): the digest of the
 /// whole stands at its end.
-pub(super) fn distinct(context: &str, longest: usize) -> String {
-    if context.chars().count() <= longest {
+pub(super) fn distinct(context: &str) -> String {
+    if context.chars().count() <= LONGEST_CONTEXT {
         return context.to_owned();
     }
     let digest = hex::encode(Sha1::digest(context.as_bytes()));
     let digest = digest.get(..10).unwrap_or(&digest);
-    let kept = longest.saturating_sub(digest.len() + 1);
+    let kept = LONGEST_CONTEXT.saturating_sub(digest.len() + 1);
     context.chars().take(kept).chain(['…']).chain(digest.chars()).collect()
 }
 
@@ -56,12 +59,12 @@ mod tests {
 
     #[test]
     fn gs_desc_06_long_contexts_stay_apart() {
-        assert_eq!(distinct(&"ü".repeat(255), 255), "ü".repeat(255));
+        assert_eq!(distinct(&"ü".repeat(255)), "ü".repeat(255));
         let (a, b) = (format!("{}a", "x".repeat(258)), format!("{}b", "x".repeat(258)));
-        let (short_a, short_b) = (distinct(&a, 255), distinct(&b, 255));
+        let (short_a, short_b) = (distinct(&a), distinct(&b));
         assert_eq!((short_a.chars().count(), short_b.chars().count()), (255, 255));
         assert_ne!(short_a, short_b);
-        assert!(short_a.starts_with(&"x".repeat(244)) && distinct(&a, 255) == short_a);
+        assert!(short_a.starts_with(&"x".repeat(244)) && distinct(&a) == short_a);
     }
 
     #[test]

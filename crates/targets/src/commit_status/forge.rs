@@ -106,8 +106,6 @@ pub(super) struct Defaults {
     pub(super) requests: Option<bool>,
     /// True if it refuses statuses that lead nowhere: the CI's front page then stands for an address that is not known.
     pub(super) needs_url: bool,
-    /// The most characters of a context, or of a name, that it takes.
-    pub(super) max_context: usize,
     /// The most characters of a description that it takes.
     pub(super) max_description: usize,
 }

@@ -64,7 +64,6 @@ impl Forge for Gitea {
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: false,
-        max_context: 255,
         max_description: 255,
     };
 

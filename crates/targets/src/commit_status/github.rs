@@ -139,7 +139,6 @@ impl Forge for Github {
         start_description: Some("Build started."),
         requests: Some(false),
         needs_url: false,
-        max_context: 255,
         max_description: 140,
     };
 

@@ -52,7 +52,6 @@ impl Forge for GithubComment {
         start_description: None,
         requests: None,
         needs_url: false,
-        max_context: 255,
         max_description: 65_536,
     };
 

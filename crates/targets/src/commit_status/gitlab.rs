@@ -123,7 +123,6 @@ impl Forge for Gitlab {
         start_description: Some("Build started."),
         requests: Some(true),
         needs_url: false,
-        max_context: 255,
         max_description: 255,
     };
 

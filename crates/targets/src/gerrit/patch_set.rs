@@ -59,29 +59,19 @@ impl PatchSet {
     pub(super) fn only_one<T>(&self, found: Vec<T>, server: &str) -> Result<T, Fault> {
         let many = found.len();
         let mut found = found.into_iter();
-        match (found.next(), many) {
-            (Some(only), 1) => Ok(only),
-            (None, _) => Err(self.not_found(server)),
-            (Some(_), _) => {
-                let Self { project, revision, .. } = self;
-                let text = format!(
-                    "{server} has {many} changes of `{project}` with the commit {revision}: tell of the build's property \
-                     `event.change.number` or `event.change.branch`, so that it is known which was built"
-                );
-                Err(Fault::permanent(FaultCode::Rejected, text))
-            }
-        }
-    }
-
-    fn not_found(&self, server: &str) -> Fault {
         let Self { project, revision, change, .. } = self;
-        let text = match change {
-            Some(number) => {
-                format!("{server} has no change {number} of `{project}` with the commit {revision}")
+        let text = match (found.next(), many) {
+            (Some(only), 1) => return Ok(only),
+            (Some(_), _) => format!(
+                "{server} has {many} changes of `{project}` with the commit {revision}: tell of the build's property \
+                 `event.change.number` or `event.change.branch`, so that it is known which was built"
+            ),
+            (None, _) => {
+                let number = change.as_ref().map(|number| format!(" {number}")).unwrap_or_default();
+                format!("{server} has no change{number} of `{project}` with the commit {revision}")
             }
-            None => format!("{server} has no change of `{project}` with the commit {revision}"),
         };
-        Fault::permanent(FaultCode::Rejected, text)
+        Err(Fault::permanent(FaultCode::Rejected, text))
     }
 
     /// A commit of a project; the change is known by its number, if at all, where that is one.
@@ -109,15 +99,16 @@ pub(super) fn patch_sets(build: &Build) -> Result<Vec<PatchSet>, Unaddressed> {
 
 /// Names the change whose deliveries stay in order: known when a build begins, and the same for all its patch sets.
 pub(super) fn change_of(properties: &Properties, stamps: &[SourceStamp]) -> Option<String> {
-    if let Some(number) = text_of(properties, "event.change.number") {
-        return Some(number);
-    }
-    if let Some(change) = text_of(properties, "event.change.id") {
-        return Some(change);
-    }
-    let branches = stamps.iter().filter_map(|stamp| stamp.branch.as_deref());
-    let from_branch = branches.filter_map(change_in_ref).map(str::to_owned).next();
-    from_branch.or_else(|| Some(change_in_ref(properties.value("gerrit_branch")?.as_str()?)?.to_owned()))
+    text_of(properties, "event.change.number")
+        .or_else(|| text_of(properties, "event.change.id"))
+        .or_else(|| number_in_refs(properties, stamps).map(str::to_owned))
+}
+
+/// Finds the number of the change in the branch of a stamp, else in that of Gerrit's checkout step.
+fn number_in_refs<'a>(properties: &'a Properties, stamps: &'a [SourceStamp]) -> Option<&'a str> {
+    let mut branches = stamps.iter().filter_map(|stamp| stamp.branch.as_deref());
+    let by_step = || change_in_ref(properties.value("gerrit_branch")?.as_str()?);
+    branches.find_map(change_in_ref).or_else(by_step)
 }
 
 /// Reads `1234` of `refs/changes/34/1234/5` (G-FIND-04).
@@ -182,15 +173,12 @@ fn checkouts(build: &Build, properties: &Properties) -> Result<Vec<PatchSet>, Un
         .or_else(|| of_codebase(properties, "got_revision"))
         .or_else(|| of_codebase(properties, "revision"))
         .or_else(|| of_ref.and_then(|stamp| stamp.revision.clone()));
-    let by_branch = || {
-        let branch = properties.value("gerrit_branch").and_then(Value::as_str);
-        change_in_ref(of_ref.and_then(|stamp| stamp.branch.as_deref()).or(branch)?).map(str::to_owned)
-    };
-    let change = text_of(properties, "event.change.number").or_else(by_branch);
+    let change = text_of(properties, "event.change.number");
+    let change = change.as_deref().or_else(|| number_in_refs(properties, &build.source_stamps));
     match (project, revision) {
         (Some(project), Some(revision)) => {
             let branch = text_of(properties, "event.change.branch");
-            Ok(vec![PatchSet { branch, ..PatchSet::new(project, revision, change.as_deref()) }])
+            Ok(vec![PatchSet { branch, ..PatchSet::new(project, revision, change) }])
         }
         (None, _) => Err(Unaddressed("its project is not known: set `event.change.project`".to_owned())),
         (_, None) => Err(Unaddressed("its revision is not known: set `got_revision`".to_owned())),

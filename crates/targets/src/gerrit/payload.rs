@@ -140,12 +140,16 @@ pub(super) struct ReviewOptions {
     pub(super) notify: Option<String>,
 }
 
-/// Checks the name of a project (G-CMD-05).
-fn is_project(name: &str) -> bool {
-    // With a dash at its beginning it would be an option.
+/// Checks a name for a command without quotes: letters, digits and these. With a dash at its beginning it would be an option.
+fn is_word(name: &str, beside: &[u8]) -> bool {
     !name.is_empty()
         && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+~-".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || beside.contains(&byte))
+}
+
+/// Checks the name of a project (G-CMD-05).
+fn is_project(name: &str) -> bool {
+    is_word(name, b"._/+~-")
 }
 
 /// Leaves a branch away that could be more than a word of a command, or of a search.
@@ -153,11 +157,9 @@ fn with_fit_branch(set: PatchSet) -> PatchSet {
     PatchSet { branch: set.branch.filter(|branch| is_branch(branch)), ..set }
 }
 
-/// Checks the name of a branch: fit for a command without quotes.
+/// Checks the name of a branch.
 pub(super) fn is_branch(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+@-".contains(&byte))
+    is_word(name, b"._/+@-")
 }
 
 /// Checks a commit's hash, whole or its beginning (G-CMD-05).
@@ -167,9 +169,7 @@ fn is_revision(revision: &str) -> bool {
 
 /// Checks the name of a label (G-CMD-07).
 fn is_label(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    is_word(name, b"-")
 }
 
 /// Shortens a message that is too long (G-CMD-09).

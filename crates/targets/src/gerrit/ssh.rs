@@ -140,7 +140,7 @@ impl SshTransport {
     /// Finds the change that a patch set is one of; none if the server does not tell.
     ///
     /// # Errors
-    /// Where several may be meant, or it has none such.
+    /// When several may be meant.
     async fn change(&self, patch_set: &PatchSet) -> Result<Option<QueriedChange>, Fault> {
         let command = format!("gerrit query --format JSON --current-patch-set {}", patch_set.query());
         let output = self.run(&command, "").await?;

@@ -122,6 +122,12 @@ impl Template {
     pub(super) fn job(&self, values: serde_json::Value, task: Task) -> TemplateJob {
         TemplateJob { source: self.source.clone(), escape: self.escape, values, task }
     }
+
+    /// Makes a job of looking for its mistakes.
+    pub(super) fn check_job(&self) -> TemplateJob {
+        let open = template_context::OPEN.iter().map(|name| (*name).to_owned()).collect();
+        self.job(template_context::sample(), Task::Check(open))
+    }
 }
 
 /// The page of our own (M-X-10).
@@ -157,9 +163,7 @@ enum Origin {
 impl Source {
     fn check(self, escape: Escape, parts: &Parts<'_>) -> Option<Template> {
         let template = Template { source: self.text, escape };
-        let open = template_context::OPEN.iter().map(|name| (*name).to_owned()).collect();
-        let outcome =
-            parts.templates.run_blocking(template.job(template_context::sample(), Task::Check(open)));
+        let outcome = parts.templates.run_blocking(template.check_job());
         for fault in outcome.faults {
             // One that fails with the sample may get on with real builds.
             let severity =

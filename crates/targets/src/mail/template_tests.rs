@@ -153,9 +153,7 @@ async fn page_of(build: &Build, status: &dyn Status) -> String {
 
 #[test]
 fn m_x_10_the_page_of_our_own_has_no_mistakes() {
-    let open = template_context::OPEN.iter().map(|name| (*name).to_owned()).collect();
-    let job = default_page().job(template_context::sample(), Task::Check(open));
-    let outcome = TemplateRenderer::in_process().run_blocking(job);
+    let outcome = TemplateRenderer::in_process().run_blocking(default_page().check_job());
     assert!(outcome.is_usable && outcome.faults.is_empty(), "{outcome:?}");
 }
 
