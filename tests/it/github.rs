@@ -60,6 +60,41 @@ async fn settled(engine: &Engine, count: usize) -> Vec<Value> {
     .await
 }
 
+/// Thirty builders end while GitHub says "too many": one request finds that out, and none of the others is made.
+#[tokio::test]
+async fn m_dlv_14_a_rate_limit_holds_the_whole_target() {
+    let (port, asked) = api(|count, _| {
+        if count == 1 {
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "12")], "{\"message\": \"rate limit\"}")
+                .into_response()
+        } else {
+            (StatusCode::CREATED, "{}").into_response()
+        }
+    })
+    .await;
+    let engine = Engine::start(&settings(port, ""));
+    let told = async |number: u64| {
+        let mut event = event("buildFinished", number, Some("success"));
+        event["build"]["builder"] = json!(format!("linux {number}"));
+        engine.event(&event).await;
+    };
+    told(1).await;
+    engine.failed("busy").await;
+    for number in 2..=30 {
+        told(number).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    let last = engine.get("/api/v1/deliveries/30").await;
+    assert_eq!(last["delivery"]["text"], "its target rests, as its far side asked for");
+    let explained = engine.get("/api/v1/explain?about=linux%2030/30").await;
+    let said = &explained["events"][0]["targets"][0];
+    assert_eq!(said["text"], "its target rests, as its far side asked for", "{explained}");
+    assert!(said["not_before"].as_f64() > last["delivery"]["created"].as_f64(), "{explained}");
+    settled(&engine, 30).await;
+    assert_eq!(asked.lock().unwrap().len(), 31, "each but for the first once");
+}
+
 #[tokio::test]
 async fn gs_ev_01_a_build_marks_its_commit() {
     let (port, asked) = api(|_, _| (StatusCode::CREATED, "{}").into_response()).await;

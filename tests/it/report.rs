@@ -286,6 +286,23 @@ async fn authors_without_an_address_are_warned_of() {
     assert_eq!(who, ["Ada <ada@example.org>", "Eve Bcc: x@example.org", "Bob <bob>"]);
 }
 
+/// A page that no mail will link is warned of, without showing what may be a password.
+#[tokio::test]
+async fn a_page_that_cannot_be_linked_is_warned_of() {
+    let engine = Engine::start(SETTINGS);
+    let told = |url: &str| {
+        report(&engine.folder, &engine.url, &[&SEVEN[..], &["--results", "success", "--url", url]].concat())
+    };
+    for url in ["https://ci.example.org/\"7\"", "https://ci:bell-tower@ci.example.org/7"] {
+        let done = told(url);
+        let errors = text(&done.stderr);
+        assert!(errors.starts_with("campanile: `--url` is not linked"), "{errors}");
+        assert!(!errors.contains("bell-tower"), "{errors}");
+    }
+    let errors = text(&told("https://ci.example.org/7").stderr);
+    assert!(!errors.contains("--url"), "{errors}");
+}
+
 /// The address of an engine needs no scheme; what is none says what is expected.
 #[tokio::test]
 async fn the_engines_address() {

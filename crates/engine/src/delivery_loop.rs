@@ -51,7 +51,8 @@ impl Engine {
             while in_flight.try_join_next().is_some() {}
             self.follow_clock(&mut ticked).await;
             self.recover_returned(&mut releases);
-            let slots = self.tenants().slots(concurrency);
+            let mut slots = self.tenants().slots(concurrency);
+            let rested = self.rests.take_slots(&mut slots);
             self.give_back(&scheduler.take_stuck(&slots)).await;
             note_stuck(&mut stuck, scheduler.stuck(&slots));
             if news {
@@ -96,6 +97,7 @@ impl Engine {
                 } else {
                     looked + LOOK_EVERY
                 };
+                let look = rested.map_or(look, |end| look.min(end));
                 tokio::select! {
                     () = self.wake.notified() => true,
                     () = freed.notified() => false,
@@ -168,11 +170,12 @@ impl Engine {
         }
     }
 
-    /// The time until the next delivery of these tenants is due, `IDLE` at most. What waits for a target that is stuck is
-    /// none: it would be due all the time.
+    /// The time until the next delivery of these tenants is due, `IDLE` at most. What waits for a target that is stuck or
+    /// rests is none: it would be due all the time.
     async fn until_next_due(&self, slots: &Slots, stuck: &BTreeSet<(String, String)>) -> Duration {
         let due = self.store.due().await.unwrap_or_default().into_iter();
         let due = due.filter(|of| slots.tenants.contains_key(&of.tenant));
+        let due = due.filter(|of| slots.of(&of.tenant, &of.target) > 0);
         let due =
             due.map(|of| (of.due, (of.tenant, of.target))).filter(|(_, target)| !stuck.contains(target));
         let due = due.map(|(due, _)| due).min();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Tenant, build_changes};
+use super::{Engine, Tenant, build_changes};
 use campanile_model::{BuildId, Event, Timestamp};
 use campanile_store::{Delivery, DeliveryId, DeliveryQuery, EventId, Page, Predecessor, Store, StoreError};
 use campanile_targets::Target;
@@ -73,14 +73,15 @@ pub enum ExplainError {
 /// # Errors
 /// When several revisions begin so, and when the store fails.
 pub async fn explain(
+    engine: &Engine,
     tenant: &Tenant,
-    store: &dyn Store,
     about: &str,
 ) -> Result<Vec<Explanation>, ExplainError> {
+    let store = engine.store();
     if let Ok(id) = about.parse()
         && let Some(event) = store.event(tenant.name(), id).await?
     {
-        return Ok(vec![of_event(tenant, store, id, &event).await?]);
+        return Ok(vec![of_event(engine, tenant, id, &event).await?]);
     }
     let subject = build_named(about).map_or_else(|| about.to_owned(), |build| build.to_string());
     let mut explanations = Vec::new();
@@ -97,7 +98,7 @@ pub async fn explain(
     }
     for id in ids {
         if let Some(event) = store.event(tenant.name(), id).await? {
-            explanations.push(of_event(tenant, store, id, &event).await?);
+            explanations.push(of_event(engine, tenant, id, &event).await?);
         }
     }
     Ok(explanations)
@@ -110,14 +111,16 @@ fn build_named(about: &str) -> Option<BuildId> {
 }
 
 async fn of_event(
+    engine: &Engine,
     tenant: &Tenant,
-    store: &dyn Store,
     id: EventId,
     event: &Event,
 ) -> Result<Explanation, StoreError> {
+    let store = engine.store();
     let page = Page { limit: MAX_TARGETS, before: None };
     let query = DeliveryQuery { state: None, target: None, event: Some(id), since: None, until: None, page };
     let mut deliveries = store.deliveries(tenant.name(), &query).await?;
+    deliveries.iter_mut().for_each(|delivery| engine.show_rest(delivery));
     let mut targets: Vec<TargetExplanation> = Vec::with_capacity(tenant.targets().len());
     for target in tenant.targets() {
         let made = deliveries.iter().position(|delivery| delivery.target == target.name());

@@ -33,6 +33,7 @@ mod polling;
 mod process;
 mod recovery;
 mod repeats;
+mod rests;
 mod retention;
 mod retry;
 mod scheduler;
@@ -70,6 +71,7 @@ use clock::Clock;
 use drop_log::DropLog;
 use leases::Leases;
 use recovery::{ReturnedTargets, TargetHealth};
+use rests::Rests;
 use services::EndedServices;
 use suspects::AttemptOpenings;
 use tenant::TenantParts;
@@ -151,6 +153,7 @@ pub struct Engine {
     drops: DropLog,
     health: Arc<TargetHealth>,
     returned: Arc<ReturnedTargets>,
+    rests: Rests,
     leases: Arc<Leases>,
     openings: AttemptOpenings,
     ended: EndedServices,
@@ -204,6 +207,7 @@ impl Engine {
             drops: DropLog::default(),
             health: Arc::default(),
             returned: Arc::default(),
+            rests: Rests::default(),
             leases: Arc::default(),
             openings: AttemptOpenings::default(),
             ended: EndedServices::default(),

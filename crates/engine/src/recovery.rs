@@ -192,6 +192,25 @@ impl Engine {
         }
     }
 
+    /// Writes the end of its target's rest into a delivery that waits for it, for people.
+    pub fn show_rest(&self, delivery: &mut Delivery) {
+        if delivery.state != DeliveryState::Waiting {
+            return;
+        }
+        if let Some(left) = self.rests.left(&delivery.tenant, &delivery.target) {
+            let end = self.clock.now().after(left);
+            delivery.not_before = delivery.not_before.max(end);
+            if let Some(behind) = &mut delivery.behind {
+                behind.not_before = behind.not_before.max(end);
+            }
+            let text = delivery.text.get_or_insert_default();
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str("its target rests, as its far side asked for");
+        }
+    }
+
     /// Makes deliveries due, one after the other in the order of their ids: dead and delivered ones wait again and have
     /// their whole age before them, waiting ones are hurried. Returns their number; the others are silent, are being
     /// sent, or are none of the tenant's.
@@ -201,6 +220,7 @@ impl Engine {
     pub async fn retry(&self, tenant: &Tenant, ids: &[DeliveryId]) -> Result<u64, StoreError> {
         let timed: Vec<_> = ids.iter().copied().zip(pace::by_hand()).collect();
         let retried = self.store.retry(tenant.name(), &timed, self.clock.now()).await?;
+        self.rests.end(tenant.name());
         self.wake.notify_one();
         Ok(retried)
     }

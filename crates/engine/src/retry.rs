@@ -100,8 +100,8 @@ pub(super) fn next(policy: &Policy, failed: FailedAttempt<'_>, random: f64) -> N
 #[must_use]
 pub(super) fn wait(failed: FailedAttempt<'_>, patience: Option<Duration>) -> Wait {
     match (failed.fault.scope, failed.not_before) {
-        (Scope::FarSide, None) => Wait::ForFarSide,
-        (Scope::FarSide, Some(_)) => Wait::OfItsOwn,
+        (Scope::FarSide | Scope::Pause, None) => Wait::ForFarSide,
+        (Scope::FarSide | Scope::Pause, Some(_)) => Wait::OfItsOwn,
         (Scope::Message, _) => {
             let is_over = patience.is_some_and(|patience| failed.now >= failed.created.after(patience));
             if is_over { Wait::OutOfOrder } else { Wait::OfItsOwn }

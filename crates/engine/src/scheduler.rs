@@ -196,7 +196,7 @@ impl FairScheduler {
         self.tenants.retain(|_, queue| !queue.targets.is_empty());
     }
 
-    /// Takes out what is claimed of targets all of whose attempts hang: it cannot begin, and belongs back in the store,
+    /// Takes out what is claimed of targets all of whose attempts hang, and of those that rest: it cannot begin, and belongs back in the store,
     /// where a person, a queue that is full or another start can have it.
     pub(super) fn take_stuck(&mut self, slots: &Slots) -> Vec<Lease> {
         let mut leases = Vec::new();
@@ -241,9 +241,12 @@ impl FairScheduler {
         Some(Slot { delivery, claimed, in_flight: InFlight::begin(counts) })
     }
 
-    /// Targets whose attempts all hang, by tenant, for the log.
+    /// Targets whose attempts all hang, by tenant, for the log. One that has no slots rests.
     pub(super) fn stuck(&self, slots: &Slots) -> BTreeSet<(String, String)> {
-        let stuck = self.queues().filter(|(tenant, target, queue)| queue.is_stuck(slots.of(tenant, target)));
+        let stuck = self.queues().filter(|(tenant, target, queue)| {
+            let slots = slots.of(tenant, target);
+            slots > 0 && queue.is_stuck(slots)
+        });
         stuck.map(|(tenant, target, _)| (tenant.to_owned(), target.to_owned())).collect()
     }
 }

@@ -40,6 +40,14 @@ impl Slots {
         self.of_tenant(tenant).of(target)
     }
 
+    /// Leaves a target `most` slots.
+    pub(super) fn limit(&mut self, tenant: &str, target: &str, most: usize) {
+        let most = self.of(tenant, target).min(most);
+        if let Some(slots) = self.tenants.get_mut(tenant) {
+            slots.targets.insert(target.to_owned(), most);
+        }
+    }
+
     /// A tenant's slots. One that has just gone may finish what was claimed of it, one by one.
     pub(super) fn of_tenant(&self, tenant: &str) -> &TenantSlots {
         static OF_GONE: TenantSlots = TenantSlots { max: 1, each: 1, targets: BTreeMap::new() };

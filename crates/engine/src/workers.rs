@@ -321,6 +321,7 @@ impl Engine {
     /// The settlement that an outcome leads to.
     async fn settlement(&self, ready: &PreparedDelivery<'_>, outcome: Outcome) -> Settlement {
         let delivery = ready.delivery;
+        self.note_rest(delivery, &outcome);
         match outcome {
             Outcome::Delivered(receipt) => self.settle_delivered(None, receipt),
             Outcome::Partial { receipt, refused } => {
@@ -338,6 +339,33 @@ impl Engine {
                 self.settle_fault(delivery, &Fault { permanence: Permanence::Permanent, ..fault }, None)
             }
             Outcome::Silent(silence) => self.settle_silence(&silence),
+        }
+    }
+
+    /// Has a target rest whose far side asks for it, and ends that when something gets through.
+    fn note_rest(&self, delivery: &Delivery, outcome: &Outcome) {
+        let (tenant, target) = (&*delivery.tenant, &*delivery.target);
+        match outcome {
+            Outcome::Deferred { fault, not_before } | Outcome::Remainder { fault, not_before, .. } => {
+                let of = self.tenant_named(tenant).unwrap_or_else(|| self.tenant());
+                let longest = of.retry_policy(target).longest;
+                let rest = self.rests.asked((tenant, target), fault, *not_before, longest, self.clock.now());
+                if let Some(rest) = rest {
+                    let seconds = rest.as_secs();
+                    tracing::warn!(
+                        tenant,
+                        target,
+                        seconds,
+                        "target rests: its far side asks to be left alone"
+                    );
+                }
+            }
+            Outcome::Delivered(_) | Outcome::Partial { .. } => {
+                if self.rests.got_through(tenant, target) {
+                    tracing::info!(tenant, target, "target has rested: its far side takes messages again");
+                }
+            }
+            Outcome::Refused(_) | Outcome::Silent(_) => {}
         }
     }
 

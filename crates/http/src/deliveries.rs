@@ -62,7 +62,8 @@ pub(super) async fn list(
     }
     let [since, until] = [query.since, query.until].map(|at| at.and_then(Timestamp::from_seconds_f64));
     let query = DeliveryQuery { state, target: query.target, event: query.event, since, until, page };
-    let deliveries = engine.store().deliveries(tenant.name(), &query).await?;
+    let mut deliveries = engine.store().deliveries(tenant.name(), &query).await?;
+    deliveries.iter_mut().for_each(|delivery| engine.show_rest(delivery));
     Ok(Json(Deliveries { deliveries }))
 }
 
@@ -115,11 +116,12 @@ pub(super) async fn show(
     Path(id): Path<i64>,
 ) -> Result<Json<DeliveryDetails>, Problem> {
     let found = engine.store().delivery(tenant.name(), id).await?;
-    let (delivery, attempts) = found.ok_or_else(|| {
+    let (mut delivery, attempts) = found.ok_or_else(|| {
         Problem::not_found(format!(
             "there is no delivery {id}: `campanile deliveries list` shows those there are"
         ))
     })?;
+    engine.show_rest(&mut delivery);
     Ok(Json(DeliveryDetails { delivery, attempts }))
 }
 
@@ -147,7 +149,7 @@ pub(super) async fn explain(
     CurrentTenant(tenant): CurrentTenant,
     Query(ExplainQuery { about }): Query<ExplainQuery>,
 ) -> Result<Json<Explanations>, Problem> {
-    let events = match engine::explain(&tenant, engine.store(), &about).await {
+    let events = match engine::explain(&engine, &tenant, &about).await {
         Ok(events) => events,
         Err(ExplainError::Store(error)) => return Err(error.into()),
         Err(error @ ExplainError::Ambiguous { .. }) => return Err(Problem::bad_request(error.to_string())),

@@ -71,6 +71,8 @@ pub struct Fault {
 pub enum Scope {
     /// The far side as a whole, as far as anybody can tell: once another message gets through, this one is worth a try.
     FarSide,
+    /// The far side as a whole, which asks to be left alone for a time: until then nothing is sent to it.
+    Pause,
     /// This message alone: that others get through says nothing about it.
     Message,
 }
@@ -102,6 +104,12 @@ impl Fault {
     #[must_use]
     pub fn tried_again_from(self, first_delay: Duration) -> Self {
         Self { first_delay: Some(first_delay), ..self }
+    }
+
+    /// Says that the far side asks to be left alone.
+    #[must_use]
+    pub fn asks_for_pause(self) -> Self {
+        Self { scope: Scope::Pause, ..self }
     }
 
     /// Says that the fault is about this message alone.

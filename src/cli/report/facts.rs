@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::address;
 use crate::cli::output::printable;
-use campanile_model::{Build, BuildId, Change, Properties, SourceStamp, non_empty, now, one_line};
+use campanile_model::{Build, BuildId, Change, Properties, SourceStamp, non_empty, now, one_line, web_link};
 
 #[derive(clap::Args)]
 pub(super) struct Facts {
@@ -51,8 +51,15 @@ impl Facts {
         BuildId { builder: self.builder.clone(), number: self.number }
     }
 
-    /// Warns of authors that no mail can reach as they are written.
-    pub(super) fn warn_of_authors(&self) {
+    /// Warns of authors that no mail can reach as they are written, and of a page that none links to.
+    pub(super) fn warn_of_oddities(&self) {
+        if non_empty(self.url.clone()).is_some_and(|url| web_link(&url).is_none()) {
+            // Not shown: it may hold a password.
+            eprintln!(
+                "campanile: `--url` is not linked: write quotes, angle brackets and backslashes as `%22`, `%3C` and the like, \
+                 and leave out user and password"
+            );
+        }
         for who in &self.who {
             if let Some(fault) = fault_of(who) {
                 eprintln!("campanile: `--who {}`: {fault}", printable(who));

@@ -91,7 +91,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let client = options.server.client()?;
     let receipt = match options.what {
         What::BuildStarted { facts, started } => {
-            facts.warn_of_authors();
+            facts.warn_of_oddities();
             let mut build = facts.build();
             build.started = known(started.unwrap_or_else(now));
             tell(&client, &Event::BuildStarted { build: Box::new(build) }).await?
@@ -104,7 +104,7 @@ pub(super) async fn run(options: Options) -> anyhow::Result<ExitCode> {
             }
         },
         What::Run { facts, step, command } => {
-            facts.warn_of_authors();
+            facts.warn_of_oddities();
             return command::run(client, &facts, step, &command, options.json).await;
         }
     };
@@ -136,7 +136,7 @@ impl Finished {
     }
 
     async fn tell(self, client: &Client, steps: Vec<Step>) -> anyhow::Result<Receipt> {
-        self.facts.warn_of_authors();
+        self.facts.warn_of_oddities();
         let mut build = self.facts.build();
         build.started = self.started.and_then(known);
         build.results = Some(self.results);
@@ -161,7 +161,7 @@ async fn tell(client: &Client, event: &Event) -> anyhow::Result<Receipt> {
 
 /// A start that was told: 0 is none.
 fn known(started: Timestamp) -> Option<Timestamp> {
-    Some(started).filter(|at| *at != Timestamp::default())
+    Some(started).filter(Timestamp::is_known)
 }
 
 fn step(text: &str) -> Result<(String, Results), String> {

@@ -19,6 +19,8 @@ pub(super) enum Step {
     Defer,
     /// Is put off by itself, with a delay of the far side's.
     PutOff,
+    /// Is told that there were too many, with a delay of the far side's.
+    Limit,
     /// Fails for good.
     Refuse,
     Panic,
@@ -171,6 +173,10 @@ impl Target for FakeTarget {
             Step::Defer => return Outcome::Deferred { fault, not_before: None },
             Step::PutOff => {
                 let fault = fault.tried_again_from(Duration::from_secs(30)).of_message();
+                return Outcome::Deferred { fault, not_before: None };
+            }
+            Step::Limit => {
+                let fault = fault.tried_again_from(Duration::from_secs(60)).asks_for_pause();
                 return Outcome::Deferred { fault, not_before: None };
             }
             Step::Refuse => return Outcome::Refused(fault),

@@ -179,7 +179,7 @@ impl Harness {
 
 /// An engine whose workers run.
 pub(super) struct Running {
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
     stop: watch::Sender<Option<tokio::time::Instant>>,
     workers: JoinHandle<Result<(), campanile_store::StoreError>>,
 }

@@ -8,4 +8,5 @@ mod harness;
 mod leases;
 mod ordering;
 mod recovery;
+mod rests;
 mod shutdown;

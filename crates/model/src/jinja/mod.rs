@@ -208,6 +208,7 @@ mod tests {
         // However they are written, and in a branch that the sample doesn't take.
         for (source, wanted) in [
             ("{{ build['nubmer'] }}", "`build.nubmer` stands for nothing: did you mean `build.number`?"),
+            ("{{ build.get('nubmer') }}", "`build.nubmer` stands for nothing: did you mean `build.number`?"),
             (
                 "{% if false %}{{ build['nubmer'] }}{% endif %}",
                 "`build.nubmer` stands for nothing: did you mean `build.number`?",
@@ -226,7 +227,7 @@ mod tests {
         for fine in [
             "{{ build.get('nubmer', 'x') }}",
             "{{ build['properties']['any'][0] }}",
-            "{{ build.properties.get('x', ['y'])[0] }}",
+            "{{ build.properties.get('x', ['y'])[0] }}{{ build.properties.get('x') }}",
         ] {
             assert_eq!(told(fine), Vec::<String>::new());
         }

@@ -111,14 +111,9 @@ impl Watched {
     fn find(&self, key: &Value) -> Option<Value> {
         self.entries.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
     }
-}
 
-impl Object for Watched {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+    /// Finds a value by its name, and notes a name that there is not.
+    fn find_known(&self, key: &Value) -> Option<Value> {
         let found = self.find(key);
         if let (None, Some(part)) = (&found, key.as_str().filter(|part| !METHODS.contains(part))) {
             let known: Vec<String> = self.entries.iter().map(|(known, _)| known.to_string()).collect();
@@ -127,13 +122,23 @@ impl Object for Watched {
         }
         found
     }
+}
+
+impl Object for Watched {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.find_known(key)
+    }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values(self.entries.iter().map(|(key, _)| key.clone()).collect())
     }
 }
 
-/// Calls a method of Python's; `get` of a map may ask for what isn't there.
+/// Calls a method of Python's; `get` of a map with a default may ask for what isn't there.
 pub(super) fn call_method(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -142,8 +147,11 @@ pub(super) fn call_method(
 ) -> Result<Value, Error> {
     if let (Some(map), "get", Some(key)) = (value.downcast_object_ref::<Watched>(), method, arguments.first())
     {
-        let default = || arguments.get(1).cloned().unwrap_or_else(|| Value::from(()));
-        return Ok(map.find(key).unwrap_or_else(default));
+        let found = match arguments.get(1) {
+            Some(default) => map.find(key).unwrap_or_else(|| default.clone()),
+            None => map.find_known(key).unwrap_or_else(|| Value::from(())),
+        };
+        return Ok(found);
     }
     unknown_method_callback(state, value, method, arguments)
 }

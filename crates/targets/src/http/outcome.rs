@@ -87,9 +87,13 @@ pub(crate) fn outcome(response: &Response, now: Timestamp) -> Outcome {
     let not_before = rate_limit::pause(response, now);
     match Class::of(response, not_before.is_some()) {
         Class::Taken => Outcome::Delivered(format!("{} answered {status}", response.origin)),
-        Class::NotNow(code) => Outcome::Deferred { fault: Fault::transient(code, text), not_before },
+        Class::NotNow(code) => {
+            let fault = Fault::transient(code, text);
+            let fault = if not_before.is_some() { fault.asks_for_pause() } else { fault };
+            Outcome::Deferred { fault, not_before }
+        }
         Class::Limited => {
-            let fault = Fault::transient(FaultCode::Busy, text).of_message();
+            let fault = Fault::transient(FaultCode::Busy, text).asks_for_pause();
             // Where a time is named, that counts.
             let fault = if not_before.is_some() { fault } else { fault.tried_again_from(LIMIT_DELAY) };
             Outcome::Deferred { fault, not_before }

@@ -111,7 +111,12 @@ impl SmtpTransport {
     fn not_handed_over(&self, results: &RecipientResults, mail: &StoredMail) -> Outcome {
         if let Some(RecipientError { recipient, error }) = results.deferred.first() {
             let text = format!("{} does not take mail for `{recipient}` now ({error})", self.label());
-            return Outcome::Deferred { fault: put_off(text), not_before: None };
+            let fault = match error {
+                // It hangs up on everybody.
+                SmtpError::Reply(421, _) => reply_fault(error, text, FaultCode::Rejected),
+                _ => put_off(text),
+            };
+            return Outcome::Deferred { fault, not_before: None };
         }
         let mut refused = mail.envelope.refused.clone();
         refused.extend(self.refusals(&results.refused));
@@ -132,7 +137,7 @@ impl SmtpTransport {
         let label = self.label();
         let (error, what, hint) = match broken {
             TransactionError::Sender(error) if !error.is_about_content() => {
-                let hint = if is_the_relays(error) { "" } else { ": check `fromaddr`" };
+                let hint = if error.is_permanent() { ": check `fromaddr`" } else { "" };
                 (error, format!("did not take the sender `{}`", mail.envelope.sender), hint)
             }
             TransactionError::Recipients(error) => {

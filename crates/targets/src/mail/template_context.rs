@@ -162,7 +162,8 @@ struct StepValues<'a> {
 struct LogValues<'a> {
     name: &'a str,
     stepname: &'a str,
-    url: Option<String>,
+    /// The log's page, else the build's; blank if there is none, since templates of Buildbot's link it unasked.
+    url: String,
     num_lines: u64,
     bytes: u64,
     content: Option<String>,
@@ -202,7 +203,7 @@ pub(super) fn sample() -> Value {
     let log = |log: &LogSummary| LogValues {
         name: "stdio",
         stepname: "compile",
-        url: Some("https://ci.example.org/".to_owned()),
+        url: "https://ci.example.org/".to_owned(),
         num_lines: log.lines,
         bytes: log.bytes,
         content: Some("text\n".to_owned()),
@@ -384,7 +385,7 @@ async fn one_step<'a>(
         logs.push(LogValues {
             name: &shown_log.name,
             stepname: &shown.name,
-            url: status.url_of_log(log, &place),
+            url: status.url_of_log(log, &place).or_else(|| status.url_of(build)).unwrap_or_default(),
             num_lines: log.lines,
             bytes: log.bytes,
             content,

@@ -10,7 +10,7 @@ use super::tests::{BASE, build, context, mail, read, target, told_of};
 use crate::Prepared;
 use campanile_callbacks::{Sample, Status, TemplateRenderer};
 use campanile_model::jinja::Task;
-use campanile_model::{Build, Change, Event, Results, SourceStamp, Step};
+use campanile_model::{Build, Change, Event, LogSummary, Results, SourceStamp, Step};
 
 /// A build with something of everything, and markup in what comes from outside.
 fn full() -> Build {
@@ -56,6 +56,18 @@ async fn m_x_08_a_start_that_nobody_told_is_none() {
     let raw = mailed(template).await;
     assert!(raw.contains("from None took ?."), "{raw}");
     assert!(!mailed("template_type = 'html'").await.contains("after "), "the page leaves it out");
+}
+
+/// Templates of Buildbot's link each log, wherever its page is.
+#[tokio::test]
+async fn m_x_18_a_log_without_a_page_is_at_its_builds() {
+    let mut build = full();
+    build.steps[0].logs.push(LogSummary { name: "stdio".to_owned(), ..LogSummary::default() });
+    let event = Event::BuildFinished { build: Box::new(build) };
+    let template = "template = '<{{ build.steps[0].logs[0].url }}>'\n";
+    let raw = mail(told_of(&*target(template), &event, Vec::new()).await).raw;
+    let raw = String::from_utf8(raw).unwrap();
+    assert!(raw.contains("<http://ci.example.org/builders/linux/builds/7>"), "{raw}");
 }
 
 #[tokio::test]
